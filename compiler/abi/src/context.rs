@@ -1,0 +1,133 @@
+//! The call context: the first, hidden argument of every generated function, one per thread that runs generated code.
+//!
+//! Generated code reads and writes the fields below by offset (`offsets`), the runtime by name. A test holds both
+//! views together.
+
+use std::ffi::c_void;
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicU8, AtomicU32};
+
+/// What generated code may know about the thread it runs on.
+///
+/// The runtime embeds it at the start of its own per-thread record, so `owner` and `self` are the same allocation.
+#[repr(C)]
+#[derive(Debug)]
+pub struct CallContext {
+    /// Lowest address the machine stack may reach; a prologue that would pass it traps with
+    /// [`TrapCode::StackOverflow`](crate::TrapCode::StackOverflow). A red zone for C and host functions lies below it.
+    pub stack_limit: usize,
+    /// Not zero asks the thread to leave the fast path: a loop's back-edge poll calls the safepoint function, an exit
+    /// thunk calls the return function. Bits are [`poll`].
+    pub poll: AtomicU8,
+    /// [`RUNNING`] or [`IN_HOST`]; written by exit thunks around each call of a host or C function.
+    pub state: AtomicU32,
+    /// Top of the data stack, which grows upwards: where the next [`FrameBlock`] will lie.
+    pub data_top: usize,
+    /// End of the data stack; a prologue that would pass it traps with `StackOverflow`.
+    pub data_end: usize,
+    /// Frame pointer of the innermost exit thunk, 0 when no host function is being called. From it a walk finds the
+    /// generated frames below: `[fp]` is the caller's frame pointer, `[fp + 8]` the return address into it.
+    pub exit_fp: usize,
+    /// Innermost entry record, null outside generated code.
+    pub entry: *const EntryRecord,
+    /// The runtime's record of this thread.
+    pub owner: *mut c_void,
+}
+
+/// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
+pub const RUNNING: u32 = 0;
+/// [`CallContext::state`]: the thread is inside a host or C function, or outside generated code altogether. It counts
+/// as stopped: before it touches the program's memory again it passes the gate in the exit thunk.
+pub const IN_HOST: u32 = 1;
+
+/// Bits of [`CallContext::poll`].
+pub mod poll {
+    /// A commit is waiting for the threads to stop.
+    pub const STOP: u8 = 1;
+    /// A host function failed: the exit thunk that it returns to raises the trap stored in the thread's record.
+    pub const TRAP: u8 = 2;
+}
+
+/// Byte offsets of [`CallContext`] fields, as generated code uses them.
+pub mod offsets {
+    use super::{CallContext, offset_of};
+
+    /// Offset of `stack_limit`.
+    pub const STACK_LIMIT: i32 = offset_of!(CallContext, stack_limit) as i32;
+    /// Offset of `poll`.
+    pub const POLL: i32 = offset_of!(CallContext, poll) as i32;
+    /// Offset of `state`.
+    pub const STATE: i32 = offset_of!(CallContext, state) as i32;
+    /// Offset of `data_top`.
+    pub const DATA_TOP: i32 = offset_of!(CallContext, data_top) as i32;
+    /// Offset of `data_end`.
+    pub const DATA_END: i32 = offset_of!(CallContext, data_end) as i32;
+    /// Offset of `exit_fp`.
+    pub const EXIT_FP: i32 = offset_of!(CallContext, exit_fp) as i32;
+    /// Offset of `entry`.
+    pub const ENTRY: i32 = offset_of!(CallContext, entry) as i32;
+}
+
+/// One activation of generated code by the host; lives on the host's stack while the call lasts.
+///
+/// Records are chained through `previous`, innermost first, and each remembers the exit it was entered under, so that a
+/// walk crosses host and C frames without reading them.
+#[repr(C)]
+#[derive(Debug)]
+pub struct EntryRecord {
+    /// The entry this one is nested in.
+    pub previous: *const EntryRecord,
+    /// [`CallContext::exit_fp`] at the moment of entry; restored on the way out.
+    pub exit_fp: usize,
+    /// [`CallContext::data_top`] at the moment of entry; restored when a trap unwinds to here.
+    pub data_top: usize,
+    /// Frame pointer of the entry trampoline, stored by the trampoline itself: where a walk of this activation ends.
+    pub trampoline_fp: usize,
+}
+
+/// Byte offset of [`EntryRecord::trampoline_fp`].
+pub const ENTRY_TRAMPOLINE_FP: i32 = offset_of!(EntryRecord, trampoline_fp) as i32;
+
+/// Header of a block on the data stack: the typed memory of one activation of a function with a safepoint loop.
+///
+/// ```text
+/// data_top before ->  +-----------------+
+///                     | frame_fp        |  the activation it belongs to
+///                     | descriptor      |  which function, which locals (a `FrameLayout` id)
+///                     +-----------------+
+///                     | locals ...      |  zeroed on entry
+/// data_top after  ->  +-----------------+
+/// ```
+#[repr(C)]
+#[derive(Debug)]
+pub struct FrameBlock {
+    /// Frame pointer of the activation.
+    pub frame_fp: usize,
+    /// Number of the frame layout in the code version that made the block.
+    pub descriptor: usize,
+}
+
+/// Size of [`FrameBlock`], also the offset of the first local. Blocks are aligned to 16 bytes.
+pub const FRAME_BLOCK_HEADER: u32 = size_of::<FrameBlock>() as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The offsets are part of the contract with code that is already compiled: a moved field must be noticed.
+    #[test]
+    fn both_sides_agree_on_the_offsets() {
+        let seen = [
+            offsets::STACK_LIMIT,
+            offsets::POLL,
+            offsets::STATE,
+            offsets::DATA_TOP,
+            offsets::DATA_END,
+            offsets::EXIT_FP,
+            offsets::ENTRY,
+        ];
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40]);
+        assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
+        assert_eq!(FRAME_BLOCK_HEADER, 16);
+    }
+}

@@ -1,0 +1,17 @@
+//! Text to tree: source files, spans, diagnostics and their rendering, the lexer and the parser.
+//!
+//! This crate knows no types and no other file than the one it is given, and does no input or output. `parse` is its
+//! centre: it makes a [`Module`] from a text and, given the module of an earlier text, parses again only the items that
+//! an edit touched.
+#![forbid(unsafe_code)]
+
+pub mod ast;
+pub mod diagnostic;
+pub mod module;
+pub mod name;
+pub mod source;
+
+pub use diagnostic::{Code, Diagnostic, Label, Severity, Suggestion};
+pub use module::{Module, ParsedItem};
+pub use name::Name;
+pub use source::{Anchor, FileId, ItemId, Place, SourceFile, Sources, Span};
