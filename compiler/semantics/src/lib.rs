@@ -1,1 +1,13 @@
+//! Tree to checked program: names, types, and the typed tree (HIR) that code is made from.
+//!
+//! [`check`] takes all modules of a program and the result of the check before; it checks again only what an edit can
+//! have changed. It reads no files, knows nothing about machine code, and a generic function reaches the HIR only as
+//! concrete instances.
+#![forbid(unsafe_code)]
 
+pub mod hir;
+pub mod program;
+pub mod types;
+
+pub use program::{Checked, Input, ModuleInput};
+pub use types::{Instance, ItemPath, Ty, TyKind};

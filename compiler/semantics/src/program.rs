@@ -1,0 +1,168 @@
+//! What goes into a check and what comes out of it.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use vaisjit_abi::HostFlags;
+use vaisjit_syntax::{Diagnostic, FileId, ItemId, Module, Name, Place, Span, ast};
+
+use crate::hir;
+use crate::{Instance, ItemPath, Ty};
+
+/// An `IndexMap` with the fast hasher.
+pub type FxIndexMap<K, V> = IndexMap<K, V, FxBuildHasher>;
+
+/// Everything a check depends on.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// All modules: the root first, the prelude and the standard library's last.
+    pub modules: Vec<ModuleInput>,
+    /// Host functions by name, with their parsed declarations.
+    pub host: Arc<FxHashMap<Name, HostDeclaration>>,
+    /// Treat every function as `#[hot]`.
+    pub all_hot: bool,
+    /// Must there be a `main`?
+    pub needs_main: bool,
+}
+
+/// A module and what its imports mean.
+#[derive(Clone, Debug)]
+pub struct ModuleInput {
+    /// Its name: `game`, `ui/menu`, `std/math`; `std/prelude` is imported by every module.
+    pub name: Name,
+    /// The file it stands in.
+    pub file: FileId,
+    /// Its tree.
+    pub tree: Arc<Module>,
+    /// What each import item of the tree, in order, names: a module of this input, or why there is none.
+    pub imports: Vec<Result<Name, String>>,
+}
+
+/// A host function as the checker sees it.
+#[derive(Clone, Debug)]
+pub struct HostDeclaration {
+    /// Parsed from the signature text.
+    pub function: Arc<ast::Function>,
+    /// Its properties.
+    pub flags: HostFlags,
+}
+
+/// A checked program.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// Every concrete function, in source order, instances after the function they come from. Functions with errors
+    /// are left out.
+    pub functions: FxIndexMap<Instance, Function>,
+    /// Every struct instance in use.
+    pub structs: FxIndexMap<Ty, Arc<StructDef>>,
+    /// Every enum instance in use.
+    pub enums: FxIndexMap<Ty, Arc<EnumDef>>,
+    /// Every global, in the order of initialisation.
+    pub globals: FxIndexMap<ItemPath, Global>,
+    /// `main` of the root module.
+    pub main: Option<Instance>,
+    /// What there is to say, in source order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many bodies were checked, for reports and tests of incrementality.
+    pub bodies_checked: usize,
+}
+
+/// A checked function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Its types.
+    pub signature: Signature,
+    /// Its body; the same `Arc` as in the check before if nothing it depends on changed.
+    pub body: Arc<hir::Body>,
+    /// Is it marked `#[hot]` (or are all)?
+    pub hot: bool,
+    /// `#[inline]`
+    pub inline: bool,
+    /// Where its signature stands, for reports.
+    pub head: Place,
+}
+
+/// The types of a function.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Signature {
+    /// Parameter names, for reports and embedders.
+    pub names: Vec<Name>,
+    /// Parameter types, the receiver's first.
+    pub params: Vec<Ty>,
+    /// Result type.
+    pub result: Ty,
+}
+
+/// A concrete struct.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StructDef {
+    /// The fields in declaration order.
+    pub fields: Vec<FieldDef>,
+    /// `#[repr(C)]`
+    pub repr_c: bool,
+    /// Where it is declared.
+    pub item: hir::BodyItem,
+    /// Its name there.
+    pub span: Span,
+}
+
+/// A field.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FieldDef {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub ty: Ty,
+}
+
+/// A concrete enum.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct EnumDef {
+    /// The variants in declaration order.
+    pub variants: Vec<VariantDef>,
+    /// Where it is declared.
+    pub item: hir::BodyItem,
+    /// Its name there.
+    pub span: Span,
+}
+
+/// A variant.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct VariantDef {
+    /// Its name.
+    pub name: Name,
+    /// Its payload, in order.
+    pub fields: Vec<FieldDef>,
+}
+
+/// A global variable.
+#[derive(Clone, Debug)]
+pub struct Global {
+    /// Its type.
+    pub ty: Ty,
+    /// Its initial value as a function without parameters; absent: all zero.
+    pub init: Option<Arc<hir::Body>>,
+    /// `#[reset]`
+    pub reset: bool,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+impl Checked {
+    /// Is there an error among the diagnostics?
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The function whose item this is, for reports.
+    pub fn function(&self, path: ItemPath) -> Option<&Function> {
+        self.functions.get(&Instance::plain(path))
+    }
+}
+
+/// The item that declares a struct or enum, for diagnostics.
+pub fn place_of(item: hir::BodyItem, span: Span) -> Place {
+    let id: ItemId = item.0;
+    Place::item(id, span)
+}
