@@ -1,1 +1,10 @@
+//! Checked program to machine code: HIR -> MIR -> CLIF -> relocatable code, through `&mut dyn cranelift_module::Module`.
+//!
+//! This crate knows nothing about running programs: what a function is linked against it names by symbols
+//! ([`link::Import`]), and whoever owns the module gives them addresses.
+#![forbid(unsafe_code)]
 
+pub mod layout;
+pub mod link;
+pub mod mir;
+pub mod thunks;

@@ -1,0 +1,28 @@
+//! Sizes, alignments and offsets of types.
+
+use vaisjit_semantics::Ty;
+
+/// Size and alignment in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Layout {
+    /// Bytes of a value, a multiple of the alignment.
+    pub size: u32,
+    /// A power of two.
+    pub align: u32,
+}
+
+/// Answers questions about layouts; a program version has one.
+pub trait Layouts {
+    /// Size and alignment of a type.
+    fn layout(&self, ty: Ty) -> Layout;
+    /// Offset of a field of a struct, tuple or slice.
+    fn field_offset(&self, ty: Ty, field: u32) -> u32;
+    /// Type of a field of a struct, tuple or slice.
+    fn field_ty(&self, ty: Ty, field: u32) -> Ty;
+    /// Offset of a field of a variant.
+    fn variant_field_offset(&self, ty: Ty, variant: u32, field: u32) -> u32;
+    /// Type of a field of a variant.
+    fn variant_field_ty(&self, ty: Ty, variant: u32, field: u32) -> Ty;
+    /// The number stored for a variant in the `i64` at offset 0.
+    fn discriminant(&self, ty: Ty, variant: u32) -> i64;
+}

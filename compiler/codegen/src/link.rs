@@ -1,0 +1,110 @@
+//! What compiled code is linked against: imports with symbols made of names, never of addresses, so that compilation is
+//! a function of the program's text.
+
+use std::fmt;
+use std::sync::Arc;
+
+use vaisjit_semantics::{Instance, ItemPath};
+use vaisjit_syntax::Name;
+
+use crate::mir::Signature;
+
+/// How a function of the program is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Link {
+    /// Through the slot of its instance and signature.
+    Slot,
+    /// Straight: the symbol of its code, or the function itself when it is compiled in the same unit.
+    Direct,
+}
+
+/// Decides how functions are reached.
+pub trait Linker {
+    /// How `caller` calls `callee`.
+    fn link(&self, caller: Instance, callee: Instance) -> Link;
+    /// Is this a hot program: are loops polled and locals of looping functions kept on the data stack?
+    fn hot(&self) -> bool;
+}
+
+/// The identity of a slot: a function and the types it is called with. A changed signature is another slot.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SlotKey {
+    /// The function.
+    pub instance: Instance,
+    /// The types.
+    pub signature: Signature,
+}
+
+impl fmt::Display for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.instance)?;
+        for (index, param) in self.signature.params.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{param}")?;
+        }
+        write!(f, ") -> {}", self.signature.result)
+    }
+}
+
+/// Something outside a unit that its code refers to. Its symbol is its `Display` text.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Import {
+    /// Data: the slot of a function, one pointer to code.
+    Slot(SlotKey),
+    /// Code of a function in another unit, called directly.
+    Function(Instance),
+    /// Data: a global variable.
+    Global(ItemPath),
+    /// Data: the first byte of a literal in the program's string pool.
+    Str(Arc<str>),
+    /// Code: an exit thunk for a C or host function called with these ABI types.
+    Thunk(ThunkKey),
+    /// Code: a leaf host function or a plain C math function, called without a thunk.
+    Leaf(Name),
+    /// Code: the safepoint thunk.
+    Safepoint,
+}
+
+/// Which exit thunk.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ThunkKey {
+    /// What it calls.
+    pub target: ThunkTarget,
+    /// The ABI types, as text (`AbiSignature`'s `Display`): part of the symbol.
+    pub signature: crate::thunks::AbiSignature,
+}
+
+/// What an exit thunk calls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum ThunkTarget {
+    /// A host function; it gets the call context first.
+    Host(Name),
+    /// A C function; for a variadic one the number of fixed parameters.
+    C(Name, Option<u32>),
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Import::Slot(key) => write!(f, "slot:{key}"),
+            Import::Function(instance) => write!(f, "code:{instance}"),
+            Import::Global(path) => write!(f, "global:{path}"),
+            Import::Str(text) => write!(f, "str:{text}"),
+            Import::Thunk(key) => write!(f, "thunk:{key}"),
+            Import::Leaf(name) => write!(f, "leaf:{name}"),
+            Import::Safepoint => f.write_str("rt:safepoint_thunk"),
+        }
+    }
+}
+
+impl fmt::Display for ThunkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.target {
+            ThunkTarget::Host(name) => write!(f, "host:{name}{}", self.signature),
+            ThunkTarget::C(name, None) => write!(f, "c:{name}{}", self.signature),
+            ThunkTarget::C(name, Some(fixed)) => write!(f, "c:{name}{}...{fixed}", self.signature),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! MIR: a function as a control-flow graph over typed locals and places, with every check and every safepoint written
+//! out.
+//!
+//! ```text
+//! fn game.update(_1 state: *GameState) -> i64 {
+//!     bb0:
+//!         _2 = (*_1).frame                          ; place expressions: base, then projections
+//!         _3 = add _2, 1: i64
+//!         (*_1).frame = _3
+//!         call c:printf("...", _3) -> _4
+//!         _0 = 0: i64
+//!         return
+//! }
+//! ```
+//!
+//! `_0` is the result, `_1 ..` the parameters. Scalars whose address nobody takes are values; every other local lives
+//! in memory. The same MIR is run by the interpreter (the tests' oracle) and compiled by `clif`.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use la_arena::{Arena, Idx};
+use smallvec::SmallVec;
+use vaisjit_abi::TrapCode;
+use vaisjit_semantics::hir::{BinaryOp, BodyItem, CastKind, UnaryOp};
+use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_syntax::{Name, Span};
+
+/// A local of a body.
+pub type Local = Idx<LocalDecl>;
+/// A basic block of a body.
+pub type BlockId = Idx<Block>;
+
+/// A function.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Body {
+    /// Which function.
+    pub instance: Instance,
+    /// What spans count from.
+    pub item: BodyItem,
+    /// `_0` is the result, then come `params` parameters, then the rest.
+    pub locals: Arena<LocalDecl>,
+    /// Number of parameters.
+    pub params: u32,
+    /// The blocks; the first is the entry and has no predecessors.
+    pub blocks: Arena<Block>,
+    /// The loops, outer ones before inner ones.
+    pub loops: Vec<LoopInfo>,
+}
+
+/// A local variable or temporary.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LocalDecl {
+    /// Its type.
+    pub ty: Ty,
+    /// Its name in the source; temporaries have none.
+    pub name: Option<Name>,
+    /// Must it live in memory: is it an aggregate or is its address taken?
+    pub in_memory: bool,
+}
+
+/// A loop of the source.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LoopInfo {
+    /// The loop around it, as an index of `Body::loops`.
+    pub parent: Option<u32>,
+    /// The block every turn starts in.
+    pub header: BlockId,
+    /// Does its back-edge carry a safepoint? Loops proved short carry none.
+    pub polled: bool,
+}
+
+/// A basic block.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Block {
+    /// What it does.
+    pub statements: Vec<Statement>,
+    /// How it ends.
+    pub terminator: Terminator,
+    /// Where the terminator comes from.
+    pub terminator_span: Span,
+    /// The innermost loop it belongs to, as an index of `Body::loops`.
+    pub in_loop: Option<u32>,
+}
+
+/// A statement and where it comes from.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Statement {
+    /// Which.
+    pub kind: StatementKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// The forms of a statement.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum StatementKind {
+    /// `place = value`; aggregates are copied byte by byte, and source and target do not overlap partly.
+    Assign(Place, Rvalue),
+    /// A call; the result place is absent for unit and never.
+    Call(Call),
+    /// Sets all bytes of a place to zero.
+    Zero(Place),
+    /// Traps with `IndexOutOfBounds` unless `0 <= index < length`; both are `i64`.
+    CheckIndex {
+        /// The index.
+        index: Operand,
+        /// The length.
+        length: Operand,
+    },
+    /// Copies `bytes` bytes (an `i64`) from one address to another; they may overlap.
+    CopyBytes {
+        /// Target address.
+        to: Operand,
+        /// Source address.
+        from: Operand,
+        /// How many.
+        bytes: Operand,
+    },
+    /// A place where the thread can take part in a commit: stands before the back-edge of a polled loop.
+    Safepoint,
+}
+
+/// How a block ends.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Terminator {
+    /// Continue there.
+    Goto(BlockId),
+    /// On a `bool`.
+    Branch {
+        /// The condition.
+        condition: Operand,
+        /// When true.
+        then: BlockId,
+        /// When false.
+        otherwise: BlockId,
+    },
+    /// On an integer (up to 64 bits; bits as in its type, zero-extended).
+    Switch {
+        /// The value.
+        value: Operand,
+        /// Cases.
+        cases: Vec<(u64, BlockId)>,
+        /// Anything else.
+        default: BlockId,
+    },
+    /// Return `_0`.
+    Return,
+    /// Stop with a trap. The message, a `str`, is for panics and asserts.
+    Trap(TrapCode, Option<Operand>),
+}
+
+/// A call.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Call {
+    /// What is called.
+    pub callee: Callee,
+    /// The arguments. An aggregate is a `Copy` of a temporary that the callee may change: the caller has made the copy.
+    pub arguments: SmallVec<[Operand; 4]>,
+    /// Where the result goes.
+    pub result: Option<Place>,
+    /// Type of the result (it matters for C functions, and when nobody wants the result).
+    pub result_ty: Ty,
+}
+
+/// What is called.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Callee {
+    /// A function of the program; how it is reached is the linker's choice.
+    Function(Instance, Signature),
+    /// A host function.
+    Host(Name),
+    /// A C function; for variadic ones with the number of fixed parameters.
+    C(Name, Option<u32>),
+    /// A function value of type `fn(..) -> ..`: the address of a slot.
+    Value(Operand, Signature),
+}
+
+/// The types a call is made with; the ABI follows from it alone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Signature {
+    /// Parameters.
+    pub params: SmallVec<[Ty; 4]>,
+    /// Result.
+    pub result: Ty,
+}
+
+/// A place in memory or a local.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Place {
+    /// Where it starts.
+    pub base: PlaceBase,
+    /// What is picked from there.
+    pub projections: SmallVec<[Projection; 2]>,
+    /// Type of the place itself, after the projections.
+    pub ty: Ty,
+}
+
+/// Where a place starts.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum PlaceBase {
+    /// A local.
+    Local(Local),
+    /// A global.
+    Global(ItemPath),
+    /// Behind a pointer held by a local (a scalar that is not in memory); the type is the pointee's.
+    Deref(Local, Ty),
+}
+
+/// One step into a place.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Projection {
+    /// A field of a struct or tuple, or 0 address / 1 length of a slice.
+    Field(u32),
+    /// A field of an enum's variant.
+    VariantField(u32, u32),
+    /// An element of an array; the index (an `i64` local or constant) has been checked.
+    Index(Operand),
+}
+
+/// A value used by a statement.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Operand {
+    /// The value of a place.
+    Copy(Place),
+    /// A constant.
+    Const(Const),
+}
+
+/// A constant.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Const {
+    /// An integer or `bool` (0, 1), sign-extended for signed types; a pointer as address.
+    Int(i128, Ty),
+    /// The bits of an `f64`; for `f32` rounded when used.
+    Float(u64, Ty),
+    /// A string of the program's pool.
+    Str(Arc<str>),
+    /// The function value of a function of the program: the address of its slot.
+    Function(Instance, Signature),
+}
+
+/// A computed value.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Rvalue {
+    /// As it is.
+    Use(Operand),
+    /// An operator on one operand.
+    Unary(UnaryOp, Operand),
+    /// An operator on two operands of one type; `And` and `Or` do not occur, strings only in comparisons that have
+    /// become host calls. Division traps on zero.
+    Binary(BinaryOp, Operand, Operand),
+    /// A conversion to this type.
+    Cast(CastKind, Operand, Ty),
+    /// The address of a place; its locals are `in_memory`.
+    AddressOf(Place),
+    /// The discriminant of an enum place, as an `i64`.
+    Discriminant(Place),
+    /// An operation on floats or integers that is one instruction.
+    Intrinsic(Intrinsic, SmallVec<[Operand; 2]>),
+    /// The value of a type at an address (an `i64` or pointer operand), unaligned.
+    LoadAt(Operand, Ty),
+}
+
+/// Operations of the machine.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Intrinsic {
+    /// Smaller of two.
+    Min,
+    /// Larger of two.
+    Max,
+    /// Absolute value; wraps.
+    Abs,
+    /// Square root.
+    Sqrt,
+    /// Round down.
+    Floor,
+    /// Round up.
+    Ceil,
+    /// Round towards zero.
+    Trunc,
+}
+
+impl Place {
+    /// All of a local.
+    pub fn local(local: Local, ty: Ty) -> Place {
+        Place { base: PlaceBase::Local(local), projections: SmallVec::new(), ty }
+    }
+}
+
+impl Body {
+    /// The local of the result.
+    pub const RESULT: u32 = 0;
+
+    /// The `n`th local.
+    pub fn local(&self, n: u32) -> Local {
+        Idx::from_raw(la_arena::RawIdx::from_u32(n))
+    }
+
+    /// The locals of the parameters.
+    pub fn param_locals(&self) -> impl Iterator<Item = Local> + use<> {
+        (1..=self.params).map(|n| Idx::from_raw(la_arena::RawIdx::from_u32(n)))
+    }
+
+    /// A hash of what the body means: equal hashes compile to equal code against equal layouts. Spans have no part in
+    /// it.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = rustc_hash::FxHasher::default();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The types of its signature.
+    pub fn signature(&self) -> Signature {
+        Signature {
+            params: self.param_locals().map(|local| self.locals[local].ty).collect(),
+            result: self.locals[self.local(Body::RESULT)].ty,
+        }
+    }
+}
