@@ -214,8 +214,10 @@ pub enum Projection {
     Field(u32),
     /// A field of an enum's variant.
     VariantField(u32, u32),
-    /// An element of an array; the index (an `i64` local or constant) has been checked.
-    Index(Operand),
+    /// An element of an array; the index, an `i64` local that is not in memory, has been checked.
+    Index(Local),
+    /// An element of an array with a known index.
+    ConstIndex(u64),
 }
 
 /// A value used by a statement.
