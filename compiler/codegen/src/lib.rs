@@ -4,6 +4,8 @@
 //! ([`link::Import`]), and whoever owns the module gives them addresses.
 #![forbid(unsafe_code)]
 
+pub mod info;
+pub mod isa;
 pub mod layout;
 pub mod link;
 pub mod mir;
