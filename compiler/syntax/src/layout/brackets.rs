@@ -197,9 +197,6 @@ impl Layout<'_> {
                 self.silently_close();
             }
         }
-        if self.chunk.problems.iter().any(|problem| problem.code == codes::UNCLOSED_STRING) {
-            self.chunk.looks_far = true;
-        }
     }
 
     fn silently_close(&mut self) {

@@ -42,8 +42,6 @@ pub(crate) struct Chunk {
     pub problems: Vec<Problem>,
     /// Ranges in which the grammar's own errors would only repeat one of `problems`.
     pub muted: Vec<Span>,
-    /// Does its extent depend on text arbitrarily far behind it?
-    pub looks_far: bool,
 }
 
 /// A string literal, cut at its brace groups.
