@@ -160,7 +160,21 @@ impl Translator<'_, '_> {
     fn int_extreme(&mut self, which: Intrinsic, ty: Ty, a: Value, b: Value) -> Value {
         let op = if which == Intrinsic::Min { BinaryOp::Lt } else { BinaryOp::Gt };
         let first = self.int_binary(op, ty, a, b);
+        if self.b.func.dfg.value_type(a) == types::I128 {
+            return self.choose(first, a, b);
+        }
         self.b.ins().select(first, a, b)
+    }
+
+    /// A `select` by a branch: of 128 bits, Cranelift makes minimum and maximum instructions of a `select` between
+    /// compared values and then has no code for them.
+    fn choose(&mut self, condition: Value, a: Value, b: Value) -> Value {
+        let done = self.b.create_block();
+        let value = self.b.append_block_param(done, self.b.func.dfg.value_type(a));
+        self.b.ins().brif(condition, done, &[a.into()], done, &[b.into()]);
+        self.b.seal_block(done);
+        self.b.switch_to_block(done);
+        value
     }
 
     /// The smaller or larger of two floats; of a number and a NaN the number, of equals the second.
