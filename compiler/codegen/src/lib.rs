@@ -4,7 +4,6 @@
 //! ([`link::Import`]), and whoever owns the module gives them addresses.
 #![forbid(unsafe_code)]
 
-pub mod clif;
 pub mod info;
 pub mod isa;
 pub mod layout;
