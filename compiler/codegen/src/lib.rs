@@ -10,3 +10,4 @@ pub mod layout;
 pub mod link;
 pub mod mir;
 pub mod thunks;
+pub mod unit;

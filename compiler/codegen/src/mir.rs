@@ -201,8 +201,8 @@ pub struct Place {
 pub enum PlaceBase {
     /// A local.
     Local(Local),
-    /// A global.
-    Global(ItemPath),
+    /// A global; the type is its own.
+    Global(ItemPath, Ty),
     /// Behind a pointer held by a local (a scalar that is not in memory); the type is the pointee's.
     Deref(Local, Ty),
 }
