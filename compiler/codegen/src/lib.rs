@@ -4,7 +4,9 @@
 //! ([`link::Import`]), and whoever owns the module gives them addresses.
 #![forbid(unsafe_code)]
 
+pub mod host_calls;
 pub mod layout;
 pub mod link;
+pub mod lower;
 pub mod mir;
 pub mod thunks;
