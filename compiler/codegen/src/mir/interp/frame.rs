@@ -346,7 +346,7 @@ impl Interp<'_> {
                 }
                 (frame.slot(local) as u64, declared.ty)
             }
-            PlaceBase::Global(path) => match self.globals.get(&path) {
+            PlaceBase::Global(path, _) => match self.globals.get(&path) {
                 Some(address) => (*address, self.global_ty(path)),
                 None => return Err(Stop::Bug(format!("no global {path}"))),
             },
