@@ -46,6 +46,8 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// How many reload threads are at work.
+    drivers: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -90,6 +92,20 @@ impl Control {
     /// Does the program choose the moment?
     pub fn is_manual(&self) -> bool {
         self.manual.load(Ordering::SeqCst)
+    }
+
+    /// A reload thread starts (`+1`) or ends.
+    pub fn count_driver(&self, starts: bool) {
+        let _ = if starts {
+            self.drivers.fetch_add(1, Ordering::SeqCst)
+        } else {
+            self.drivers.fetch_sub(1, Ordering::SeqCst)
+        };
+    }
+
+    /// Is a reload thread at work?
+    pub fn is_watched(&self) -> bool {
+        self.drivers.load(Ordering::SeqCst) > 0
     }
 
     /// Keeps a version until the program asks for it; a newer one replaces it.
@@ -157,7 +173,7 @@ impl ProgramInner {
             let text = format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
             self.tell(&Event::Notice(text));
         }
-        if self.mode.hot && !Driver::is_running(self) {
+        if self.mode.hot && !self.control.is_watched() {
             *lock(&self.control.watching) = Some(Driver::start(self));
         }
         if exists { 0 } else { -1 }

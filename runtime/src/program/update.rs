@@ -184,7 +184,7 @@ impl ProgramInner {
 
     /// The stores of a commit.
     fn apply(&self, prepared: &mut Prepared) {
-        for (path, bytes) in prepared.globals_bytes.drain(..) {
+        for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
             }
@@ -194,7 +194,9 @@ impl ProgramInner {
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
-        self.world.retire(retired);
+        for unit in retired {
+            self.world.retire(unit);
+        }
     }
 
     fn finish(
@@ -348,14 +350,73 @@ impl Pending {
     }
 }
 
+impl ProgramInner {
+    /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
+    pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let Some(texts) = reloader.history.texts(to).cloned() else {
+            let kept: Vec<String> = reloader.history.versions().map(|version| version.to_string()).collect();
+            return Err(Error::Other(format!("version {to} is not kept any more; there are {}", kept.join(", "))));
+        };
+        let mut files = Vec::new();
+        for (path, text) in &texts {
+            if reloader.workspace.set_text(path, text) {
+                files.push(path.clone());
+            }
+        }
+        let update = self.update_from(&mut reloader, files.clone(), clock);
+        drop(reloader);
+        self.announce(&update, &files);
+        Ok(update)
+    }
+
+    /// Replaces the text of one function of the root file, from memory.
+    fn patch(self: &Arc<Self>, name: &str, text: &str) -> Result<Update, Error> {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let root = reloader.workspace.root().to_path_buf();
+        let whole = reloader.workspace.text(&root).unwrap_or_default();
+        let range = reloader.workspace.function_range(name);
+        let range = range.ok_or_else(|| Error::Other(format!("there is no function `{name}` to replace")))?;
+        let patched = format!("{}{text}{}", &whole[..range.start], &whole[range.end..]);
+        reloader.workspace.set_text(&root, &patched);
+        let update = self.update_from(&mut reloader, vec![root.clone()], clock);
+        if !update.is_reloaded() && !matches!(update, Update::Unchanged) {
+            // The next save starts from the file, not from a patch that was turned down.
+            reloader.workspace.set_text(&root, &whole);
+        }
+        drop(reloader);
+        self.announce(&update, &[root]);
+        Ok(update)
+    }
+}
+
+/// What a host gets: a version that was turned down is an error.
+fn to_result(update: Update) -> Result<Update, Error> {
+    match update {
+        Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
+        Update::Refused(report) => Err(Error::Refused(report)),
+        other => Ok(other),
+    }
+}
+
 impl Program {
+    /// Replaces one function of the root file with this text (attributes included), from memory. The file on disk stays
+    /// as it is, and the patch holds until it changes there.
+    pub fn patch(&self, name: &str, text: &str) -> Result<Update, Error> {
+        to_result(self.inner.patch(name, text)?)
+    }
+
+    /// Makes an earlier version the newest, under a new number; the last 20 are kept. It holds until a file changes on
+    /// disk.
+    pub fn rollback(&self, version: u64) -> Result<Update, Error> {
+        to_result(self.inner.roll_back(version)?)
+    }
+
     /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not
     /// running, or from a host function.
     pub fn poll(&self) -> Result<Update, Error> {
-        match self.inner.update_now() {
-            Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
-            Update::Refused(report) => Err(Error::Refused(report)),
-            other => Ok(other),
-        }
+        to_result(self.inner.update_now())
     }
 }
