@@ -5,8 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod host_calls;
+pub mod info;
+pub mod isa;
 pub mod layout;
 pub mod link;
 pub mod lower;
 pub mod mir;
 pub mod thunks;
+pub mod unit;

@@ -231,8 +231,8 @@ pub struct Place {
 pub enum PlaceBase {
     /// A local.
     Local(Local),
-    /// A global.
-    Global(ItemPath),
+    /// A global; the type is its own.
+    Global(ItemPath, Ty),
     /// Behind a pointer held by a local (a scalar that is not in memory); the type is the pointee's.
     Deref(Local, Ty),
 }
@@ -327,7 +327,7 @@ impl Place {
 
     /// All of a global.
     pub fn global(path: ItemPath, ty: Ty) -> Place {
-        Place { base: PlaceBase::Global(path), projections: SmallVec::new(), ty }
+        Place { base: PlaceBase::Global(path, ty), projections: SmallVec::new(), ty }
     }
 
     /// One step further in, to a place of a type.

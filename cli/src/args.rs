@@ -1,0 +1,215 @@
+//! The command line, declared for `clap`; its only user.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run a program, edit its source, save: the running program is the new program.
+#[derive(Parser)]
+#[command(name = "vaisjit", version, about, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vaisjit run examples/hot_reload_simple.vais   run, and reload on every save
+  vaisjit game.vais                             the same as `vaisjit run game.vais`
+  vaisjit run --static game.vais                run without reloading, at full speed
+  vaisjit check src/*.vais                      look for mistakes
+  vaisjit watch game.vais --exec make -- test   check on every save, then run a command
+  vaisjit explain E0301                         what a diagnostic code means";
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run a program and reload it whenever one of its files is saved
+    Run(RunOptions),
+    /// Look for mistakes without running anything
+    Check(CheckOptions),
+    /// Check on every save, and run a command after each success
+    Watch(WatchOptions),
+    /// Explain a diagnostic code
+    Explain(ExplainOptions),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit run game.vais
+  vaisjit run game.vais -- level2 --fast        arguments for the program
+  vaisjit run --events - game.vais 2>/dev/null  one JSON object a line for each reload
+
+Exit status: what main returned (modulo 256); 1 for mistakes in the program, 2 for wrong usage, 134 for a trap.")]
+pub struct RunOptions {
+    /// The program's root file
+    pub file: PathBuf,
+    /// Run without slots, safepoints and watching: all calls are direct
+    #[arg(long = "static")]
+    pub static_mode: bool,
+    /// Treat every function as #[hot]
+    #[arg(long)]
+    pub all_hot: bool,
+    /// How much to optimise
+    #[arg(long, value_enum, default_value = "speed", value_name = "LEVEL")]
+    pub opt: Opt,
+    /// What to do when the program traps
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_trap: Option<OnTrap>,
+    /// Write one JSON object a line for each event to FILE (- for standard output)
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// How long to wait for a save to settle before its mistakes are reported, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 30)]
+    pub debounce: u64,
+    /// Poll the files instead of asking the system for events
+    #[arg(long)]
+    pub poll: bool,
+    /// Which warnings to show
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub warn: Option<Warn>,
+    /// Say more about each reload
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Say nothing but mistakes and traps
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub color: ColorOption,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub struct CheckOptions {
+    /// The files to check, each with its imports
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// How to print what is found
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Which warnings to show
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub warn: Option<Warn>,
+    #[command(flatten)]
+    pub color: ColorOption,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit watch game.vais
+  vaisjit watch game.vais --exec ./deploy.sh -- arg1 arg2")]
+pub struct WatchOptions {
+    /// The program's root file
+    pub file: PathBuf,
+    /// Run this command after each successful check, ending the one still running
+    #[arg(long, value_name = "CMD")]
+    pub exec: Option<OsString>,
+    /// How long to wait for a save to settle before its mistakes are reported, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 30)]
+    pub debounce: u64,
+    /// Poll the files instead of asking the system for events
+    #[arg(long)]
+    pub poll: bool,
+    /// Which warnings to show
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub warn: Option<Warn>,
+    /// Say more
+    #[arg(long, short)]
+    pub verbose: bool,
+    #[command(flatten)]
+    pub color: ColorOption,
+    /// Arguments for the command
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub struct ExplainOptions {
+    /// The code, such as E0301; without it all codes are listed
+    pub code: Option<String>,
+}
+
+#[derive(Args)]
+pub struct ColorOption {
+    /// When to use colours
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Opt {
+    /// Compile as quickly as possible
+    None,
+    /// Make the program fast
+    Speed,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnTrap {
+    /// Report it and end with status 134
+    Exit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Warn {
+    /// All of them
+    All,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// With the source text, for people
+    Human,
+    /// One line each: file:line:column: error[CODE]: text
+    Short,
+    /// One JSON object a line
+    Json,
+}
+
+/// `vaisjit FILE` means `vaisjit run FILE`: puts the `run` in when the first argument is no command.
+pub fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    let Some(first) = args.get(1).and_then(|arg| arg.to_str()) else { return args };
+    let known = ["run", "check", "watch", "explain", "help", "-h", "--help", "-V", "--version"];
+    if !known.contains(&first) && looks_like_a_file(first) {
+        args.insert(1, "run".into());
+    }
+    args
+}
+
+fn looks_like_a_file(text: &str) -> bool {
+    text.ends_with(".vais") || (!text.starts_with('-') && std::path::Path::new(text).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_alone_is_run() {
+        let args = ["vaisjit", "game.vais", "--quiet"].map(OsString::from);
+        assert_eq!(with_default_command(args.into_iter())[1], "run");
+        let args = ["vaisjit", "check", "game.vais"].map(OsString::from);
+        assert_eq!(with_default_command(args.into_iter())[1], "check");
+    }
+}

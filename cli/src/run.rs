@@ -1,0 +1,87 @@
+//! `vaisjit run FILE`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vaisjit::render::Format;
+use vaisjit::{Engine, Error, Event, OptLevel, Program};
+
+use crate::args::{Opt, RunOptions, Warn};
+use crate::status::{Status, Volume, say};
+use crate::{FAILURE, USAGE};
+
+/// Exit status of a program that trapped.
+const TRAPPED: u8 = 134;
+
+/// Runs a program, watching its files unless `--static` is given.
+pub fn run(options: RunOptions) -> ExitCode {
+    let volume = match (options.quiet, options.verbose) {
+        (true, _) => Volume::Quiet,
+        (_, true) => Volume::Verbose,
+        _ => Volume::Normal,
+    };
+    let color = options.color.on_stderr();
+    let status = match Status::new(volume, color, options.events.as_deref()) {
+        Ok(status) => Arc::new(status),
+        Err(error) => {
+            let path = options.events.as_deref().unwrap_or(std::path::Path::new("-"));
+            say(&format!("error: cannot write events to `{}`: {error}", path.display()));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let program = match load(&options, &status) {
+        Ok(program) => program,
+        Err(Error::Rejected(diagnostics)) => {
+            say(diagnostics.render(Format::Human, color).trim_end());
+            return ExitCode::from(FAILURE);
+        }
+        Err(error) => {
+            say(&format!("error: {error}"));
+            return ExitCode::from(FAILURE);
+        }
+    };
+    let warnings = program.diagnostics();
+    if !warnings.is_empty() {
+        say(warnings.render(Format::Human, color).trim_end());
+    }
+    main_of(&program, &options, &status)
+}
+
+fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
+    let status = status.clone();
+    let opt = match options.opt {
+        Opt::None => OptLevel::None,
+        Opt::Speed => OptLevel::Speed,
+    };
+    Engine::builder()
+        .static_mode(options.static_mode)
+        .all_hot(options.all_hot)
+        .opt_level(opt)
+        .debounce(Duration::from_millis(options.debounce))
+        .poll(options.poll)
+        .warn_all(options.warn == Some(Warn::All))
+        .arguments(options.args.iter().map(|arg| arg.to_string_lossy().into_owned()))
+        .on_event(move |event| status.event(event))
+        .build()?
+        .load_file(&options.file)
+}
+
+fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode {
+    vaisjit::interrupt_on_signals(program);
+    let watching = if options.static_mode { None } else { Some(program.watch()) };
+    if let Some(Err(error)) = &watching {
+        say(&format!("error: {error}"));
+        return ExitCode::from(FAILURE);
+    }
+    let result = program.run_main();
+    drop(watching);
+    vaisjit::flush_stdout();
+    let code = match result {
+        Ok(code) => code,
+        Err(trap) if trap.code == vaisjit::TrapCode::Interrupted => 130,
+        Err(_) => TRAPPED,
+    };
+    status.event(&Event::Exit { status: code.into() });
+    ExitCode::from(code)
+}

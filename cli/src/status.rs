@@ -1,0 +1,212 @@
+//! What the command says about reloads: the status line, diagnostics, traps, and the events file.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+use vaisjit::render::Format;
+use vaisjit::{Event, Outcome, Report};
+
+use crate::args::{Color, ColorOption};
+
+impl ColorOption {
+    /// Are colours wanted on standard error?
+    pub fn on_stderr(&self) -> bool {
+        self.wanted(io::stderr().is_terminal())
+    }
+
+    /// Are colours wanted on standard output?
+    pub fn on_stdout(&self) -> bool {
+        self.wanted(io::stdout().is_terminal())
+    }
+
+    fn wanted(&self, terminal: bool) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}
+
+/// Says things on standard error; a closed one is nobody's mistake.
+pub fn say(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "{text}");
+}
+
+/// How much is said.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Volume {
+    /// Mistakes and traps only.
+    Quiet,
+    /// One line a reload.
+    Normal,
+    /// All that is known.
+    Verbose,
+}
+
+/// Receives the events of a running program.
+pub struct Status {
+    volume: Volume,
+    color: bool,
+    events: Option<Mutex<EventsFile>>,
+}
+
+enum EventsFile {
+    Stdout,
+    File(File),
+}
+
+impl Status {
+    /// Says as much as `volume` allows; `events` is where JSON goes, `-` for standard output.
+    pub fn new(volume: Volume, color: bool, events: Option<&Path>) -> io::Result<Status> {
+        let events = match events {
+            None => None,
+            Some(path) if path == Path::new("-") => Some(Mutex::new(EventsFile::Stdout)),
+            Some(path) => Some(Mutex::new(EventsFile::File(File::create(path)?))),
+        };
+        Ok(Status { volume, color, events })
+    }
+
+    /// Says what happened.
+    pub fn event(&self, event: &Event) {
+        self.write_json(event);
+        match event {
+            Event::Ready { files, watching, notices } => {
+                if self.volume > Volume::Quiet && *watching {
+                    self.line("ready", Paint::Green, &ready_text(files.len()));
+                    notices.iter().for_each(|notice| self.line("note", Paint::Yellow, notice));
+                }
+            }
+            Event::Reloaded { version, report } => self.reloaded(*version, report),
+            Event::Unchanged { version, .. } => {
+                if self.volume > Volume::Quiet {
+                    self.line("unchanged", Paint::Dim, &format!("v{version}  nothing that runs has changed"));
+                }
+            }
+            Event::Rejected { version, diagnostics, .. } => {
+                say(diagnostics.render(Format::Human, self.color).trim_end());
+                self.line("rejected", Paint::Red, &format!("v{version} runs on; save again when it is mended"));
+            }
+            Event::Refused { version, report } => self.refused(*version, report),
+            Event::Pending { waits_for, .. } => {
+                if self.volume > Volume::Quiet {
+                    self.line("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
+                }
+            }
+            Event::Trap(trap) => say(&self.painted(Paint::Red, &trap.report())),
+            Event::Notice(text) => {
+                if self.volume > Volume::Quiet {
+                    self.line("note", Paint::Yellow, text);
+                }
+            }
+            Event::Exit { .. } => {}
+        }
+    }
+
+    fn write_json(&self, event: &Event) {
+        let Some(events) = &self.events else { return };
+        let line = format!("{}\n", event.to_json());
+        // Whoever stops reading the events does not want them.
+        let _ = match &mut *events.lock().unwrap_or_else(|e| e.into_inner()) {
+            EventsFile::Stdout => vaisjit::write_to_stdout(&line),
+            EventsFile::File(file) => file.write_all(line.as_bytes()),
+        };
+    }
+
+    fn reloaded(&self, version: u64, report: &Report) {
+        if self.volume == Volume::Quiet {
+            return;
+        }
+        let times = &report.times;
+        let ms = |us: u64| format!("{:.1}", us as f64 / 1000.0);
+        let ms2 = |us: u64| format!("{:.2}", us as f64 / 1000.0);
+        let mut names: Vec<&str> = report.edits.iter().map(|edit| &*edit.name).collect();
+        let left_out = names.len().saturating_sub(6);
+        names.truncate(6);
+        let mut text = format!("v{version}  {}", names.join(", "));
+        if left_out > 0 {
+            text += &format!(" and {left_out} more");
+        }
+        text += &format!(
+            "  {} ms  (parse {}, check {}, compile {}, swap {})",
+            ms(times.total_us),
+            ms(times.parse_us),
+            ms(times.check_us),
+            ms(times.compile_us),
+            ms2(times.swap_us)
+        );
+        if let Some(at) = report.edits.iter().find_map(|edit| edit.at.as_ref()) {
+            text += &format!("  {at}");
+        }
+        self.line("reloaded", Paint::Green, &text);
+        self.edits(report);
+    }
+
+    fn refused(&self, version: u64, report: &Report) {
+        for edit in report.refusals() {
+            let Outcome::Refused { why, help } = &edit.outcome else { continue };
+            let at = edit.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            say(&format!("{at}{} `{}` {}: {why}", edit.kind, edit.name, edit.change));
+            say(&format!("  help: {help}"));
+        }
+        self.line("refused", Paint::Red, &format!("v{version} runs on"));
+    }
+
+    fn edits(&self, report: &Report) {
+        for edit in &report.edits {
+            let what = match &edit.outcome {
+                Outcome::LiveNow => "live now",
+                Outcome::AtNextCall => "at the next call",
+                Outcome::NoCode => "no code",
+                Outcome::KeptValue => "the value in memory stays",
+                Outcome::Initialised => "initialised",
+                Outcome::Refused { .. } => "refused",
+            };
+            let noteworthy = matches!(edit.outcome, Outcome::AtNextCall | Outcome::KeptValue);
+            if self.volume == Volume::Verbose || noteworthy {
+                say(&format!("  {} {} {}: {what}", edit.kind, edit.name, edit.change));
+            }
+        }
+        for notice in &report.notices {
+            say(&format!("  {notice}"));
+        }
+        if self.volume == Volume::Verbose {
+            for file in &report.files {
+                say(&format!("  from {}", file.display()));
+            }
+        }
+    }
+
+    fn line(&self, head: &str, paint: Paint, text: &str) {
+        say(&format!("{} {text}", self.painted(paint, head)));
+    }
+
+    fn painted(&self, paint: Paint, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match paint {
+            Paint::Green => 32,
+            Paint::Yellow => 33,
+            Paint::Red => 31,
+            Paint::Dim => 2,
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+fn ready_text(files: usize) -> String {
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    format!("v1  watching {files}; save one and it is live")
+}
+
+#[derive(Clone, Copy)]
+enum Paint {
+    Green,
+    Yellow,
+    Red,
+    Dim,
+}

@@ -1,0 +1,118 @@
+//! What a reload did: the facts behind the status line, the events and `prepare().report()`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+
+/// Measures a stretch of time.
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    /// Starts now.
+    pub fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// Microseconds since the start.
+    pub fn micros(&self) -> u64 {
+        self.0.elapsed().as_micros() as u64
+    }
+}
+
+/// Where the time of a reload went, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Times {
+    /// From the file system's event until the new text was read.
+    pub watch_us: u64,
+    /// Lexing and parsing what changed.
+    pub parse_us: u64,
+    /// Names and types of what changed.
+    pub check_us: u64,
+    /// MIR and machine code of what changed.
+    pub compile_us: u64,
+    /// From the end of the compilation until the new version was live, waiting for a safepoint included.
+    pub swap_us: u64,
+    /// All of it.
+    pub total_us: u64,
+}
+
+/// What happens to one edited thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "when")]
+pub enum Outcome {
+    /// The next call runs the new code.
+    LiveNow,
+    /// A call is running now and ends with the old code; the next call runs the new.
+    AtNextCall,
+    /// Nothing that runs depends on it (a comment, an unused type).
+    NoCode,
+    /// The value in memory stays.
+    KeptValue,
+    /// A new global was set to its initial value.
+    Initialised,
+    /// It cannot be carried over.
+    Refused {
+        /// Why, in a sentence.
+        why: String,
+        /// What the author can do.
+        help: String,
+    },
+}
+
+/// One edited item and what happens to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Edit {
+    /// `function`, `struct`, `enum`, `global`.
+    pub kind: &'static str,
+    /// Its name as the author knows it.
+    pub name: String,
+    /// `changed`, `added`, `removed`, `signature`.
+    pub change: &'static str,
+    /// What happens to it.
+    pub outcome: Outcome,
+    /// Where it stands.
+    pub at: Option<Location>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// All that is to say about a reload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The files whose text changed.
+    pub files: Vec<PathBuf>,
+    /// Each edited item.
+    pub edits: Vec<Edit>,
+    /// Further remarks, a sentence each.
+    pub notices: Vec<String>,
+    /// Where the time went.
+    pub times: Times,
+}
+
+impl Report {
+    /// The edits that cannot be carried over.
+    pub fn refusals(&self) -> impl Iterator<Item = &Edit> {
+        self.edits.iter().filter(|edit| matches!(edit.outcome, Outcome::Refused { .. }))
+    }
+
+    /// Names of the functions with new code.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.edits.iter().filter(|edit| edit.kind == "function" && edit.change != "removed").map(|edit| &*edit.name)
+    }
+}

@@ -1,0 +1,102 @@
+//! Traps as values: why a program stopped, and where.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+pub use vaisjit_abi::TrapCode;
+
+use crate::report::Location;
+
+/// A program's run-time failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap {
+    /// What kind.
+    pub code: TrapCode,
+    /// What happened, in a sentence without a full stop.
+    pub message: String,
+    /// The generated frames, innermost first.
+    pub frames: Vec<TrapFrame>,
+    /// How many frames were left out in the middle of `frames` (deep recursion).
+    pub omitted: usize,
+    /// The source line of the innermost frame, for a code frame.
+    pub line: Option<String>,
+}
+
+/// One function that was being called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrapFrame {
+    /// Its name.
+    pub function: String,
+    /// Where it was.
+    pub at: Option<Location>,
+    /// Columns the failing expression covers, if known.
+    pub width: u32,
+    /// The version of the program its code was compiled for.
+    pub version: u64,
+}
+
+impl Trap {
+    /// Where the program stopped.
+    pub fn location(&self) -> Option<&Location> {
+        self.frames.first()?.at.as_ref()
+    }
+
+    /// The file of the innermost frame.
+    pub fn file(&self) -> Option<&PathBuf> {
+        Some(&self.location()?.file)
+    }
+
+    /// The whole report, several lines.
+    pub fn report(&self) -> String {
+        let mut text = format!("trap: {}", self.message);
+        if let (Some(at), Some(line)) = (self.location(), &self.line) {
+            let number = at.line.to_string();
+            let gutter = " ".repeat(number.len());
+            let indent: String =
+                line.chars().take(at.column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let marks = "^".repeat(self.frames[0].width.max(1) as usize);
+            let _ = write!(text, "\n{gutter} --> {}:{}:{}", at.file.display(), at.line, at.column);
+            let _ = write!(text, "\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{marks}");
+        }
+        for (index, frame) in self.frames.iter().enumerate() {
+            if self.omitted > 0 && index == self.frames.len() / 2 {
+                let _ = write!(text, "\n  ... {} more", self.omitted);
+            }
+            let _ = write!(text, "\n  {} {}", if index == 0 { "in" } else { "by" }, frame.function);
+            if let Some(at) = &frame.at {
+                let _ = write!(text, " at {at}");
+            }
+            let _ = write!(text, " (v{})", frame.version);
+        }
+        text
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let frames: Vec<Value> = self
+            .frames
+            .iter()
+            .map(|frame| json!({ "function": frame.function, "at": frame.at, "version": frame.version }))
+            .collect();
+        json!({
+            "code": format!("{:?}", self.code),
+            "message": self.message,
+            "file": self.file(),
+            "line": self.location().map(|at| at.line),
+            "column": self.location().map(|at| at.column),
+            "backtrace": frames,
+        })
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match self.location() {
+            Some(at) => write!(f, " at {at}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Trap {}

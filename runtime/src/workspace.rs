@@ -1,0 +1,318 @@
+//! Texts in, snapshots out: which files a program consists of, their last text, and the checked state of all of them.
+//!
+//! Reading goes through a [`Loader`], so tests and embedders can serve texts from memory. Nothing here knows about
+//! running code.
+
+mod imports;
+pub mod loader;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
+use vaisjit_semantics::{Checked, Input};
+use vaisjit_syntax::{FileId, Module, Name, SourceFile, Sources};
+
+use crate::report::Clock;
+pub use loader::{DiskLoader, LoadError, Loader, MemoryLoader};
+
+/// A checked, immutable state of a workspace.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// All texts and trees.
+    pub sources: Arc<Sources>,
+    /// What the checker was given.
+    pub(crate) input: Arc<Input>,
+    /// What it found.
+    pub checked: Arc<Checked>,
+    /// The files the program consists of, the root first; the standard library's are not among them.
+    pub files: Arc<[PathBuf]>,
+    /// Files that imports look for and that do not exist: creating one is a change of the program.
+    pub wanted: Arc<[PathBuf]>,
+    /// Time spent in parsing and checking, in microseconds.
+    pub(crate) times: SnapshotTimes,
+}
+
+/// Time spent on a snapshot, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SnapshotTimes {
+    pub parse_us: u64,
+    pub check_us: u64,
+}
+
+impl Snapshot {
+    /// Is there an error among the diagnostics?
+    pub fn has_errors(&self) -> bool {
+        self.checked.has_errors()
+    }
+}
+
+/// What a workspace is made with.
+#[derive(Clone)]
+pub struct WorkspaceOptions {
+    /// Reads files.
+    pub loader: Arc<dyn Loader>,
+    /// Host functions by name.
+    pub host: Arc<FxHashMap<Name, HostDeclaration>>,
+    /// Texts of the standard library by module name (`std/math`); `std/prelude` is imported everywhere.
+    pub library: Arc<[(Name, Arc<str>)]>,
+    /// Treat every function as `#[hot]`.
+    pub all_hot: bool,
+    /// Must there be a `main`?
+    pub needs_main: bool,
+}
+
+/// The files of a program and their last texts.
+pub struct Workspace {
+    options: WorkspaceOptions,
+    root: PathBuf,
+    files: FxHashMap<Name, LoadedFile>,
+    ids: FxHashMap<PathBuf, FileId>,
+    library: FxHashMap<Name, LoadedFile>,
+    sources: Arc<Sources>,
+    last: Option<Snapshot>,
+    parse_us: u64,
+}
+
+/// One file of the program.
+#[derive(Clone)]
+struct LoadedFile {
+    id: FileId,
+    path: PathBuf,
+    text: Arc<str>,
+    tree: Arc<Module>,
+}
+
+impl Workspace {
+    /// A workspace of the program whose root file is at this path. Fails when the root cannot be read.
+    pub fn open(root: &Path, options: WorkspaceOptions) -> Result<Workspace, LoadError> {
+        let mut workspace = Workspace {
+            options,
+            root: root.to_path_buf(),
+            files: FxHashMap::default(),
+            ids: FxHashMap::default(),
+            library: FxHashMap::default(),
+            sources: Arc::default(),
+            last: None,
+            parse_us: 0,
+        };
+        let text = workspace.options.loader.read(root)?;
+        let name = workspace.root_name();
+        workspace.put(name, root.to_path_buf(), text.into());
+        Ok(workspace)
+    }
+
+    /// The path of the root file.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The last snapshot.
+    pub fn last(&self) -> Option<&Snapshot> {
+        self.last.as_ref()
+    }
+
+    fn root_name(&self) -> Name {
+        let stem = self.root.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        Name::new(&stem.unwrap_or_else(|| "main".to_owned()))
+    }
+
+    /// Replaces the text of a file that is part of the program; false when it is none, or has that text already.
+    pub fn set_text(&mut self, path: &Path, text: &str) -> bool {
+        let Some((name, file)) = self.files.iter().find(|(_, file)| file.path == path) else { return false };
+        if &*file.text == text {
+            return false;
+        }
+        let name = *name;
+        self.put(name, path.to_path_buf(), text.into());
+        true
+    }
+
+    /// The last text of a file of the program.
+    pub fn text(&self, path: &Path) -> Option<Arc<str>> {
+        self.files.values().find(|file| file.path == path).map(|file| file.text.clone())
+    }
+
+    /// Reads all files of the program again and returns those whose text changed. A file that cannot be read now
+    /// (it is being replaced) keeps its text and is reported in the second list.
+    pub fn refresh(&mut self) -> (Vec<PathBuf>, Vec<LoadError>) {
+        let paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
+        let (mut changed, mut failed) = (Vec::new(), Vec::new());
+        for path in paths {
+            match self.options.loader.read(&path) {
+                Ok(text) if self.set_text(&path, &text) => changed.push(path),
+                Ok(_) => {}
+                Err(error) => failed.push(error),
+            }
+        }
+        changed.sort();
+        if self.last.as_ref().is_some_and(|last| last.wanted.iter().any(|path| self.options.loader.exists(path))) {
+            changed.extend(self.last.as_ref().into_iter().flat_map(|last| last.wanted.iter().cloned()));
+        }
+        (changed, failed)
+    }
+
+    fn put(&mut self, name: Name, path: PathBuf, text: Arc<str>) {
+        let clock = Clock::start();
+        let next = FileId(self.ids.len() as u32);
+        let id = *self.ids.entry(path.clone()).or_insert(next);
+        let tree = Arc::new(match self.files.get(&name) {
+            Some(old) => vaisjit_syntax::reparse(&text, &old.tree, &old.text),
+            None => vaisjit_syntax::parse(&text),
+        });
+        let file = LoadedFile { id, path, text, tree };
+        Arc::make_mut(&mut self.sources).insert(id, file.source());
+        self.files.insert(name, file);
+        self.parse_us += clock.micros();
+    }
+
+    /// Follows the imports from the root, loads files that are new, forgets those that nothing imports any more, and
+    /// checks the program: as little of it as the edits since the last snapshot allow.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let mut modules = Vec::new();
+        let mut wanted = Vec::new();
+        let mut seen = FxHashSet::default();
+        let mut queue = vec![self.root_name()];
+        while let Some(name) = queue.pop() {
+            if seen.insert(name) {
+                let module = self.module(name, &mut queue, &mut wanted);
+                modules.push(module);
+            }
+        }
+        self.forget_all_but(&seen);
+        self.add_prelude(&mut modules, &mut seen, &mut wanted);
+        let (root, rest) = modules.split_at_mut(1);
+        debug_assert_eq!(root[0].name, self.root_name());
+        rest.sort_by_key(|module| (module.name.starts_with("std/"), module.name));
+        let clock = Clock::start();
+        let input = Arc::new(Input {
+            modules,
+            host: self.options.host.clone(),
+            all_hot: self.options.all_hot,
+            needs_main: self.options.needs_main,
+        });
+        let previous = self.last.as_ref().map(|last| (&*last.input, &*last.checked));
+        let checked = Arc::new(vaisjit_semantics::check(&input, previous));
+        let files = self.paths();
+        let snapshot = Snapshot {
+            sources: self.sources.clone(),
+            input,
+            checked,
+            files,
+            wanted: wanted.into(),
+            times: SnapshotTimes { parse_us: std::mem::take(&mut self.parse_us), check_us: clock.micros() },
+        };
+        self.last = Some(snapshot.clone());
+        snapshot
+    }
+
+    fn paths(&self) -> Arc<[PathBuf]> {
+        let mut paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
+        paths.sort_by_key(|path| (path != &self.root, path.clone()));
+        paths.into()
+    }
+
+    fn module(&mut self, name: Name, queue: &mut Vec<Name>, wanted: &mut Vec<PathBuf>) -> ModuleInput {
+        let file = self.files.get(&name).or_else(|| self.library.get(&name)).cloned();
+        let file = file.expect("a module is queued once its file is loaded");
+        let requests = imports::requests(&file.tree);
+        let targets = requests.iter().map(|path| self.find_import(&file, name, path, wanted)).collect::<Vec<_>>();
+        queue.extend(targets.iter().filter_map(|target| target.as_ref().ok()));
+        ModuleInput { name, file: file.id, tree: file.tree, imports: targets }
+    }
+
+    /// The module an import names, loaded if it was not yet.
+    fn find_import(
+        &mut self,
+        from: &LoadedFile,
+        from_name: Name,
+        path: &[Name],
+        wanted: &mut Vec<PathBuf>,
+    ) -> Result<Name, String> {
+        if path.first().is_some_and(|first| *first == "std") || from_name.starts_with("std/") {
+            if let Some(found) = self.find_in_library(path) {
+                return Ok(found);
+            }
+            if path.first().is_some_and(|first| *first == "std") {
+                return Err(imports::missing_library_module(path, &self.options.library));
+            }
+        }
+        let folder = from.path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let prefix = from_name.rfind('/').map_or("", |slash| &from_name[..=slash]);
+        let candidates = imports::candidates(path, prefix);
+        for (name, relative) in &candidates {
+            let path = folder.join(relative);
+            if self.files.contains_key(name) {
+                if self.options.loader.exists(&path) {
+                    return Ok(*name);
+                }
+                continue;
+            }
+            match self.options.loader.read(&path) {
+                Ok(text) => {
+                    self.put(*name, path, text.into());
+                    return Ok(*name);
+                }
+                Err(LoadError::Missing(_)) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        wanted.extend(candidates.iter().map(|(_, relative)| folder.join(relative)));
+        Err(format!("there is no file `{}`", folder.join(&candidates[0].1).display()))
+    }
+
+    fn find_in_library(&mut self, path: &[Name]) -> Option<Name> {
+        let full: Vec<&str> = path.iter().map(|part| part.as_str()).collect();
+        for length in (1..=full.len()).rev() {
+            let name = Name::new(&full[..length].join("/"));
+            if self.load_library(name) {
+                return Some(name);
+            }
+        }
+        None
+    }
+
+    fn load_library(&mut self, name: Name) -> bool {
+        if self.library.contains_key(&name) {
+            return true;
+        }
+        let Some((_, text)) = self.options.library.iter().find(|(module, _)| *module == name) else { return false };
+        let path = PathBuf::from(format!("{name}.vais"));
+        let next = FileId(self.ids.len() as u32);
+        let id = *self.ids.entry(path.clone()).or_insert(next);
+        let file = LoadedFile { id, path, text: text.clone(), tree: Arc::new(vaisjit_syntax::parse(text)) };
+        Arc::make_mut(&mut self.sources).insert(id, file.source());
+        self.library.insert(name, file);
+        true
+    }
+
+    fn add_prelude(&mut self, modules: &mut Vec<ModuleInput>, seen: &mut FxHashSet<Name>, wanted: &mut Vec<PathBuf>) {
+        let prelude = Name::new("std/prelude");
+        if !self.load_library(prelude) {
+            return;
+        }
+        let mut queue = vec![prelude];
+        while let Some(name) = queue.pop() {
+            if seen.insert(name) {
+                let module = self.module(name, &mut queue, wanted);
+                modules.push(module);
+            }
+        }
+    }
+
+    fn forget_all_but(&mut self, used: &FxHashSet<Name>) {
+        let gone: Vec<Name> = self.files.keys().filter(|name| !used.contains(*name)).copied().collect();
+        for name in gone {
+            if let Some(file) = self.files.remove(&name) {
+                Arc::make_mut(&mut self.sources).remove(file.id);
+            }
+        }
+    }
+}
+
+impl LoadedFile {
+    fn source(&self) -> SourceFile {
+        SourceFile { path: self.path.clone(), text: self.text.clone(), module: self.tree.clone() }
+    }
+}
