@@ -4,6 +4,7 @@
 //! ([`link::Import`]), and whoever owns the module gives them addresses.
 #![forbid(unsafe_code)]
 
+pub mod clif;
 pub mod info;
 pub mod isa;
 pub mod layout;
