@@ -16,9 +16,9 @@ use vaisjit_semantics::{ItemPath, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 const LEVELS: [OptLevel; 2] = [OptLevel::None, OptLevel::Speed];
-const SLOTS: TestLinker = TestLinker { hot: true, slots: true, inline: false };
-const DIRECT: TestLinker = TestLinker { hot: false, slots: false, inline: false };
-const INLINED: TestLinker = TestLinker { hot: false, slots: false, inline: true };
+const SLOTS: TestLinker = TestLinker { hot: true, slots: true, inline: false, library: 0 };
+const DIRECT: TestLinker = TestLinker { hot: false, slots: false, inline: false, library: 0 };
+const INLINED: TestLinker = TestLinker { hot: false, slots: false, inline: true, library: 0 };
 
 fn i64() -> Ty {
     Ty::i64()
