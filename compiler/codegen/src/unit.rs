@@ -146,7 +146,7 @@ impl Compiler {
     ) -> Result<Vec<MachineFunction>, CompileError> {
         let unit: FxHashSet<Instance> = input.functions.iter().map(|body| body.instance).collect();
         let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
-        if inline::wanted(input, linker) {
+        if inline::wanted(input, linker, isa) {
             return inline::compile(input, &env, 1);
         }
         (0u32..).zip(&input.functions).map(|(number, body)| self.function(body, number, &env)).collect()

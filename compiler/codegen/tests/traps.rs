@@ -178,7 +178,7 @@ fn a_trap_in_an_inlined_body_knows_both_places() {
         f.done()
     };
     let bodies = [through("outer", "middle", 3), through("middle", "div", 2), div("div")];
-    for opt in [OptLevel::None, OptLevel::Speed] {
+    for opt in [OptLevel::Speed] {
         for library in [0, 1, 2] {
             let linker = TestLinker { library, ..INLINED };
             let mut machine = Machine::new(&bodies, linker, opt, &[]);

@@ -10,6 +10,8 @@ use cranelift::prelude::FunctionBuilderContext;
 use cranelift_codegen::Context;
 use cranelift_codegen::inline::{Inline, InlineCommand};
 use cranelift_codegen::ir::{self, DebugTag, ExternalName};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::settings::OptLevel;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::Instance;
 
@@ -28,6 +30,9 @@ const SMALL_BLOCKS: usize = 16;
 const SMALL_FRAME: u64 = 256;
 /// Instructions a function may grow to by inlining.
 const GROWN: usize = 3000;
+/// Instructions a function may grow to by inlining itself, and how often it does.
+const UNROLLED: usize = 250;
+const UNROLL_ROUNDS: usize = 3;
 
 /// A place in an inlined body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,8 +46,9 @@ pub struct InlinedLocation {
 }
 
 /// Is there a call in the unit that may be inlined?
-pub(super) fn wanted(input: &UnitInput<'_>, linker: &dyn Linker) -> bool {
-    input.functions.iter().any(|body| {
+pub(super) fn wanted(input: &UnitInput<'_>, linker: &dyn Linker, isa: &dyn TargetIsa) -> bool {
+    isa.flags().opt_level() != OptLevel::None
+        && input.functions.iter().any(|body| {
         calls(body).any(|callee| {
             linker.link(body.instance, callee) == Link::Direct && linker.may_inline(body.instance, callee)
         })
@@ -85,12 +91,11 @@ pub(super) fn compile(
 /// A function on its way.
 struct Function<'a> {
     body: &'a Body,
+    /// Its code: as translated, then with its callees inlined.
     clif: ir::Function,
     frame: FrameLayout,
-    /// Calls in it have been inlined.
-    ready: bool,
-    /// May it be inlined elsewhere?
-    small: bool,
+    /// What is inlined elsewhere, if it is small: its code without what it inlined of itself.
+    small: Option<ir::Function>,
 }
 
 struct Unit<'a> {
@@ -109,7 +114,7 @@ impl<'a> Unit<'a> {
             }
             unit.by_instance.insert(body.instance, number);
             let (clif, frame) = (ir::Function::new(), FrameLayout::default());
-            unit.functions.push(Function { body, clif, frame, ready: false, small: false });
+            unit.functions.push(Function { body, clif, frame, small: None });
         }
         unit
     }
@@ -120,12 +125,13 @@ impl<'a> Unit<'a> {
         for (number, function) in (0u32..).zip(&mut self.functions) {
             let Function { body, clif, .. } = function;
             function.frame = translate(body, number, &env, &mut self.numbers, clif, &mut scratch)?;
-            tag(clif, number);
+            tag(clif, number, location_count(body) as usize <= SMALL);
         }
         Ok(())
     }
 
-    /// Inlines into every function, callees first; a call that closes a circle stays.
+    /// Inlines into every function, callees first; of the calls that close a circle only those of a function by itself
+    /// are replaced.
     fn inline(&mut self, env: &Env<'_>) -> Result<(), CompileError> {
         let mut entered = FxHashSet::default();
         for root in 0..self.functions.len() {
@@ -151,20 +157,34 @@ impl<'a> Unit<'a> {
     }
 
     fn inline_into(&mut self, number: usize, env: &Env<'_>) -> Result<(), CompileError> {
-        let instance = self.functions[number].body.instance;
         let clif = std::mem::replace(&mut self.functions[number].clif, ir::Function::new());
-        let grown = instructions(&clif);
         let mut context = Context::for_function(clif);
-        let policy = Policy { unit: self, env, caller: instance, grown };
-        context.inline(policy).map_err(|error| CompileError {
-            function: Some(instance),
-            message: error_text(&error),
-        })?;
+        self.inline_calls(number, &mut context, env, GROWN)?;
         let function = &mut self.functions[number];
-        function.clif = context.func;
-        function.ready = true;
-        function.small = function.frame.size == 0 && is_small(&function.clif);
+        if function.frame.size == 0 && is_small(&context.func) {
+            function.small = Some(context.func.clone());
+            for _ in 0..UNROLL_ROUNDS {
+                if !self.inline_calls(number, &mut context, env, UNROLLED)? {
+                    break;
+                }
+            }
+        }
+        self.functions[number].clif = context.func;
         Ok(())
+    }
+
+    /// Inlines into the function of the context until it has grown to a size. Was there anything to inline?
+    fn inline_calls(
+        &self,
+        number: usize,
+        context: &mut Context,
+        env: &Env<'_>,
+        limit: usize,
+    ) -> Result<bool, CompileError> {
+        let caller = self.functions[number].body.instance;
+        let policy = Policy { unit: self, env, caller, size: instructions(&context.func), limit };
+        let fail = |error| CompileError { function: Some(caller), message: error_text(&error) };
+        context.inline(policy).map_err(fail)
     }
 
     /// Turns the tags of a finished function into locations: its own keep their number, those of inlined bodies get
@@ -203,12 +223,13 @@ fn location_count(body: &Body) -> u32 {
     body.blocks.iter().map(|(_, block)| block.statements.len() as u32 + 1).sum()
 }
 
-/// Marks every instruction with its function and location.
-fn tag(clif: &mut ir::Function, number: u32) {
+/// Marks instructions with their function and location: all of them in a function that may be inlined itself, else
+/// those that may be replaced by a body.
+fn tag(clif: &mut ir::Function, number: u32, all: bool) {
     for block in clif.layout.blocks().collect::<Vec<_>>() {
         for inst in clif.layout.block_insts(block).collect::<Vec<_>>() {
             let location = clif.srcloc(inst);
-            if !location.is_default() {
+            if !location.is_default() && (all || clif.dfg.insts[inst].opcode() == ir::Opcode::Call) {
                 clif.debug_tags.set(inst, [DebugTag::User(number), DebugTag::User(location.bits())]);
             }
         }
@@ -219,6 +240,7 @@ fn instructions(clif: &ir::Function) -> usize {
     clif.layout.blocks().map(|block| clif.layout.block_insts(block).count()).sum()
 }
 
+/// Only a small function may be inlined; it was small before its own callees were, so all of it carries tags.
 fn is_small(clif: &ir::Function) -> bool {
     let frame: u64 = clif.sized_stack_slots.values().map(|slot| u64::from(slot.size)).sum();
     clif.layout.blocks().count() <= SMALL_BLOCKS && frame <= SMALL_FRAME && instructions(clif) <= SMALL
@@ -229,19 +251,19 @@ struct Policy<'u, 'a> {
     unit: &'u Unit<'a>,
     env: &'u Env<'u>,
     caller: Instance,
-    grown: usize,
+    size: usize,
+    limit: usize,
 }
 
-impl Policy<'_, '_> {
-    fn candidate(&self, caller: &ir::Function, callee: ir::FuncRef) -> Option<usize> {
+impl<'u> Policy<'u, '_> {
+    fn candidate(&self, caller: &ir::Function, callee: ir::FuncRef) -> Option<&'u ir::Function> {
         let ExternalName::User(name) = caller.dfg.ext_funcs[callee].name else { return None };
         let number = caller.params.user_named_funcs()[name].index;
         let Some(Import::Function(instance)) = self.unit.numbers.get_index(number as usize) else { return None };
         let number = *self.unit.by_instance.get(instance)?;
-        let function = &self.unit.functions[number];
-        let same = caller.dfg.signatures[caller.dfg.ext_funcs[callee].signature] == function.clif.signature;
-        (function.ready && function.small && same && self.env.linker.may_inline(self.caller, *instance))
-            .then_some(number)
+        let body = self.unit.functions[number].small.as_ref()?;
+        let same = caller.dfg.signatures[caller.dfg.ext_funcs[callee].signature] == body.signature;
+        (same && self.env.linker.may_inline(self.caller, *instance)).then_some(body)
     }
 }
 
@@ -254,12 +276,12 @@ impl Inline for Policy<'_, '_> {
         callee: ir::FuncRef,
         _: &[ir::Value],
     ) -> InlineCommand<'_> {
-        let Some(number) = self.candidate(caller, callee) else { return InlineCommand::KeepCall };
-        let clif = &self.unit.functions[number].clif;
-        self.grown += instructions(clif);
-        if self.grown > GROWN {
+        let Some(body) = self.candidate(caller, callee) else { return InlineCommand::KeepCall };
+        let size = self.size + instructions(body);
+        if size > self.limit {
             return InlineCommand::KeepCall;
         }
-        InlineCommand::Inline { callee: Cow::Borrowed(clif), visit_callee: false }
+        self.size = size;
+        InlineCommand::Inline { callee: Cow::Borrowed(body), visit_callee: false }
     }
 }

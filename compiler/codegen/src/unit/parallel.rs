@@ -24,7 +24,7 @@ pub fn compile_functions(
     threads: usize,
 ) -> Result<Vec<MachineFunction>, CompileError> {
     let unit: FxHashSet<Instance> = input.functions.iter().map(|body| body.instance).collect();
-    if inline::wanted(input, linker) {
+    if inline::wanted(input, linker, isa) {
         return inline::compile(input, &Env { layouts, linker, isa, unit: &unit, inlining: true }, threads);
     }
     on_threads(threads, input.functions.len(), |compiler, index| {
