@@ -78,10 +78,16 @@ impl Run {
         Run::start(project, &mut command)
     }
 
+    /// Another program, which starts the binary itself.
+    pub fn foreign(project: &Project, mut command: Command) -> Run {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Run::start(project, &mut command)
+    }
+
     fn start(project: &Project, command: &mut Command) -> Run {
         let mut child = command.spawn().expect("the binary starts");
-        let out = Stream::new("standard output", child.stdout.take().expect("piped"));
-        let err = Stream::new("standard error", child.stderr.take().expect("piped"));
+        let out = Stream::new("standard output", child.stdout.take());
+        let err = Stream::new("standard error", child.stderr.take());
         Run { child, out, err, events: Events { path: project.events_path(), read: 0 } }
     }
 

@@ -27,14 +27,15 @@ struct State {
 }
 
 impl Stream {
-    /// Reads a pipe on a thread of its own until it is closed.
-    pub fn new(name: &'static str, mut pipe: impl Read + Send + 'static) -> Stream {
+    /// Reads a pipe on a thread of its own until it is closed; without one there is nothing to read.
+    pub fn new(name: &'static str, pipe: Option<impl Read + Send + 'static>) -> Stream {
         let shared = Arc::<Shared>::default();
         let target = shared.clone();
         std::thread::spawn(move || {
+            let mut pipe = pipe;
             let mut buffer = [0; 16384];
             loop {
-                let count = pipe.read(&mut buffer).unwrap_or(0);
+                let count = pipe.as_mut().map_or(0, |pipe| pipe.read(&mut buffer).unwrap_or(0));
                 let mut state = target.state.lock().expect("no panic while reading");
                 state.bytes.extend_from_slice(&buffer[..count]);
                 state.closed = count == 0;
@@ -78,6 +79,17 @@ impl Stream {
         });
         self.read = end;
         line
+    }
+
+    /// The same, or nothing when the pipe is closed first.
+    pub fn line_or_end(&mut self, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let found = self.wait("its end", |state| {
+            let text = String::from_utf8_lossy(&state.bytes);
+            let line = text.split_inclusive('\n').find(|line| line.ends_with('\n') && wanted(line)).map(str::to_owned);
+            line.map(Some).or_else(|| state.closed.then_some(None))
+        })?;
+        self.skip();
+        Some(found)
     }
 
     fn wait<T>(&self, what: &str, ready: impl Fn(&State) -> Option<T>) -> T {
