@@ -29,7 +29,8 @@ F main() -> i64 {
 }
 "#;
     let project = Project::new(&[(FILE, text)]);
-    for options in [&["run", FILE][..], &["run", "--static", FILE], &["run", "--opt", "none", FILE], &["run", "--all-hot", FILE]]
+    for options in
+        [&["run", FILE][..], &["run", "--static", FILE], &["run", "--opt", "none", FILE], &["run", "--all-hot", FILE]]
     {
         let finished = run_to_end(&project, options);
         assert_eq!((finished.status, &*finished.out), (Some(55), "6765\n"), "{options:?}: {finished:?}");
@@ -87,9 +88,12 @@ fn verbose_says_more() {
 
 #[test]
 fn colours_when_asked_for() {
-    for (options, coloured) in
-        [(&["--color", "always"][..], true), (&["--color", "never"], false), (&[], false), (&["--color", "auto"], false)]
-    {
+    for (options, coloured) in [
+        (&["--color", "always"][..], true),
+        (&["--color", "never"], false),
+        (&[], false),
+        (&["--color", "auto"], false),
+    ] {
         let mut counter = Counter::with(options);
         counter.retag("two");
         let line = counter.run.err.line("the status line", |line| line.contains("v2"));

@@ -26,8 +26,7 @@ fn printf_puts_and_println_come_in_program_order() {
     0
 }
 "#;
-    let expected: String =
-        (0..3).map(|i| format!("printf {i}\nputs\nprintln {i}\nprint !\n")).collect();
+    let expected: String = (0..3).map(|i| format!("printf {i}\nputs\nprintln {i}\nprint !\n")).collect();
     assert_eq!(output_of(text), expected);
 }
 
