@@ -16,17 +16,19 @@ pub struct CallContext {
     /// Lowest address the machine stack may reach; a prologue that would pass it traps with
     /// [`TrapCode::StackOverflow`](crate::TrapCode::StackOverflow). A red zone for C and host functions lies below it.
     pub stack_limit: usize,
-    /// Not zero asks the thread to leave the fast path: a loop's back-edge poll calls the safepoint function, an exit
-    /// thunk calls the return function. Bits are [`poll`].
+    /// Not zero asks the thread to leave the fast path: a loop's back-edge poll calls the safepoint thunk, an exit
+    /// thunk calls the gate. Bits are [`poll`].
     pub poll: AtomicU8,
-    /// [`RUNNING`] or [`IN_HOST`]; written by exit thunks around each call of a host or C function.
+    /// [`RUNNING`], [`IN_HOST`], [`AT_SAFEPOINT`] or [`AT_POLL`]; written by exit thunks around each call of a host or C
+    /// function. Only while it is `RUNNING` does the thread change this context or the frames below its last exit.
     pub state: AtomicU32,
     /// Top of the data stack, which grows upwards: where the next [`FrameBlock`] will lie.
     pub data_top: usize,
     /// End of the data stack; a prologue that would pass it traps with `StackOverflow`.
     pub data_end: usize,
-    /// Frame pointer of the innermost exit thunk, 0 when no host function is being called. From it a walk finds the
-    /// generated frames below: `[fp]` is the caller's frame pointer, `[fp + 8]` the return address into it.
+    /// Frame pointer of the innermost exit thunk; means something while `state` is not `RUNNING` and `entry` is not
+    /// null. From it a walk finds the generated frames below: `[fp]` is the caller's frame pointer, `[fp + 8]` the
+    /// return address into it.
     pub exit_fp: usize,
     /// Innermost entry record, null outside generated code.
     pub entry: *const EntryRecord,
@@ -39,6 +41,10 @@ pub const RUNNING: u32 = 0;
 /// [`CallContext::state`]: the thread is inside a host or C function, or outside generated code altogether. It counts
 /// as stopped: before it touches the program's memory again it passes the gate in the exit thunk.
 pub const IN_HOST: u32 = 1;
+/// [`CallContext::state`]: as [`IN_HOST`], in a host function that is an explicit safepoint.
+pub const AT_SAFEPOINT: u32 = 2;
+/// [`CallContext::state`]: stopped at the poll of a loop, in the safepoint thunk.
+pub const AT_POLL: u32 = 3;
 
 /// Bits of [`CallContext::poll`].
 pub mod poll {
@@ -83,6 +89,10 @@ pub struct EntryRecord {
     pub data_top: usize,
     /// Frame pointer of the entry trampoline, stored by the trampoline itself: where a walk of this activation ends.
     pub trampoline_fp: usize,
+    /// Where the trampoline goes on after a trap.
+    pub handler_pc: usize,
+    /// What the stack pointer is there, counted down from `trampoline_fp`.
+    pub handler_frame: usize,
 }
 
 /// Byte offset of [`EntryRecord::trampoline_fp`].
@@ -93,7 +103,7 @@ pub const ENTRY_TRAMPOLINE_FP: i32 = offset_of!(EntryRecord, trampoline_fp) as i
 /// ```text
 /// data_top before ->  +-----------------+
 ///                     | frame_fp        |  the activation it belongs to
-///                     | descriptor      |  which function, which locals (a `FrameLayout` id)
+///                     | descriptor,size |  which function, which locals (a `FrameLayout` id); 4 bytes each
 ///                     +-----------------+
 ///                     | locals ...      |  zeroed on entry
 /// data_top after  ->  +-----------------+
@@ -104,7 +114,16 @@ pub struct FrameBlock {
     /// Frame pointer of the activation.
     pub frame_fp: usize,
     /// Number of the frame layout in the code version that made the block.
-    pub descriptor: usize,
+    pub descriptor: u32,
+    /// Size of the block with this header, a multiple of 16: the next block starts there.
+    pub size: u32,
+}
+
+impl FrameBlock {
+    /// Descriptor and size as the one word that generated code stores behind `frame_fp`.
+    pub const fn header_word(descriptor: u32, size: u32) -> u64 {
+        descriptor as u64 | (size as u64) << 32
+    }
 }
 
 /// Size of [`FrameBlock`], also the offset of the first local. Blocks are aligned to 16 bytes.

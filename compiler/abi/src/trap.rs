@@ -1,5 +1,9 @@
 //! Trap codes: the ways a running program can fail.
 
+/// What thunks put at their trapping instruction in place of a [`TrapCode`]: the trap is the one that waits in the
+/// thread's record.
+pub const PENDING: u8 = 200;
+
 /// Why a program stopped. The number is what generated code carries at the trapping instruction; it is never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

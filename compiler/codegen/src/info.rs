@@ -1,0 +1,91 @@
+//! What the runtime must know about a piece of machine code besides its bytes: where it may trap and why, which source
+//! location an instruction came from, and where traps that unwind through a call continue.
+
+use cranelift_codegen::{Context, FinalizedMachCallSite, FinalizedMachExceptionHandler};
+
+/// Side tables of one compiled function. All offsets count from its first byte; every table is sorted by offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeInfo {
+    /// Length of the code in bytes.
+    pub size: u32,
+    /// Offsets of instructions that may trap, with the trap code: a [`vaisjit_abi::TrapCode`], a
+    /// [`vaisjit_abi::trap::PENDING`], or one of Cranelift's own (from 251 upwards).
+    pub traps: Vec<(u32, u8)>,
+    /// `(start, end, location)`: the source location (an index into a table the compiler keeps) of `start..end`.
+    pub locations: Vec<(u32, u32, u32)>,
+    /// Call sites that catch traps.
+    pub handlers: Vec<Handler>,
+}
+
+/// A call that catches traps: an entry trampoline has one, other functions none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// Offset of the instruction after the call.
+    pub return_offset: u32,
+    /// Offset of the code that goes on after a trap.
+    pub handler_offset: u32,
+    /// Distance from the frame pointer down to the stack pointer during the call.
+    pub frame_offset: u32,
+}
+
+impl CodeInfo {
+    /// The tables of the function `context` has just compiled; empty if it has not compiled any.
+    pub fn of(context: &Context) -> CodeInfo {
+        let Some(code) = context.compiled_code() else { return CodeInfo::default() };
+        let buffer = &code.buffer;
+        let mut info = CodeInfo {
+            size: buffer.total_size(),
+            traps: buffer.traps().iter().map(|trap| (trap.offset, trap.code.as_raw().get())).collect(),
+            locations: buffer
+                .get_srclocs_sorted()
+                .iter()
+                .filter(|range| !range.loc.is_default())
+                .map(|range| (range.start, range.end, range.loc.bits()))
+                .collect(),
+            handlers: buffer.call_sites().filter_map(|site| handler_of(&site)).collect(),
+        };
+        info.traps.sort_unstable();
+        info
+    }
+
+    /// The code of the trap at `offset`.
+    pub fn trap_at(&self, offset: u32) -> Option<u8> {
+        let found = self.traps.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
+        Some(self.traps[found].1)
+    }
+
+    /// The source location of the instruction that contains `offset`.
+    pub fn location_at(&self, offset: u32) -> Option<u32> {
+        let after = self.locations.partition_point(|(start, ..)| *start <= offset);
+        let (_, end, location) = self.locations[..after].last()?;
+        (offset < *end).then_some(*location)
+    }
+}
+
+fn handler_of(site: &FinalizedMachCallSite<'_>) -> Option<Handler> {
+    let handler_offset = site.exception_handlers.iter().find_map(|handler| match handler {
+        FinalizedMachExceptionHandler::Default(offset) => Some(*offset),
+        _ => None,
+    })?;
+    Some(Handler { return_offset: site.ret_addr, handler_offset, frame_offset: site.frame_offset? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_ups_respect_the_ends_of_ranges() {
+        let info = CodeInfo {
+            size: 20,
+            traps: vec![(4, 3), (9, 1)],
+            locations: vec![(0, 4, 7), (6, 10, 8)],
+            handlers: vec![],
+        };
+        assert_eq!([info.trap_at(4), info.trap_at(5)], [Some(3), None]);
+        assert_eq!(
+            [0, 3, 4, 6, 9, 10].map(|at| info.location_at(at)),
+            [Some(7), Some(7), None, Some(8), Some(8), None]
+        );
+    }
+}

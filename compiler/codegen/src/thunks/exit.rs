@@ -1,0 +1,146 @@
+//! Exit thunks: how generated code calls host and C functions, and how a loop takes part in a safepoint.
+
+use cranelift::prelude::*;
+use cranelift_codegen::isa::CallConv;
+use cranelift_module::{FuncId, Linkage, Module};
+use target_lexicon::Architecture;
+use vaisjit_abi::context::{AT_SAFEPOINT, IN_HOST, RUNNING, offsets};
+use vaisjit_abi::trap::PENDING;
+
+use super::variadic::variadic_jump;
+use super::{AbiSignature, AbiType, GATE, SAFEPOINT, ThunkError, begin, c_convention, define, import, trusted};
+use crate::info::CodeInfo;
+
+/// What an exit thunk calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitKind {
+    /// A host function: the call context is its first argument.
+    Host {
+        /// The call is an explicit safepoint.
+        safepoint: bool,
+    },
+    /// A C function.
+    C,
+    /// A C function with `...`; the signature holds the types of this call, already promoted.
+    Variadic {
+        /// How many parameters stand before the `...`.
+        fixed: u32,
+    },
+}
+
+/// An exit thunk to be made.
+#[derive(Clone, Debug)]
+pub struct ExitThunk<'a> {
+    /// Its own symbol.
+    pub name: &'a str,
+    /// The symbol of the function it calls.
+    pub target: &'a str,
+    /// The types of the call.
+    pub signature: &'a AbiSignature,
+    /// The convention of the call.
+    pub kind: ExitKind,
+    /// Does a return need a memory fence of its own? Not where the runtime can make all threads fence.
+    pub fence: bool,
+}
+
+/// Emits a function of the `tail` convention that does the call with the thread marked as being in the host.
+pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(FuncId, CodeInfo), ThunkError> {
+    let own = thunk.signature.clif(CallConv::Tail, true);
+    let target = target(module, thunk)?;
+    define(module, thunk.name, own, |builder, module| {
+        let params = begin(builder);
+        let ctx = params[0];
+        let state = match thunk.kind {
+            ExitKind::Host { safepoint: true } => AT_SAFEPOINT,
+            _ => IN_HOST,
+        };
+        record_exit(builder, ctx);
+        set_state(builder, &*module, ctx, state, Fence::Release);
+        let arguments = if matches!(thunk.kind, ExitKind::Host { .. }) { &params[..] } else { &params[1..] };
+        let target = module.declare_func_in_func(target, builder.func);
+        let call = builder.ins().call(target, arguments);
+        let results = builder.inst_results(call).to_vec();
+        set_state(builder, &*module, ctx, RUNNING, if thunk.fence { Fence::Full } else { Fence::None });
+        pass_gate(builder, module, ctx, state)?;
+        builder.ins().return_(&results);
+        Ok(())
+    })
+}
+
+/// Emits the `tail` function `fn(ctx)` that the cold path of a loop's poll calls.
+pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
+    let own = AbiSignature::default().clif(CallConv::Tail, true);
+    define(module, name, own, |builder, module| {
+        let ctx = begin(builder)[0];
+        record_exit(builder, ctx);
+        let safepoint = import(module, builder, SAFEPOINT, &[types::I64], Some(AbiType::U8))?;
+        let call = builder.ins().call(safepoint, &[ctx]);
+        let failed = builder.inst_results(call)[0];
+        builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
+        builder.ins().return_(&[]);
+        Ok(())
+    })
+}
+
+/// The function to call, behind the jump that variadic calls need.
+fn target(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<FuncId, ThunkError> {
+    let with_ctx = matches!(thunk.kind, ExitKind::Host { .. });
+    let signature = thunk.signature.clif(c_convention(module), with_ctx);
+    let target = module.declare_function(thunk.target, Linkage::Import, &signature)?;
+    match thunk.kind {
+        ExitKind::Variadic { .. } => variadic_jump(module, &format!("{}:jump", thunk.name), target, &signature),
+        _ => Ok(target),
+    }
+}
+
+fn record_exit(builder: &mut FunctionBuilder<'_>, ctx: Value) {
+    let frame = builder.ins().get_frame_pointer(types::I64);
+    builder.ins().store(trusted(), frame, ctx, offsets::EXIT_FP);
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fence {
+    /// The store may be seen late: whoever must see it makes this thread fence.
+    None,
+    /// What was written before is seen before.
+    Release,
+    /// What is read afterwards is read afterwards.
+    Full,
+}
+
+fn set_state(builder: &mut FunctionBuilder<'_>, module: &dyn Module, ctx: Value, state: u32, fence: Fence) {
+    let value = builder.ins().iconst(types::I32, i64::from(state));
+    let total_store_order = matches!(module.isa().triple().architecture, Architecture::X86_64);
+    if fence == Fence::Full || (fence == Fence::Release && !total_store_order) {
+        let address = builder.ins().iadd_imm_s(ctx, i64::from(offsets::STATE));
+        builder.ins().atomic_store(trusted(), value, address);
+    } else {
+        builder.ins().store(trusted(), value, ctx, offsets::STATE);
+    }
+    if fence == Fence::Full && !total_store_order {
+        builder.ins().fence();
+    }
+}
+
+/// Waits or traps if somebody asked for it.
+fn pass_gate(
+    builder: &mut FunctionBuilder<'_>,
+    module: &mut dyn Module,
+    ctx: Value,
+    state: u32,
+) -> Result<(), ThunkError> {
+    let gate = import(module, builder, GATE, &[types::I64, types::I32], Some(AbiType::U8))?;
+    let stop = builder.create_block();
+    let go = builder.create_block();
+    builder.set_cold_block(stop);
+    let poll = builder.ins().load(types::I8, trusted(), ctx, offsets::POLL);
+    builder.ins().brif(poll, stop, &[], go, &[]);
+    builder.switch_to_block(stop);
+    let state = builder.ins().iconst(types::I32, i64::from(state));
+    let call = builder.ins().call(gate, &[ctx, state]);
+    let failed = builder.inst_results(call)[0];
+    builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
+    builder.ins().jump(go, &[]);
+    builder.switch_to_block(go);
+    Ok(())
+}
