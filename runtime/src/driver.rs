@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use vaisjit_semantics::Checked;
 
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Reloader, Update, Waited, When};
+use crate::program::{Pending, ProgramInner, Reloader, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, Signal};
 
@@ -249,7 +249,7 @@ impl Driver {
             }
             Ok(staged) => {
                 let mut wait = |pending: &Pending| self.wait(program, pending);
-                program.land(&mut reloader, staged, When::AtSafepoint, &mut wait)
+                program.land(&mut reloader, staged, &mut wait)
             }
             Err(update) => update,
         };
@@ -283,8 +283,8 @@ impl Driver {
         let started = Instant::now();
         let mut told = false;
         loop {
-            if pending.wait(LOOK_EVERY) {
-                return Waited::Done;
+            if let Some(waited) = pending.wait(LOOK_EVERY) {
+                return waited;
             }
             if !told && started.elapsed() >= PENDING_AFTER {
                 told = true;

@@ -12,7 +12,7 @@ use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
 use crate::driver::{Driver, Watching};
 use crate::engine::Engine;
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Staged, Update, Waited, When};
+use crate::program::{Pending, ProgramInner, Staged, Update};
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -194,11 +194,7 @@ impl ProgramInner {
         let Some(staged) = lock(&self.control.staged).take() else { return };
         let files = staged.report().files.clone();
         let mut reloader = self.reloader();
-        let mut wait = |pending: &Pending| {
-            while !pending.wait(Duration::from_secs(1)) {}
-            Waited::Done
-        };
-        let update = self.land(&mut reloader, staged, When::Now, &mut wait);
+        let update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         drop(reloader);
         self.announce(&update, &files);
     }

@@ -189,7 +189,7 @@ impl Linkage {
             }
         };
         let name = key.to_string();
-        let symbols = [("target".to_owned(), target), ("environment".to_owned(), environment.unwrap_or(0))];
+        let symbols = [("target".to_owned(), target), (thunks::ENVIRONMENT.to_owned(), environment.unwrap_or(0))];
         let thunk = self.emit(&name, &symbols, &|module| {
             let (signature, fence) = (&key.signature, code::needs_fence());
             let thunk = ExitThunk { name: &name, target: "target", signature, kind, fence };

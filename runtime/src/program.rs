@@ -29,7 +29,7 @@ use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub use handles::{Argument, Arguments, Function, Returned};
 pub use update::Update;
-pub(crate) use update::{Pending, Staged, Waited, When};
+pub(crate) use update::{Pending, Staged, Waited};
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Program, ProgramInner, Reloader};
-use crate::code::{AtSafepoint, Ticket};
+use crate::code::{Outcome, SafepointKind, Ticket};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
@@ -61,15 +61,6 @@ impl Staged {
     pub fn report(&self) -> &Report {
         &self.prepared.report
     }
-}
-
-/// How a prepared version may be made live.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    /// At the next place where no thread would mix versions.
-    AtSafepoint,
-    /// Here: the caller is an explicit safepoint of the program, or outside it.
-    Now,
 }
 
 /// What a wait for a commit ended with.
@@ -130,31 +121,23 @@ impl ProgramInner {
         self: &Arc<Self>,
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
-        when: When,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Option<(Report, bool)> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
-        if when == When::Now || !changes_code || prepared.is_single_body() {
-            // One store shows a new body to everybody at once; whoever is at an explicit safepoint asked for it here.
+        if !changes_code || prepared.is_single_body() {
+            // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            if when == When::Now && changes_code && !prepared.is_single_body() {
-                prepared = self.commit_here(prepared);
-            } else {
-                self.apply(&mut prepared);
-            }
+            self.apply(&mut prepared);
             return Some(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
-        let ticket = self.world.run_at_safepoint(
-            AtSafepoint::Commit,
-            Box::new(move |_| {
-                if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    program.apply(prepared);
-                }
-            }),
-        );
+        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |_| {
+            if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                program.apply(prepared);
+            }
+        });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
             Waited::Done => {
@@ -166,19 +149,6 @@ impl ProgramInner {
                 self.abandon(&prepared);
                 None
             }
-        }
-    }
-
-    fn commit_here(self: &Arc<Self>, prepared: Box<Prepared>) -> Box<Prepared> {
-        let cell = Arc::new(Mutex::new(prepared));
-        let (program, shared) = (self.clone(), cell.clone());
-        let action = Box::new(move |_: &crate::code::Stopped<'_>| {
-            program.apply(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
-        });
-        self.world.run_at_safepoint(AtSafepoint::Explicit, action).wait();
-        match Arc::try_unwrap(cell) {
-            Ok(prepared) => prepared.into_inner().unwrap_or_else(PoisonError::into_inner),
-            Err(_) => unreachable!("the action has run and is gone"),
         }
     }
 
@@ -194,8 +164,9 @@ impl ProgramInner {
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
-        for unit in retired {
-            self.world.retire(unit);
+        if !retired.is_empty() {
+            retired.into_iter().for_each(|unit| self.world.retire(unit));
+            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| drop(stopped.sweep()));
         }
     }
 
@@ -256,14 +227,13 @@ impl ProgramInner {
         self: &Arc<Self>,
         reloader: &mut Reloader,
         staged: Staged,
-        when: When,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Update {
         if staged.base != self.version() {
             self.abandon(&staged.prepared);
             return Update::Superseded;
         }
-        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, when, wait) else {
+        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, wait) else {
             return Update::Superseded;
         };
         report.times.total_us = staged.clock.micros();
@@ -309,10 +279,7 @@ impl ProgramInner {
     /// Applies what the workspace holds, here and now.
     pub fn update_from(self: &Arc<Self>, reloader: &mut Reloader, files: Vec<PathBuf>, clock: Clock) -> Update {
         match self.stage(reloader, files, clock, &|| false) {
-            Ok(staged) => self.land(reloader, staged, When::Now, &mut |pending| {
-                pending.ticket.wait();
-                Waited::Done
-            }),
+            Ok(staged) => self.land(reloader, staged, &mut Pending::wait_for_ever),
             Err(update) => update,
         }
     }
@@ -325,9 +292,21 @@ impl ProgramInner {
 }
 
 impl Pending {
-    /// Waits; true when the commit has happened.
-    pub fn wait(&self, time: Duration) -> bool {
-        self.ticket.wait_for(time)
+    /// Waits; what became of the commit, if anything has.
+    pub fn wait(&self, time: Duration) -> Option<Waited> {
+        Some(match self.ticket.wait(time)? {
+            Outcome::Done { .. } => Waited::Done,
+            Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
+        })
+    }
+
+    /// Waits as long as it takes.
+    pub fn wait_for_ever(&self) -> Waited {
+        loop {
+            if let Some(waited) = self.wait(Duration::from_secs(1)) {
+                return waited;
+            }
+        }
     }
 
     /// Takes the commit back; false when it has happened already.
