@@ -95,7 +95,7 @@ impl Driver {
         let (sender, messages) = channel();
         let forward = sender.clone();
         // The receiver is gone when the watching ends: nobody is interested any more.
-        let signal = move |signal| drop(forward.send(Message::Saved(signal)));
+        let signal = move |signal| _ = forward.send(Message::Saved(signal));
         let mut driver = Driver {
             program: Arc::downgrade(program),
             messages,

@@ -103,6 +103,11 @@ impl Control {
         };
     }
 
+    /// A signal asked the process to end with this status.
+    pub fn terminated_by(&self, status: i32) {
+        *lock(&self.ending) = Some(Ending::Exit(status as u8));
+    }
+
     /// Is a reload thread at work?
     pub fn is_watched(&self) -> bool {
         self.drivers.load(Ordering::SeqCst) > 0
@@ -120,10 +125,7 @@ fn take_one(counter: &AtomicU64) -> bool {
 }
 
 /// The host functions of `std/hot` for one program; without a program they can only be declared.
-pub(crate) fn functions(
-    engine: &Engine,
-    program: &Weak<ProgramInner>,
-) -> Vec<(&'static str, HostClosure, HostFlags)> {
+pub(crate) fn functions(engine: &Engine, program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
     let _ = engine;
     let plain = HostFlags::default();
     let safepoint = HostFlags { safepoint: true, ..plain };
@@ -141,11 +143,7 @@ pub(crate) fn functions(
         ("hot_reload", (move || reload().map(|p| p.hot_reload())).into_host_closure(), safepoint),
         ("hot_version", (move || version().map(|p| p.version() as i64)).into_host_closure(), plain),
         ("hot_cleanup", (move || cleanup().map(|p| p.hot_cleanup())).into_host_closure(), plain),
-        (
-            "hot_on_reload",
-            (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(),
-            plain,
-        ),
+        ("hot_on_reload", (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(), plain),
         ("hot_reset", (move |name: &str| reset().map(|p| p.hot_reset(name))).into_host_closure(), plain),
         (
             "hot_restart",
@@ -170,7 +168,8 @@ impl ProgramInner {
         let folder = self.root.parent().unwrap_or(Path::new(""));
         let exists = self.reloader().workspace.exists(&folder.join(path));
         if !exists {
-            let text = format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
+            let text =
+                format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
             self.tell(&Event::Notice(text));
         }
         if self.mode.hot && !self.control.is_watched() {
@@ -182,11 +181,7 @@ impl ProgramInner {
     fn hot_check(self: &Arc<Self>) -> i64 {
         self.apply_waiting();
         self.call_on_reload();
-        if take_one(&self.control.failures) {
-            -1
-        } else {
-            i64::from(take_one(&self.control.reloads))
-        }
+        if take_one(&self.control.failures) { -1 } else { i64::from(take_one(&self.control.reloads)) }
     }
 
     /// Makes the version live that waits for the program to ask, if there is one.

@@ -60,8 +60,7 @@ impl Linkage {
     pub fn module(&self) -> Result<(CodeModule, Symbols), LinkError> {
         let symbols = Symbols::default();
         let lookup = symbols.clone();
-        let resolver =
-            Box::new(move |name: &str| lookup.lock().unwrap_or_else(|e| e.into_inner()).get(name).copied());
+        let resolver = Box::new(move |name: &str| lookup.lock().unwrap_or_else(|e| e.into_inner()).get(name).copied());
         let module = code::new_module(self.isa.clone(), resolver).map_err(|error| error.to_string())?;
         Ok((module, symbols))
     }

@@ -1,7 +1,7 @@
 //! What is running: for each function its code, its slot and what is needed to tell whether a save changed it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
@@ -154,6 +154,8 @@ pub(crate) struct Live {
     /// Every global that has memory, with the declaration it was made for; those that a save removed stay, so that a
     /// line commented out for one save comes back with its value.
     pub globals: FxHashMap<ItemPath, Global>,
+    /// Code that has been replaced, until it is freed: key in `metas`.
+    pub retired: Vec<(usize, Weak<CodeUnit>)>,
     /// Functions that a save removed: values may still hold their slots.
     pub orphans: Vec<LiveFunction>,
     /// The program it was made from.

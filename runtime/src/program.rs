@@ -27,6 +27,7 @@ use crate::reload::prepare::Mode;
 use crate::trap::{Trap, TrapFrame};
 use crate::workspace::{Loader, Snapshot, Workspace};
 
+pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
 pub use update::Update;
 pub(crate) use update::{Pending, Staged, Waited};

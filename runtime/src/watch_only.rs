@@ -34,7 +34,7 @@ impl Engine {
         let clock = Clock::start();
         let mut workspace = self.open(path.as_ref(), Arc::new(DiskLoader))?;
         let (sender, signals) = channel();
-        let mut watcher = FileWatcher::new(move |signal| drop(sender.send(signal)), self.options.poll);
+        let mut watcher = FileWatcher::new(move |signal| _ = sender.send(signal), self.options.poll);
         self.check_now(&mut workspace, &mut watcher, &clock, &mut tell);
         loop {
             let signal = match watcher.poll_interval() {

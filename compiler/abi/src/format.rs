@@ -36,7 +36,8 @@ const KINDS: &str = "xXboe?";
 impl Format {
     /// As two integers: flags and sizes.
     pub fn pack(&self) -> (i64, i64) {
-        let number = |text: &str, sign: Option<char>| sign.and_then(|sign| text.find(sign)).map_or(0, |at| at as i64 + 1);
+        let number =
+            |text: &str, sign: Option<char>| sign.and_then(|sign| text.find(sign)).map_or(0, |at| at as i64 + 1);
         let bit = |set: bool, at: u32| i64::from(set) << at;
         let flags = self.fill.map_or(0, |fill| i64::from(u32::from(fill)))
             | number(ALIGNMENTS, self.align) << 21

@@ -34,8 +34,8 @@ use crate::thunks::AbiSignature;
 use frame::FrameLayout;
 use locals::{Home, Locals};
 use place::{Address, Base, index_of};
-use symbols::Symbols;
 pub(crate) use symbols::Numbers;
+use symbols::Symbols;
 use types::{machine_type, operand_ty};
 
 pub use frame::{FrameLocal, Location, locations};
@@ -145,8 +145,7 @@ impl Translator<'_, '_> {
             StatementKind::Zero(place) => self.zero_place(place),
             StatementKind::CheckIndex { index, length } => self.check_index(index, length),
             StatementKind::CopyBytes { to, from, bytes } => {
-                let (to, from, bytes) =
-                    (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
+                let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
             StatementKind::Safepoint => self.safepoint(),

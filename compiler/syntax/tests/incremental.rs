@@ -60,6 +60,7 @@ fn other_items_are_shared() {
     let old = parse(&text);
     let edited = text.replace("    50\n", "    # longer\n    50 + 1\n");
     let new = reparse(&edited, &old, &text);
-    let shared = old.items.iter().zip(&new.items).filter(|(a, b)| a.id == b.id && Arc::ptr_eq(&a.item, &b.item)).count();
+    let shared =
+        old.items.iter().zip(&new.items).filter(|(a, b)| a.id == b.id && Arc::ptr_eq(&a.item, &b.item)).count();
     assert_eq!((old.items.len(), new.items.len(), shared), (100, 100, 99));
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaisjit_codegen::clif::abi_signature;
-use vaisjit_codegen::thunks::AbiSignature;
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -19,7 +18,6 @@ use crate::trap::{Trap, TrapCode};
 pub(crate) struct Entry {
     pub slot: Slot,
     pub trampoline: Trampoline,
-    pub abi: AbiSignature,
     pub result: Ty,
     pub params: Vec<Ty>,
 }
@@ -74,12 +72,13 @@ impl ProgramInner {
         let (slot, signature) = {
             let live = self.live();
             let function = live.functions.get(&instance);
-            let function = function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
+            let function =
+                function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
             (function.slot.clone(), function.signature.clone())
         };
         let abi = abi_signature(&signature);
         let trampoline = self.linkage().trampoline(&abi).map_err(Error::Other)?;
-        Ok(Entry { slot, trampoline, abi, result: signature.result, params: signature.params.to_vec() })
+        Ok(Entry { slot, trampoline, result: signature.result, params: signature.params.to_vec() })
     }
 
     /// A function of the root module by its name.

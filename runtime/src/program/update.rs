@@ -166,7 +166,9 @@ impl ProgramInner {
         }
         if !retired.is_empty() {
             retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| drop(stopped.sweep()));
+            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
+                stopped.sweep();
+            });
         }
     }
 
@@ -253,11 +255,9 @@ impl ProgramInner {
             Update::Reloaded { version, report } => {
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
             }
-            Update::Rejected(diagnostics) => self.tell(&Event::Rejected {
-                version,
-                files: files.to_vec(),
-                diagnostics: diagnostics.clone(),
-            }),
+            Update::Rejected(diagnostics) => {
+                self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })
+            }
             Update::Refused(report) => self.tell(&Event::Refused { version, report: report.clone() }),
         }
     }

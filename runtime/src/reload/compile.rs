@@ -14,7 +14,7 @@ use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::links::{Links, Summary, UnitLinker, groups};
-use super::prepare::Base;
+use super::prepare::{Base, body_of};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
 use crate::host::HostTable;
@@ -45,9 +45,8 @@ pub(crate) fn lower(
     hot: bool,
     host: &HostTable,
 ) -> Result<Lowered, Diagnostic> {
-    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot).map_err(|unsupported| {
-        codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what)
-    })?;
+    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot)
+        .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);
     Ok(Lowered {
         hir: body.clone(),
@@ -75,7 +74,7 @@ impl Lowered {
         let mut hasher = FxHasher::default();
         self.plain_fingerprint.hash(&mut hasher);
         for ty in types_of(&self.body) {
-            layouts.fingerprint(ty).hash(&mut hasher);
+            layouts.layout_fingerprint(ty).hash(&mut hasher);
         }
         let direct = self.summary.callees.iter().copied().filter(|callee| links.is_direct(instance, *callee));
         self.direct = direct.collect();
@@ -99,12 +98,14 @@ fn types_of(body: &mir::Body) -> Vec<Ty> {
             add(pointee);
         }
     }
-    mir::visit::places(body, &mut |place| {
-        add(place.ty);
-        if let PlaceBase::Deref(_, ty) = &place.base {
-            add(*ty);
-        }
-    });
+    for (_, block) in body.blocks.iter() {
+        mir::visit::block_places(block, &mut |place, _| {
+            add(place.ty);
+            if let PlaceBase::Deref(_, ty) | PlaceBase::Global(_, ty) = &place.base {
+                add(*ty);
+            }
+        });
+    }
     types
 }
 
@@ -125,8 +126,7 @@ pub(crate) fn compile(
     snapshot: &Snapshot,
 ) -> Result<Option<Compiled>, Vec<Diagnostic>> {
     let bodies: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
-    let unknown: Vec<Diagnostic> =
-        changed.iter().flat_map(|(_, body)| unknown_functions(body, base)).collect();
+    let unknown: Vec<Diagnostic> = changed.iter().flat_map(|(_, body)| unknown_functions(body, base)).collect();
     if !unknown.is_empty() {
         return Err(unknown);
     }
@@ -139,8 +139,9 @@ pub(crate) fn compile(
         }
         let members: Vec<&Lowered> = group.iter().map(|instance| bodies[instance]).collect();
         if let Err(message) = work.unit(&group, &members, links, layouts, base) {
-            let head = snapshot.checked.functions[&group[0]].head;
             work.abandon(base);
+            let item = Place::item(bodies[&group[0]].hir.item.0, vaisjit_syntax::Span::default());
+            let head = body_of(&snapshot.checked, group[0]).map_or(item, |(_, head)| head);
             return Err(vec![codes::cannot_compile(head, &message)]);
         }
     }

@@ -163,7 +163,8 @@ impl Layout<'_> {
     pub(super) fn close_swallowed(&mut self, text: &str) {
         for character in text.chars() {
             let frame = self.frames.last().expect("the top frame is never popped");
-            let fits = matches!(frame.kind, FrameKind::Round | FrameKind::Square) && closer_text(frame.kind) == character;
+            let fits =
+                matches!(frame.kind, FrameKind::Round | FrameKind::Square) && closer_text(frame.kind) == character;
             if fits && self.frames.len() > 1 {
                 let end = self.chunk.tokens.last().map_or(0, |token| token.1.end);
                 let frame = self.pop_frame();
