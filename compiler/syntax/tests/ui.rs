@@ -89,7 +89,14 @@ fn run(path: &Path, failures: &mut String) {
         let module = parse(&case.text);
         let (found, tree) = (found(&module, &case.text), dump(&module));
         if !agree(&case.errors, &found) && !update {
-            let _ = writeln!(failures, "{}: {}: expected {:#?}, found {:#?}", path.display(), case.name, case.errors, found);
+            let _ = writeln!(
+                failures,
+                "{}: {}: expected {:#?}, found {:#?}",
+                path.display(),
+                case.name,
+                case.errors,
+                found
+            );
         }
         if case.tree.as_ref().is_some_and(|expected| expected != tree.trim_end()) && !update {
             let _ = writeln!(failures, "{}: {}: the tree is now\n{tree}", path.display(), case.name);

@@ -30,12 +30,10 @@ impl Layout<'_> {
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let top = frame.kind == FrameKind::Top;
         let result_type = std::mem::take(&mut frame.result_type);
-        if frame.code {
-            if frame.pattern || !result_type && frame.heads.is_empty() && self.is_struct_literal() {
-                self.push(Kind::StructOpen);
-                let pattern = self.frame().pattern;
-                return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
-            }
+        if frame.code && (frame.pattern || !result_type && frame.heads.is_empty() && self.is_struct_literal()) {
+            self.push(Kind::StructOpen);
+            let pattern = self.frame().pattern;
+            return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
         }
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let head = frame.heads.pop();
@@ -163,7 +161,8 @@ impl Layout<'_> {
     pub(super) fn close_swallowed(&mut self, text: &str) {
         for character in text.chars() {
             let frame = self.frames.last().expect("the top frame is never popped");
-            let fits = matches!(frame.kind, FrameKind::Round | FrameKind::Square) && closer_text(frame.kind) == character;
+            let fits =
+                matches!(frame.kind, FrameKind::Round | FrameKind::Square) && closer_text(frame.kind) == character;
             if fits && self.frames.len() > 1 {
                 let end = self.chunk.tokens.last().map_or(0, |token| token.1.end);
                 let frame = self.pop_frame();

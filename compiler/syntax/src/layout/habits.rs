@@ -238,7 +238,7 @@ impl Layout<'_> {
     }
 
     /// `let x = 1`, `let mut x = 1`: the words go, and the `=` is read as `:=`.
-    fn take_let(&mut self, raw: Raw, text: &str) {
+    pub(super) fn take_let(&mut self, raw: Raw, text: &str) {
         let mut span = self.span_of(raw);
         self.skip();
         while self.peek(0).kind == Kind::Mut {

@@ -269,7 +269,9 @@ impl Layout<'_> {
             Kind::LBrace if !self.frame().heads.is_empty() && !statement => false,
             Kind::LBrace => statement && self.text_of(this) == "R" || !self.fields_follow(2),
             _ if next.first => false,
-            Kind::LParen | Kind::LBracket => !joint,
+            // `I(x) {` can only be a habit from C; `M(x)` alone is a call.
+            Kind::LParen if joint => statement && self.block_follows_parenthesis(),
+            Kind::LBracket => !joint,
             Kind::Minus | Kind::Star | Kind::Amp | Kind::Pipe | Kind::PipePipe if !statement && spaced => false,
             Kind::AmpAmp => false,
             Kind::DotDot | Kind::DotDotEq | Kind::True | Kind::False => next.kind.starts_operand() && !joint,

@@ -158,6 +158,7 @@ impl Failure {
             Kind::Eq => "`=` assigns and has no value; `==` compares, and `:=` makes a new variable",
             Kind::ColonEq => "`:=` makes a new variable and stands at the start of a statement, after a name",
             Kind::Newline if self.expected & Kind::LBrace.bit() != 0 => "a block `{ ... }` is missing",
+            Kind::Plus => "a line that begins with `+` does not continue the one above; put the `+` at its end",
             Kind::FatArrow => "`=>` stands between a pattern and its value, in a match `M x { ... }`",
             _ => return None,
         };
