@@ -120,6 +120,26 @@ impl Layout<'_> {
         self.matching_parenthesis(1).is_some_and(|n| self.peek(n + 1).kind == Kind::LBrace && !self.peek(n + 1).first)
     }
 
+    /// Does the line have a block outside of brackets?
+    pub(super) fn block_follows_on_line(&mut self) -> bool {
+        let mut depth = 0;
+        for n in 1..MAX_LOOKAHEAD {
+            let raw = self.peek(n);
+            match raw.kind {
+                _ if raw.first => return false,
+                Kind::LBrace if depth == 0 => return true,
+                Kind::LParen | Kind::LBracket | Kind::LBrace => depth += 1,
+                Kind::RParen | Kind::RBracket | Kind::RBrace => depth -= 1,
+                Kind::Semi | Kind::Eof => return false,
+                _ => {}
+            }
+            if depth < 0 {
+                return false;
+            }
+        }
+        false
+    }
+
     /// The place of the `)` that closes the `(` `n` places ahead.
     pub(super) fn matching_parenthesis(&mut self, n: usize) -> Option<usize> {
         let mut depth = 0;
