@@ -338,6 +338,38 @@ impl Kind {
         )
     }
 
+    /// May the tree be higher by one for it?
+    pub fn deepens(self) -> bool {
+        use Kind::*;
+        self.is_binary()
+            || matches!(
+                self,
+                Bang | Tilde
+                    | Try
+                    | Question
+                    | Dot
+                    | LParen
+                    | LBracket
+                    | PathSep
+                    | GenericOpen
+                    | Mut
+                    | Dyn
+                    | Fn
+                    | Arrow
+                    | At
+                    | Move
+                    | KwElse
+                    | KwI
+                    | KwM
+                    | KwD
+                    | KwReturn
+                    | KwBreak
+                    | KwLoop
+                    | KwWhile
+                    | KwFor
+            )
+    }
+
     /// `+=` and the like.
     pub fn is_op_assign(self) -> bool {
         use Kind::*;

@@ -65,7 +65,7 @@ fn random_bytes() {
     }
 }
 
-/// Inputs made to recurse deeply or to look far ahead, all about 200 KB.
+/// Inputs made to recurse deeply or to look far ahead, all about 20 KB.
 #[test]
 fn monsters() {
     let around = |text: &str| {
@@ -143,13 +143,9 @@ fn monsters() {
         "const ",
     ];
     for piece in pieces {
-        let text = piece.repeat(200_000 / piece.len());
+        let text = piece.repeat(20_000 / piece.len());
         for (index, text) in around(&text).iter().enumerate() {
-            let start = Instant::now();
             check(text, &format!("many {piece:?}, variant {index}"));
-            if start.elapsed() > Duration::from_secs(3) {
-                println!("{piece:?} {index}: {:?}", start.elapsed());
-            }
         }
     }
 }

@@ -19,7 +19,7 @@ fn picture(module: &Module) -> Vec<String> {
 
 #[test]
 fn random_edits() {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(150);
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
     for seed in 0..rounds {
         let mut random = Random::new(seed);
         let mut text: String = (0..3).map(|_| SAMPLES[random.below(SAMPLES.len())]).collect();

@@ -30,12 +30,10 @@ impl Layout<'_> {
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let top = frame.kind == FrameKind::Top;
         let result_type = std::mem::take(&mut frame.result_type);
-        if frame.code {
-            if frame.pattern || !result_type && frame.heads.is_empty() && self.is_struct_literal() {
-                self.push(Kind::StructOpen);
-                let pattern = self.frame().pattern;
-                return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
-            }
+        if frame.code && (frame.pattern || !result_type && frame.heads.is_empty() && self.is_struct_literal()) {
+            self.push(Kind::StructOpen);
+            let pattern = self.frame().pattern;
+            return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
         }
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let head = frame.heads.pop();

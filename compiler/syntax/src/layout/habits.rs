@@ -66,6 +66,10 @@ fn habit(span: Span, found: &str, here: &str) -> Problem {
 
 /// What to say about something that is no item.
 pub(super) fn not_an_item(word: &str, span: Span) -> Problem {
+    if matches!(word, "F" | "S" | "E" | "EN" | "W" | "X" | "U" | "G" | "C" | "T") {
+        return Problem::new(codes::NOT_AN_ITEM, span, format!("a name must follow this `{word}`"))
+            .text("begins an item, but has no name on this line");
+    }
     Problem::new(codes::NOT_AN_ITEM, span, format!("expected an item, found `{}`", word.lines().next().unwrap_or("")))
         .text("no item begins like this")
         .help("at the top of a file stand items: `F` functions, `S` structs, `E` enums, `W` traits, `X` methods, `C` constants, `G` globals, `T` aliases, `U` imports; statements go into `F main() { ... }`")
@@ -216,7 +220,13 @@ impl Layout<'_> {
         match here {
             "I" => self.head_word(Kind::KwI, super::HeadKind::If, statement),
             "M" => self.head_word(Kind::KwM, super::HeadKind::Match, statement),
-            "L" => self.loop_word(text, statement),
+            "L" => {
+                if text == "for" && self.peek(1).kind == Kind::LParen && !self.for_follows() {
+                    // A loop of C, with its three parts: one error is enough.
+                    self.mute_line(span);
+                }
+                self.loop_word(text, statement);
+            }
             "D" => self.defer(),
             "C" => self.push(Kind::KwContinue),
             _ => {
@@ -238,7 +248,7 @@ impl Layout<'_> {
     }
 
     /// `let x = 1`, `let mut x = 1`: the words go, and the `=` is read as `:=`.
-    fn take_let(&mut self, raw: Raw, text: &str) {
+    pub(super) fn take_let(&mut self, raw: Raw, text: &str) {
         let mut span = self.span_of(raw);
         self.skip();
         while self.peek(0).kind == Kind::Mut {

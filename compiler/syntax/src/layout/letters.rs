@@ -137,6 +137,14 @@ impl Layout<'_> {
             return self.long_word(raw, text);
         }
         let statement = self.at_statement();
+        let in_type = match self.last() {
+            Kind::As => true,
+            Kind::Colon => self.peek(1).kind == Kind::Pipe,
+            _ => false,
+        };
+        if in_type {
+            return self.push(Kind::Name);
+        }
         match text {
             "I" if self.is_keyword(statement) => self.head(Kind::KwI, HeadKind::If, statement),
             "M" if self.is_keyword(statement) => self.head(Kind::KwM, HeadKind::Match, statement),
@@ -269,8 +277,15 @@ impl Layout<'_> {
             Kind::LBrace if !self.frame().heads.is_empty() && !statement => false,
             Kind::LBrace => statement && self.text_of(this) == "R" || !self.fields_follow(2),
             _ if next.first => false,
-            Kind::LParen | Kind::LBracket => !joint,
+            // `I(x) {` can only be a habit from C; `M(x)` alone is a call.
+            Kind::LParen if joint => statement && self.block_follows_parenthesis(),
+            Kind::LBracket => !joint,
             Kind::Minus | Kind::Star | Kind::Amp | Kind::Pipe | Kind::PipePipe if !statement && spaced => false,
+            Kind::Minus | Kind::Star | Kind::Amp | Kind::Pipe
+                if spaced && matches!(self.text_of(this), "I" | "L" | "M") =>
+            {
+                self.block_follows_on_line()
+            }
             Kind::AmpAmp => false,
             Kind::DotDot | Kind::DotDotEq | Kind::True | Kind::False => next.kind.starts_operand() && !joint,
             kind => kind.starts_operand(),

@@ -24,6 +24,9 @@ const MAX_NESTING: usize = 256;
 /// The most operators between two separators, counted over all open brackets: they bound the height of the tree.
 const MAX_OPERATORS: u32 = 1000;
 
+/// The most problems told of one item; nobody reads more.
+const MAX_PROBLEMS: usize = 50;
+
 /// The tokens of one item.
 #[derive(Default, Debug)]
 pub(crate) struct Chunk {
@@ -284,7 +287,9 @@ impl<'s> Layout<'s> {
     }
 
     fn report(&mut self, problem: Problem) {
-        self.chunk.problems.push(problem);
+        if self.chunk.problems.len() < MAX_PROBLEMS {
+            self.chunk.problems.push(problem);
+        }
     }
 
     /// Takes the next token as it is, or as another kind.
@@ -297,20 +302,7 @@ impl<'s> Layout<'s> {
     }
 
     fn emit(&mut self, kind: Kind, span: Span) {
-        if kind.is_binary()
-            || matches!(
-                kind,
-                Kind::Bang
-                    | Kind::Tilde
-                    | Kind::Try
-                    | Kind::Dot
-                    | Kind::LParen
-                    | Kind::LBracket
-                    | Kind::KwElse
-                    | Kind::GenericOpen
-                    | Kind::PathSep
-            )
-        {
+        if kind.deepens() {
             self.operators += 1;
             self.frame().operators += 1;
             if self.operators > MAX_OPERATORS {
@@ -349,6 +341,7 @@ impl<'s> Layout<'s> {
                 self.open(Raw { kind: Kind::AttrOpen, start: raw.start, ..bracket });
             }
             Kind::Fn if self.fn_word(raw) => {}
+            Kind::Mut if self.at_statement() => self.take_let(raw, "mut"),
             Kind::LBrace if self.dependent_type(raw) => {}
             Kind::LBrace => self.open_brace(raw),
             Kind::RParen | Kind::RBracket | Kind::RBrace => self.close(raw),

@@ -206,7 +206,7 @@ fn bounds<'t>(ty: &Rule<'t, Type>) -> Rule<'t, Vec<Bound>> {
 /// A field, variant or method in braces.
 enum Member<T> {
     Other(T),
-    Method(Function),
+    Method(Box<Function>),
     Error,
 }
 
@@ -220,7 +220,7 @@ fn members<'t, T: 't>(
         if bodies && function.body.is_none() {
             missing_body(&function, seen);
         }
-        Member::Method(Function { attributes, ..function })
+        Member::Method(Box::new(Function { attributes, ..function }))
     });
     let next = choice((just(Kind::Comma), just(Kind::Newline), just(Kind::Semi)));
     let stop = choice((next, just(Kind::KwF), just(Kind::RBrace))).rewind().labelled(Label::Comma);
@@ -236,7 +236,7 @@ fn members<'t, T: 't>(
             for member in members {
                 match member {
                     Member::Other(other) => others.push(other),
-                    Member::Method(method) => methods.push(method),
+                    Member::Method(method) => methods.push(*method),
                     Member::Error => {}
                 }
             }
