@@ -124,21 +124,24 @@ fn endless(kit: &Kit, frame: u32) -> std::sync::Arc<CodeUnit> {
     unit
 }
 
-fn overflow(frame: u32) {
-    let kit = Kit::new();
-    let unit = endless(&kit, frame);
+fn overflow(world: &World, trampoline: &Trampoline, unit: &std::sync::Arc<CodeUnit>) {
     for _ in 0..2 {
-        let trap = kit.call(&unit, &[0]).unwrap_err();
+        let trap = world.enter(trampoline, Callee::Unit(unit, 0), &[0], &mut [0; 2]).unwrap_err();
         assert_eq!((trap.code, trap.frames[0].name()), (TrapCode::StackOverflow, "endless"));
     }
 }
 
 #[test]
 fn recursion_without_end() {
-    overflow(16);
-    overflow(100_000);
-    for size in [64 << 10, 256 << 10, 4 << 20] {
-        std::thread::Builder::new().stack_size(size).spawn(|| overflow(16)).unwrap().join().unwrap();
+    let kit = Kit::new();
+    let trampoline = kit.trampoline(&i64s(1));
+    for unit in [endless(&kit, 16), endless(&kit, 100_000)] {
+        overflow(&kit.world, &trampoline, &unit);
+        for size in [64 << 10, 256 << 10, 4 << 20] {
+            let (world, trampoline, unit) = (kit.world.clone(), trampoline.clone(), unit.clone());
+            let thread = std::thread::Builder::new().stack_size(size);
+            thread.spawn(move || overflow(&world, &trampoline, &unit)).unwrap().join().unwrap();
+        }
     }
 }
 
