@@ -1,0 +1,1 @@
+//! The MIR that comes out: what the passes make of it.
