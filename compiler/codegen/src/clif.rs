@@ -152,8 +152,7 @@ impl Translator<'_, '_> {
             StatementKind::Zero(place) => self.zero_place(place),
             StatementKind::CheckIndex { index, length } => self.check_index(index, length),
             StatementKind::CopyBytes { to, from, bytes } => {
-                let (to, from, bytes) =
-                    (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
+                let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
             StatementKind::Safepoint => self.safepoint(),

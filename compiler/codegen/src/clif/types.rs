@@ -2,8 +2,8 @@
 
 use cranelift_codegen::ir::{self, AbiParam, ArgumentPurpose, types};
 use cranelift_codegen::isa::CallConv;
-use vaisjit_semantics::types::{FloatKind, IntKind, TyKind, TyList};
 use vaisjit_semantics::Ty;
+use vaisjit_semantics::types::{FloatKind, IntKind, TyKind, TyList};
 
 use crate::mir::{Const, Operand, Signature};
 use crate::thunks::{AbiSignature, AbiType};

@@ -45,7 +45,8 @@ impl Make {
 
     pub fn enumeration(&mut self, name: &str, variants: &[&[Ty]]) -> Ty {
         let ty = Ty::new(TyKind::Enum(path(name), TyList::EMPTY));
-        let named = |(n, types): (usize, &&[Ty])| VariantDef { name: Name::new(&format!("V{n}")), fields: fields(types) };
+        let named =
+            |(n, types): (usize, &&[Ty])| VariantDef { name: Name::new(&format!("V{n}")), fields: fields(types) };
         let variants = variants.iter().enumerate().map(named).collect();
         self.program.enums.insert(ty, Arc::new(EnumDef { variants, item: item(), span: Span::default() }));
         ty
@@ -70,8 +71,7 @@ impl Make {
         body: impl FnOnce(&mut Fun, &[LocalId]) -> Expr,
     ) -> hir::Callee {
         let mut fun = Fun::default();
-        let locals: Vec<LocalId> =
-            params.iter().enumerate().map(|(n, ty)| fun.local(&format!("p{n}"), *ty)).collect();
+        let locals: Vec<LocalId> = params.iter().enumerate().map(|(n, ty)| fun.local(&format!("p{n}"), *ty)).collect();
         let value = body(&mut fun, &locals);
         let made = fun.body(name, locals, result, value);
         let signature = Signature { names: vec![], params: params.to_vec(), result };
@@ -115,7 +115,13 @@ impl Fun {
     }
 
     /// `L i: start..end { }`
-    pub fn range(&mut self, start: Expr, end: Expr, inclusive: bool, body: impl FnOnce(&mut Fun, Expr) -> Expr) -> Stmt {
+    pub fn range(
+        &mut self,
+        start: Expr,
+        end: Expr,
+        inclusive: bool,
+        body: impl FnOnce(&mut Fun, Expr) -> Expr,
+    ) -> Stmt {
         let local = self.local("i", start.ty);
         let id = self.loop_id();
         let counter = self.get(local);

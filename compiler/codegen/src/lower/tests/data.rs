@@ -100,7 +100,10 @@ fn pointers_reach_into_values() {
         let run = do_(call(&bump, vec![address(f.get(n))], Ty::unit()));
         let sum = add(
             add(part(f.get(n), 0), part(field(f.get(n), 1, pair()), 1)),
-            add(at(field(f.get(n), 2, array_ty(i64_ty(), 3)), int(2)), at(field(f.get(n), 2, array_ty(i64_ty(), 3)), int(0))),
+            add(
+                at(field(f.get(n), 2, array_ty(i64_ty(), 3)), int(2)),
+                at(field(f.get(n), 2, array_ty(i64_ty(), 3)), int(0)),
+            ),
         );
         block(vec![bind, run], sum)
     });
@@ -163,7 +166,8 @@ fn arrays_of_arrays_are_values() {
         let swap = vec![set(at(f.get(m), int(0)), at(f.get(m), f.get(i))), set(at(f.get(m), f.get(i)), f.get(t))];
         let own = set(at(f.get(m), int(0)), at(f.get(m), int(0)));
         let element = |r: i64, c: i64| at(at(f.get(m), int(r)), int(c));
-        let digits = add(mul(element(0, 0), int(60)), add(mul(element(0, 1), int(10)), mul(element(1, 0), element(1, 1))));
+        let digits =
+            add(mul(element(0, 0), int(60)), add(mul(element(0, 1), int(10)), mul(element(1, 0), element(1, 1))));
         let mut statements = vec![bind, bind_i, keep];
         statements.extend(swap);
         statements.push(own);

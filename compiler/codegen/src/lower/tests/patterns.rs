@@ -27,7 +27,12 @@ fn table(ty: Ty, values: Vec<Expr>, arms: impl Fn(&mut Fun, Expr) -> Expr) -> St
 fn constants_become_a_switch() {
     let arms = |_: &mut Fun, value: Expr| {
         let either = pattern(PatternKind::Or(vec![is(int(2)), is(int(3))]), i64_ty());
-        let arms = vec![arm(is(int(-1)), int(10)), arm(either, int(20)), arm(is(int(7)), int(30)), arm(any(i64_ty()), int(40))];
+        let arms = vec![
+            arm(is(int(-1)), int(10)),
+            arm(either, int(20)),
+            arm(is(int(7)), int(30)),
+            arm(any(i64_ty()), int(40)),
+        ];
         match_(value, arms, i64_ty())
     };
     assert_eq!(table(i64_ty(), [-1, 2, 3, 7, 0].map(int).to_vec(), arms), "10 20 20 30 40 ");
@@ -37,7 +42,9 @@ fn constants_become_a_switch() {
         arms(f, value)
     });
     let body = mir(&make, "chosen", true);
-    assert!(matches!(&body.blocks.values().next().unwrap().terminator, Terminator::Switch { cases, .. } if cases.len() == 4));
+    assert!(
+        matches!(&body.blocks.values().next().unwrap().terminator, Terminator::Switch { cases, .. } if cases.len() == 4)
+    );
 }
 
 #[test]
@@ -131,9 +138,13 @@ fn texts_floats_and_bools() {
         match_(value, arms, i64_ty())
     };
     assert_eq!(table(Ty::str(), vec![text("b"), text("a"), text("c")], texts), "2 1 3 ");
-    let bools = |_: &mut Fun, value: Expr| match_(value, vec![arm(is(boolean(true)), int(1)), arm(is(boolean(false)), int(0))], i64_ty());
+    let bools = |_: &mut Fun, value: Expr| {
+        match_(value, vec![arm(is(boolean(true)), int(1)), arm(is(boolean(false)), int(0))], i64_ty())
+    };
     assert_eq!(table(Ty::bool(), vec![boolean(true), boolean(false)], bools), "1 0 ");
-    let floats = |_: &mut Fun, value: Expr| match_(value, vec![arm(is(float(1.5)), int(1)), arm(any(Ty::f64()), int(0))], i64_ty());
+    let floats = |_: &mut Fun, value: Expr| {
+        match_(value, vec![arm(is(float(1.5)), int(1)), arm(any(Ty::f64()), int(0))], i64_ty())
+    };
     assert_eq!(table(Ty::f64(), vec![float(1.5), float(2.0)], floats), "1 0 ");
 }
 

@@ -45,10 +45,13 @@ fn m.fib(_1 p0: i64) -> i64 {
         return
 }
 ";
-    assert_eq!(text, expected.replace("        return\n    bb2", "        goto bb3\n    bb2").replace(
-        "        _0 = add _3, _5\n        return\n",
-        "        _0 = add _3, _5\n        goto bb3\n    bb3:\n        return\n"
-    ));
+    assert_eq!(
+        text,
+        expected.replace("        return\n    bb2", "        goto bb3\n    bb2").replace(
+            "        _0 = add _3, _5\n        return\n",
+            "        _0 = add _3, _5\n        goto bb3\n    bb3:\n        return\n"
+        )
+    );
 }
 
 #[test]
@@ -84,7 +87,8 @@ fn the_left_side_is_read_before_the_right_changes_it() {
 #[test]
 fn arguments_are_evaluated_in_order() {
     let mut make = Make::default();
-    let pair = make.function("pair", &[i64_ty(), i64_ty()], i64_ty(), |f, p| add(mul(f.get(p[0]), int(10)), f.get(p[1])));
+    let pair =
+        make.function("pair", &[i64_ty(), i64_ty()], i64_ty(), |f, p| add(mul(f.get(p[0]), int(10)), f.get(p[1])));
     make.function("main", &[], i64_ty(), |f, _| {
         let (x, bind) = f.bind("x", int(1));
         let change = block(vec![set(f.get(x), int(4))], f.get(x));
@@ -166,7 +170,8 @@ fn calls_of_c_and_of_values() {
     let mut make = Make::default();
     let twice = make.function("twice", &[i64_ty()], i64_ty(), |f, p| mul(f.get(p[0]), int(2)));
     make.function("main", &[], i64_ty(), |f, _| {
-        let ty = Ty::new(vaisjit_semantics::TyKind::Function(vaisjit_semantics::types::TyList::new(&[i64_ty()]), i64_ty()));
+        let ty =
+            Ty::new(vaisjit_semantics::TyKind::Function(vaisjit_semantics::types::TyList::new(&[i64_ty()]), i64_ty()));
         let (g, bind) = f.bind("g", expr(ExprKind::Function(twice), ty));
         let through = expr(ExprKind::Call(hir::Callee::Value(Box::new(f.get(g))), vec![int(21)]), i64_ty());
         let format = cast(CastKind::Pointer, text("%ld %s\n"), Ty::pointer(Ty::int(IntKind::I8)));
@@ -210,7 +215,10 @@ fn intrinsics_and_raw_memory() {
         let most = builtin(Builtin::Max, vec![load(2, f), int(9)], i64_ty());
         let free = do_(c_call("free", None, vec![f.get(p)], Ty::unit()));
         let (r, result) = f.bind("r", add(mul(load(2, f), int(100)), add(mul(least, int(10)), most)));
-        block(vec![bind, store(0, 1, f), store(1, 2, f), swap, copy, result, free], bin(BinaryOp::Rem, f.get(r), int(256)))
+        block(
+            vec![bind, store(0, 1, f), store(1, 2, f), swap, copy, result, free],
+            bin(BinaryOp::Rem, f.get(r), int(256)),
+        )
     });
     assert_eq!(status(&make), 219);
 }
