@@ -34,9 +34,9 @@ use crate::thunks::AbiSignature;
 use frame::FrameLayout;
 use locals::{Home, Locals};
 use place::{Address, Base, index_of};
-pub(crate) use symbols::Numbers;
 use symbols::Symbols;
-use types::{machine_type, operand_ty};
+pub(crate) use symbols::Numbers;
+use types::machine_type;
 
 pub use frame::{FrameLocal, Location, locations};
 pub use types::{abi_signature, abi_type, tail_signature};
@@ -145,7 +145,8 @@ impl Translator<'_, '_> {
             StatementKind::Zero(place) => self.zero_place(place),
             StatementKind::CheckIndex { index, length } => self.check_index(index, length),
             StatementKind::CopyBytes { to, from, bytes } => {
-                let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
+                let (to, from, bytes) =
+                    (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
             StatementKind::Safepoint => self.safepoint(),
@@ -202,8 +203,8 @@ impl Translator<'_, '_> {
     }
 
     fn assign_slice(&mut self, place: &Place, operand: &Operand) {
-        let (Operand::Copy(array), TyKind::Array(_, length)) = (operand, operand_ty(operand).kind()) else {
-            self.bug(format_args!("a slice of {}", operand_ty(operand)));
+        let (Operand::Copy(array), TyKind::Array(_, length)) = (operand, operand.ty().kind()) else {
+            self.bug(format_args!("a slice of {}", operand.ty()));
             return;
         };
         let start = self.address(array);
@@ -217,9 +218,8 @@ impl Translator<'_, '_> {
     }
 
     fn zero_place(&mut self, place: &Place) {
-        if let (Some(ty), crate::mir::PlaceBase::Local(local), true) =
-            (machine_type(place.ty), &place.base, place.projections.is_empty())
-            && matches!(self.homes[index_of(*local)], Home::Value(_))
+        if let (Some(ty), Some(local)) = (machine_type(place.ty), place.as_local())
+            && matches!(self.homes[index_of(local)], Home::Value(_))
         {
             let zero = self.zero_of(ty);
             return self.write(place, zero);

@@ -12,7 +12,7 @@ use super::Translator;
 use super::leaf;
 use super::locals::Home;
 use super::place::{Address, Base, Region, index_of};
-use super::types::{abi_signature, abi_type, machine_type, operand_ty, signed, tail_signature};
+use super::types::{abi_signature, abi_type, machine_type, signed, tail_signature};
 use crate::layout::Layout;
 use crate::link::{Import, Link, SlotKey, ThunkKey, ThunkTarget};
 use crate::mir::{Call, Callee, Local, Operand, Place, PlaceBase, Signature};
@@ -119,7 +119,7 @@ impl Translator<'_, '_> {
         if !ty.is_aggregate() {
             return ResultPlace { at: None, copy: false };
         }
-        if let Some(local) = call.result.as_ref().and_then(whole_local)
+        if let Some(local) = call.result.as_ref().and_then(Place::as_local)
             && !self.locals.taken(local)
             && !call.arguments.iter().any(|argument| base_local(argument) == Some(local))
             && let Home::Memory(..) = self.homes[index_of(local)]
@@ -176,7 +176,7 @@ impl Translator<'_, '_> {
     /// C functions that are one instruction.
     fn call_float_instruction(&mut self, call: &Call, name: Name) -> bool {
         let [operand] = call.arguments.as_slice() else { return false };
-        let ty = operand_ty(operand);
+        let ty = operand.ty();
         let base = match name.strip_suffix('f') {
             Some(base) if ty == Ty::f32() => base,
             _ if ty == Ty::f64() => name.as_str(),
@@ -203,7 +203,7 @@ impl Translator<'_, '_> {
     fn foreign_arguments(&mut self, call: &Call, fixed: Option<u32>) -> (SmallVec<[AbiType; 6]>, Values) {
         let (mut types, mut values) = (SmallVec::new(), Values::new());
         for (index, operand) in call.arguments.iter().enumerate() {
-            let ty = operand_ty(operand);
+            let ty = operand.ty();
             let Some(abi) = abi_type(ty) else { continue };
             let value = self.argument(operand);
             let (abi, value) = match fixed {
@@ -301,13 +301,6 @@ impl Translator<'_, '_> {
     }
 }
 
-fn whole_local(place: &Place) -> Option<Local> {
-    match place.base {
-        PlaceBase::Local(local) if place.projections.is_empty() => Some(local),
-        _ => None,
-    }
-}
-
 fn base_local(operand: &Operand) -> Option<Local> {
     match operand {
         Operand::Copy(Place { base: PlaceBase::Local(local), .. }) => Some(*local),
@@ -322,5 +315,5 @@ fn is_math_call(call: &Call, name: Name) -> bool {
         TyKind::Float(_) => (ty == Ty::f64()) == math.double,
         _ => false,
     };
-    call.arguments.len() == math.parameters && of(call.result_ty) && call.arguments.iter().all(|a| of(operand_ty(a)))
+    call.arguments.len() == math.parameters && of(call.result_ty) && call.arguments.iter().all(|a| of(a.ty()))
 }

@@ -2,10 +2,10 @@
 
 use cranelift_codegen::ir::{self, types};
 use cranelift_codegen::isa::CallConv;
+use vaisjit_semantics::types::{FloatKind, IntKind, TyKind};
 use vaisjit_semantics::Ty;
-use vaisjit_semantics::types::{FloatKind, IntKind, TyKind, TyList};
 
-use crate::mir::{Const, Operand, Signature};
+use crate::mir::Signature;
 use crate::thunks::{AbiSignature, AbiType};
 
 /// The machine type of a scalar; aggregates, unit and never have none.
@@ -34,18 +34,6 @@ pub(crate) fn int_type(bits: u32) -> ir::Type {
 /// Does the type extend and compare with a sign?
 pub(crate) fn signed(ty: Ty) -> bool {
     ty.int_kind().is_some_and(IntKind::signed)
-}
-
-/// The type of an operand.
-pub(crate) fn operand_ty(operand: &Operand) -> Ty {
-    match operand {
-        Operand::Copy(place) => place.ty,
-        Operand::Const(Const::Int(_, ty) | Const::Float(_, ty)) => *ty,
-        Operand::Const(Const::Str(_)) => Ty::str(),
-        Operand::Const(Const::Function(_, signature)) => {
-            Ty::new(TyKind::Function(TyList::new(&signature.params), signature.result))
-        }
-    }
 }
 
 /// How a value of the type is passed; aggregates by address, unit not at all.

@@ -20,7 +20,7 @@ use vaisjit_syntax::Name;
 use super::TestLayouts;
 
 /// How the functions of a test are linked.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct TestLinker {
     pub hot: bool,
     pub slots: bool,
