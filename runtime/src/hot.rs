@@ -12,7 +12,7 @@ use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
 use crate::driver::{Driver, Watching};
 use crate::engine::Engine;
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Staged, Update, Waited, When};
+use crate::program::{Pending, ProgramInner, Staged, Update};
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -46,6 +46,8 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// How many reload threads are at work.
+    drivers: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -90,6 +92,20 @@ impl Control {
     /// Does the program choose the moment?
     pub fn is_manual(&self) -> bool {
         self.manual.load(Ordering::SeqCst)
+    }
+
+    /// A reload thread starts (`+1`) or ends.
+    pub fn count_driver(&self, starts: bool) {
+        let _ = if starts {
+            self.drivers.fetch_add(1, Ordering::SeqCst)
+        } else {
+            self.drivers.fetch_sub(1, Ordering::SeqCst)
+        };
+    }
+
+    /// Is a reload thread at work?
+    pub fn is_watched(&self) -> bool {
+        self.drivers.load(Ordering::SeqCst) > 0
     }
 
     /// Keeps a version until the program asks for it; a newer one replaces it.
@@ -157,7 +173,7 @@ impl ProgramInner {
             let text = format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
             self.tell(&Event::Notice(text));
         }
-        if self.mode.hot && !Driver::is_running(self) {
+        if self.mode.hot && !self.control.is_watched() {
             *lock(&self.control.watching) = Some(Driver::start(self));
         }
         if exists { 0 } else { -1 }
@@ -178,11 +194,7 @@ impl ProgramInner {
         let Some(staged) = lock(&self.control.staged).take() else { return };
         let files = staged.report().files.clone();
         let mut reloader = self.reloader();
-        let mut wait = |pending: &Pending| {
-            while !pending.wait(Duration::from_secs(1)) {}
-            Waited::Done
-        };
-        let update = self.land(&mut reloader, staged, When::Now, &mut wait);
+        let update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         drop(reloader);
         self.announce(&update, &files);
     }

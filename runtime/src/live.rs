@@ -10,7 +10,7 @@ use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
 use vaisjit_syntax::{Place, Sources, Span, source::position_in};
 
-use crate::code::{CodeUnit, Slot};
+use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::reload::links::Summary;
 use crate::report;
 
@@ -46,7 +46,7 @@ pub(crate) struct Code {
 
 impl Code {
     /// Where the code starts.
-    pub fn address(&self) -> usize {
+    pub fn address(&self) -> CodeAddress {
         self.unit.address(self.index)
     }
 }

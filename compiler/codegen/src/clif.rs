@@ -35,6 +35,7 @@ use frame::FrameLayout;
 use locals::{Home, Locals};
 use place::{Address, Base, index_of};
 use symbols::Symbols;
+pub(crate) use symbols::Numbers;
 use types::{machine_type, operand_ty};
 
 pub use frame::{FrameLocal, Location, locations};
@@ -80,23 +81,15 @@ impl fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-/// A translated function.
-#[derive(Debug)]
-pub(crate) struct Translated {
-    /// What its external names stand for, by their index.
-    pub imports: Vec<Import>,
-    /// Its block on the data stack.
-    pub frame: FrameLayout,
-}
-
-/// Translates a body; `number` names its frame layout in the block's header.
+/// Translates a body; `number` names its frame layout in the block's header, external names are numbered by `numbers`.
 pub(crate) fn translate(
     body: &Body,
     number: u32,
     env: &Env<'_>,
+    numbers: &mut Numbers,
     function: &mut ir::Function,
     scratch: &mut FunctionBuilderContext,
-) -> Result<Translated, CompileError> {
+) -> Result<FrameLayout, CompileError> {
     let fail = |message: String| CompileError { function: Some(body.instance), message };
     let frame = FrameLayout::of(body, env.layouts, env.linker.hot())
         .ok_or_else(|| fail("its variables need more than 2 GiB".into()))?;
@@ -105,7 +98,7 @@ pub(crate) fn translate(
         body,
         env: *env,
         b: FunctionBuilder::new(function, scratch),
-        symbols: Symbols::default(),
+        symbols: Symbols::new(numbers),
         signatures: FxHashMap::default(),
         temporaries: FxHashMap::default(),
         locals: Locals::of(body, env.inlining),
@@ -118,11 +111,11 @@ pub(crate) fn translate(
         error: None,
     };
     translator.function(number);
-    let Translator { b, symbols, frame, error, .. } = translator;
+    let Translator { b, frame, error, .. } = translator;
     b.finalize(env.isa.frontend_config());
     match error {
         Some(message) => Err(fail(message)),
-        None => Ok(Translated { imports: symbols.into_imports(), frame }),
+        None => Ok(frame),
     }
 }
 
@@ -131,7 +124,7 @@ pub(crate) struct Translator<'a, 'f> {
     body: &'a Body,
     env: Env<'a>,
     b: FunctionBuilder<'f>,
-    symbols: Symbols,
+    symbols: Symbols<'a>,
     signatures: FxHashMap<AbiSignature, ir::SigRef>,
     temporaries: FxHashMap<Layout, ir::StackSlot>,
     locals: Locals,

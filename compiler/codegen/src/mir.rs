@@ -327,7 +327,7 @@ impl Place {
 
     /// All of a global.
     pub fn global(path: ItemPath, ty: Ty) -> Place {
-        Place { base: PlaceBase::Global(path), projections: SmallVec::new(), ty }
+        Place { base: PlaceBase::Global(path, ty), projections: SmallVec::new(), ty }
     }
 
     /// One step further in, to a place of a type.

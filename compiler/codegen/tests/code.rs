@@ -16,9 +16,9 @@ use vaisjit_semantics::{ItemPath, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 const LEVELS: [OptLevel; 2] = [OptLevel::None, OptLevel::Speed];
-const SLOTS: TestLinker = TestLinker { hot: true, slots: true, inline: false };
-const DIRECT: TestLinker = TestLinker { hot: false, slots: false, inline: false };
-const INLINED: TestLinker = TestLinker { hot: false, slots: false, inline: true };
+const SLOTS: TestLinker = TestLinker { hot: true, slots: true, inline: false, library: 0 };
+const DIRECT: TestLinker = TestLinker { hot: false, slots: false, inline: false, library: 0 };
+const INLINED: TestLinker = TestLinker { hot: false, slots: false, inline: true, library: 0 };
 
 fn i64() -> Ty {
     Ty::i64()
@@ -141,7 +141,7 @@ extern "C" fn look_at_frame(context: &CallContext) {
     // SAFETY: the caller has one block of 32 bytes on the data stack.
     unsafe {
         let block = (context.data_top - 32) as *const FrameBlock;
-        assert_eq!((*block).descriptor, 0);
+        assert_eq!(((*block).descriptor, (*block).size), (0, 32));
         assert_ne!((*block).frame_fp, 0);
         let i = block.add(1) as *mut i64;
         SEEN.store(i.read() as usize, Ordering::Relaxed);

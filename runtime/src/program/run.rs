@@ -9,17 +9,16 @@ use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::{Program, ProgramInner};
-use crate::code::Slot;
+use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
 use crate::events::Event;
 use crate::hot::Ending;
-use crate::live::Code;
 use crate::trap::{Trap, TrapCode};
 
 /// A function found by name, ready to be called.
 pub(crate) struct Entry {
     pub slot: Slot,
-    pub trampoline: Code,
+    pub trampoline: Trampoline,
     pub abi: AbiSignature,
     pub result: Ty,
     pub params: Vec<Ty>,
@@ -79,7 +78,7 @@ impl ProgramInner {
             (function.slot.clone(), function.signature.clone())
         };
         let abi = abi_signature(&signature);
-        let trampoline = self.reloader().linkage.trampoline(&abi).map_err(Error::Other)?;
+        let trampoline = self.linkage().trampoline(&abi).map_err(Error::Other)?;
         Ok(Entry { slot, trampoline, abi, result: signature.result, params: signature.params.to_vec() })
     }
 
@@ -101,7 +100,7 @@ impl ProgramInner {
     /// Calls a function; the arguments are machine words as the trampoline takes them.
     pub fn enter(&self, entry: &Entry, arguments: &mut [u64]) -> Result<u128, Trap> {
         let mut result = [0u64; 2];
-        match self.world.enter(&entry.trampoline.unit, &entry.slot, arguments, &mut result) {
+        match self.world.enter(&entry.trampoline, Callee::Slot(&entry.slot), arguments, &mut result) {
             Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),
             Err(raw) => Err(self.trap(&raw)),
         }

@@ -11,7 +11,7 @@ use vaisjit_syntax::Diagnostic;
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
 use super::links::Links;
-use crate::code::Slot;
+use crate::code::{CodeAddress, Slot};
 use crate::host::HostTable;
 use crate::linkage::Linkage;
 use crate::live::{FunctionMeta, Live, LiveFunction};
@@ -37,9 +37,11 @@ pub(crate) struct Prepared {
     /// Functions whose code stays, with their new bodies and places.
     pub refreshed: Vec<(Instance, Arc<hir::Body>, Arc<FunctionMeta>)>,
     /// Addresses to publish.
-    pub stores: Vec<(Slot, usize)>,
-    /// Globals to initialise.
+    pub stores: Vec<(Slot, CodeAddress)>,
+    /// New globals; those of version 1 are initialised by running their initial values.
     pub globals: Vec<ItemPath>,
+    /// Initial values of new globals in a reload.
+    pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
     /// The links of the new version.
     pub links: Links,
     /// Functions that are called through slots from now on because they have been edited.

@@ -12,7 +12,7 @@ use super::Translator;
 use super::leaf;
 use super::locals::Home;
 use super::place::{Address, Base, Region, index_of};
-use super::types::{abi_signature, abi_type, leaf_signature, machine_type, operand_ty, signed, tail_signature};
+use super::types::{abi_signature, abi_type, machine_type, operand_ty, signed, tail_signature};
 use crate::layout::Layout;
 use crate::link::{Import, Link, SlotKey, ThunkKey, ThunkTarget};
 use crate::mir::{Call, Callee, Local, Operand, Place, PlaceBase, Signature};
@@ -292,7 +292,7 @@ impl Translator<'_, '_> {
         let abi = AbiSignature { params: SmallVec::from_slice(params), result: results.first().copied() };
         let import = Import::Leaf(Name::new(name));
         let signature = || {
-            let mut signature = leaf_signature(&abi, convention);
+            let mut signature = abi.clif(convention, false);
             signature.returns.extend(results.iter().skip(1).map(|_| AbiParam::new(types::I64)));
             signature
         };

@@ -126,7 +126,7 @@ impl<'a> Lowerer<'a> {
                     !self.facts.address_taken(id)
                 })
             }
-            PlaceBase::Global(_) | PlaceBase::Deref(..) => false,
+            PlaceBase::Global(..) | PlaceBase::Deref(..) => false,
         }
     }
 }

@@ -103,7 +103,7 @@ pub fn terminator_text(terminator: &Terminator) -> String {
 pub fn place_text(place: &Place) -> String {
     let mut text = match place.base {
         PlaceBase::Local(local) => local_name(local),
-        PlaceBase::Global(path) => path.to_string(),
+        PlaceBase::Global(path, _) => path.to_string(),
         PlaceBase::Deref(local, _) => format!("(*{})", local_name(local)),
     };
     for step in &place.projections {

@@ -25,6 +25,8 @@ pub struct TestLinker {
     pub hot: bool,
     pub slots: bool,
     pub inline: bool,
+    /// How many of the last bodies are there only to be inlined.
+    pub library: usize,
 }
 
 impl Linker for TestLinker {
@@ -84,7 +86,8 @@ impl Machine {
             lookup.lock().unwrap().get(name).map(|address| *address as *const u8)
         }));
         let mut module = JITModule::new(builder);
-        let input = UnitInput { functions: bodies.iter().collect(), inline: Vec::new() };
+        let (bodies, library) = bodies.split_at(bodies.len() - linker.library);
+        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect() };
         let unit = compile_unit(&input, &TestLayouts, &linker, &mut module).unwrap();
         let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
         for import in &unit.imports {
@@ -152,6 +155,13 @@ impl Machine {
     /// Publishes an address.
     pub fn set_slot(&mut self, slot: &Import, code: usize) {
         self.data.get_mut(&slot.to_string()).unwrap()[0] = code as u128;
+    }
+
+    /// Start and side tables of every function.
+    pub fn tables(&self) -> Vec<(usize, &vaisjit_codegen::unit::CompiledFunction)> {
+        (self.unit.functions.iter())
+            .map(|function| (self.addresses[function.instance.path.name.as_str()], function))
+            .collect()
     }
 
     pub fn code(&self, name: &str) -> usize {

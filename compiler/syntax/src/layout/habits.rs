@@ -83,6 +83,10 @@ impl Layout<'_> {
         if text == "macro" || text == "O" && self.peek(n + 2).kind == Kind::LBrace || text == "union" {
             return Some(("", Kind::Unknown));
         }
+        // More words in a row than anyone writes.
+        if n > 70 {
+            return None;
+        }
         if text == "pub" || LEFT_OUT_BEFORE_ITEMS.iter().any(|(word, _)| *word == text) {
             let item = self.peek(n + 1).kind == Kind::Fn
                 || self.item_letter(n + 1).is_some()
@@ -255,6 +259,43 @@ impl Layout<'_> {
             self.emit(Kind::LetMark, Span { start, end: start });
         }
         self.pending_let = true;
+    }
+
+    /// `in` for the colon of a for loop.
+    pub(super) fn habit_of_in(&mut self, raw: Raw) {
+        let span = self.span_of(raw);
+        let known = self.chunk.problems.last().is_some_and(|problem| problem.message.starts_with("`for`"));
+        if !known {
+            self.report(habit(span, "in", ":"));
+        }
+        self.push(Kind::Colon);
+    }
+
+    /// An attribute among statements.
+    pub(super) fn stray_attribute(&mut self, raw: Raw) {
+        let mut span = self.span_of(raw);
+        let mut depth = 0;
+        loop {
+            let next = self.peek(0);
+            match next.kind {
+                Kind::AttrOpen | Kind::LBracket => depth += 1,
+                Kind::RBracket => depth -= 1,
+                _ => {}
+            }
+            if next.kind == Kind::Eof || next.first && next.start != raw.start {
+                break;
+            }
+            span = span.to(self.span_of(next));
+            self.skip();
+            if depth == 0 {
+                break;
+            }
+        }
+        self.report(
+            Problem::new(codes::MISPLACED_ATTRIBUTE, span, "an attribute cannot stand before a statement")
+                .text("no item, field or parameter follows")
+                .help("a comment starts with `# `, with a space"),
+        );
     }
 
     /// `else` for `E`, also `else if` and `elif`.

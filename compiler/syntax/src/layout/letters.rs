@@ -117,13 +117,13 @@ impl Layout<'_> {
             "E" | "EN" if name => Some(Kind::KwE),
             "W" if name => Some(Kind::KwW),
             "X" if name || next.kind == Kind::Lt => Some(Kind::KwX),
-            "N" if next.kind == Kind::Str || self.is_letter_at(n + 1, "F") => Some(Kind::KwN),
+            "N" if matches!(next.kind, Kind::Str | Kind::LBrace) || self.is_letter_at(n + 1, "F") => Some(Kind::KwN),
             "U" if name => Some(Kind::KwU),
             "G" if name => Some(Kind::KwG),
             "C" if name && matches!(after.kind, Kind::Colon | Kind::Eq | Kind::ColonEq) => Some(Kind::KwC),
             "const" if name => Some(Kind::KwC),
             "T" if name && matches!(after.kind, Kind::Eq | Kind::Lt) => Some(Kind::KwT),
-            "P" if self.item_letter(n + 1).is_some() => self.item_letter(n + 1),
+            "P" if !self.is_letter_at(n + 1, "P") => self.item_letter(n + 1),
             _ => None,
         }
     }
@@ -166,6 +166,7 @@ impl Layout<'_> {
     fn long_word(&mut self, raw: Raw, text: &str) {
         match text {
             "const" if self.item_letter(0).is_some() && self.at_statement() => return self.local_item(Kind::KwC),
+            "in" if std::mem::take(&mut self.pending_in) => return self.habit_of_in(raw),
             "move" if matches!(self.peek(1).kind, Kind::Pipe | Kind::PipePipe) => return self.push(Kind::Move),
             _ => {}
         }
@@ -196,6 +197,7 @@ impl Layout<'_> {
         };
         self.head(keyword, HeadKind::Block, statement);
         self.force_name = keyword == Kind::KwFor && self.peek(0).kind == Kind::Name;
+        self.pending_in = keyword == Kind::KwFor;
     }
 
     pub(super) fn defer(&mut self) {

@@ -148,6 +148,8 @@ pub(crate) struct Layout<'s> {
     pending_else: Option<bool>,
     /// `let` was seen: the next `=` is a `:=`.
     pending_let: bool,
+    /// A for loop was begun: `in` may stand for its colon.
+    pending_in: bool,
     /// Something nests too deeply: where, what, and what to do.
     overflow: Option<(Span, &'static str, &'static str)>,
     /// How deep in string literals within string literals.
@@ -172,6 +174,7 @@ impl<'s> Layout<'s> {
             force_name: false,
             pending_else: None,
             pending_let: false,
+            pending_in: false,
             overflow: None,
             string_depth: 0,
         }
@@ -202,7 +205,7 @@ impl<'s> Layout<'s> {
         self.frames.clear();
         self.frames.push(Frame::new(FrameKind::Top, Span::default(), false));
         (self.operators, self.done, self.prefix, self.alias) = (0, false, true, false);
-        (self.force_name, self.pending_else, self.pending_let) = (false, None, false);
+        (self.force_name, self.pending_else, self.pending_let, self.pending_in) = (false, None, false, false);
         while !self.at_boundary() {
             self.step();
         }
@@ -338,6 +341,7 @@ impl<'s> Layout<'s> {
             Kind::Int | Kind::Float => self.number(raw),
             Kind::Str | Kind::OpenStr => self.string(raw),
             Kind::Name => self.name(raw),
+            Kind::AttrOpen if self.frame().code => self.stray_attribute(raw),
             Kind::LParen | Kind::LBracket | Kind::AttrOpen => self.open(raw),
             Kind::At if self.prefix && self.peek(1).kind == Kind::LBracket => {
                 self.skip();
@@ -385,8 +389,11 @@ impl<'s> Layout<'s> {
         if matches!(frame.kind, FrameKind::Round | FrameKind::Square | FrameKind::Names) {
             return false;
         }
-        if self.pending_else.is_some() || last.continues_after() || last == Kind::Newline {
+        if self.pending_else.is_some() || last == Kind::Newline {
             return false;
+        }
+        if last.continues_after() {
+            return frame.code && self.operand_missing(raw);
         }
         if raw.kind == Kind::LBrace && (!frame.heads.is_empty() || last == Kind::KwElse) {
             return false;
@@ -397,6 +404,15 @@ impl<'s> Layout<'s> {
         let code = frame.code;
         let continues = raw.kind.continues_before() && !(self.is_closed_statement() && raw.kind != Kind::Dot);
         !continues && (code || raw.kind != Kind::Name || self.text_of(raw) != "where")
+    }
+
+    /// The line above ends in an operator: is it clear that no operand follows?
+    fn operand_missing(&mut self, raw: Raw) -> bool {
+        let last = self.last();
+        let wants = last.is_binary() && last != Kind::DotDot
+            || last.is_op_assign()
+            || matches!(last, Kind::Eq | Kind::ColonEq | Kind::FatArrow);
+        wants && (raw.kind == Kind::RBrace || matches!(self.peek(1).kind, Kind::ColonEq | Kind::FatArrow))
     }
 
     /// At top level: does the newline before the next token end the item?
@@ -415,7 +431,7 @@ impl<'s> Layout<'s> {
         if kind == Kind::Newline && self.last() != Kind::Newline {
             self.emit(Kind::Newline, Span { start: end, end });
         }
-        self.pending_let = false;
+        (self.pending_let, self.pending_in) = (false, false);
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         self.operators -= frame.operators;
         frame.operators = 0;

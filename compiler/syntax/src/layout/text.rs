@@ -57,7 +57,7 @@ impl Layout<'_> {
     }
 
     /// Errors of the grammar on the line of a bad token would only repeat it.
-    fn mute_line(&mut self, span: Span) {
+    pub(super) fn mute_line(&mut self, span: Span) {
         let at = (self.base + span.start) as usize;
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1).max(self.base as usize);
         let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline + 1);
@@ -137,6 +137,9 @@ impl Layout<'_> {
         let string = StringToken { start: span.start, raw: unescaped.plain(), pieces, broken };
         self.chunk.strings.push(string);
         self.push(Kind::Str);
+        if !closed {
+            self.close_swallowed(text);
+        }
     }
 
     fn pieces(&mut self, groups: Vec<Group>) -> (Vec<Piece>, Option<(Span, String)>) {

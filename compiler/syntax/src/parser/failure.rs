@@ -141,8 +141,11 @@ impl Failure {
                 all.push(text.to_string());
             }
         }
+        // Both together stand for the calls and indices that may follow any operand.
+        let postfix = Kind::LParen.bit() | Kind::LBracket.bit();
+        let set = if self.expected & postfix == postfix { self.expected & !postfix } else { self.expected };
         for kind in TOKENS {
-            if self.expected & kind.0.bit() != 0 {
+            if set & kind.0.bit() != 0 {
                 all.push(kind.1.to_string());
             }
         }
