@@ -32,8 +32,7 @@ fn main() {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |option: &str| options.iter().any(|given| given == option);
     let effort = if has("--quick") { QUICK } else { FULL };
-    let saves: Vec<save::Saves> =
-        save::cases().into_iter().map(|case| save::measure(case, effort.edits)).collect();
+    let saves: Vec<save::Saves> = save::cases().into_iter().map(|case| save::measure(case, effort.edits)).collect();
     let calls = calls::measure(effort.fib);
     let starts = start::measure(effort.starts);
     let memory = memory::measure(effort.reloads);

@@ -8,7 +8,10 @@ use crate::start::Starts;
 /// One line a size, and how the times are spread.
 pub fn saves(all: &[Saves]) {
     println!("save to live: from rename() returning to the first instruction of the new code, milliseconds");
-    println!("{:>8} {:>9} {:>6} {:>8} {:>8}   medians of the stages, as reported:", "lines", "function", "edits", "p50", "p95");
+    println!(
+        "{:>8} {:>9} {:>6} {:>8} {:>8}   medians of the stages, as reported:",
+        "lines", "function", "edits", "p50", "p95"
+    );
     println!("{:>45}  {:>8} {:>8} {:>8} {:>8} {:>8}", "", "watch", "parse", "check", "compile", "swap");
     for size in all {
         let kind = if size.hot { "hot" } else { "plain" };

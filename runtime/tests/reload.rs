@@ -36,7 +36,10 @@ fn versions_and_what_is_seen_between_them() {
                 let expected = case.steps[index].expected().to_owned();
                 if expected != what && !update {
                     let place = format!("{}: {}", path.file_name().unwrap_or_default().display(), case.name);
-                    failures.push(format!("{place}: `{}`\n  expected {expected}\n  but saw  {what}", case.steps[index].head()));
+                    failures.push(format!(
+                        "{place}: `{}`\n  expected {expected}\n  but saw  {what}",
+                        case.steps[index].head()
+                    ));
                 }
                 case.steps[index].expect(&what);
             }
