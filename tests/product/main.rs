@@ -13,6 +13,7 @@ mod isolation;
 mod mistakes;
 mod options;
 mod output;
+mod readme;
 mod refused;
 mod saves;
 mod statuses;
