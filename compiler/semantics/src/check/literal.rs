@@ -99,9 +99,11 @@ impl Checker<'_, '_> {
     ) -> (Vec<Expr>, Vec<u32>) {
         let mut values: Vec<Option<Expr>> = sigs.iter().map(|_| None).collect();
         let mut order = Vec::with_capacity(sigs.len());
+        let mut misnamed = false;
         for field in fields {
             let Some(index) = sigs.iter().position(|sig| sig.name == field.name.name) else {
                 self.check(&field.value, Want::Any);
+                misnamed = true;
                 let names = sigs.iter().map(|sig| sig.name);
                 let diagnostic = self.unknown_field(owner, field.name, names);
                 self.report(diagnostic);
@@ -129,7 +131,7 @@ impl Checker<'_, '_> {
             }
             order.push(index as u32);
         }
-        if !missing.is_empty() && !self.recovering {
+        if !missing.is_empty() && !self.recovering && !misnamed {
             let list: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
             let message = format!("`{owner}` needs the field{} {}", plural(missing.len()), list.join(", "));
             let diagnostic = self.error(codes::MISSING_FIELD, span, message);
@@ -162,6 +164,29 @@ impl Checker<'_, '_> {
         self.scope.module = home;
         self.at = at;
         checked
+    }
+
+    /// The value of a global declared without one, if it is not all zero.
+    pub fn default_value(&mut self, ty: Ty, span: Span) -> Option<Expr> {
+        let TyKind::Struct(path, _) = *ty.kind() else { return None };
+        let (sig, module) = self.struct_fields(path)?;
+        let map = self.argument_map(ty);
+        let mut any = false;
+        let values: Vec<Expr> = sig
+            .fields
+            .iter()
+            .map(|field| {
+                let ty = replace(field.ty, &map);
+                let made = match &field.default {
+                    Some(default) => Some(self.foreign(default, ty, module, span)),
+                    None => self.default_value(ty, span),
+                };
+                any |= made.is_some();
+                made.unwrap_or_else(|| self.make(ExprKind::Zero, ty, span))
+            })
+            .collect();
+        let order = (0..values.len() as u32).collect();
+        any.then(|| self.make(ExprKind::Aggregate(values, order), ty, span))
     }
 
     /// The fields of a struct and the module it is declared in.

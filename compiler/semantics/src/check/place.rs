@@ -208,7 +208,7 @@ impl Checker<'_, '_> {
         let element = match *ty.kind() {
             TyKind::Array(of, _) | TyKind::Slice(of) | TyKind::Vec(of) | TyKind::Pointer(of) | TyKind::Reference(of) => of,
             TyKind::Error => return self.wrong(span),
-            TyKind::Infer(_) => return self.undetermined(span, of.span),
+            TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => return self.undetermined(span, of.span),
             TyKind::Str => {
                 let diagnostic = self
                     .error(codes::NOT_INDEXABLE, span, "a `str` cannot be indexed")
@@ -320,7 +320,11 @@ impl Checker<'_, '_> {
             let value = self.check_to(value, ty, Why::Assigned);
             return self.make(ExprKind::Assign(place, value), Ty::unit(), span);
         };
-        let value = self.value(value);
+        let mut value = self.value(value);
+        let shift = matches!(op, ast::BinaryOp::Shl | ast::BinaryOp::Shr);
+        if let (TyKind::Infer(_), TyKind::Int(_), false) = (ty.kind(), self.shallow(value.ty).kind(), shift) {
+            value = self.coerce(value, ty, Why::Assigned);
+        }
         let known = self.diagnostics.len();
         let pointer = ty.pointee().is_some();
         let combined = self.operate(op, at, place.clone(), value, span);
