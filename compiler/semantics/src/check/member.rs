@@ -375,7 +375,7 @@ impl Checker<'_, '_> {
     #[expect(clippy::too_many_arguments, reason = "the two variants and what to do with them")]
     fn outcome_match(&mut self, value: Expr, good: u32, other: u32, sig: &EnumSig, ty: Ty, span: Span, lost: impl FnOnce(&mut Self, Vec<Expr>) -> Expr) -> Expr {
         let map = self.argument_map(ty);
-        let mut bind = |this: &mut Self, number: u32| {
+        let bind = |this: &mut Self, number: u32| {
             let fields = &sig.variants[number as usize].fields;
             let mut patterns = Vec::new();
             let mut values = Vec::new();
