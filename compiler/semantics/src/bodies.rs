@@ -74,7 +74,7 @@ fn check_body(world: &World<'_>, id: DefId, instance: Instance, generics: FxHash
         }
         let value = checker.body(tree);
         let (value, types) = checker.finish_expr(value);
-        if checker.diagnostics.is_empty() {
+        if !checker.diagnostics.iter().any(Diagnostic::is_error) {
             checker.unused_locals();
         }
         let result = checker.table.resolve(result, true);

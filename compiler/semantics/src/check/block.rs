@@ -2,10 +2,10 @@
 
 use vaisjit_syntax::{Name, Span, ast};
 
-use super::coerce::{Why, cast, widens};
+use super::coerce::{Why, widens};
 use super::{Binding, Checker, LoopFrame, Want};
 use crate::codes;
-use crate::hir::{CastKind, Expr, ExprKind, LoopId, Stmt};
+use crate::hir::{Expr, ExprKind, LoopId, Stmt};
 use crate::infer::Known;
 use crate::types::{Ty, TyKind};
 
@@ -468,11 +468,6 @@ impl Checker<'_, '_> {
             }
         }
     }
-
-    /// An integer conversion that may turn out to be none.
-    pub fn to_int(&mut self, e: Expr, to: Ty) -> Expr {
-        if e.ty == to { e } else { cast(CastKind::IntToInt, e, to) }
-    }
 }
 
 /// Is this such a plain result that nobody minds its not being reached?
@@ -484,7 +479,7 @@ fn is_plain(e: &ast::Expr) -> bool {
 }
 
 /// The span of a block's value, or of anything else as a whole.
-fn last_value(e: &Expr) -> Span {
+pub(crate) fn last_value(e: &Expr) -> Span {
     match &*e.kind {
         ExprKind::Block(_, Some(value)) => last_value(value),
         _ => e.span,

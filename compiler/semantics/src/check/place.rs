@@ -208,7 +208,7 @@ impl Checker<'_, '_> {
         let element = match *ty.kind() {
             TyKind::Array(of, _) | TyKind::Slice(of) | TyKind::Vec(of) | TyKind::Pointer(of) | TyKind::Reference(of) => of,
             TyKind::Error => return self.wrong(span),
-            TyKind::Infer(_) => return self.undetermined(span, of.span),
+            TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => return self.undetermined(span, of.span),
             TyKind::Str => {
                 let diagnostic = self
                     .error(codes::NOT_INDEXABLE, span, "a `str` cannot be indexed")

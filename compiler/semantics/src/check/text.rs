@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vaisjit_syntax::{Span, ast};
 
-use super::{Binding, Checker, Want};
+use super::{Checker, Want};
 use crate::codes;
 use crate::hir::{Expr, ExprKind, FormatPiece};
 use crate::infer::Known;
@@ -121,10 +121,5 @@ impl Checker<'_, '_> {
                 None
             }
         }
-    }
-
-    /// Is the name a local of this body?
-    pub fn is_local(&mut self, name: vaisjit_syntax::Name) -> bool {
-        matches!(self.binding(name), Some(Binding::Local(_)))
     }
 }
