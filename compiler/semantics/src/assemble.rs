@@ -36,7 +36,8 @@ pub(crate) fn patched(world: &World<'_>, old: &Input, before: &Checked, state: &
         let new = bodies[id.module as usize][id.index as usize].as_ref();
         let item = world.item(*id);
         let attributes = item.attributes.iter().all(|attribute| ATTRIBUTES.contains(&attribute.name.name.as_str()));
-        if !matches!(item.kind, ItemKind::Function(_) | ItemKind::Impl(_)) || !attributes || !quiet(*id) {
+        let calm = matches!(item.kind, ItemKind::Impl(_)) && before.diagnostics.is_empty();
+        if !matches!(item.kind, ItemKind::Function(_)) && !calm || !attributes || !quiet(*id) {
             return None;
         }
         match (entry, new) {
@@ -197,6 +198,7 @@ impl Whole<'_, '_> {
                     self.checked.globals.insert(path, made.global);
                 }
             }
+            DefKind::Impl => crate::conform::check(world, id, found),
             _ => {}
         }
         if let Some(entry) = body {

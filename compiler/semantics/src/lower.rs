@@ -178,6 +178,10 @@ fn known_type(scope: &TypeScope, ident: &ast::Ident, arguments: &[Ty], out: &mut
             return Some(known);
         }
     };
+    if scope.infer && arguments.is_empty() {
+        let hole = Ty::error();
+        return Some(if wanted == 1 { Ty::new(TyKind::Vec(hole)) } else { Ty::new(TyKind::HashMap(hole, hole)) });
+    }
     if arguments.len() != wanted {
         let place = Place::item(scope.item, ident.span);
         let message = format!("`{}` takes {wanted} type argument{}, not {}", ident.name, plural(wanted), arguments.len());

@@ -213,7 +213,7 @@ impl Checker<'_, '_> {
             return;
         }
         instance.arguments = TyList::new(&arguments);
-        if arguments.contains(&Ty::error()) {
+        if arguments.iter().any(|ty| *ty == Ty::error() || self.unmet.contains(ty)) {
             return;
         }
         if !self.requests.iter().any(|(known, _)| known == instance) {
@@ -241,7 +241,7 @@ impl Checker<'_, '_> {
     fn check_bounds(&mut self) {
         for (ty, bound, span) in std::mem::take(&mut self.bounds) {
             let ty = self.table.resolve(ty, true);
-            if has_variables(ty) || ty == Ty::error() {
+            if has_variables(ty) || ty == Ty::error() || self.unmet.contains(&ty) {
                 continue;
             }
             if !super::method::traits_of(self.world, ty).contains(&bound) {
@@ -249,6 +249,7 @@ impl Checker<'_, '_> {
                     .error(codes::BOUND, span, format!("`{ty}` does not implement the trait `{}`", bound.name))
                     .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
                 self.report(diagnostic);
+                self.unmet.push(ty);
             }
         }
     }
