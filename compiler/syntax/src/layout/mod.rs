@@ -25,7 +25,7 @@ const MAX_NESTING: usize = 256;
 const MAX_OPERATORS: u32 = 1000;
 
 /// The most problems told of one item; nobody reads more.
-const MAX_PROBLEMS: usize = 50;
+pub(crate) const MAX_PROBLEMS: usize = 50;
 
 /// The tokens of one item.
 #[derive(Default, Debug)]
