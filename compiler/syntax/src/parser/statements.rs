@@ -45,8 +45,8 @@ fn statement<'t>(
     patterns: &Patterns<'t>,
 ) -> Rule<'t, Statement> {
     let defer = just(Kind::KwD).ignore_then(value.clone()).map(StatementKind::Defer);
-    let global = items::global(&expression.clone(), &types.any).map(StatementKind::Global);
-    let constant = items::constant(&expression.clone(), &types.any).map(StatementKind::Const);
+    let global = items::global(expression, &types.any).map(StatementKind::Global);
+    let constant = items::constant(expression, &types.any).map(StatementKind::Const);
     choice((
         named_let(expression, types),
         plain(expression),
