@@ -35,7 +35,8 @@ use frame::FrameLayout;
 use locals::{Home, Locals};
 use place::{Address, Base, index_of};
 use symbols::Symbols;
-use types::{machine_type, operand_ty};
+pub(crate) use symbols::Numbers;
+use types::machine_type;
 
 pub use frame::{FrameLocal, Location, locations};
 pub use types::{abi_signature, abi_type, tail_signature};
@@ -80,23 +81,15 @@ impl fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-/// A translated function.
-#[derive(Debug)]
-pub(crate) struct Translated {
-    /// What its external names stand for, by their index.
-    pub imports: Vec<Import>,
-    /// Its block on the data stack.
-    pub frame: FrameLayout,
-}
-
-/// Translates a body; `number` names its frame layout in the block's header.
+/// Translates a body; `number` names its frame layout in the block's header, external names are numbered by `numbers`.
 pub(crate) fn translate(
     body: &Body,
     number: u32,
     env: &Env<'_>,
+    numbers: &mut Numbers,
     function: &mut ir::Function,
     scratch: &mut FunctionBuilderContext,
-) -> Result<Translated, CompileError> {
+) -> Result<FrameLayout, CompileError> {
     let fail = |message: String| CompileError { function: Some(body.instance), message };
     let frame = FrameLayout::of(body, env.layouts, env.linker.hot())
         .ok_or_else(|| fail("its variables need more than 2 GiB".into()))?;
@@ -105,7 +98,7 @@ pub(crate) fn translate(
         body,
         env: *env,
         b: FunctionBuilder::new(function, scratch),
-        symbols: Symbols::default(),
+        symbols: Symbols::new(numbers),
         signatures: FxHashMap::default(),
         temporaries: FxHashMap::default(),
         locals: Locals::of(body, env.inlining),
@@ -118,11 +111,11 @@ pub(crate) fn translate(
         error: None,
     };
     translator.function(number);
-    let Translator { b, symbols, frame, error, .. } = translator;
+    let Translator { b, frame, error, .. } = translator;
     b.finalize(env.isa.frontend_config());
     match error {
         Some(message) => Err(fail(message)),
-        None => Ok(Translated { imports: symbols.into_imports(), frame }),
+        None => Ok(frame),
     }
 }
 
@@ -131,7 +124,7 @@ pub(crate) struct Translator<'a, 'f> {
     body: &'a Body,
     env: Env<'a>,
     b: FunctionBuilder<'f>,
-    symbols: Symbols,
+    symbols: Symbols<'a>,
     signatures: FxHashMap<AbiSignature, ir::SigRef>,
     temporaries: FxHashMap<Layout, ir::StackSlot>,
     locals: Locals,
@@ -152,7 +145,8 @@ impl Translator<'_, '_> {
             StatementKind::Zero(place) => self.zero_place(place),
             StatementKind::CheckIndex { index, length } => self.check_index(index, length),
             StatementKind::CopyBytes { to, from, bytes } => {
-                let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
+                let (to, from, bytes) =
+                    (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
             StatementKind::Safepoint => self.safepoint(),
@@ -209,8 +203,8 @@ impl Translator<'_, '_> {
     }
 
     fn assign_slice(&mut self, place: &Place, operand: &Operand) {
-        let (Operand::Copy(array), TyKind::Array(_, length)) = (operand, operand_ty(operand).kind()) else {
-            self.bug(format_args!("a slice of {}", operand_ty(operand)));
+        let (Operand::Copy(array), TyKind::Array(_, length)) = (operand, operand.ty().kind()) else {
+            self.bug(format_args!("a slice of {}", operand.ty()));
             return;
         };
         let start = self.address(array);
@@ -224,9 +218,8 @@ impl Translator<'_, '_> {
     }
 
     fn zero_place(&mut self, place: &Place) {
-        if let (Some(ty), crate::mir::PlaceBase::Local(local), true) =
-            (machine_type(place.ty), &place.base, place.projections.is_empty())
-            && matches!(self.homes[index_of(*local)], Home::Value(_))
+        if let (Some(ty), Some(local)) = (machine_type(place.ty), place.as_local())
+            && matches!(self.homes[index_of(local)], Home::Value(_))
         {
             let zero = self.zero_of(ty);
             return self.write(place, zero);

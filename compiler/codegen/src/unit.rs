@@ -22,7 +22,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_semantics::Instance;
 
 use crate::clif::frame::FrameLayout;
-use crate::clif::{CompileError, Env, translate};
+use crate::clif::{CompileError, Env, Numbers, translate};
 use crate::info::CodeInfo;
 use crate::layout::Layouts;
 use crate::link::{Import, Linker};
@@ -146,8 +146,8 @@ impl Compiler {
     ) -> Result<Vec<MachineFunction>, CompileError> {
         let unit: FxHashSet<Instance> = input.functions.iter().map(|body| body.instance).collect();
         let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
-        if inline::wanted(input, linker) {
-            return inline::compile(self, input, &env);
+        if inline::wanted(input, linker, isa) {
+            return inline::compile(input, &env, 1);
         }
         (0u32..).zip(&input.functions).map(|(number, body)| self.function(body, number, &env)).collect()
     }
@@ -155,8 +155,9 @@ impl Compiler {
     /// Compiles one function without inlining.
     fn function(&mut self, body: &Body, number: u32, env: &Env<'_>) -> Result<MachineFunction, CompileError> {
         self.context.clear();
-        let translated = translate(body, number, env, &mut self.context.func, &mut self.scratch)?;
-        self.finish(body.instance, env.isa, translated.imports.into(), translated.frame)
+        let mut numbers = Numbers::default();
+        let frame = translate(body, number, env, &mut numbers, &mut self.context.func, &mut self.scratch)?;
+        self.finish(body.instance, env.isa, numbers.into_iter().collect(), frame)
     }
 
     /// Makes machine code of the function in the context.

@@ -6,7 +6,7 @@ use vaisjit_semantics::hir::{BinaryOp, UnaryOp};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::Translator;
-use super::types::{machine_type, operand_ty, signed};
+use super::types::{machine_type, signed};
 use crate::mir::{Const, Intrinsic, Operand};
 use crate::thunks::AbiType;
 
@@ -17,7 +17,7 @@ fn is_float(ty: Ty) -> bool {
 impl Translator<'_, '_> {
     /// An operator on one operand.
     pub(crate) fn unary(&mut self, op: UnaryOp, operand: &Operand) -> Value {
-        let ty = operand_ty(operand);
+        let ty = operand.ty();
         let value = self.operand_value(operand);
         match op {
             UnaryOp::Negate if is_float(ty) => self.b.ins().fneg(value),
@@ -30,7 +30,7 @@ impl Translator<'_, '_> {
 
     /// An operator on two operands of one type.
     pub(crate) fn binary(&mut self, op: BinaryOp, left: &Operand, right: &Operand) -> Value {
-        let ty = operand_ty(left);
+        let ty = left.ty();
         let a = self.operand_value(left);
         if matches!(op, BinaryOp::Div | BinaryOp::Rem) && !is_float(ty) {
             return self.divide(op == BinaryOp::Rem, ty, a, right);
@@ -138,7 +138,7 @@ impl Translator<'_, '_> {
         let Some(first) = operands.first() else {
             return self.bug(format_args!("{which:?} without an operand"));
         };
-        let ty = operand_ty(first);
+        let ty = first.ty();
         let a = self.operand_value(first);
         let float = is_float(ty);
         match (which, operands.get(1)) {
@@ -177,13 +177,11 @@ impl Translator<'_, '_> {
         value
     }
 
-    /// The smaller or larger of two floats; of a number and a NaN the number, of equals the second.
+    /// The smaller or larger of two floats as a comparison decides: if it is false, also for a NaN, the second.
     fn float_extreme(&mut self, which: Intrinsic, a: Value, b: Value) -> Value {
         let condition = if which == Intrinsic::Min { FloatCC::LessThan } else { FloatCC::GreaterThan };
         let first = self.b.ins().fcmp(condition, a, b);
-        let chosen = self.b.ins().select(first, a, b);
-        let nan = self.b.ins().fcmp(FloatCC::Unordered, b, b);
-        self.b.ins().select(nan, a, chosen)
+        self.b.ins().select(first, a, b)
     }
 }
 

@@ -12,7 +12,7 @@ use super::Translator;
 use super::leaf;
 use super::locals::Home;
 use super::place::{Address, Base, Region, index_of};
-use super::types::{abi_signature, abi_type, leaf_signature, machine_type, operand_ty, signed, tail_signature};
+use super::types::{abi_signature, abi_type, machine_type, signed, tail_signature};
 use crate::layout::Layout;
 use crate::link::{Import, Link, SlotKey, ThunkKey, ThunkTarget};
 use crate::mir::{Call, Callee, Local, Operand, Place, PlaceBase, Signature};
@@ -60,7 +60,8 @@ impl Translator<'_, '_> {
                 Target::Direct(self.symbols.function(import, near, || tail_signature(&abi), self.b.func))
             }
             Link::Slot => {
-                let slot = self.data_address(Import::Slot(SlotKey { instance, signature: signature.clone() }));
+                let slot =
+                    self.data_address(Import::Slot(SlotKey { instance, signature: signature.clone() }));
                 // Neither `readonly` nor `can_move`: the loop around must see a new version.
                 let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), slot, 0);
                 Target::Address(code, abi)
@@ -119,7 +120,7 @@ impl Translator<'_, '_> {
         if !ty.is_aggregate() {
             return ResultPlace { at: None, copy: false };
         }
-        if let Some(local) = call.result.as_ref().and_then(whole_local)
+        if let Some(local) = call.result.as_ref().and_then(Place::as_local)
             && !self.locals.taken(local)
             && !call.arguments.iter().any(|argument| base_local(argument) == Some(local))
             && let Home::Memory(..) = self.homes[index_of(local)]
@@ -176,7 +177,7 @@ impl Translator<'_, '_> {
     /// C functions that are one instruction.
     fn call_float_instruction(&mut self, call: &Call, name: Name) -> bool {
         let [operand] = call.arguments.as_slice() else { return false };
-        let ty = operand_ty(operand);
+        let ty = operand.ty();
         let base = match name.strip_suffix('f') {
             Some(base) if ty == Ty::f32() => base,
             _ if ty == Ty::f64() => name.as_str(),
@@ -203,7 +204,7 @@ impl Translator<'_, '_> {
     fn foreign_arguments(&mut self, call: &Call, fixed: Option<u32>) -> (SmallVec<[AbiType; 6]>, Values) {
         let (mut types, mut values) = (SmallVec::new(), Values::new());
         for (index, operand) in call.arguments.iter().enumerate() {
-            let ty = operand_ty(operand);
+            let ty = operand.ty();
             let Some(abi) = abi_type(ty) else { continue };
             let value = self.argument(operand);
             let (abi, value) = match fixed {
@@ -291,20 +292,13 @@ impl Translator<'_, '_> {
         let abi = AbiSignature { params: SmallVec::from_slice(params), result: results.first().copied() };
         let import = Import::Leaf(Name::new(name));
         let signature = || {
-            let mut signature = leaf_signature(&abi, convention);
+            let mut signature = abi.clif(convention, false);
             signature.returns.extend(results.iter().skip(1).map(|_| AbiParam::new(types::I64)));
             signature
         };
         let function = self.symbols.function(import, false, signature, self.b.func);
         let inst = self.b.ins().call(function, arguments);
         SmallVec::from_slice(self.b.inst_results(inst))
-    }
-}
-
-fn whole_local(place: &Place) -> Option<Local> {
-    match place.base {
-        PlaceBase::Local(local) if place.projections.is_empty() => Some(local),
-        _ => None,
     }
 }
 
@@ -322,5 +316,5 @@ fn is_math_call(call: &Call, name: Name) -> bool {
         TyKind::Float(_) => (ty == Ty::f64()) == math.double,
         _ => false,
     };
-    call.arguments.len() == math.parameters && of(call.result_ty) && call.arguments.iter().all(|a| of(operand_ty(a)))
+    call.arguments.len() == math.parameters && of(call.result_ty) && call.arguments.iter().all(|a| of(a.ty()))
 }

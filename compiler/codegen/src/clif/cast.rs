@@ -6,14 +6,14 @@ use vaisjit_semantics::hir::CastKind;
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::Translator;
-use super::types::{machine_type, operand_ty, signed};
+use super::types::{machine_type, signed};
 use crate::mir::Operand;
 use crate::thunks::AbiType;
 
 impl Translator<'_, '_> {
     /// The operand converted to a scalar type.
     pub(crate) fn cast(&mut self, kind: CastKind, operand: &Operand, to: Ty) -> Value {
-        let from = operand_ty(operand);
+        let from = operand.ty();
         if let (CastKind::ArrayToPointer, Operand::Copy(place), true) = (kind, operand, from.is_aggregate()) {
             let address = self.address(place);
             return self.address_value(address);

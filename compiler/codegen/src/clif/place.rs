@@ -210,10 +210,10 @@ impl Translator<'_, '_> {
 
     /// The value of a scalar place.
     pub(crate) fn read(&mut self, place: &Place) -> Value {
-        if let (PlaceBase::Local(local), true) = (&place.base, place.projections.is_empty())
-            && !matches!(self.homes[index_of(*local)], Home::Memory(..))
+        if let Some(local) = place.as_local()
+            && !matches!(self.homes[index_of(local)], Home::Memory(..))
         {
-            return self.local_value(*local);
+            return self.local_value(local);
         }
         let address = self.address(place);
         match machine_type(place.ty) {
@@ -224,8 +224,8 @@ impl Translator<'_, '_> {
 
     /// Gives a scalar place a value.
     pub(crate) fn write(&mut self, place: &Place, value: Value) {
-        if let (PlaceBase::Local(local), true) = (&place.base, place.projections.is_empty()) {
-            match self.homes[index_of(*local)] {
+        if let Some(local) = place.as_local() {
+            match self.homes[index_of(local)] {
                 Home::Value(variable) => return self.define(variable, value),
                 Home::Absent => return,
                 Home::Memory(..) => {}

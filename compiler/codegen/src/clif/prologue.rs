@@ -2,7 +2,7 @@
 
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{self, GlobalValueData, MemFlagsData};
-use vaisjit_abi::TrapCode as Trap;
+use vaisjit_abi::{FrameBlock, TrapCode as Trap};
 use vaisjit_abi::context::{FRAME_BLOCK_HEADER, offsets};
 
 use super::Translator;
@@ -97,9 +97,10 @@ impl Translator<'_, '_> {
         let block = Address { region: Region::Any, ..trusted(top) };
         self.zero(block.plus(header), u64::from(self.frame.size) - header);
         let frame_pointer = self.b.ins().get_frame_pointer(types::I64);
-        let descriptor = self.b.ins().iconst(types::I64, i64::from(descriptor));
+        let word = FrameBlock::header_word(descriptor, self.frame.size);
+        let word = self.b.ins().iconst(types::I64, word as i64);
         self.store(frame_pointer, trusted(top));
-        self.store(descriptor, trusted(top).plus(8));
+        self.store(word, trusted(top).plus(8));
         let above = self.b.ins().iadd_imm_s(top, size);
         self.store(above, self.context(offsets::DATA_TOP));
         self.frame_base = Some(top);

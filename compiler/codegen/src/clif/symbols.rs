@@ -1,9 +1,9 @@
-//! The symbols one function refers to, numbered in the order of first use: the bridge between CLIF's external names
+//! The symbols functions refer to, numbered in the order of first use: the bridge between CLIF's external names
 //! and imports, independent of any module.
 
 use cranelift_codegen::ir;
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
+use indexmap::IndexSet;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::link::Import;
 
@@ -12,10 +12,13 @@ pub(crate) const FUNCTIONS: u32 = 0;
 /// Namespace of data in external names.
 pub(crate) const DATA: u32 = 1;
 
-/// Imports of a function with what CLIF knows them by.
-#[derive(Default)]
-pub(crate) struct Symbols {
-    known: IndexMap<Import, Option<Entity>, FxBuildHasher>,
+/// The numbers of imports: of one function, or of several whose bodies may be inlined into each other.
+pub(crate) type Numbers = IndexSet<Import, FxBuildHasher>;
+
+/// What CLIF knows the imports of a function by.
+pub(crate) struct Symbols<'a> {
+    numbers: &'a mut Numbers,
+    known: FxHashMap<usize, Entity>,
 }
 
 #[derive(Clone, Copy)]
@@ -24,7 +27,12 @@ enum Entity {
     Data(ir::GlobalValue),
 }
 
-impl Symbols {
+impl<'a> Symbols<'a> {
+    /// No imports yet; new ones are numbered by `numbers`.
+    pub(crate) fn new(numbers: &'a mut Numbers) -> Symbols<'a> {
+        Symbols { numbers, known: FxHashMap::default() }
+    }
+
     /// A reference to code.
     pub(crate) fn function(
         &mut self,
@@ -33,39 +41,30 @@ impl Symbols {
         signature: impl FnOnce() -> ir::Signature,
         function: &mut ir::Function,
     ) -> ir::FuncRef {
-        let entry = self.known.entry(import);
-        let index = entry.index();
-        let entity = entry.or_insert(None);
-        if let Some(Entity::Function(known)) = *entity {
-            return known;
+        let index = self.numbers.insert_full(import).0;
+        if let Some(Entity::Function(known)) = self.known.get(&index) {
+            return *known;
         }
         let signature = function.import_signature(signature());
         let name = ir::UserExternalName { namespace: FUNCTIONS, index: index as u32 };
         let name = ir::ExternalName::user(function.declare_imported_user_function(name));
         let known = function.import_function(ir::ExtFuncData { name, signature, colocated, patchable: false });
-        *entity = Some(Entity::Function(known));
+        self.known.insert(index, Entity::Function(known));
         known
     }
 
     /// A reference to data.
     pub(crate) fn data(&mut self, import: Import, function: &mut ir::Function) -> ir::GlobalValue {
-        let entry = self.known.entry(import);
-        let index = entry.index();
-        let entity = entry.or_insert(None);
-        if let Some(Entity::Data(known)) = *entity {
-            return known;
+        let index = self.numbers.insert_full(import).0;
+        if let Some(Entity::Data(known)) = self.known.get(&index) {
+            return *known;
         }
         let name = ir::UserExternalName { namespace: DATA, index: index as u32 };
         let name = ir::ExternalName::user(function.declare_imported_user_function(name));
         let offset = ir::immediates::Imm64::new(0);
         let known =
             function.create_global_value(ir::GlobalValueData::Symbol { name, offset, colocated: false, tls: false });
-        *entity = Some(Entity::Data(known));
+        self.known.insert(index, Entity::Data(known));
         known
-    }
-
-    /// The imports in the order of their numbers.
-    pub(crate) fn into_imports(self) -> Vec<Import> {
-        self.known.into_keys().collect()
     }
 }

@@ -1,11 +1,11 @@
 //! Machine types of values and the ABI of calls: what a signature of the language is to Cranelift and to the thunks.
 
-use cranelift_codegen::ir::{self, AbiParam, ArgumentPurpose, types};
+use cranelift_codegen::ir::{self, types};
 use cranelift_codegen::isa::CallConv;
+use vaisjit_semantics::types::{FloatKind, IntKind, TyKind};
 use vaisjit_semantics::Ty;
-use vaisjit_semantics::types::{FloatKind, IntKind, TyKind, TyList};
 
-use crate::mir::{Const, Operand, Signature};
+use crate::mir::Signature;
 use crate::thunks::{AbiSignature, AbiType};
 
 /// The machine type of a scalar; aggregates, unit and never have none.
@@ -36,18 +36,6 @@ pub(crate) fn signed(ty: Ty) -> bool {
     ty.int_kind().is_some_and(IntKind::signed)
 }
 
-/// The type of an operand.
-pub(crate) fn operand_ty(operand: &Operand) -> Ty {
-    match operand {
-        Operand::Copy(place) => place.ty,
-        Operand::Const(Const::Int(_, ty) | Const::Float(_, ty)) => *ty,
-        Operand::Const(Const::Str(_)) => Ty::str(),
-        Operand::Const(Const::Function(_, signature)) => {
-            Ty::new(TyKind::Function(TyList::new(&signature.params), signature.result))
-        }
-    }
-}
-
 /// How a value of the type is passed; aggregates by address, unit not at all.
 pub fn abi_type(ty: Ty) -> Option<AbiType> {
     Some(match *ty.kind() {
@@ -75,40 +63,7 @@ pub fn abi_signature(signature: &Signature) -> AbiSignature {
     }
 }
 
-/// The machine type of an ABI type.
-pub(crate) fn abi_machine_type(ty: AbiType) -> ir::Type {
-    match ty {
-        AbiType::I8 | AbiType::U8 => types::I8,
-        AbiType::I16 | AbiType::U16 => types::I16,
-        AbiType::I32 | AbiType::U32 => types::I32,
-        AbiType::I64 => types::I64,
-        AbiType::I128 => types::I128,
-        AbiType::F32 => types::F32,
-        AbiType::F64 => types::F64,
-    }
-}
-
 /// The Cranelift signature of generated code and thunks: calling convention `tail`, the call context first.
 pub fn tail_signature(abi: &AbiSignature) -> ir::Signature {
-    let mut signature = ir::Signature::new(CallConv::Tail);
-    signature.params.push(AbiParam::special(types::I64, ArgumentPurpose::VMContext));
-    signature.params.extend(abi.params.iter().map(|ty| AbiParam::new(abi_machine_type(*ty))));
-    signature.returns.extend(abi.result.iter().map(|ty| AbiParam::new(abi_machine_type(*ty))));
-    signature
-}
-
-/// The Cranelift signature of a leaf function: the C convention, no call context.
-pub(crate) fn leaf_signature(abi: &AbiSignature, convention: CallConv) -> ir::Signature {
-    let param = |ty: &AbiType| {
-        let param = AbiParam::new(abi_machine_type(*ty));
-        match ty {
-            AbiType::I8 | AbiType::I16 | AbiType::I32 => param.sext(),
-            AbiType::U8 | AbiType::U16 | AbiType::U32 => param.uext(),
-            _ => param,
-        }
-    };
-    let mut signature = ir::Signature::new(convention);
-    signature.params.extend(abi.params.iter().map(param));
-    signature.returns.extend(abi.result.iter().map(|ty| AbiParam::new(abi_machine_type(*ty))));
-    signature
+    abi.clif(CallConv::Tail, true)
 }

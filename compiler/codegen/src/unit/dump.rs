@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_semantics::Instance;
 
 use super::{UnitInput, error_text};
-use crate::clif::{CompileError, Env, translate};
+use crate::clif::{CompileError, Env, Numbers, translate};
 use crate::layout::Layouts;
 use crate::link::{Import, Linker};
 use crate::mir::Body;
@@ -37,7 +37,8 @@ pub fn dump(
     let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
     let fail = |message| CompileError { function: Some(body.instance), message };
     let mut context = Context::new();
-    let translated = translate(body, 0, &env, &mut context.func, &mut FunctionBuilderContext::new())?;
+    let mut numbers = Numbers::default();
+    translate(body, 0, &env, &mut numbers, &mut context.func, &mut FunctionBuilderContext::new())?;
     let mut control = ControlPlane::default();
     let text = match stage {
         Stage::Clif => context.func.display().to_string(),
@@ -51,10 +52,10 @@ pub fn dump(
             code.vcode.clone().unwrap_or_default()
         }
     };
-    Ok(format!("; {}\n{text}{}", body.instance, legend(&translated.imports)))
+    Ok(format!("; {}\n{text}{}", body.instance, legend(&numbers)))
 }
 
-fn legend(imports: &[Import]) -> String {
+fn legend(imports: &Numbers) -> String {
     let mut text = String::new();
     for (index, import) in imports.iter().enumerate() {
         let namespace = match import {

@@ -23,24 +23,34 @@ pub fn compile_functions(
     isa: &dyn TargetIsa,
     threads: usize,
 ) -> Result<Vec<MachineFunction>, CompileError> {
-    let threads = threads.min(input.functions.len().div_ceil(BATCH));
-    if threads <= 1 || inline::wanted(input, linker) {
-        return Compiler::default().compile(input, layouts, linker, isa);
-    }
     let unit: FxHashSet<Instance> = input.functions.iter().map(|body| body.instance).collect();
+    if inline::wanted(input, linker, isa) {
+        return inline::compile(input, &Env { layouts, linker, isa, unit: &unit, inlining: true }, threads);
+    }
+    on_threads(threads, input.functions.len(), |compiler, index| {
+        let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
+        compiler.function(input.functions[index], index as u32, &env)
+    })
+}
+
+/// Does `count` pieces of work; the results are in their order, and of several errors the first one counts.
+pub(super) fn on_threads<T: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(&mut Compiler, usize) -> Result<T, CompileError> + Sync,
+) -> Result<Vec<T>, CompileError> {
+    let threads = threads.min(count.div_ceil(BATCH)).max(1);
     let next = AtomicUsize::new(0);
     let work = || {
-        let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
         let mut compiler = Compiler::default();
         let mut done = Vec::new();
         loop {
             let start = next.fetch_add(BATCH, Ordering::Relaxed);
-            let Some(batch) = input.functions.get(start..(start + BATCH).min(input.functions.len())) else {
+            if start >= count {
                 return done;
-            };
-            for (index, body) in (start..).zip(batch) {
-                done.push((index, compiler.function(body, index as u32, &env)));
             }
+            let batch = start..(start + BATCH).min(count);
+            done.extend(batch.map(|index| (index, work(&mut compiler, index))));
         }
     };
     let mut results: Vec<_> = std::thread::scope(|scope| {

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod run;
+pub mod trap;
 
 pub use build::*;
 pub use run::*;

@@ -20,11 +20,13 @@ use vaisjit_syntax::Name;
 use super::TestLayouts;
 
 /// How the functions of a test are linked.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct TestLinker {
     pub hot: bool,
     pub slots: bool,
     pub inline: bool,
+    /// How many of the last bodies are there only to be inlined.
+    pub library: usize,
 }
 
 impl Linker for TestLinker {
@@ -84,7 +86,8 @@ impl Machine {
             lookup.lock().unwrap().get(name).map(|address| *address as *const u8)
         }));
         let mut module = JITModule::new(builder);
-        let input = UnitInput { functions: bodies.iter().collect(), inline: Vec::new() };
+        let (bodies, library) = bodies.split_at(bodies.len() - linker.library);
+        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect() };
         let unit = compile_unit(&input, &TestLayouts, &linker, &mut module).unwrap();
         let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
         for import in &unit.imports {
@@ -118,8 +121,7 @@ impl Machine {
             wrappers.insert(name, define_wrapper(&mut module, &Import::Function(body.instance), &body.signature()));
         }
         module.finalize_definitions().unwrap();
-        let wrappers =
-            wrappers.into_iter().map(|(name, id)| (name, module.get_finalized_function(id) as usize)).collect();
+        let wrappers = wrappers.into_iter().map(|(name, id)| (name, module.get_finalized_function(id) as usize)).collect();
         let addresses = (unit.functions.iter())
             .map(|f| (f.instance.path.name.to_string(), module.get_finalized_function(f.func_id) as usize))
             .collect();
@@ -135,7 +137,8 @@ impl Machine {
             entry: std::ptr::null(),
             owner: std::ptr::null_mut(),
         });
-        let mut machine = Machine { module, unit, addresses, data, wrappers, context, _data_stack: data_stack };
+        let mut machine =
+            Machine { module, unit, addresses, data, wrappers, context, _data_stack: data_stack };
         machine.fill_slots();
         machine
     }
@@ -152,6 +155,13 @@ impl Machine {
     /// Publishes an address.
     pub fn set_slot(&mut self, slot: &Import, code: usize) {
         self.data.get_mut(&slot.to_string()).unwrap()[0] = code as u128;
+    }
+
+    /// Start and side tables of every function.
+    pub fn tables(&self) -> Vec<(usize, &vaisjit_codegen::unit::CompiledFunction)> {
+        (self.unit.functions.iter())
+            .map(|function| (self.addresses[function.instance.path.name.as_str()], function))
+            .collect()
     }
 
     pub fn code(&self, name: &str) -> usize {
