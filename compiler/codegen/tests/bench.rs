@@ -122,10 +122,8 @@ fn cost_of_compiling() {
         let functions = compile_functions(&input, &TestLayouts, &SLOTS, &*isa, 2).unwrap();
         let bytes: usize = functions.iter().map(|function| function.bytes.len()).sum();
         let time = best(3, || {
-            let mut module = JITModule::new(JITBuilder::with_isa(
-                isa.clone(),
-                cranelift_module::default_libcall_names(),
-            ));
+            let mut module =
+                JITModule::new(JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names()));
             define(&functions, &mut module).unwrap();
             // SAFETY: nothing of the module is used.
             unsafe { module.free_memory() };
