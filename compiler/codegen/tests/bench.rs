@@ -122,10 +122,8 @@ fn cost_of_compiling() {
         let functions = compile_functions(&input, &TestLayouts, &SLOTS, &*isa, 2).unwrap();
         let bytes: usize = functions.iter().map(|function| function.bytes.len()).sum();
         let time = best(3, || {
-            let mut module = JITModule::new(JITBuilder::with_isa(
-                isa.clone(),
-                cranelift_module::default_libcall_names(),
-            ));
+            let mut module =
+                JITModule::new(JITBuilder::with_isa(isa.clone(), cranelift_module::default_libcall_names()));
             define(&functions, &mut module).unwrap();
             // SAFETY: nothing of the module is used.
             unsafe { module.free_memory() };
@@ -167,4 +165,14 @@ fn speed_of_calls() {
         }
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+#[ignore = "prints the code of a function"]
+fn code_of_a_function() {
+    use vaisjit_codegen::unit::dump::{Stage, dump};
+    let isa = isa(OptLevel::Speed).unwrap();
+    for stage in [Stage::Clif, Stage::Asm] {
+        println!("{}", dump(stage, &typical(7), &UnitInput::default(), &TestLayouts, &SLOTS, &*isa).unwrap());
+    }
 }

@@ -2,8 +2,8 @@
 
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{self, GlobalValueData, MemFlagsData};
-use vaisjit_abi::{FrameBlock, TrapCode as Trap};
 use vaisjit_abi::context::{FRAME_BLOCK_HEADER, offsets};
+use vaisjit_abi::{FrameBlock, TrapCode as Trap};
 
 use super::Translator;
 use super::locals::Home;

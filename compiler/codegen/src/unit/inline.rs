@@ -49,10 +49,10 @@ pub struct InlinedLocation {
 pub(super) fn wanted(input: &UnitInput<'_>, linker: &dyn Linker, isa: &dyn TargetIsa) -> bool {
     isa.flags().opt_level() != OptLevel::None
         && input.functions.iter().any(|body| {
-        calls(body).any(|callee| {
-            linker.link(body.instance, callee) == Link::Direct && linker.may_inline(body.instance, callee)
+            calls(body).any(|callee| {
+                linker.link(body.instance, callee) == Link::Direct && linker.may_inline(body.instance, callee)
+            })
         })
-    })
 }
 
 fn calls(body: &Body) -> impl Iterator<Item = Instance> {
