@@ -9,8 +9,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use vaisjit_semantics::Checked;
+
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Reloader, Update, Waited, When};
+use crate::program::{Pending, ProgramInner, Reloader, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, Signal};
 
@@ -57,6 +59,7 @@ impl Drop for Watching {
         }
         if let Some(program) = self.program.upgrade() {
             program.control.unsubscribe();
+            program.control.count_driver(false);
         }
     }
 }
@@ -69,6 +72,8 @@ pub(crate) struct Driver {
     debounce: Duration,
     /// How many saves in a row have cancelled a compilation.
     cancels: u32,
+    /// The last snapshot that was turned down and told of.
+    told: Option<Arc<Checked>>,
     /// Is a missing root file known and reported?
     root_is_gone: bool,
     stopping: bool,
@@ -90,16 +95,18 @@ impl Driver {
         let (sender, messages) = channel();
         let forward = sender.clone();
         // The receiver is gone when the watching ends: nobody is interested any more.
-        let signal = move |signal| drop(forward.send(Message::Saved(signal)));
+        let signal = move |signal| _ = forward.send(Message::Saved(signal));
         let mut driver = Driver {
             program: Arc::downgrade(program),
             messages,
             watcher: FileWatcher::new(signal, program.engine.options.poll),
             debounce: program.engine.options.debounce,
             cancels: 0,
+            told: None,
             root_is_gone: false,
             stopping: false,
         };
+        program.control.count_driver(true);
         driver.follow(program);
         let notices = driver.watcher.take_notice().into_iter().collect();
         program.tell(&Event::Ready { files: program.files(), watching: true, notices });
@@ -212,7 +219,7 @@ impl Driver {
         let clock = Clock::since(signal.at);
         let mut reloader = program.reloader();
         let (files, failed) = reloader.workspace.refresh();
-        let nothing_new = files.is_empty() && (program.is_current(&reloader) || program.control.has_seen(&reloader));
+        let nothing_new = files.is_empty() && (program.is_current(&reloader) || self.has_told(&reloader));
         if nothing_new && failed.is_empty() {
             self.root_is_gone = false;
             return Seen::Settled;
@@ -242,7 +249,7 @@ impl Driver {
             }
             Ok(staged) => {
                 let mut wait = |pending: &Pending| self.wait(program, pending);
-                program.land(&mut reloader, staged, When::AtSafepoint, &mut wait)
+                program.land(&mut reloader, staged, &mut wait)
             }
             Err(update) => update,
         };
@@ -276,8 +283,8 @@ impl Driver {
         let started = Instant::now();
         let mut told = false;
         loop {
-            if pending.wait(LOOK_EVERY) {
-                return Waited::Done;
+            if let Some(waited) = pending.wait(LOOK_EVERY) {
+                return waited;
             }
             if !told && started.elapsed() >= PENDING_AFTER {
                 told = true;
@@ -291,8 +298,19 @@ impl Driver {
         }
     }
 
-    fn tell(&self, program: &Arc<ProgramInner>, update: &Update, files: &[PathBuf]) {
+    /// Tells of an update; the snapshot of one that was turned down is remembered, so that it is told of once.
+    fn tell(&mut self, program: &Arc<ProgramInner>, update: &Update, files: &[PathBuf]) {
+        let turned_down = matches!(update, Update::Rejected(_) | Update::Refused(_));
+        self.told = match program.reloader().workspace.last() {
+            Some(last) if turned_down => Some(last.checked.clone()),
+            _ => None,
+        };
         program.announce(update, files);
+    }
+
+    fn has_told(&self, reloader: &Reloader) -> bool {
+        let last = reloader.workspace.last();
+        last.zip(self.told.as_ref()).is_some_and(|(last, told)| Arc::ptr_eq(&last.checked, told))
     }
 
     /// Watches the files the program now consists of.

@@ -151,7 +151,9 @@ impl Engine {
 
     pub(crate) fn open(&self, path: &Path, loader: Arc<dyn Loader>) -> Result<Workspace, Error> {
         let host = HostTable::new(self, None)?;
-        Ok(Workspace::open(path, self.workspace_options(&host, loader))?)
+        let mut workspace = Workspace::new(path, self.workspace_options(&host, loader));
+        workspace.load_root()?;
+        Ok(workspace)
     }
 
     pub(crate) fn workspace_options(&self, host: &HostTable, loader: Arc<dyn Loader>) -> WorkspaceOptions {

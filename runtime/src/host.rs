@@ -59,6 +59,11 @@ impl HostTable {
         Ok(HostTable { entries, declarations: Arc::new(declarations) })
     }
 
+    /// No functions.
+    pub fn empty() -> HostTable {
+        HostTable { entries: FxHashMap::default(), declarations: Arc::default() }
+    }
+
     /// The function of this name.
     pub fn get(&self, name: Name) -> Option<&HostEntry> {
         self.entries.get(&name)

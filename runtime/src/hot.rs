@@ -12,7 +12,7 @@ use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
 use crate::driver::{Driver, Watching};
 use crate::engine::Engine;
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Staged, Update, Waited, When};
+use crate::program::{Pending, ProgramInner, Staged, Update};
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -46,6 +46,8 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// How many reload threads are at work.
+    drivers: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -92,6 +94,25 @@ impl Control {
         self.manual.load(Ordering::SeqCst)
     }
 
+    /// A reload thread starts (`+1`) or ends.
+    pub fn count_driver(&self, starts: bool) {
+        let _ = if starts {
+            self.drivers.fetch_add(1, Ordering::SeqCst)
+        } else {
+            self.drivers.fetch_sub(1, Ordering::SeqCst)
+        };
+    }
+
+    /// A signal asked the process to end with this status.
+    pub fn terminated_by(&self, status: i32) {
+        *lock(&self.ending) = Some(Ending::Exit(status as u8));
+    }
+
+    /// Is a reload thread at work?
+    pub fn is_watched(&self) -> bool {
+        self.drivers.load(Ordering::SeqCst) > 0
+    }
+
     /// Keeps a version until the program asks for it; a newer one replaces it.
     pub fn stage(&self, staged: Staged) {
         *lock(&self.staged) = Some(staged);
@@ -104,10 +125,7 @@ fn take_one(counter: &AtomicU64) -> bool {
 }
 
 /// The host functions of `std/hot` for one program; without a program they can only be declared.
-pub(crate) fn functions(
-    engine: &Engine,
-    program: &Weak<ProgramInner>,
-) -> Vec<(&'static str, HostClosure, HostFlags)> {
+pub(crate) fn functions(engine: &Engine, program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
     let _ = engine;
     let plain = HostFlags::default();
     let safepoint = HostFlags { safepoint: true, ..plain };
@@ -125,11 +143,7 @@ pub(crate) fn functions(
         ("hot_reload", (move || reload().map(|p| p.hot_reload())).into_host_closure(), safepoint),
         ("hot_version", (move || version().map(|p| p.version() as i64)).into_host_closure(), plain),
         ("hot_cleanup", (move || cleanup().map(|p| p.hot_cleanup())).into_host_closure(), plain),
-        (
-            "hot_on_reload",
-            (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(),
-            plain,
-        ),
+        ("hot_on_reload", (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(), plain),
         ("hot_reset", (move |name: &str| reset().map(|p| p.hot_reset(name))).into_host_closure(), plain),
         (
             "hot_restart",
@@ -154,10 +168,11 @@ impl ProgramInner {
         let folder = self.root.parent().unwrap_or(Path::new(""));
         let exists = self.reloader().workspace.exists(&folder.join(path));
         if !exists {
-            let text = format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
+            let text =
+                format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
             self.tell(&Event::Notice(text));
         }
-        if self.mode.hot && !Driver::is_running(self) {
+        if self.mode.hot && !self.control.is_watched() {
             *lock(&self.control.watching) = Some(Driver::start(self));
         }
         if exists { 0 } else { -1 }
@@ -166,11 +181,7 @@ impl ProgramInner {
     fn hot_check(self: &Arc<Self>) -> i64 {
         self.apply_waiting();
         self.call_on_reload();
-        if take_one(&self.control.failures) {
-            -1
-        } else {
-            i64::from(take_one(&self.control.reloads))
-        }
+        if take_one(&self.control.failures) { -1 } else { i64::from(take_one(&self.control.reloads)) }
     }
 
     /// Makes the version live that waits for the program to ask, if there is one.
@@ -178,11 +189,7 @@ impl ProgramInner {
         let Some(staged) = lock(&self.control.staged).take() else { return };
         let files = staged.report().files.clone();
         let mut reloader = self.reloader();
-        let mut wait = |pending: &Pending| {
-            while !pending.wait(Duration::from_secs(1)) {}
-            Waited::Done
-        };
-        let update = self.land(&mut reloader, staged, When::Now, &mut wait);
+        let update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         drop(reloader);
         self.announce(&update, &files);
     }

@@ -13,7 +13,7 @@ use vaisjit_codegen::thunks::{self, AbiSignature, ExitKind, ExitThunk, ThunkErro
 use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
-use crate::code::{self, CodeUnit, GlobalMemory, JITModule, Slot, SlotTable, c_symbol};
+use crate::code::{self, CodeModule, GlobalMemory, Slot, SlotTable, Trampoline, UnitFunction, c_symbol};
 use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
 
@@ -28,7 +28,7 @@ pub(crate) struct Linkage {
     globals: FxHashMap<ItemPath, GlobalMemory>,
     strings: FxHashMap<Arc<str>, Box<[u64]>>,
     thunks: FxHashMap<ThunkKey, Code>,
-    trampolines: FxHashMap<AbiSignature, Code>,
+    trampolines: FxHashMap<AbiSignature, Trampoline>,
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
 }
@@ -57,14 +57,12 @@ impl Linkage {
     }
 
     /// An empty module whose imports are looked up in the symbols.
-    pub fn module(&self) -> (JITModule, Symbols) {
+    pub fn module(&self) -> Result<(CodeModule, Symbols), LinkError> {
         let symbols = Symbols::default();
         let lookup = symbols.clone();
-        let resolver = Box::new(move |name: &str| {
-            let symbols = lookup.lock().unwrap_or_else(|e| e.into_inner());
-            symbols.get(name).map(|address| *address as *const u8)
-        });
-        (code::new_module(self.isa.clone(), resolver), symbols)
+        let resolver = Box::new(move |name: &str| lookup.lock().unwrap_or_else(|e| e.into_inner()).get(name).copied());
+        let module = code::new_module(self.isa.clone(), resolver).map_err(|error| error.to_string())?;
+        Ok((module, symbols))
     }
 
     /// The slot of a function, if there is one.
@@ -77,9 +75,14 @@ impl Linkage {
         if let Some(slot) = self.by_key.get(key) {
             return (slot.clone(), false);
         }
-        let slot = self.slots.alloc(0);
+        let slot = self.slots.alloc(None);
         self.by_key.insert(key.clone(), slot.clone());
         (slot, true)
+    }
+
+    /// The slot at an address: what a function value of the program names.
+    pub fn slot_at(&self, address: usize) -> Option<Slot> {
+        self.slots.at(address)
     }
 
     /// Takes back a slot that nothing has been linked against.
@@ -160,13 +163,13 @@ impl Linkage {
         if self.safepoint.is_none() {
             self.safepoint = Some(self.emit("safepoint", &[], &|module| thunks::safepoint_thunk(module, "safepoint"))?);
         }
-        Ok(self.safepoint.as_ref().map_or(0, Code::address))
+        Ok(self.safepoint.as_ref().map_or(0, |code| code.address().get()))
     }
 
     /// The thunk for a host or C function called with these types.
     fn thunk(&mut self, key: &ThunkKey, host: &HostTable) -> Result<usize, LinkError> {
         if let Some(thunk) = self.thunks.get(key) {
-            return Ok(thunk.address());
+            return Ok(thunk.address().get());
         }
         let (target, kind, environment) = match key.target {
             ThunkTarget::Host(name) => {
@@ -181,28 +184,29 @@ impl Linkage {
             }
             ThunkTarget::C(name, fixed) => {
                 let address = self.c_function(name).ok_or_else(|| format!("there is no C function `{name}`"))?;
-                let kind = ExitKind::C { fixed: fixed.map(|fixed| fixed as usize) };
-                (address, kind, None)
+                (address, fixed.map_or(ExitKind::C, |fixed| ExitKind::Variadic { fixed }), None)
             }
         };
         let name = key.to_string();
-        let symbols = [("target".to_owned(), target), ("environment".to_owned(), environment.unwrap_or(0))];
+        let symbols = [("target".to_owned(), target), (thunks::ENVIRONMENT.to_owned(), environment.unwrap_or(0))];
         let thunk = self.emit(&name, &symbols, &|module| {
-            let thunk = ExitThunk { name: &name, target: "target", signature: &key.signature, kind };
+            let (signature, fence) = (&key.signature, code::needs_fence());
+            let thunk = ExitThunk { name: &name, target: "target", signature, kind, fence };
             thunks::exit_thunk(module, &thunk)
         })?;
-        let address = thunk.address();
+        let address = thunk.address().get();
         self.thunks.insert(key.clone(), thunk);
         Ok(address)
     }
 
     /// The trampoline through which the host calls code of these types.
-    pub fn trampoline(&mut self, signature: &AbiSignature) -> Result<Code, LinkError> {
+    pub fn trampoline(&mut self, signature: &AbiSignature) -> Result<Trampoline, LinkError> {
         if let Some(known) = self.trampolines.get(signature) {
             return Ok(known.clone());
         }
         let name = format!("enter{signature}");
         let made = self.emit(&name, &[], &|module| thunks::entry_trampoline(module, &name, signature))?;
+        let made = Trampoline::new(&made.unit, 0, signature).map_err(|error| error.to_string())?;
         self.trampolines.insert(signature.clone(), made.clone());
         Ok(made)
     }
@@ -213,11 +217,11 @@ impl Linkage {
         imports: &[(String, usize)],
         make: &dyn Fn(&mut dyn cranelift_module::Module) -> Result<(cranelift_module::FuncId, CodeInfo), ThunkError>,
     ) -> Result<Code, LinkError> {
-        let (mut module, symbols) = self.module();
+        let (mut module, symbols) = self.module()?;
         symbols.lock().unwrap_or_else(|e| e.into_inner()).extend(imports.iter().cloned());
-        let (id, info) = make(&mut module).map_err(|error| error.to_string())?;
-        let unit: Arc<CodeUnit> =
-            code::finish(module, vec![(id, name.to_owned(), info)]).map_err(|error| error.to_string())?;
+        let (id, info) = make(&mut *module).map_err(|error| error.to_string())?;
+        let function = UnitFunction::straight(id, name, info);
+        let unit = module.finish(vec![function], Vec::new(), None).map_err(|error| error.to_string())?;
         Ok(Code { unit, index: 0 })
     }
 }

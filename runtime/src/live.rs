@@ -1,7 +1,7 @@
 //! What is running: for each function its code, its slot and what is needed to tell whether a save changed it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
@@ -10,7 +10,7 @@ use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
 use vaisjit_syntax::{Place, Sources, Span, source::position_in};
 
-use crate::code::{CodeUnit, Slot};
+use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::reload::links::Summary;
 use crate::report;
 
@@ -46,7 +46,7 @@ pub(crate) struct Code {
 
 impl Code {
     /// Where the code starts.
-    pub fn address(&self) -> usize {
+    pub fn address(&self) -> CodeAddress {
         self.unit.address(self.index)
     }
 }
@@ -154,6 +154,8 @@ pub(crate) struct Live {
     /// Every global that has memory, with the declaration it was made for; those that a save removed stay, so that a
     /// line commented out for one save comes back with its value.
     pub globals: FxHashMap<ItemPath, Global>,
+    /// Code that has been replaced, until it is freed: key in `metas`.
+    pub retired: Vec<(usize, Weak<CodeUnit>)>,
     /// Functions that a save removed: values may still hold their slots.
     pub orphans: Vec<LiveFunction>,
     /// The program it was made from.

@@ -1,5 +1,6 @@
 //! A loaded program: calling it, reloading it, and the facts about its running version.
 
+mod globals;
 mod handles;
 mod run;
 mod update;
@@ -26,8 +27,10 @@ use crate::reload::prepare::Mode;
 use crate::trap::{Trap, TrapFrame};
 use crate::workspace::{Loader, Snapshot, Workspace};
 
+pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
-pub use update::{Pending, Update};
+pub use update::Update;
+pub(crate) use update::{Pending, Staged, Waited};
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///
@@ -39,7 +42,7 @@ pub struct Program {
 
 pub(crate) struct ProgramInner {
     pub engine: Engine,
-    pub world: Arc<World>,
+    pub world: World,
     pub host: HostTable,
     pub mode: Mode,
     /// The number of the running version.
@@ -48,6 +51,8 @@ pub(crate) struct ProgramInner {
     pub live: Mutex<Live>,
     /// Whoever reloads holds this from the first look at the texts until the commit.
     pub reloader: Mutex<Reloader>,
+    /// What code is linked against; taken after `reloader` and `live`, and only for short whiles.
+    pub linkage: Mutex<Linkage>,
     /// The state behind `std/hot`.
     pub control: Control,
     pub root: PathBuf,
@@ -56,7 +61,6 @@ pub(crate) struct ProgramInner {
 /// What only reloads need.
 pub(crate) struct Reloader {
     pub workspace: Workspace,
-    pub linkage: Linkage,
     pub links: Links,
     /// Functions that are called through slots because they have been edited.
     pub promoted: FxHashSet<Instance>,
@@ -67,7 +71,7 @@ impl Program {
     pub(crate) fn load(engine: &Engine, path: &Path, loader: Arc<dyn Loader>) -> Result<Program, Error> {
         let options = &engine.options;
         let isa = isa::isa(options.opt_level).map_err(Error::Other)?;
-        let world = World::new().map_err(|error| Error::Other(format!("cannot run code here: {error}")))?;
+        let world = World::new();
         let mut failure = None;
         let inner = Arc::new_cyclic(|program: &Weak<ProgramInner>| {
             let host = HostTable::new(engine, Some(program.clone()));
@@ -75,10 +79,9 @@ impl Program {
                 failure = Some(error);
                 HostTable::empty()
             });
-            let workspace = Workspace::empty(path, engine.workspace_options(&host, loader));
+            let workspace = Workspace::new(path, engine.workspace_options(&host, loader));
             let reloader = Reloader {
                 workspace,
-                linkage: Linkage::new(isa),
                 links: Links::default(),
                 promoted: FxHashSet::default(),
                 history: History::default(),
@@ -92,6 +95,7 @@ impl Program {
                 main_is_running: AtomicBool::new(false),
                 live: Mutex::default(),
                 reloader: Mutex::new(reloader),
+                linkage: Mutex::new(Linkage::new(isa)),
                 control: Control::default(),
                 root: path.to_path_buf(),
             }
@@ -110,8 +114,7 @@ impl Program {
 
     /// The files of the running version, the root first.
     pub fn files(&self) -> Arc<[PathBuf]> {
-        let reloader = self.inner.reloader();
-        reloader.workspace.last().map(|snapshot| snapshot.files.clone()).unwrap_or_default()
+        self.inner.files()
     }
 
     /// Warnings about the running version.
@@ -143,6 +146,11 @@ impl Program {
 impl ProgramInner {
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    pub fn files(&self) -> Arc<[PathBuf]> {
+        let reloader = self.reloader();
+        reloader.workspace.last().map(|snapshot| snapshot.files.clone()).unwrap_or_default()
     }
 
     pub fn live(&self) -> MutexGuard<'_, Live> {
@@ -190,6 +198,6 @@ impl ProgramInner {
             (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),
             _ => raw.code.message().to_owned(),
         };
-        Trap { code: raw.code, message, frames, omitted: raw.omitted, line }
+        Trap { code: raw.code, message, frames, omitted: raw.truncated, line }
     }
 }

@@ -251,7 +251,7 @@ mod tests {
 
     fn watch(file: &Path) -> (FileWatcher, Receiver<Signal>) {
         let (sender, receiver) = channel();
-        let mut watcher = FileWatcher::new(move |signal| drop(sender.send(signal)), false);
+        let mut watcher = FileWatcher::new(move |signal| _ = sender.send(signal), false);
         watcher.set_files([file.to_path_buf()]);
         (watcher, receiver)
     }

@@ -81,7 +81,7 @@ pub fn lower_with(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, op
     lowerer.function()?;
     let mut made = lowerer.finish();
     lowered_sizes(&made, layouts, body.value.span)?;
-    mir::passes::run(&mut made, layouts, options.passes);
+    mir::passes::run(&mut made, program, layouts, options.passes);
     debug_assert!(
         mir::check::check(&made, layouts).is_ok(),
         "{}\n{}",

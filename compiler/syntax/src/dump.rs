@@ -493,7 +493,9 @@ impl Dumper {
         if string.broken.is_some() {
             return self.put(format_args!("(broken {:?})", string.raw));
         }
-        if let [StrPart::Text(_)] = string.parts.as_slice() {
+        if let [StrPart::Text(text)] = string.parts.as_slice()
+            && *text == string.raw
+        {
             return self.put(format_args!("{:?}", string.raw));
         }
         self.node("str", |d| {

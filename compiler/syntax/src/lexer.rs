@@ -338,6 +338,38 @@ impl Kind {
         )
     }
 
+    /// May the tree be higher by one for it?
+    pub fn deepens(self) -> bool {
+        use Kind::*;
+        self.is_binary()
+            || matches!(
+                self,
+                Bang | Tilde
+                    | Try
+                    | Question
+                    | Dot
+                    | LParen
+                    | LBracket
+                    | PathSep
+                    | GenericOpen
+                    | Mut
+                    | Dyn
+                    | Fn
+                    | Arrow
+                    | At
+                    | Move
+                    | KwElse
+                    | KwI
+                    | KwM
+                    | KwD
+                    | KwReturn
+                    | KwBreak
+                    | KwLoop
+                    | KwWhile
+                    | KwFor
+            )
+    }
+
     /// `+=` and the like.
     pub fn is_op_assign(self) -> bool {
         use Kind::*;
@@ -430,7 +462,7 @@ impl<'s> Lexer<'s> {
     /// where a parameter or field may and looks like one; else a comment.
     fn is_attribute(&self) -> bool {
         let rest = self.inner.remainder();
-        rest.starts_with('[')
+        is_attribute_name(rest)
             && (self.first
                 || self.previous == Kind::AttrOpen && self.in_attribute == 0
                 || matches!(self.previous, Kind::LParen | Kind::Comma | Kind::LBrace) && is_inline_attribute(rest))
@@ -490,10 +522,23 @@ impl<'s> Lexer<'s> {
     /// Takes a run of characters that begin no token as one.
     fn unknown(&mut self) {
         let rest = self.inner.remainder();
+        if self.inner.slice().starts_with('“')
+            && let Some(end) = rest[..rest.find('\n').unwrap_or(rest.len())].find('”')
+        {
+            return self.inner.bump(end + '”'.len_utf8());
+        }
         let known = |c: char| c.is_ascii() && (!c.is_ascii_control() || c.is_whitespace()) && !"$`\\'".contains(c);
         let length = rest.find(known).unwrap_or(rest.len());
         self.inner.bump(length);
     }
+}
+
+/// `[name` and then `]`, `(` or `=`, or a space before one of them.
+fn is_attribute_name(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix('[') else { return false };
+    let rest = rest.trim_start_matches([' ', '\t']);
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    after.len() < rest.len() && after.trim_start_matches([' ', '\t']).starts_with([']', '(', '='])
 }
 
 /// `[name]` or `[name(...)]`, then a name or another attribute, all on one line.

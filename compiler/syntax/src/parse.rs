@@ -46,7 +46,8 @@ pub fn reparse(text: &str, previous: &Module, previous_text: &str) -> Module {
     let mut layout = Layout::new(text, start);
     let mut chunks = Vec::new();
     let mut resumed = old.len();
-    let mut meeting = Meeting { old, shift: text.len() as i64 - previous_text.len() as i64, from: text.len() - suffix, met: None };
+    let mut meeting =
+        Meeting { old, shift: text.len() as i64 - previous_text.len() as i64, from: text.len() - suffix, met: None };
     while let Some(chunk) = layout.next_chunk() {
         if let Some(index) = meeting.meets(chunk.start) {
             resumed = index;

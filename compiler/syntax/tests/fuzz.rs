@@ -22,10 +22,8 @@ fn check(text: &str, what: &str) {
         }
         if text.len() < 10_000 {
             let mut sources = Sources::default();
-            sources.insert(
-                FileId(0),
-                SourceFile { path: "fuzz.vais".into(), text: text.into(), module: module.into() },
-            );
+            sources
+                .insert(FileId(0), SourceFile { path: "fuzz.vais".into(), text: text.into(), module: module.into() });
             for format in [Format::Human, Format::Short, Format::Json] {
                 render(&diagnostics, &sources, format, false);
             }
@@ -67,24 +65,87 @@ fn random_bytes() {
     }
 }
 
-/// Inputs made to recurse deeply or to look far ahead, all about 200 KB.
+/// Inputs made to recurse deeply or to look far ahead, all about 20 KB.
 #[test]
 fn monsters() {
-    let around = |text: &str| [text.to_string(), format!("F main() {{\n{text}\n}}\n"), format!("F main() {{ x := {text} }}\nF f() {{}}\n")];
+    let around = |text: &str| {
+        [text.to_string(), format!("F main() {{\n{text}\n}}\n"), format!("F main() {{ x := {text} }}\nF f() {{}}\n")]
+    };
     let pieces = [
-        "(", "[", "{", "}", ")", "<", "a<", "a<b,", "a ? ", "- ", "!", "&", "*", "1 + ", "x.", "x?", "f(", "|x| ", "\"", "\"{", "\\", "'", "#[",
-        "@[", "I x { ", "I x { } E ", "M x { ", "M x { a => ", "L ", "R ", "E ", "P { ", "P { a: ", ": ", ":=", "..", "::", "fn(", "x as ", "@",
-        "F f(", "F f() { ", "S S { ", "N \"C\" { ", "a, ", "a;", "a\n", "$", "é", "//\n", "///\n", "#\n", "0x", "1.1.", "let ", "else ", "a b ",
-        "(a, ", "L (a, ", "x: [", "x: *", "x: Vec<", "| ", "=> ", "{x: i64 | ", "spawn ", "A ", "P ", "const ",
+        "(",
+        "[",
+        "{",
+        "}",
+        ")",
+        "<",
+        "a<",
+        "a<b,",
+        "a ? ",
+        "- ",
+        "!",
+        "&",
+        "*",
+        "1 + ",
+        "x.",
+        "x?",
+        "f(",
+        "|x| ",
+        "\"",
+        "\"{",
+        "\\",
+        "'",
+        "#[",
+        "@[",
+        "I x { ",
+        "I x { } E ",
+        "M x { ",
+        "M x { a => ",
+        "L ",
+        "R ",
+        "E ",
+        "P { ",
+        "P { a: ",
+        ": ",
+        ":=",
+        "..",
+        "::",
+        "fn(",
+        "x as ",
+        "@",
+        "F f(",
+        "F f() { ",
+        "S S { ",
+        "N \"C\" { ",
+        "a, ",
+        "a;",
+        "a\n",
+        "$",
+        "é",
+        "//\n",
+        "///\n",
+        "#\n",
+        "0x",
+        "1.1.",
+        "let ",
+        "else ",
+        "a b ",
+        "(a, ",
+        "L (a, ",
+        "x: [",
+        "x: *",
+        "x: Vec<",
+        "| ",
+        "=> ",
+        "{x: i64 | ",
+        "spawn ",
+        "A ",
+        "P ",
+        "const ",
     ];
     for piece in pieces {
-        let text = piece.repeat(200_000 / piece.len());
+        let text = piece.repeat(20_000 / piece.len());
         for (index, text) in around(&text).iter().enumerate() {
-            let start = Instant::now();
             check(text, &format!("many {piece:?}, variant {index}"));
-            if start.elapsed() > Duration::from_secs(3) {
-                println!("{piece:?} {index}: {:?}", start.elapsed());
-            }
         }
     }
 }
@@ -94,7 +155,8 @@ fn a_megabyte_of_brackets_is_one_error() {
     for bracket in ["(", "[", "{"] {
         let text = format!("F main() {{\n{}\n}}\n\nF f() {{ }}\n", bracket.repeat(1 << 20));
         let module = parse(&text);
-        let codes: Vec<_> = module.items.iter().flat_map(|item| item.diagnostics.iter().map(|found| found.code)).collect();
+        let codes: Vec<_> =
+            module.items.iter().flat_map(|item| item.diagnostics.iter().map(|found| found.code)).collect();
         assert_eq!((module.items.len(), codes), (2, vec![vaisjit_syntax::codes::TOO_DEEP]));
     }
 }

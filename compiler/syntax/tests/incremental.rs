@@ -19,7 +19,7 @@ fn picture(module: &Module) -> Vec<String> {
 
 #[test]
 fn random_edits() {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(150);
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
     for seed in 0..rounds {
         let mut random = Random::new(seed);
         let mut text: String = (0..3).map(|_| SAMPLES[random.below(SAMPLES.len())]).collect();
@@ -60,6 +60,7 @@ fn other_items_are_shared() {
     let old = parse(&text);
     let edited = text.replace("    50\n", "    # longer\n    50 + 1\n");
     let new = reparse(&edited, &old, &text);
-    let shared = old.items.iter().zip(&new.items).filter(|(a, b)| a.id == b.id && Arc::ptr_eq(&a.item, &b.item)).count();
+    let shared =
+        old.items.iter().zip(&new.items).filter(|(a, b)| a.id == b.id && Arc::ptr_eq(&a.item, &b.item)).count();
     assert_eq!((old.items.len(), new.items.len(), shared), (100, 100, 99));
 }

@@ -46,3 +46,17 @@ fn initial_parse() {
         println!("drop: {:?}", start.elapsed());
     }
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn one_edit() {
+    let text = program(100_000);
+    let module = vaisjit_syntax::parse(&text);
+    let at = text.len() / 2 + text[text.len() / 2..].find("total := 0").expect("a place to edit");
+    let edited = format!("{}total := 1{}", &text[..at], &text[at + 10..]);
+    for _ in 0..3 {
+        let start = Instant::now();
+        let new = vaisjit_syntax::reparse(&edited, &module, &text);
+        println!("{} items after one edit: {:?}", new.items.len(), start.elapsed());
+    }
+}

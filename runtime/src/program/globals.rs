@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::thunks::{AbiSignature, AbiType};
 use vaisjit_semantics::hir::{Expr, ExprKind};
 use vaisjit_semantics::types::FloatKind;
-use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
+use vaisjit_semantics::{ItemPath, Ty, TyKind};
 
 use super::run::Entry;
 use super::{Program, ProgramInner};
@@ -18,7 +19,7 @@ impl ProgramInner {
     /// Gives a global its initial value.
     pub fn initialise(&self, path: ItemPath, snapshot: &Snapshot) -> Result<(), Error> {
         let Some(global) = snapshot.checked.globals.get(&path) else { return Ok(()) };
-        let layouts = TypeLayouts::new(snapshot.checked.clone());
+        let layouts = TypeLayouts::new(&snapshot.checked);
         let size = layouts.layout(global.ty).size as usize;
         let Some(init) = &global.init else {
             return self.write_global(path, &vec![0; size]);
@@ -26,7 +27,7 @@ impl ProgramInner {
         if let Some(bytes) = constant(&init.value, &layouts, &mut self.linkage()) {
             return self.write_global(path, &bytes);
         }
-        let entry = self.entry_of_initialiser(init.instance, snapshot)?;
+        let entry = self.entry(init.instance)?;
         let bytes = if global.ty.is_aggregate() {
             let mut bytes = vec![0u128; size.div_ceil(16)];
             self.enter(&entry, &mut [bytes.as_mut_ptr() as u64])?;
@@ -44,11 +45,6 @@ impl ProgramInner {
         Ok(())
     }
 
-    fn entry_of_initialiser(&self, instance: Instance, snapshot: &Snapshot) -> Result<Entry, Error> {
-        let _ = snapshot;
-        self.entry(instance)
-    }
-
     /// Sets a global of the root module back to its initial value.
     pub fn reset_global(&self, name: &str) -> Result<(), String> {
         let snapshot = self.reloader().workspace.last().cloned().ok_or("nothing is loaded")?;
@@ -59,17 +55,14 @@ impl ProgramInner {
 
     /// Calls a function value of type `fn(i64) -> i64`.
     pub fn call_value(&self, function: FunctionValue, argument: i64) {
-        let abi = vaisjit_codegen::thunks::AbiSignature::new(
-            [vaisjit_codegen::thunks::AbiType::I64],
-            Some(vaisjit_codegen::thunks::AbiType::I64),
-        );
+        let abi = AbiSignature::new([AbiType::I64], Some(AbiType::I64));
         let (slot, trampoline) = {
             let mut linkage = self.linkage();
             let Some(slot) = linkage.slot_at(function.0) else { return };
             let Ok(trampoline) = linkage.trampoline(&abi) else { return };
             (slot, trampoline)
         };
-        let entry = Entry { slot, trampoline, abi, result: Ty::i64(), params: vec![Ty::i64()] };
+        let entry = Entry { slot, trampoline, result: Ty::i64(), params: vec![Ty::i64()] };
         if let Err(trap) = self.enter(&entry, &mut [argument as u64]) {
             self.tell(&crate::events::Event::Trap(Arc::new(trap)));
         }
@@ -80,6 +73,22 @@ impl Program {
     /// Sets a global back to its initial value, as `hot_reset` does.
     pub fn reset(&self, name: &str) -> Result<(), Error> {
         self.inner.reset_global(name).map_err(Error::Other)
+    }
+}
+
+/// Is a value made of literals only?
+pub(crate) fn is_literal(expr: &Expr) -> bool {
+    match &*expr.kind {
+        ExprKind::Int(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Float(_)
+        | ExprKind::Str(_)
+        | ExprKind::Zero
+        | ExprKind::Unit => true,
+        ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(is_literal),
+        ExprKind::Repeat(element) => is_literal(element),
+        ExprKind::Block(statements, Some(value)) => statements.is_empty() && is_literal(value),
+        _ => false,
     }
 }
 

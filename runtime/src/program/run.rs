@@ -4,23 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaisjit_codegen::clif::abi_signature;
-use vaisjit_codegen::thunks::AbiSignature;
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::{Program, ProgramInner};
-use crate::code::Slot;
+use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
 use crate::events::Event;
 use crate::hot::Ending;
-use crate::live::Code;
 use crate::trap::{Trap, TrapCode};
 
 /// A function found by name, ready to be called.
 pub(crate) struct Entry {
     pub slot: Slot,
-    pub trampoline: Code,
-    pub abi: AbiSignature,
+    pub trampoline: Trampoline,
     pub result: Ty,
     pub params: Vec<Ty>,
 }
@@ -75,12 +72,13 @@ impl ProgramInner {
         let (slot, signature) = {
             let live = self.live();
             let function = live.functions.get(&instance);
-            let function = function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
+            let function =
+                function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
             (function.slot.clone(), function.signature.clone())
         };
         let abi = abi_signature(&signature);
-        let trampoline = self.reloader().linkage.trampoline(&abi).map_err(Error::Other)?;
-        Ok(Entry { slot, trampoline, abi, result: signature.result, params: signature.params.to_vec() })
+        let trampoline = self.linkage().trampoline(&abi).map_err(Error::Other)?;
+        Ok(Entry { slot, trampoline, result: signature.result, params: signature.params.to_vec() })
     }
 
     /// A function of the root module by its name.
@@ -101,7 +99,7 @@ impl ProgramInner {
     /// Calls a function; the arguments are machine words as the trampoline takes them.
     pub fn enter(&self, entry: &Entry, arguments: &mut [u64]) -> Result<u128, Trap> {
         let mut result = [0u64; 2];
-        match self.world.enter(&entry.trampoline.unit, &entry.slot, arguments, &mut result) {
+        match self.world.enter(&entry.trampoline, Callee::Slot(&entry.slot), arguments, &mut result) {
             Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),
             Err(raw) => Err(self.trap(&raw)),
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Program, ProgramInner, Reloader};
-use crate::code::{AtSafepoint, Ticket};
+use crate::code::{Outcome, SafepointKind, Ticket};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
@@ -61,15 +61,6 @@ impl Staged {
     pub fn report(&self) -> &Report {
         &self.prepared.report
     }
-}
-
-/// How a prepared version may be made live.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
-    /// At the next place where no thread would mix versions.
-    AtSafepoint,
-    /// Here: the caller is an explicit safepoint of the program, or outside it.
-    Now,
 }
 
 /// What a wait for a commit ended with.
@@ -130,31 +121,23 @@ impl ProgramInner {
         self: &Arc<Self>,
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
-        when: When,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Option<(Report, bool)> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
-        if when == When::Now || !changes_code || prepared.is_single_body() {
-            // One store shows a new body to everybody at once; whoever is at an explicit safepoint asked for it here.
+        if !changes_code || prepared.is_single_body() {
+            // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            if when == When::Now && changes_code && !prepared.is_single_body() {
-                prepared = self.commit_here(prepared);
-            } else {
-                self.apply(&mut prepared);
-            }
+            self.apply(&mut prepared);
             return Some(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
-        let ticket = self.world.run_at_safepoint(
-            AtSafepoint::Commit,
-            Box::new(move |_| {
-                if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    program.apply(prepared);
-                }
-            }),
-        );
+        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |_| {
+            if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                program.apply(prepared);
+            }
+        });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
             Waited::Done => {
@@ -169,22 +152,9 @@ impl ProgramInner {
         }
     }
 
-    fn commit_here(self: &Arc<Self>, prepared: Box<Prepared>) -> Box<Prepared> {
-        let cell = Arc::new(Mutex::new(prepared));
-        let (program, shared) = (self.clone(), cell.clone());
-        let action = Box::new(move |_: &crate::code::Stopped<'_>| {
-            program.apply(&mut shared.lock().unwrap_or_else(PoisonError::into_inner));
-        });
-        self.world.run_at_safepoint(AtSafepoint::Explicit, action).wait();
-        match Arc::try_unwrap(cell) {
-            Ok(prepared) => prepared.into_inner().unwrap_or_else(PoisonError::into_inner),
-            Err(_) => unreachable!("the action has run and is gone"),
-        }
-    }
-
     /// The stores of a commit.
     fn apply(&self, prepared: &mut Prepared) {
-        for (path, bytes) in prepared.globals_bytes.drain(..) {
+        for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
             }
@@ -194,7 +164,12 @@ impl ProgramInner {
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
-        self.world.retire(retired);
+        if !retired.is_empty() {
+            retired.into_iter().for_each(|unit| self.world.retire(unit));
+            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
+                stopped.sweep();
+            });
+        }
     }
 
     fn finish(
@@ -254,14 +229,13 @@ impl ProgramInner {
         self: &Arc<Self>,
         reloader: &mut Reloader,
         staged: Staged,
-        when: When,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Update {
         if staged.base != self.version() {
             self.abandon(&staged.prepared);
             return Update::Superseded;
         }
-        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, when, wait) else {
+        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, wait) else {
             return Update::Superseded;
         };
         report.times.total_us = staged.clock.micros();
@@ -281,11 +255,9 @@ impl ProgramInner {
             Update::Reloaded { version, report } => {
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
             }
-            Update::Rejected(diagnostics) => self.tell(&Event::Rejected {
-                version,
-                files: files.to_vec(),
-                diagnostics: diagnostics.clone(),
-            }),
+            Update::Rejected(diagnostics) => {
+                self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })
+            }
             Update::Refused(report) => self.tell(&Event::Refused { version, report: report.clone() }),
         }
     }
@@ -307,10 +279,7 @@ impl ProgramInner {
     /// Applies what the workspace holds, here and now.
     pub fn update_from(self: &Arc<Self>, reloader: &mut Reloader, files: Vec<PathBuf>, clock: Clock) -> Update {
         match self.stage(reloader, files, clock, &|| false) {
-            Ok(staged) => self.land(reloader, staged, When::Now, &mut |pending| {
-                pending.ticket.wait();
-                Waited::Done
-            }),
+            Ok(staged) => self.land(reloader, staged, &mut Pending::wait_for_ever),
             Err(update) => update,
         }
     }
@@ -323,9 +292,21 @@ impl ProgramInner {
 }
 
 impl Pending {
-    /// Waits; true when the commit has happened.
-    pub fn wait(&self, time: Duration) -> bool {
-        self.ticket.wait_for(time)
+    /// Waits; what became of the commit, if anything has.
+    pub fn wait(&self, time: Duration) -> Option<Waited> {
+        Some(match self.ticket.wait(time)? {
+            Outcome::Done { .. } => Waited::Done,
+            Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
+        })
+    }
+
+    /// Waits as long as it takes.
+    pub fn wait_for_ever(&self) -> Waited {
+        loop {
+            if let Some(waited) = self.wait(Duration::from_secs(1)) {
+                return waited;
+            }
+        }
     }
 
     /// Takes the commit back; false when it has happened already.
@@ -348,14 +329,73 @@ impl Pending {
     }
 }
 
+impl ProgramInner {
+    /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
+    pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let Some(texts) = reloader.history.texts(to).cloned() else {
+            let kept: Vec<String> = reloader.history.versions().map(|version| version.to_string()).collect();
+            return Err(Error::Other(format!("version {to} is not kept any more; there are {}", kept.join(", "))));
+        };
+        let mut files = Vec::new();
+        for (path, text) in &texts {
+            if reloader.workspace.set_text(path, text) {
+                files.push(path.clone());
+            }
+        }
+        let update = self.update_from(&mut reloader, files.clone(), clock);
+        drop(reloader);
+        self.announce(&update, &files);
+        Ok(update)
+    }
+
+    /// Replaces the text of one function of the root file, from memory.
+    fn patch(self: &Arc<Self>, name: &str, text: &str) -> Result<Update, Error> {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let root = reloader.workspace.root().to_path_buf();
+        let whole = reloader.workspace.text(&root).unwrap_or_default();
+        let range = reloader.workspace.function_range(name);
+        let range = range.ok_or_else(|| Error::Other(format!("there is no function `{name}` to replace")))?;
+        let patched = format!("{}{text}{}", &whole[..range.start], &whole[range.end..]);
+        reloader.workspace.set_text(&root, &patched);
+        let update = self.update_from(&mut reloader, vec![root.clone()], clock);
+        if !update.is_reloaded() && !matches!(update, Update::Unchanged) {
+            // The next save starts from the file, not from a patch that was turned down.
+            reloader.workspace.set_text(&root, &whole);
+        }
+        drop(reloader);
+        self.announce(&update, &[root]);
+        Ok(update)
+    }
+}
+
+/// What a host gets: a version that was turned down is an error.
+fn to_result(update: Update) -> Result<Update, Error> {
+    match update {
+        Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
+        Update::Refused(report) => Err(Error::Refused(report)),
+        other => Ok(other),
+    }
+}
+
 impl Program {
+    /// Replaces one function of the root file with this text (attributes included), from memory. The file on disk stays
+    /// as it is, and the patch holds until it changes there.
+    pub fn patch(&self, name: &str, text: &str) -> Result<Update, Error> {
+        to_result(self.inner.patch(name, text)?)
+    }
+
+    /// Makes an earlier version the newest, under a new number; the last 20 are kept. It holds until a file changes on
+    /// disk.
+    pub fn rollback(&self, version: u64) -> Result<Update, Error> {
+        to_result(self.inner.roll_back(version)?)
+    }
+
     /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not
     /// running, or from a host function.
     pub fn poll(&self) -> Result<Update, Error> {
-        match self.inner.update_now() {
-            Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
-            Update::Refused(report) => Err(Error::Refused(report)),
-            other => Ok(other),
-        }
+        to_result(self.inner.update_now())
     }
 }

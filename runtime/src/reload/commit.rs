@@ -9,6 +9,7 @@ use crate::live::{Code, FunctionMeta, Live, LiveFunction};
 impl Live {
     /// Makes a prepared version the live one. Returns the code that was replaced.
     pub(crate) fn apply(&mut self, prepared: &mut Prepared) -> Vec<Arc<CodeUnit>> {
+        self.forget_freed();
         for (slot, address) in &prepared.stores {
             slot.store(*address);
         }
@@ -50,14 +51,10 @@ impl Live {
         self.orphans.push(function);
     }
 
-    fn retire(
-        &mut self,
-        code: &Code,
-        meta: &Arc<FunctionMeta>,
-        retired: &mut Vec<Arc<CodeUnit>>,
-    ) {
+    fn retire(&mut self, code: &Code, meta: &Arc<FunctionMeta>, retired: &mut Vec<Arc<CodeUnit>>) {
         self.freeze(code, meta);
         if !retired.iter().any(|unit| Arc::ptr_eq(unit, &code.unit)) {
+            self.retired.push((Live::unit_key(&code.unit), Arc::downgrade(&code.unit)));
             retired.push(code.unit.clone());
         }
     }
@@ -69,8 +66,15 @@ impl Live {
         }
     }
 
-    /// Forgets what is known of a unit that has been freed.
-    pub(crate) fn forget_unit(&mut self, key: usize) {
-        self.metas.remove(&key);
+    /// Forgets what is known of code that has been freed.
+    fn forget_freed(&mut self) {
+        let metas = &mut self.metas;
+        self.retired.retain(|(key, unit)| {
+            let alive = unit.strong_count() > 0;
+            if !alive {
+                metas.remove(key);
+            }
+            alive
+        });
     }
 }

@@ -8,13 +8,14 @@ use vaisjit_codegen::clif::{self, Location, leaf};
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
+use vaisjit_codegen::unit::define::define;
 use vaisjit_codegen::unit::{Compiler, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::links::{Links, Summary, UnitLinker, groups};
-use super::prepare::Base;
-use crate::code::{self, CodeUnit, Slot, UnitFunction};
+use super::prepare::{Base, body_of};
+use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
 use crate::host::HostTable;
 use crate::live::{Code, FunctionMeta, LiveFunction};
@@ -44,9 +45,8 @@ pub(crate) fn lower(
     hot: bool,
     host: &HostTable,
 ) -> Result<Lowered, Diagnostic> {
-    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot).map_err(|unsupported| {
-        codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what)
-    })?;
+    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot)
+        .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);
     Ok(Lowered {
         hir: body.clone(),
@@ -63,7 +63,7 @@ pub(crate) fn lower(
 fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
     match callee {
         Callee::Host(name) => host.get(*name).is_some_and(|entry| entry.flags.leaf),
-        Callee::C(name, None) => leaf::is_math(name),
+        Callee::C(name, None) => leaf::is_math(name).is_some(),
         _ => false,
     }
 }
@@ -74,7 +74,7 @@ impl Lowered {
         let mut hasher = FxHasher::default();
         self.plain_fingerprint.hash(&mut hasher);
         for ty in types_of(&self.body) {
-            layouts.fingerprint(ty).hash(&mut hasher);
+            layouts.layout_fingerprint(ty).hash(&mut hasher);
         }
         let direct = self.summary.callees.iter().copied().filter(|callee| links.is_direct(instance, *callee));
         self.direct = direct.collect();
@@ -98,12 +98,14 @@ fn types_of(body: &mir::Body) -> Vec<Ty> {
             add(pointee);
         }
     }
-    mir::visit::places(body, &mut |place| {
-        add(place.ty);
-        if let PlaceBase::Deref(_, ty) = &place.base {
-            add(*ty);
-        }
-    });
+    for (_, block) in body.blocks.iter() {
+        mir::visit::block_places(block, &mut |place, _| {
+            add(place.ty);
+            if let PlaceBase::Deref(_, ty) | PlaceBase::Global(_, ty) = &place.base {
+                add(*ty);
+            }
+        });
+    }
     types
 }
 
@@ -111,7 +113,7 @@ fn types_of(body: &mir::Body) -> Vec<Ty> {
 #[derive(Default)]
 pub(crate) struct Compiled {
     pub functions: Vec<(Instance, LiveFunction)>,
-    pub stores: Vec<(Slot, usize)>,
+    pub stores: Vec<(Slot, CodeAddress)>,
     pub new_slots: Vec<SlotKey>,
 }
 
@@ -124,13 +126,12 @@ pub(crate) fn compile(
     snapshot: &Snapshot,
 ) -> Result<Option<Compiled>, Vec<Diagnostic>> {
     let bodies: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
-    let unknown: Vec<Diagnostic> =
-        changed.iter().flat_map(|(_, body)| unknown_functions(body, base)).collect();
+    let unknown: Vec<Diagnostic> = changed.iter().flat_map(|(_, body)| unknown_functions(body, base)).collect();
     if !unknown.is_empty() {
         return Err(unknown);
     }
     let order: Vec<Instance> = changed.iter().map(|(instance, _)| *instance).collect();
-    let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default(), compiler: Compiler::new() };
+    let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default(), compiler: Compiler::default() };
     for group in groups(&order, &|instance| bodies[&instance].direct.to_vec()) {
         if (base.cancelled)() {
             work.abandon(base);
@@ -138,8 +139,9 @@ pub(crate) fn compile(
         }
         let members: Vec<&Lowered> = group.iter().map(|instance| bodies[instance]).collect();
         if let Err(message) = work.unit(&group, &members, links, layouts, base) {
-            let head = snapshot.checked.functions[&group[0]].head;
             work.abandon(base);
+            let item = Place::item(bodies[&group[0]].hir.item.0, vaisjit_syntax::Span::default());
+            let head = body_of(&snapshot.checked, group[0]).map_or(item, |(_, head)| head);
             return Err(vec![codes::cannot_compile(head, &message)]);
         }
     }
@@ -184,9 +186,11 @@ impl Work {
         base: &mut Base<'_>,
     ) -> Result<(), String> {
         let linker = UnitLinker { links, hot: base.mode.hot };
-        let (mut module, symbols) = base.linkage.module();
-        let input = UnitInput { functions: members.iter().map(|member| &member.body).collect() };
-        let unit = self.compiler.compile_unit(&input, layouts, &linker, &mut module).map_err(|e| e.to_string())?;
+        let input = UnitInput { functions: members.iter().map(|member| &member.body).collect(), inline: Vec::new() };
+        let isa = base.linkage.isa().clone();
+        let machine = self.compiler.compile(&input, layouts, &linker, &*isa).map_err(|error| error.to_string())?;
+        let (mut module, symbols) = base.linkage.module()?;
+        let unit = define(&machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
         for import in &unit.imports {
             self.note_slot(import, base);
@@ -199,7 +203,7 @@ impl Work {
             info: function.info.clone(),
             looping: looping(&member.locations),
         });
-        let made = code::finish_unit(module, functions.collect(), needs).map_err(|error| error.to_string())?;
+        let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
         for (index, (instance, member)) in group.iter().zip(members).enumerate() {
             self.publish(*instance, member, Code { unit: made.clone(), index }, base);
         }
@@ -219,7 +223,7 @@ impl Work {
             let live = base.live.functions.get(instance).map(|live| &live.code);
             let code = self.done.get(instance).or(live).ok_or_else(|| format!("`{instance}` has no code"))?;
             needs.push(code.unit.clone());
-            return Ok(code.address());
+            return Ok(code.address().get());
         }
         base.linkage.resolve(import, base.host, &|_| None)
     }

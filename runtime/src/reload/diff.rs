@@ -8,6 +8,7 @@ use vaisjit_semantics::types::TyList;
 use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
 
 use crate::live::{Live, resolve};
+use crate::program::is_literal;
 use crate::report::{Edit, Location, Outcome, Report};
 use crate::workspace::Snapshot;
 
@@ -30,13 +31,17 @@ fn refused(why: impl Into<String>, help: impl Into<String>) -> Outcome {
 pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
     let mut used = None;
     for (ty, new) in &snapshot.checked.structs {
-        let Some(old) = live.checked.structs.get(ty).filter(|old| !Arc::ptr_eq(old, new) && old != &new) else { continue };
+        let Some(old) = live.checked.structs.get(ty).filter(|old| !Arc::ptr_eq(old, new) && old != &new) else {
+            continue;
+        };
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
         let used = used.get_or_insert_with(|| used_types(&live.checked));
         report.edits.push(edit("struct", *ty, used, struct_change(old, new), at));
     }
     for (ty, new) in &snapshot.checked.enums {
-        let Some(old) = live.checked.enums.get(ty).filter(|old| !Arc::ptr_eq(old, new) && old != &new) else { continue };
+        let Some(old) = live.checked.enums.get(ty).filter(|old| !Arc::ptr_eq(old, new) && old != &new) else {
+            continue;
+        };
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
         let used = used.get_or_insert_with(|| used_types(&live.checked));
         report.edits.push(edit("enum", *ty, used, enum_change(old, new), at));
@@ -148,8 +153,9 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
         match live.globals.get(path) {
             None => {
                 new.push(*path);
+                let literal = global.init.as_ref().is_none_or(|init| is_literal(&init.value));
                 if !live.functions.is_empty() {
-                    report.edits.push(edit("added", Outcome::Initialised));
+                    report.edits.push(edit("added", if literal { Outcome::Initialised } else { needs_code() }));
                 }
             }
             Some(old) if old.ty != global.ty => report.edits.push(edit("changed", retyped(old, global))),
@@ -162,6 +168,13 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
         report.edits.push(Edit { kind: "global", name, change: "removed", outcome: Outcome::KeptValue, at: None });
     }
     new
+}
+
+fn needs_code() -> Outcome {
+    refused(
+        "its initial value has to be computed, and this version can only give new variables values made of literals",
+        "give it a literal value and set it from a function",
+    )
 }
 
 fn retyped(old: &Global, new: &Global) -> Outcome {

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
-use vaisjit_semantics::{Instance, ItemPath, hir};
-use vaisjit_syntax::Diagnostic;
+use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
 use super::links::Links;
-use crate::code::Slot;
+use crate::code::{CodeAddress, Slot};
 use crate::host::HostTable;
 use crate::linkage::Linkage;
 use crate::live::{FunctionMeta, Live, LiveFunction};
+use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
 use crate::workspace::Snapshot;
 
@@ -37,9 +38,11 @@ pub(crate) struct Prepared {
     /// Functions whose code stays, with their new bodies and places.
     pub refreshed: Vec<(Instance, Arc<hir::Body>, Arc<FunctionMeta>)>,
     /// Addresses to publish.
-    pub stores: Vec<(Slot, usize)>,
-    /// Globals to initialise.
+    pub stores: Vec<(Slot, CodeAddress)>,
+    /// New globals; those of version 1 are initialised by running their initial values.
     pub globals: Vec<ItemPath>,
+    /// Initial values of new globals in a reload.
+    pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
     /// The links of the new version.
     pub links: Links,
     /// Functions that are called through slots from now on because they have been edited.
@@ -88,6 +91,23 @@ pub(crate) struct Base<'a> {
     pub cancelled: &'a dyn Fn() -> bool,
 }
 
+/// The bodies that are compiled: the functions, and the initial values of globals that are not made of literals.
+pub(crate) fn bodies(checked: &Checked) -> impl Iterator<Item = (Instance, &Arc<hir::Body>)> {
+    let functions = checked.functions.iter().map(|(instance, function)| (*instance, &function.body));
+    let inits = checked.globals.values().filter_map(|global| global.init.as_ref());
+    functions.chain(inits.filter(|init| !is_literal(&init.value)).map(|init| (init.instance, init)))
+}
+
+/// A body and where it is declared.
+pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir::Body>, Place)> {
+    if let Some(function) = checked.functions.get(&instance) {
+        return Some((&function.body, function.head));
+    }
+    let global =
+        checked.globals.values().find(|global| global.init.as_ref().is_some_and(|i| i.instance == instance))?;
+    Some((global.init.as_ref()?, global.place))
+}
+
 /// Compares, compiles and plans. `None` means a newer save arrived meanwhile.
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     let clock = Clock::start();
@@ -97,9 +117,10 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.checked.diagnostics.clone()));
     }
-    let layouts = TypeLayouts::new(snapshot.checked.clone());
+    let layouts = TypeLayouts::new(&snapshot.checked);
     diff::types(base.live, &snapshot, &mut report);
     let globals = diff::globals(base.live, &snapshot, &mut report);
+    let first = base.live.functions.is_empty();
     let mut plan = match Plan::new(&snapshot, base, &layouts) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
@@ -108,16 +129,23 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     if report.refusals().next().is_some() {
         return Some(Preparation::Refused(report));
     }
+    let mut global_bytes = Vec::new();
     for path in &globals {
-        let size = vaisjit_codegen::layout::Layouts::layout(&layouts, snapshot.checked.globals[path].ty).size;
-        base.linkage.global_or_new(*path, size);
+        let global = &snapshot.checked.globals[path];
+        base.linkage.global_or_new(*path, layouts.layout(global.ty).size);
+        match &global.init {
+            Some(init) if !first => {
+                global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
+            }
+            _ => {}
+        }
     }
     let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
         Ok(compiled) => compiled?,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     report.times.compile_us = clock.micros();
-    Some(Preparation::Ready(Box::new(plan.finish(snapshot, report, compiled, globals, base))))
+    Some(Preparation::Ready(Box::new(plan.finish(snapshot, report, compiled, (globals, global_bytes), base))))
 }
 
 /// Which functions get new code.
@@ -133,29 +161,41 @@ impl Plan {
     fn new(snapshot: &Snapshot, base: &Base<'_>, layouts: &TypeLayouts) -> Result<Plan, Vec<Diagnostic>> {
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
-        for (instance, function) in &snapshot.checked.functions {
-            if base.live.functions.get(instance).is_some_and(|live| Arc::ptr_eq(&live.body, &function.body)) {
-                continue;
+        let mut met = 0;
+        for (instance, body) in bodies(&snapshot.checked) {
+            if let Some(live) = base.live.functions.get(&instance) {
+                met += 1;
+                if Arc::ptr_eq(&live.body, body) {
+                    continue;
+                }
             }
-            match lower(&function.body, snapshot, layouts, base.mode.hot, base.host) {
-                Ok(body) => lowered.push((*instance, body)),
+            match lower(body, snapshot, layouts, base.mode.hot, base.host) {
+                Ok(body) => lowered.push((instance, body)),
                 Err(found) => diagnostics.push(found),
             }
         }
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
-        let gone = base.live.functions.keys().filter(|instance| !snapshot.checked.functions.contains_key(*instance));
-        let mut removed: Vec<Instance> = gone.copied().collect();
-        removed.sort_unstable();
-        let mut plan =
-            Plan { changed: Vec::new(), refreshed: Vec::new(), removed, links: base.links.clone(), promoted: Vec::new() };
+        let mut removed = Vec::new();
+        if met < base.live.functions.len() {
+            let new: FxHashSet<Instance> = bodies(&snapshot.checked).map(|(instance, _)| instance).collect();
+            removed.extend(base.live.functions.keys().filter(|instance| !new.contains(*instance)));
+            removed.sort_unstable();
+        }
+        let mut plan = Plan {
+            changed: Vec::new(),
+            refreshed: Vec::new(),
+            removed,
+            links: base.links.clone(),
+            promoted: Vec::new(),
+        };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
             body.seal(instance, &plan.links, layouts);
             match base.live.functions.get(&instance) {
                 Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
-                    plan.refreshed.push((instance, snapshot.checked.functions[&instance].body.clone(), body));
+                    plan.refreshed.push((instance, body.hir.clone(), body));
                 }
                 _ => plan.changed.push((instance, body)),
             }
@@ -183,16 +223,21 @@ impl Plan {
             }
         }
         let new: FxHashMap<Instance, &Lowered> = lowered.iter().map(|(instance, body)| (*instance, body)).collect();
-        let all = snapshot.checked.functions.keys().filter_map(|instance| match new.get(instance) {
-            Some(body) => Some((*instance, &body.summary)),
-            None => Some((*instance, &base.live.functions.get(instance)?.summary)),
+        let all = bodies(&snapshot.checked).filter_map(|(instance, _)| match new.get(&instance) {
+            Some(body) => Some((instance, &body.summary)),
+            None => Some((instance, &base.live.functions.get(&instance)?.summary)),
         });
         let promoted: FxHashSet<Instance> = self.promoted.iter().copied().collect();
         self.links = Links::choose(all, &|instance| was_slotted(instance) || promoted.contains(&instance));
     }
 
     /// Functions whose text stays but whose direct calls change: they are compiled again in the same commit.
-    fn add_dependents(&mut self, snapshot: &Snapshot, base: &Base<'_>, layouts: &TypeLayouts) -> Result<(), Diagnostic> {
+    fn add_dependents(
+        &mut self,
+        snapshot: &Snapshot,
+        base: &Base<'_>,
+        layouts: &TypeLayouts,
+    ) -> Result<(), Diagnostic> {
         let planned: FxHashSet<Instance> = self.changed.iter().map(|(instance, _)| *instance).collect();
         let mut again: Vec<Instance> = base
             .live
@@ -200,17 +245,18 @@ impl Plan {
             .iter()
             .filter(|(instance, live)| {
                 !planned.contains(*instance)
-                    && snapshot.checked.functions.contains_key(*instance)
-                    && live.direct.iter().any(|callee| {
-                        planned.contains(callee) || !self.links.is_direct(**instance, *callee)
-                    })
+                    && !self.removed.contains(*instance)
+                    && live
+                        .direct
+                        .iter()
+                        .any(|callee| planned.contains(callee) || !self.links.is_direct(**instance, *callee))
             })
             .map(|(instance, _)| *instance)
             .collect();
         again.sort_unstable();
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
-            let body = &snapshot.checked.functions[&instance].body;
+            let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
             let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
             lowered.seal(instance, &self.links, layouts);
             self.changed.push((instance, lowered));
@@ -229,13 +275,14 @@ impl Plan {
                 Some(live) if live.plain_fingerprint == lowered.plain_fingerprint => "relinked",
                 Some(_) => "changed",
             };
-            let outcome = if is_main && base.main_is_running && live.is_some() {
-                diff::running_main()
-            } else {
-                Outcome::LiveNow
-            };
-            let head = snapshot.checked.functions[instance].head;
-            let at = crate::live::resolve(head, &snapshot.sources).map(|resolved| resolved.at);
+            let outcome =
+                if is_main && base.main_is_running && live.is_some() { diff::running_main() } else { Outcome::LiveNow };
+            if instance.path.name.starts_with('{') {
+                continue;
+            }
+            let at = body_of(&snapshot.checked, *instance)
+                .and_then(|(_, head)| crate::live::resolve(head, &snapshot.sources))
+                .map(|resolved| resolved.at);
             report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
         }
         for instance in &self.removed {
@@ -251,7 +298,7 @@ impl Plan {
         snapshot: Snapshot,
         report: Report,
         compiled: Compiled,
-        globals: Vec<ItemPath>,
+        (globals, global_bytes): (Vec<ItemPath>, Vec<(ItemPath, Vec<u8>)>),
         base: &mut Base<'_>,
     ) -> Prepared {
         let refreshed = self
@@ -277,6 +324,7 @@ impl Plan {
             refreshed,
             stores: compiled.stores,
             globals,
+            global_bytes,
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,

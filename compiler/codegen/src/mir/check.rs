@@ -105,7 +105,7 @@ impl Checker<'_> {
                 self.require(declared.in_memory || place.projections.is_empty(), "a part of a value");
                 declared.ty
             }
-            PlaceBase::Global(..) => return,
+            PlaceBase::Global(_, ty) => ty,
             PlaceBase::Deref(pointer, ty) => {
                 self.word_local(pointer, "a pointer in memory");
                 ty

@@ -4,6 +4,8 @@ mod blocks;
 mod propagate;
 mod scalars;
 
+use vaisjit_semantics::Checked;
+
 use crate::layout::Layouts;
 use crate::mir::Body;
 
@@ -26,16 +28,22 @@ impl Passes {
 }
 
 /// Runs the passes. Unreachable blocks always go: what stands in them need not make sense.
-pub fn run(body: &mut Body, layouts: &dyn Layouts, passes: Passes) {
+pub fn run(body: &mut Body, program: &Checked, layouts: &dyn Layouts, passes: Passes) {
     blocks::remove_unreachable(body);
     if passes.scalars {
-        scalars::replace(body, layouts);
+        scalars::replace(body, program, layouts);
     }
     if passes.blocks {
         blocks::join(body);
     }
     if passes.propagate {
         propagate::run(body);
+    }
+    if passes.propagate && passes.blocks && blocks::decides_any(body) {
+        blocks::join(body);
+    }
+    if passes.scalars || passes.propagate {
+        propagate::drop_unused_locals(body);
     }
 }
 

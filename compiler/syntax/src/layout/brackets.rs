@@ -30,12 +30,10 @@ impl Layout<'_> {
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let top = frame.kind == FrameKind::Top;
         let result_type = std::mem::take(&mut frame.result_type);
-        if frame.code {
-            if frame.pattern || !result_type && frame.heads.is_empty() && self.is_struct_literal() {
-                self.push(Kind::StructOpen);
-                let pattern = self.frame().pattern;
-                return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
-            }
+        if frame.code && (frame.pattern || !result_type && frame.heads.is_empty() && self.is_struct_literal()) {
+            self.push(Kind::StructOpen);
+            let pattern = self.frame().pattern;
+            return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
         }
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let head = frame.heads.pop();
@@ -119,14 +117,16 @@ impl Layout<'_> {
     fn unmatched(&mut self, raw: Raw) {
         let span = self.span_of(raw);
         let text = self.text_of(raw);
+        let top = self.frames.len() == 1;
         let known = self.chunk.problems.iter().any(|problem| problem.code == codes::UNMATCHED_BRACKET);
-        if !known {
+        self.mute_line(span);
+        if !(top && known) {
             self.report(
                 Problem::new(codes::UNMATCHED_BRACKET, span, format!("this `{text}` closes nothing"))
                     .text("no bracket is open here"),
             );
         }
-        if self.frames.len() == 1 {
+        if top {
             self.chunk.junk = true;
             self.prefix = false;
         }
@@ -144,12 +144,30 @@ impl Layout<'_> {
         if mismatch {
             problem = problem.label(at, format!("`{closer}` was expected before this"));
         }
-        self.report(problem);
+        // A string without an end has probably swallowed the end of the bracket.
+        let swallowed = |other: &Problem| other.code == codes::UNCLOSED_STRING && other.span.start > open.start;
+        if !self.chunk.problems.iter().any(swallowed) {
+            self.report(problem);
+        }
         self.chunk.muted.push(Span { start: open.start, end: at.end });
         while self.frames.len() > depth {
             let end = self.chunk.tokens.last().map_or(0, |token| token.1.end);
             let frame = self.pop_frame();
             self.emit(closer_of(frame.kind), Span { start: end, end });
+        }
+    }
+
+    /// Closes the brackets that an unclosed string has swallowed the ends of.
+    pub(super) fn close_swallowed(&mut self, text: &str) {
+        for character in text.chars() {
+            let frame = self.frames.last().expect("the top frame is never popped");
+            let fits =
+                matches!(frame.kind, FrameKind::Round | FrameKind::Square) && closer_text(frame.kind) == character;
+            if fits && self.frames.len() > 1 {
+                let end = self.chunk.tokens.last().map_or(0, |token| token.1.end);
+                let frame = self.pop_frame();
+                self.emit(closer_of(frame.kind), Span { start: end, end });
+            }
         }
     }
 

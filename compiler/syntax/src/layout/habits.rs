@@ -66,6 +66,10 @@ fn habit(span: Span, found: &str, here: &str) -> Problem {
 
 /// What to say about something that is no item.
 pub(super) fn not_an_item(word: &str, span: Span) -> Problem {
+    if matches!(word, "F" | "S" | "E" | "EN" | "W" | "X" | "U" | "G" | "C" | "T") {
+        return Problem::new(codes::NOT_AN_ITEM, span, format!("a name must follow this `{word}`"))
+            .text("begins an item, but has no name on this line");
+    }
     Problem::new(codes::NOT_AN_ITEM, span, format!("expected an item, found `{}`", word.lines().next().unwrap_or("")))
         .text("no item begins like this")
         .help("at the top of a file stand items: `F` functions, `S` structs, `E` enums, `W` traits, `X` methods, `C` constants, `G` globals, `T` aliases, `U` imports; statements go into `F main() { ... }`")
@@ -82,6 +86,10 @@ impl Layout<'_> {
         }
         if text == "macro" || text == "O" && self.peek(n + 2).kind == Kind::LBrace || text == "union" {
             return Some(("", Kind::Unknown));
+        }
+        // More words in a row than anyone writes.
+        if n > 70 {
+            return None;
         }
         if text == "pub" || LEFT_OUT_BEFORE_ITEMS.iter().any(|(word, _)| *word == text) {
             let item = self.peek(n + 1).kind == Kind::Fn
@@ -212,7 +220,13 @@ impl Layout<'_> {
         match here {
             "I" => self.head_word(Kind::KwI, super::HeadKind::If, statement),
             "M" => self.head_word(Kind::KwM, super::HeadKind::Match, statement),
-            "L" => self.loop_word(text, statement),
+            "L" => {
+                if text == "for" && self.peek(1).kind == Kind::LParen && !self.for_follows() {
+                    // A loop of C, with its three parts: one error is enough.
+                    self.mute_line(span);
+                }
+                self.loop_word(text, statement);
+            }
             "D" => self.defer(),
             "C" => self.push(Kind::KwContinue),
             _ => {
@@ -234,7 +248,7 @@ impl Layout<'_> {
     }
 
     /// `let x = 1`, `let mut x = 1`: the words go, and the `=` is read as `:=`.
-    fn take_let(&mut self, raw: Raw, text: &str) {
+    pub(super) fn take_let(&mut self, raw: Raw, text: &str) {
         let mut span = self.span_of(raw);
         self.skip();
         while self.peek(0).kind == Kind::Mut {
@@ -255,6 +269,43 @@ impl Layout<'_> {
             self.emit(Kind::LetMark, Span { start, end: start });
         }
         self.pending_let = true;
+    }
+
+    /// `in` for the colon of a for loop.
+    pub(super) fn habit_of_in(&mut self, raw: Raw) {
+        let span = self.span_of(raw);
+        let known = self.chunk.problems.last().is_some_and(|problem| problem.message.starts_with("`for`"));
+        if !known {
+            self.report(habit(span, "in", ":"));
+        }
+        self.push(Kind::Colon);
+    }
+
+    /// An attribute among statements.
+    pub(super) fn stray_attribute(&mut self, raw: Raw) {
+        let mut span = self.span_of(raw);
+        let mut depth = 0;
+        loop {
+            let next = self.peek(0);
+            match next.kind {
+                Kind::AttrOpen | Kind::LBracket => depth += 1,
+                Kind::RBracket => depth -= 1,
+                _ => {}
+            }
+            if next.kind == Kind::Eof || next.first && next.start != raw.start {
+                break;
+            }
+            span = span.to(self.span_of(next));
+            self.skip();
+            if depth == 0 {
+                break;
+            }
+        }
+        self.report(
+            Problem::new(codes::MISPLACED_ATTRIBUTE, span, "an attribute cannot stand before a statement")
+                .text("no item, field or parameter follows")
+                .help("a comment starts with `# `, with a space"),
+        );
     }
 
     /// `else` for `E`, also `else if` and `elif`.

@@ -117,13 +117,13 @@ impl Layout<'_> {
             "E" | "EN" if name => Some(Kind::KwE),
             "W" if name => Some(Kind::KwW),
             "X" if name || next.kind == Kind::Lt => Some(Kind::KwX),
-            "N" if next.kind == Kind::Str || self.is_letter_at(n + 1, "F") => Some(Kind::KwN),
+            "N" if matches!(next.kind, Kind::Str | Kind::LBrace) || self.is_letter_at(n + 1, "F") => Some(Kind::KwN),
             "U" if name => Some(Kind::KwU),
             "G" if name => Some(Kind::KwG),
             "C" if name && matches!(after.kind, Kind::Colon | Kind::Eq | Kind::ColonEq) => Some(Kind::KwC),
             "const" if name => Some(Kind::KwC),
             "T" if name && matches!(after.kind, Kind::Eq | Kind::Lt) => Some(Kind::KwT),
-            "P" if self.item_letter(n + 1).is_some() => self.item_letter(n + 1),
+            "P" if !self.is_letter_at(n + 1, "P") => self.item_letter(n + 1),
             _ => None,
         }
     }
@@ -137,6 +137,14 @@ impl Layout<'_> {
             return self.long_word(raw, text);
         }
         let statement = self.at_statement();
+        let in_type = match self.last() {
+            Kind::As => true,
+            Kind::Colon => self.peek(1).kind == Kind::Pipe,
+            _ => false,
+        };
+        if in_type {
+            return self.push(Kind::Name);
+        }
         match text {
             "I" if self.is_keyword(statement) => self.head(Kind::KwI, HeadKind::If, statement),
             "M" if self.is_keyword(statement) => self.head(Kind::KwM, HeadKind::Match, statement),
@@ -166,6 +174,7 @@ impl Layout<'_> {
     fn long_word(&mut self, raw: Raw, text: &str) {
         match text {
             "const" if self.item_letter(0).is_some() && self.at_statement() => return self.local_item(Kind::KwC),
+            "in" if std::mem::take(&mut self.pending_in) => return self.habit_of_in(raw),
             "move" if matches!(self.peek(1).kind, Kind::Pipe | Kind::PipePipe) => return self.push(Kind::Move),
             _ => {}
         }
@@ -196,6 +205,7 @@ impl Layout<'_> {
         };
         self.head(keyword, HeadKind::Block, statement);
         self.force_name = keyword == Kind::KwFor && self.peek(0).kind == Kind::Name;
+        self.pending_in = keyword == Kind::KwFor;
     }
 
     pub(super) fn defer(&mut self) {
@@ -267,8 +277,15 @@ impl Layout<'_> {
             Kind::LBrace if !self.frame().heads.is_empty() && !statement => false,
             Kind::LBrace => statement && self.text_of(this) == "R" || !self.fields_follow(2),
             _ if next.first => false,
-            Kind::LParen | Kind::LBracket => !joint,
+            // `I(x) {` can only be a habit from C; `M(x)` alone is a call.
+            Kind::LParen if joint => statement && self.block_follows_parenthesis(),
+            Kind::LBracket => !joint,
             Kind::Minus | Kind::Star | Kind::Amp | Kind::Pipe | Kind::PipePipe if !statement && spaced => false,
+            Kind::Minus | Kind::Star | Kind::Amp | Kind::Pipe
+                if spaced && matches!(self.text_of(this), "I" | "L" | "M") =>
+            {
+                self.block_follows_on_line()
+            }
             Kind::AmpAmp => false,
             Kind::DotDot | Kind::DotDotEq | Kind::True | Kind::False => next.kind.starts_operand() && !joint,
             kind => kind.starts_operand(),

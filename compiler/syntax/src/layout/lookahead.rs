@@ -115,6 +115,31 @@ impl Layout<'_> {
         self.matching_parenthesis(0).is_some_and(|n| self.peek(n + 1).kind == Kind::ColonEq)
     }
 
+    /// A letter and a `(`: does a block follow the `)`?
+    pub(super) fn block_follows_parenthesis(&mut self) -> bool {
+        self.matching_parenthesis(1).is_some_and(|n| self.peek(n + 1).kind == Kind::LBrace && !self.peek(n + 1).first)
+    }
+
+    /// Does the line have a block outside of brackets?
+    pub(super) fn block_follows_on_line(&mut self) -> bool {
+        let mut depth = 0;
+        for n in 1..MAX_LOOKAHEAD {
+            let raw = self.peek(n);
+            match raw.kind {
+                _ if raw.first => return false,
+                Kind::LBrace if depth == 0 => return true,
+                Kind::LParen | Kind::LBracket | Kind::LBrace => depth += 1,
+                Kind::RParen | Kind::RBracket | Kind::RBrace => depth -= 1,
+                Kind::Semi | Kind::Eof => return false,
+                _ => {}
+            }
+            if depth < 0 {
+                return false;
+            }
+        }
+        false
+    }
+
     /// The place of the `)` that closes the `(` `n` places ahead.
     pub(super) fn matching_parenthesis(&mut self, n: usize) -> Option<usize> {
         let mut depth = 0;
@@ -136,6 +161,10 @@ impl Layout<'_> {
     pub(super) fn less(&mut self, raw: Raw) {
         if !self.frame().code {
             return self.push(Kind::GenericOpen);
+        }
+        if self.last() == Kind::PathSep {
+            // `Vec::<i64>::new`, as in Rust.
+            self.chunk.tokens.pop();
         }
         let generic = self.last() == Kind::Name && {
             let mut scan = Scan { next: 1, fuel: MAX_TYPES };

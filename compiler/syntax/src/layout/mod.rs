@@ -24,6 +24,9 @@ const MAX_NESTING: usize = 256;
 /// The most operators between two separators, counted over all open brackets: they bound the height of the tree.
 const MAX_OPERATORS: u32 = 1000;
 
+/// The most problems told of one item; nobody reads more.
+const MAX_PROBLEMS: usize = 50;
+
 /// The tokens of one item.
 #[derive(Default, Debug)]
 pub(crate) struct Chunk {
@@ -148,6 +151,8 @@ pub(crate) struct Layout<'s> {
     pending_else: Option<bool>,
     /// `let` was seen: the next `=` is a `:=`.
     pending_let: bool,
+    /// A for loop was begun: `in` may stand for its colon.
+    pending_in: bool,
     /// Something nests too deeply: where, what, and what to do.
     overflow: Option<(Span, &'static str, &'static str)>,
     /// How deep in string literals within string literals.
@@ -172,6 +177,7 @@ impl<'s> Layout<'s> {
             force_name: false,
             pending_else: None,
             pending_let: false,
+            pending_in: false,
             overflow: None,
             string_depth: 0,
         }
@@ -202,7 +208,7 @@ impl<'s> Layout<'s> {
         self.frames.clear();
         self.frames.push(Frame::new(FrameKind::Top, Span::default(), false));
         (self.operators, self.done, self.prefix, self.alias) = (0, false, true, false);
-        (self.force_name, self.pending_else, self.pending_let) = (false, None, false);
+        (self.force_name, self.pending_else, self.pending_let, self.pending_in) = (false, None, false, false);
         while !self.at_boundary() {
             self.step();
         }
@@ -281,7 +287,9 @@ impl<'s> Layout<'s> {
     }
 
     fn report(&mut self, problem: Problem) {
-        self.chunk.problems.push(problem);
+        if self.chunk.problems.len() < MAX_PROBLEMS {
+            self.chunk.problems.push(problem);
+        }
     }
 
     /// Takes the next token as it is, or as another kind.
@@ -294,20 +302,7 @@ impl<'s> Layout<'s> {
     }
 
     fn emit(&mut self, kind: Kind, span: Span) {
-        if kind.is_binary()
-            || matches!(
-                kind,
-                Kind::Bang
-                    | Kind::Tilde
-                    | Kind::Try
-                    | Kind::Dot
-                    | Kind::LParen
-                    | Kind::LBracket
-                    | Kind::KwElse
-                    | Kind::GenericOpen
-                    | Kind::PathSep
-            )
-        {
+        if kind.deepens() {
             self.operators += 1;
             self.frame().operators += 1;
             if self.operators > MAX_OPERATORS {
@@ -338,6 +333,7 @@ impl<'s> Layout<'s> {
             Kind::Int | Kind::Float => self.number(raw),
             Kind::Str | Kind::OpenStr => self.string(raw),
             Kind::Name => self.name(raw),
+            Kind::AttrOpen if self.frame().code => self.stray_attribute(raw),
             Kind::LParen | Kind::LBracket | Kind::AttrOpen => self.open(raw),
             Kind::At if self.prefix && self.peek(1).kind == Kind::LBracket => {
                 self.skip();
@@ -345,6 +341,7 @@ impl<'s> Layout<'s> {
                 self.open(Raw { kind: Kind::AttrOpen, start: raw.start, ..bracket });
             }
             Kind::Fn if self.fn_word(raw) => {}
+            Kind::Mut if self.at_statement() => self.take_let(raw, "mut"),
             Kind::LBrace if self.dependent_type(raw) => {}
             Kind::LBrace => self.open_brace(raw),
             Kind::RParen | Kind::RBracket | Kind::RBrace => self.close(raw),
@@ -385,8 +382,11 @@ impl<'s> Layout<'s> {
         if matches!(frame.kind, FrameKind::Round | FrameKind::Square | FrameKind::Names) {
             return false;
         }
-        if self.pending_else.is_some() || last.continues_after() || last == Kind::Newline {
+        if self.pending_else.is_some() || last == Kind::Newline {
             return false;
+        }
+        if last.continues_after() {
+            return frame.code && self.operand_missing(raw);
         }
         if raw.kind == Kind::LBrace && (!frame.heads.is_empty() || last == Kind::KwElse) {
             return false;
@@ -397,6 +397,15 @@ impl<'s> Layout<'s> {
         let code = frame.code;
         let continues = raw.kind.continues_before() && !(self.is_closed_statement() && raw.kind != Kind::Dot);
         !continues && (code || raw.kind != Kind::Name || self.text_of(raw) != "where")
+    }
+
+    /// The line above ends in an operator: is it clear that no operand follows?
+    fn operand_missing(&mut self, raw: Raw) -> bool {
+        let last = self.last();
+        let wants = last.is_binary() && last != Kind::DotDot
+            || last.is_op_assign()
+            || matches!(last, Kind::Eq | Kind::ColonEq | Kind::FatArrow);
+        wants && (raw.kind == Kind::RBrace || matches!(self.peek(1).kind, Kind::ColonEq | Kind::FatArrow))
     }
 
     /// At top level: does the newline before the next token end the item?
@@ -415,7 +424,7 @@ impl<'s> Layout<'s> {
         if kind == Kind::Newline && self.last() != Kind::Newline {
             self.emit(Kind::Newline, Span { start: end, end });
         }
-        self.pending_let = false;
+        (self.pending_let, self.pending_in) = (false, false);
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         self.operators -= frame.operators;
         frame.operators = 0;

@@ -57,7 +57,10 @@ impl Layout<'_> {
     }
 
     /// Errors of the grammar on the line of a bad token would only repeat it.
-    fn mute_line(&mut self, span: Span) {
+    pub(super) fn mute_line(&mut self, span: Span) {
+        if self.chunk.muted.last().is_some_and(|muted| muted.start <= span.start && span.start < muted.end) {
+            return;
+        }
         let at = (self.base + span.start) as usize;
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1).max(self.base as usize);
         let end = self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline + 1);
@@ -81,19 +84,19 @@ impl Layout<'_> {
     /// After a `.`, `0.1` is two fields of tuples.
     pub(super) fn number(&mut self, raw: Raw) {
         let text = self.text_of(raw);
-        if raw.kind == Kind::Float && self.last() == Kind::Dot {
-            if let Some(point) =
+        if raw.kind == Kind::Float
+            && self.last() == Kind::Dot
+            && let Some(point) =
                 text.find('.').filter(|_| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
-            {
-                let middle = raw.start + point as u32;
-                let span = |start: u32, end: u32| Span { start: start - self.base, end: end - self.base };
-                let parts = [span(raw.start, middle), span(middle, middle + 1), span(middle + 1, raw.end)];
-                self.skip();
-                for (kind, span) in [Kind::Int, Kind::Dot, Kind::Int].into_iter().zip(parts) {
-                    self.emit(kind, span);
-                }
-                return;
+        {
+            let middle = raw.start + point as u32;
+            let span = |start: u32, end: u32| Span { start: start - self.base, end: end - self.base };
+            let parts = [span(raw.start, middle), span(middle, middle + 1), span(middle + 1, raw.end)];
+            self.skip();
+            for (kind, span) in [Kind::Int, Kind::Dot, Kind::Int].into_iter().zip(parts) {
+                self.emit(kind, span);
             }
+            return;
         }
         let wrong = match raw.kind {
             Kind::Int => literal::int(text).err(),
@@ -137,6 +140,9 @@ impl Layout<'_> {
         let string = StringToken { start: span.start, raw: unescaped.plain(), pieces, broken };
         self.chunk.strings.push(string);
         self.push(Kind::Str);
+        if !closed {
+            self.close_swallowed(text);
+        }
     }
 
     fn pieces(&mut self, groups: Vec<Group>) -> (Vec<Piece>, Option<(Span, String)>) {

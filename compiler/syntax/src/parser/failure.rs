@@ -141,8 +141,11 @@ impl Failure {
                 all.push(text.to_string());
             }
         }
+        // Both together stand for the calls and indices that may follow any operand.
+        let postfix = Kind::LParen.bit() | Kind::LBracket.bit();
+        let set = if self.expected & postfix == postfix { self.expected & !postfix } else { self.expected };
         for kind in TOKENS {
-            if self.expected & kind.0.bit() != 0 {
+            if set & kind.0.bit() != 0 {
                 all.push(kind.1.to_string());
             }
         }
@@ -155,6 +158,7 @@ impl Failure {
             Kind::Eq => "`=` assigns and has no value; `==` compares, and `:=` makes a new variable",
             Kind::ColonEq => "`:=` makes a new variable and stands at the start of a statement, after a name",
             Kind::Newline if self.expected & Kind::LBrace.bit() != 0 => "a block `{ ... }` is missing",
+            Kind::Plus => "a line that begins with `+` does not continue the one above; put the `+` at its end",
             Kind::FatArrow => "`=>` stands between a pattern and its value, in a match `M x { ... }`",
             _ => return None,
         };
@@ -177,6 +181,7 @@ const TOKENS: &[(Kind, &str)] = &[
     (Kind::RParen, "`)`"),
     (Kind::RBracket, "`]`"),
     (Kind::RBrace, "`}`"),
+    (Kind::Pipe, "`|`"),
     (Kind::GenericClose, "`>`"),
     (Kind::Gt, "`>`"),
     (Kind::LParen, "`(`"),
@@ -188,7 +193,6 @@ const TOKENS: &[(Kind, &str)] = &[
     (Kind::Eq, "`=`"),
     (Kind::FatArrow, "`=>`"),
     (Kind::Arrow, "`->`"),
-    (Kind::Pipe, "`|`"),
     (Kind::KwF, "`F`"),
     (Kind::Name, "a name"),
     (Kind::Int, "a number"),

@@ -130,7 +130,8 @@ enum Parameter {
 }
 
 fn parameters<'t>(rules: &Rules<'t>) -> Rule<'t, Parameters> {
-    let reference = just(Kind::Amp).ignore_then(just(Kind::Mut).or_not()).then(name());
+    let ty = just(Kind::Colon).ignore_then(rules.types.any.clone()).or_not();
+    let reference = just(Kind::Amp).ignore_then(just(Kind::Mut).or_not()).then(name()).then_ignore(ty.clone());
     let reference = reference.map_with(|(mutable, name), seen| {
         let kind = if mutable.is_some() { ReceiverKind::RefMut } else { ReceiverKind::Ref };
         if name.name != "self" {
@@ -141,7 +142,6 @@ fn parameters<'t>(rules: &Rules<'t>) -> Rule<'t, Parameters> {
         }
         Parameter::Receiver(Receiver { kind, span: seen.span() })
     });
-    let ty = just(Kind::Colon).ignore_then(rules.types.any.clone()).or_not();
     let default = just(Kind::Eq).ignore_then(rules.expression.clone()).or_not();
     let plain = attributes().ignore_then(just(Kind::Mut).or_not()).ignore_then(name()).then(ty).then(default);
     let plain = plain.map(|((name, ty), default)| match (name.name.as_str(), &ty) {
@@ -206,7 +206,7 @@ fn bounds<'t>(ty: &Rule<'t, Type>) -> Rule<'t, Vec<Bound>> {
 /// A field, variant or method in braces.
 enum Member<T> {
     Other(T),
-    Method(Function),
+    Method(Box<Function>),
     Error,
 }
 
@@ -220,7 +220,7 @@ fn members<'t, T: 't>(
         if bodies && function.body.is_none() {
             missing_body(&function, seen);
         }
-        Member::Method(Function { attributes, ..function })
+        Member::Method(Box::new(Function { attributes, ..function }))
     });
     let next = choice((just(Kind::Comma), just(Kind::Newline), just(Kind::Semi)));
     let stop = choice((next, just(Kind::KwF), just(Kind::RBrace))).rewind().labelled(Label::Comma);
@@ -236,7 +236,7 @@ fn members<'t, T: 't>(
             for member in members {
                 match member {
                     Member::Other(other) => others.push(other),
-                    Member::Method(method) => methods.push(method),
+                    Member::Method(method) => methods.push(*method),
                     Member::Error => {}
                 }
             }

@@ -16,6 +16,7 @@ use chumsky::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::ast::{Attribute, Expr, Ident, Item, ItemKind, StrLiteral, StrPart};
+use crate::codes;
 use crate::layout::problem::Problem;
 use crate::layout::{Chunk, Piece, StringToken, Token};
 use crate::lexer::Kind;
@@ -87,6 +88,9 @@ impl<'t> Grammar<'t> {
         let failures = failures.into_iter().map(|failure| failure.problem(text));
         problems.extend(failures.filter(|problem| !muted(problem.span)));
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        if problems.iter().any(|problem| problem.code != codes::MISSING_BODY) {
+            problems.retain(|problem| problem.code != codes::MISSING_BODY);
+        }
         problems.dedup_by(|a, b| a.span.start == b.span.start && a.code == b.code);
         let (attributes, kind, head) = output.unwrap_or((Vec::new(), ItemKind::Error, Span::new(0, 0)));
         let docs = crate::ast::Docs(chunk.docs.clone());

@@ -24,17 +24,58 @@ impl Random {
 }
 
 /// Programs that use most of the language.
-pub const SAMPLES: &[&str] = &[
-    include_str!("game.vais"),
-    include_str!("shapes.vais"),
-    include_str!("everything.vais"),
-];
+pub const SAMPLES: &[&str] = &[include_str!("game.vais"), include_str!("shapes.vais"), include_str!("everything.vais")];
 
 /// Texts that change much when they appear somewhere.
 const SNIPPETS: &[&str] = &[
-    "\"", "{", "}", "(", ")", "[", "]", "\n", "#", "#[", "//", "///", "F g() {\n}\n", "\nF h(x: i64) -> i64 = x\n", "E ", "I ", "L ",
-    " := ", " = ", "<", ">", ">>", "?", ":", ",", ";", "é", "\\", "R", "@[extern \"C\"]\n", "#[hot]\n", "S P { x: i64 }\n", "else ",
-    "let ", "0x", "1.5", "'", "|", "||", "|x|", "..", "=>", "M x { ", "\r\n", "\u{feff}", "{{", "-> ", "$",
+    "\"",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "\n",
+    "#",
+    "#[",
+    "//",
+    "///",
+    "F g() {\n}\n",
+    "\nF h(x: i64) -> i64 = x\n",
+    "E ",
+    "I ",
+    "L ",
+    " := ",
+    " = ",
+    "<",
+    ">",
+    ">>",
+    "?",
+    ":",
+    ",",
+    ";",
+    "é",
+    "\\",
+    "R",
+    "@[extern \"C\"]\n",
+    "#[hot]\n",
+    "S P { x: i64 }\n",
+    "else ",
+    "let ",
+    "0x",
+    "1.5",
+    "'",
+    "|",
+    "||",
+    "|x|",
+    "..",
+    "=>",
+    "M x { ",
+    "\r\n",
+    "\u{feff}",
+    "{{",
+    "-> ",
+    "$",
 ];
 
 /// A random edit: something inserted, removed, doubled or moved.

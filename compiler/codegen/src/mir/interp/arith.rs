@@ -202,23 +202,12 @@ pub fn intrinsic(op: Intrinsic, ty: Ty, operands: &[u128]) -> u128 {
     }
 }
 
-/// Min and max as comparisons decide: `a < b ? a : b`, so a NaN on the left gives the right side.
+/// Of a number and a NaN the number is smaller and larger, of equals the second.
 fn float_intrinsic(op: Intrinsic, first: f64, second: f64) -> f64 {
+    let extreme = |first_wins: bool| if first_wins || second.is_nan() { first } else { second };
     match op {
-        Intrinsic::Min => {
-            if first < second {
-                first
-            } else {
-                second
-            }
-        }
-        Intrinsic::Max => {
-            if first > second {
-                first
-            } else {
-                second
-            }
-        }
+        Intrinsic::Min => extreme(first < second),
+        Intrinsic::Max => extreme(first > second),
         Intrinsic::Abs => first.abs(),
         Intrinsic::Sqrt => first.sqrt(),
         Intrinsic::Floor => first.floor(),

@@ -346,20 +346,23 @@ impl Interp<'_> {
                 }
                 (frame.slot(local) as u64, declared.ty)
             }
-            PlaceBase::Global(path, _) => match self.globals.get(&path) {
-                Some(address) => (*address, self.global_ty(path)),
+            PlaceBase::Global(path, ty) => match self.globals.get(&path) {
+                Some(address) => (*address, ty),
                 None => return Err(Stop::Bug(format!("no global {path}"))),
             },
-            PlaceBase::Deref(pointer, ty) => (self.frame()?.slot(pointer) as u64, ty),
+            PlaceBase::Deref(pointer, ty) => {
+                let address = self.frame()?.slot(pointer) as u64;
+                let indexed = place.projections.iter().any(|step| matches!(step, Projection::Index(_)));
+                if address == 0 && !indexed {
+                    return Err(TrapCode::NullPointer.into());
+                }
+                (address, ty)
+            }
         };
         for step in &place.projections {
             (address, ty) = self.project(address, ty, step)?;
         }
         if ty == place.ty { Ok(Where::Memory(address)) } else { Err(Stop::Bug(format!("{ty} taken for {}", place.ty))) }
-    }
-
-    fn global_ty(&self, path: vaisjit_semantics::ItemPath) -> Ty {
-        self.program.globals.iter().find(|global| global.path == path).map_or_else(Ty::error, |global| global.ty)
     }
 
     fn project(&mut self, address: u64, ty: Ty, step: &Projection) -> Done<(u64, Ty)> {

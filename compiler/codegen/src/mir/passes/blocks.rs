@@ -5,25 +5,22 @@ use la_arena::{Arena, Idx, RawIdx};
 use crate::mir::visit::{successors, successors_mut};
 use crate::mir::{Block, BlockId, Body, Terminator};
 
-/// Keeps what the entry reaches, in the order of the source; loops without a header go, too.
+/// Keeps what the entry reaches, every block after those it is reached from but for back-edges; loops without a header
+/// go, too.
 pub(super) fn remove_unreachable(body: &mut Body) {
-    let reached = reachable(body);
-    if reached.iter().all(|reached| *reached) {
+    let order = order(body);
+    if order.len() == body.blocks.len() && order.iter().enumerate().all(|(new, old)| *old == id(new)) {
         return;
     }
-    let mut next = 0;
-    let renamed: Vec<Option<BlockId>> = reached
-        .iter()
-        .map(|reached| {
-            next += u32::from(*reached);
-            reached.then(|| id(next as usize - 1))
-        })
-        .collect();
+    let mut renamed: Vec<Option<BlockId>> = vec![None; body.blocks.len()];
+    for (new, old) in order.iter().enumerate() {
+        renamed[index(*old)] = Some(id(new));
+    }
     keep_loops(body, &renamed);
-    let blocks = std::mem::take(&mut body.blocks);
-    body.blocks = Arena::with_capacity(next as usize);
-    for (old, mut block) in blocks {
-        if renamed[index(old)].is_some() {
+    let mut blocks: Vec<Option<Block>> = std::mem::take(&mut body.blocks).into_iter().map(|(_, b)| Some(b)).collect();
+    body.blocks = Arena::with_capacity(order.len());
+    for old in order {
+        if let Some(mut block) = blocks[index(old)].take() {
             successors_mut(&mut block.terminator, &mut |target| rename(target, &renamed));
             body.blocks.alloc(block);
         }
@@ -56,15 +53,26 @@ fn keep_loops(body: &mut Body, renamed: &[Option<BlockId>]) {
     }
 }
 
-fn reachable(body: &Body) -> Vec<bool> {
-    let mut reached = vec![false; body.blocks.len()];
-    let mut open = vec![id(0)];
-    while let Some(block) = open.pop() {
-        if !std::mem::replace(&mut reached[index(block)], true) {
-            successors(&body.blocks[block].terminator, &mut |target| open.push(target));
+/// The reachable blocks in reverse postorder.
+fn order(body: &Body) -> Vec<BlockId> {
+    let mut seen = vec![false; body.blocks.len()];
+    let mut order = Vec::with_capacity(body.blocks.len());
+    // A block is pushed a second time, below its successors, to be listed after them.
+    let mut open = vec![(id(0), false)];
+    while let Some((block, listed)) = open.pop() {
+        if listed {
+            order.push(block);
+        } else if !std::mem::replace(&mut seen[index(block)], true) {
+            open.push((block, true));
+            successors(&body.blocks[block].terminator, &mut |target| {
+                if !seen[index(target)] {
+                    open.push((target, false));
+                }
+            });
         }
     }
-    reached
+    order.reverse();
+    order
 }
 
 /// Branches on constants are decided, empty blocks skipped and blocks with one way in joined to where it comes from.
@@ -112,18 +120,26 @@ fn headers(body: &Body) -> Vec<bool> {
     headers
 }
 
+/// Is there a branch on a constant?
+pub(super) fn decides_any(body: &Body) -> bool {
+    body.blocks.values().any(|block| decided(&block.terminator).is_some())
+}
+
 fn decide(body: &mut Body) {
     for block in body.blocks.values_mut() {
-        let target = match &block.terminator {
-            Terminator::Branch { condition, then, otherwise } => match condition.as_int() {
-                Some(value) => Some(if value == 0 { *otherwise } else { *then }),
-                None => (then == otherwise).then_some(*then),
-            },
-            _ => None,
-        };
-        if let Some(target) = target {
+        if let Some(target) = decided(&block.terminator) {
             block.terminator = Terminator::Goto(target);
         }
+    }
+}
+
+fn decided(terminator: &Terminator) -> Option<BlockId> {
+    match terminator {
+        Terminator::Branch { condition, then, otherwise } => match condition.as_int() {
+            Some(value) => Some(if value == 0 { *otherwise } else { *then }),
+            None => (then == otherwise).then_some(*then),
+        },
+        _ => None,
     }
 }
 

@@ -1,0 +1,49 @@
+//! The fence: everything about machine code in memory, threads that run it, and getting in and out of it alive.
+//!
+//! This folder holds the `unsafe` code of the runtime. What it offers outside is safe to use, under one assumption: code
+//! that the compiler emitted keeps the contract of `vaisjit_abi`, and is called with the signature it has.
+
+mod backing;
+mod barrier;
+pub mod closure;
+mod enter;
+mod globals;
+mod libcalls;
+mod memory;
+mod registry;
+mod rt;
+mod safepoint;
+mod slots;
+mod stack;
+mod stopped;
+mod symbols;
+mod thread;
+mod traps;
+mod unit;
+mod walk;
+mod world;
+
+#[cfg(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos"))]
+mod arch;
+#[cfg(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos"))]
+mod signals;
+#[cfg(not(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos")))]
+mod signals {
+    //! Nobody has ported traps to this system: one ends the process, as it would end a C program.
+    pub(super) fn install() {}
+}
+
+#[cfg(test)]
+mod tests;
+
+pub use barrier::needs_fence;
+pub use enter::{Callee, Trampoline};
+pub use globals::GlobalMemory;
+pub use rt::{CallbackTarget, guard, raise};
+pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
+pub use slots::{Slot, SlotTable};
+pub use stopped::{DataBlock, Stopped, StoppedFrame};
+pub use symbols::c_symbol;
+pub use traps::{FaultReporter, NativeFault, RawFrame, RawTrap, set_fault_reporter};
+pub use unit::{CodeAddress, CodeError, CodeModule, CodeUnit, NO_LOCATION, Resolver, UnitFunction, new_module};
+pub use world::{OrphanHook, World};

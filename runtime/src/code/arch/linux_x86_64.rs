@@ -1,0 +1,39 @@
+//! Registers of a signal context on Linux, x86-64.
+
+use super::{Place, Registers};
+use crate::code::stack::StackBounds;
+
+const PC: usize = libc::REG_RIP as usize;
+const SP: usize = libc::REG_RSP as usize;
+const FP: usize = libc::REG_RBP as usize;
+
+/// # Safety
+/// `context` is the third argument of a signal handler that is running.
+pub(in crate::code) unsafe fn read(context: *mut libc::c_void) -> Registers {
+    // SAFETY: by the promise above.
+    let registers = unsafe { &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    Registers { pc: registers[PC] as usize, sp: registers[SP] as usize, fp: registers[FP] as usize, link: 0 }
+}
+
+/// # Safety
+/// As for `read`, and the thread may go on with these registers.
+pub(in crate::code) unsafe fn write(context: *mut libc::c_void, to: &Registers) {
+    // SAFETY: by the promise above.
+    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    registers[PC] = to.pc as i64;
+    registers[SP] = to.sp as i64;
+    registers[FP] = to.fp as i64;
+}
+
+/// The return address of the innermost frame, if it is not behind the frame pointer.
+pub(in crate::code) fn return_address(registers: &Registers, place: Place, bounds: StackBounds) -> Option<usize> {
+    let at = match place {
+        // The call has pushed it.
+        Place::Called | Place::Function(0) => registers.sp,
+        // `push rbp` is one byte long.
+        Place::Function(1) => registers.sp + 8,
+        Place::Function(_) => return None,
+    };
+    // SAFETY: the word lies in the thread's stack, above its stack pointer.
+    bounds.holds_word(at).then(|| unsafe { (at as *const usize).read_volatile() })
+}

@@ -1,0 +1,267 @@
+//! The signal handlers behind traps. They run on their own stack, take no lock and allocate nothing.
+
+use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+use vaisjit_abi::TrapCode;
+use vaisjit_abi::context::{EntryRecord, RUNNING};
+
+use super::arch::{self, Place, Registers};
+use super::registry::{Found, find};
+use super::thread::{ThreadRecord, innermost};
+use super::traps::{NULL_PAGE, NativeFault, fault_reporter};
+use super::walk;
+
+const SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
+/// How a process ends that failed, as the shell shows it.
+const EXIT_STATUS: libc::c_int = 134;
+
+/// What handled the signals before; it gets what is not ours.
+static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
+
+/// Installs the handlers, once in the life of the process.
+pub(super) fn install() {
+    PREVIOUS.get_or_init(|| SIGNALS.map(previous));
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        for signal in SIGNALS {
+            replace(signal);
+        }
+    });
+}
+
+fn previous(signal: libc::c_int) -> libc::sigaction {
+    let mut action = MaybeUninit::zeroed();
+    // SAFETY: the call only writes the action; all zeroes is a valid one too.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init()
+    }
+}
+
+fn replace(signal: libc::c_int) {
+    // SAFETY: `handler` keeps the rules of signal handlers.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigemptyset(&mut action.sa_mask);
+        libc::sigaction(signal, &action, std::ptr::null_mut());
+    }
+}
+
+/// What the kernel tells about a signal.
+struct Signal {
+    number: libc::c_int,
+    /// Where memory could not be accessed; `None` if the machine does not tell.
+    address: Option<usize>,
+}
+
+unsafe extern "C" fn handler(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes valid arguments.
+    let (code, address, registers) = unsafe { ((*info).si_code, (*info).si_addr() as usize, arch::read(context)) };
+    let record = innermost();
+    // Sent by somebody, not by what the thread did.
+    let sent = code <= 0;
+    if !sent && !record.is_null() {
+        // SAFETY: the record belongs to this thread and lives as long as its activations.
+        let record = unsafe { &*record };
+        // An address that no mapping could have is not told on x86-64.
+        let told = !(cfg!(target_arch = "x86_64") && code == SI_KERNEL);
+        let signal = Signal { number, address: told.then_some(address) };
+        if let Some(target) = trap(record, &signal, &registers) {
+            // SAFETY: the trampoline's handler expects these registers and no others.
+            unsafe { arch::write(context, &target) };
+            return;
+        }
+        native_fault(record, &signal, &registers);
+    }
+    // SAFETY: these are the arguments the handler itself got.
+    unsafe { pass_on(number, info, context) };
+}
+
+#[cfg(target_os = "linux")]
+const SI_KERNEL: libc::c_int = 0x80;
+#[cfg(not(target_os = "linux"))]
+const SI_KERNEL: libc::c_int = libc::c_int::MIN;
+
+/// If generated code did this, notes the trap and gives the registers to go on with.
+fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option<Registers> {
+    let entry = record.entry().load(Ordering::Relaxed);
+    if entry.is_null() || record.state().load(Ordering::Relaxed) != RUNNING {
+        return None;
+    }
+    // SAFETY: the entry record lies on this thread's stack, in a frame that has not returned.
+    let entry = unsafe { &*entry };
+    // SAFETY: only this thread uses its buffer, and it is in this handler.
+    let caught = unsafe { &mut *record.caught.get() };
+    let (place, found) = match find(registers.pc) {
+        Some(found) => (Place::Function(found.offset), Some(found)),
+        None if is_wild_call(record, signal, registers) => (Place::Called, None),
+        None => return None,
+    };
+    let code = match found {
+        Some(found) => code_at(record, signal, registers, found)?,
+        None => access(registers.pc) as u8,
+    };
+    let address = is_access(signal.number).then_some(signal.address).flatten();
+    caught.begin(code, address);
+    if found.is_some() {
+        caught.push(registers.pc);
+    }
+    let mut frame = registers.fp;
+    if let Some(back) = arch::return_address(registers, place, record.bounds) {
+        // The innermost frame is not set up: the frame pointer is its caller's. A fault in the first function of an
+        // activation has the trampoline's.
+        if frame < entry.trampoline_fp {
+            caught.push(back.wrapping_sub(1));
+        } else {
+            frame = entry.trampoline_fp;
+        }
+    }
+    let _ = walk::callers(record.bounds, frame, entry.trampoline_fp, |frame| {
+        caught.push(frame.pc);
+        ControlFlow::Continue(())
+    });
+    Some(resume_at(entry, registers))
+}
+
+fn resume_at(entry: &EntryRecord, registers: &Registers) -> Registers {
+    Registers {
+        pc: entry.handler_pc,
+        sp: entry.trampoline_fp - entry.handler_frame,
+        fp: entry.trampoline_fp,
+        link: registers.link,
+    }
+}
+
+fn is_access(signal: libc::c_int) -> bool {
+    signal == libc::SIGSEGV || signal == libc::SIGBUS
+}
+
+fn access(address: usize) -> TrapCode {
+    if address < NULL_PAGE { TrapCode::NullPointer } else { TrapCode::BadAddress }
+}
+
+/// Did generated code call an address that holds no code?
+fn is_wild_call(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> bool {
+    is_access(signal.number)
+        && signal.address == Some(registers.pc)
+        && arch::return_address(registers, Place::Called, record.bounds)
+            .is_some_and(|back| find(back.wrapping_sub(1)).is_some())
+}
+
+/// Why an instruction of generated code failed; `None` if it was not its fault.
+fn code_at(record: &ThreadRecord, signal: &Signal, registers: &Registers, found: Found) -> Option<u8> {
+    if is_access(signal.number) {
+        let code = match signal.address {
+            Some(address) if is_stack_end(record, registers, address) => TrapCode::StackOverflow,
+            Some(address) => access(address),
+            None => TrapCode::BadAddress,
+        };
+        return Some(code as u8);
+    }
+    // SAFETY: the unit's code is running on this thread.
+    let unit = unsafe { found.unit() };
+    let told = unit.info(found.function).trap_at(found.offset);
+    match signal.number {
+        libc::SIGFPE => Some(told.unwrap_or(TrapCode::DivisionByZero as u8)),
+        libc::SIGILL => Some(told.unwrap_or(TrapCode::Unreachable as u8)),
+        // A breakpoint is the debugger's business, unless it is a trap instruction of ours.
+        _ => told,
+    }
+}
+
+/// Did a push run into the guard pages? The check in prologues leaves room, so this is rare.
+fn is_stack_end(record: &ThreadRecord, registers: &Registers, address: usize) -> bool {
+    let near = registers.sp.abs_diff(address) <= 2 * NULL_PAGE;
+    near && address < record.bounds.low + 2 * NULL_PAGE
+}
+
+/// C or host code that generated code called has failed. It may hold locks: the process ends, with a report.
+fn native_fault(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> ! {
+    let caller = caller(record);
+    let fault = NativeFault {
+        signal: signal.number,
+        address: signal.address.unwrap_or(0),
+        pc: registers.pc,
+        // SAFETY: the caller's frame is on this thread's stack.
+        caller: caller.map(|found| unsafe {
+            let unit = found.unit();
+            (unit, found.function, unit.location(found.function, found.offset))
+        }),
+    };
+    match fault_reporter() {
+        Some(report) => report(&fault),
+        None => report(&fault),
+    }
+    // SAFETY: ends the process without running anything else.
+    unsafe { libc::_exit(EXIT_STATUS) }
+}
+
+/// The generated function that called out, if the thread left through an exit thunk.
+fn caller(record: &ThreadRecord) -> Option<Found> {
+    let mut innermost = None;
+    if record.state().load(Ordering::Relaxed) != RUNNING {
+        walk::stopped_thread(record, |found, _| {
+            innermost = Some(found);
+            ControlFlow::Break(())
+        });
+    }
+    innermost
+}
+
+fn report(fault: &NativeFault<'_>) {
+    let name = match fault.signal {
+        libc::SIGSEGV => "invalid memory access",
+        libc::SIGBUS => "bus error",
+        libc::SIGFPE => "arithmetic error",
+        _ => "invalid instruction",
+    };
+    write_error(b"vaisjit: ");
+    write_error(name.as_bytes());
+    write_error(b" in native code");
+    if let Some((unit, function, _)) = fault.caller {
+        write_error(b" called by ");
+        write_error(unit.name(function).as_bytes());
+    }
+    write_error(b"; the process cannot go on\n");
+}
+
+fn write_error(text: &[u8]) {
+    // SAFETY: the text is valid for its length; failure to write changes nothing.
+    let _ = unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+}
+
+/// Does what would have happened without us.
+///
+/// # Safety
+/// The arguments are those of the running signal handler.
+unsafe fn pass_on(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let index = SIGNALS.iter().position(|signal| *signal == number);
+    let Some(action) = PREVIOUS.get().zip(index).map(|(actions, index)| &actions[index]) else { return };
+    match action.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => {
+            // On return the instruction fails again, now without a handler.
+            // SAFETY: puts back an action that was there before.
+            unsafe {
+                libc::sigaction(number, action, std::ptr::null_mut());
+                // A signal that was sent does not come again by itself.
+                if (*info).si_code <= 0 && action.sa_sigaction == libc::SIG_DFL {
+                    libc::raise(number);
+                }
+            }
+        }
+        address if action.sa_flags & libc::SA_SIGINFO != 0 => {
+            type Handler = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+            // SAFETY: whoever installed the action gave a function of this type.
+            unsafe { std::mem::transmute::<usize, Handler>(address)(number, info, context) }
+        }
+        address => {
+            // SAFETY: without `SA_SIGINFO` it is a function of this type.
+            unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(libc::c_int)>(address)(number) }
+        }
+    }
+}

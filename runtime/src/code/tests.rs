@@ -1,0 +1,9 @@
+//! Tests of the fence with small functions built by hand.
+
+mod callbacks;
+mod cost;
+mod entering;
+mod freeing;
+mod kit;
+mod safepoints;
+mod trapping;

@@ -1,0 +1,162 @@
+//! A world: the threads that run one program, and what they have to agree on.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+use vaisjit_abi::context::poll;
+
+use super::safepoint::Control;
+use super::thread::{self, ThreadRecord};
+use super::traps::RawTrap;
+use super::unit::CodeUnit;
+use super::{barrier, signals};
+
+/// Told of traps in callbacks on threads that have no generated code to return to.
+pub type OrphanHook = Box<dyn Fn(&RawTrap) + Send + Sync>;
+
+/// The threads of one program. Clones are the same world; it ends with the last of them.
+#[derive(Clone)]
+pub struct World {
+    number: u64,
+    handle: Arc<Handle>,
+}
+
+/// Ends the world when dropped.
+pub(super) struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What the threads of a world share.
+pub(super) struct Shared {
+    pub(super) control: Mutex<Control>,
+    /// Signalled when requests come, go or are run, for threads that wait in safepoints.
+    pub(super) changed: Condvar,
+    /// Signalled when there is something to do for the pacer.
+    pub(super) pace: Condvar,
+    /// Changes whenever a refusal that a thread remembers may be wrong.
+    pub(super) epoch: AtomicU64,
+    /// Code that has been taken out of use, until no stack reaches it.
+    pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
+    orphans: Mutex<Option<Arc<OrphanHook>>>,
+}
+
+impl World {
+    /// A world without threads.
+    pub fn new() -> World {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        signals::install();
+        barrier::needs_fence();
+        let shared = Arc::new(Shared {
+            control: Mutex::default(),
+            changed: Condvar::new(),
+            pace: Condvar::new(),
+            epoch: AtomicU64::new(1),
+            retired: Mutex::default(),
+            orphans: Mutex::default(),
+        });
+        World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    pub(super) fn record(&self) -> io::Result<&ThreadRecord> {
+        thread::record(&self.handle.shared, self.number)
+    }
+
+    pub(super) fn downgrade(&self) -> (Weak<Handle>, u64) {
+        (Arc::downgrade(&self.handle), self.number)
+    }
+
+    pub(super) fn upgrade(handle: &Weak<Handle>, number: u64) -> Option<World> {
+        Some(World { number, handle: handle.upgrade()? })
+    }
+
+    /// Sets who hears of traps in callbacks that no generated code is waiting for; otherwise they go to standard error.
+    pub fn on_orphan_trap(&self, hook: OrphanHook) {
+        *lock(&self.shared().orphans) = Some(Arc::new(hook));
+    }
+
+    /// Takes code out of use: no slot and no new code refers to it any more. A sweep frees it once no stack does.
+    pub fn retire(&self, unit: Arc<CodeUnit>) {
+        lock(&self.shared().retired).push(unit);
+    }
+
+    /// How many retired units have not been freed yet.
+    pub fn retired(&self) -> usize {
+        lock(&self.shared().retired).len()
+    }
+
+    /// Makes every activation that is running end with [`Interrupted`](vaisjit_abi::TrapCode::Interrupted) at its next
+    /// loop turn, call or return from the host. Nested activations all end, the outermost last.
+    pub fn interrupt(&self) {
+        let control = self.shared().control();
+        for record in control.threads().iter().filter(|record| record.is_active()) {
+            record.interrupted.store(true, Ordering::SeqCst);
+            record.stack_limit().store(usize::MAX, Ordering::SeqCst);
+            record.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+        }
+        drop(control);
+        self.shared().changed.notify_all();
+    }
+
+    /// Is generated code of this world on the current thread's stack?
+    pub fn is_active_here(&self) -> bool {
+        self.record().is_ok_and(ThreadRecord::is_active)
+    }
+
+    /// A trap that came out of a callback.
+    pub(super) fn keep_for_later(&self, trap: Box<RawTrap>) {
+        match self.record() {
+            Ok(record) if record.is_active() => record.set_pending(trap),
+            _ => self.shared().orphan(&trap),
+        }
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World::new()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Shared {
+    pub(super) fn control(&self) -> MutexGuard<'_, Control> {
+        lock(&self.control)
+    }
+
+    pub(super) fn remove_thread(&self, record: &Arc<ThreadRecord>) {
+        self.control().remove_thread(record);
+    }
+
+    pub(super) fn add_thread(&self, record: Arc<ThreadRecord>) {
+        self.control().add_thread(record);
+    }
+
+    /// Clears an interrupt that came too late for the activation it was meant for.
+    pub(super) fn forget_interrupt(&self, record: &ThreadRecord) {
+        let _control = self.control();
+        record.take_pending();
+        record.clear_interrupt();
+    }
+
+    fn orphan(&self, trap: &RawTrap) {
+        let hook = lock(&self.orphans).clone();
+        match hook {
+            Some(hook) => hook(trap),
+            None => eprintln!("vaisjit: trap in a callback on a thread of the host's: {trap}"),
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
