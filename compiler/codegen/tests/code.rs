@@ -176,15 +176,9 @@ fn make() -> Body {
     let (result, a, b) = (f.result(), f.param(0), f.param(1));
     let at = field(&result, 1, inner);
     f.set(&field(&result, 0, i64()), c(&a));
-    f.set(
-        &field(&at, 0, Ty::int(vaisjit_semantics::types::IntKind::I32)),
-        int(7, Ty::int(vaisjit_semantics::types::IntKind::I32)),
-    );
+    f.set(&field(&at, 0, Ty::int(vaisjit_semantics::types::IntKind::I32)), int(7, Ty::int(vaisjit_semantics::types::IntKind::I32)));
     f.set(&field(&at, 1, Ty::f64()), c(&b));
-    f.set(
-        &field(&result, 2, Ty::int(vaisjit_semantics::types::IntKind::U8)),
-        int(255, Ty::int(vaisjit_semantics::types::IntKind::U8)),
-    );
+    f.set(&field(&result, 2, Ty::int(vaisjit_semantics::types::IntKind::U8)), int(255, Ty::int(vaisjit_semantics::types::IntKind::U8)));
     f.ret();
     f.done()
 }
@@ -357,9 +351,7 @@ fn variadic_arguments_are_promoted() {
     let input = UnitInput { functions: vec![&body], inline: vec![] };
     let isa = isa(OptLevel::Speed).unwrap();
     let functions = Compiler::default().compile(&input, &TestLayouts, &DIRECT, &*isa).unwrap();
-    let Some(Import::Thunk(key)) = functions[0].imports.iter().find(|i| matches!(i, Import::Thunk(_))) else {
-        panic!()
-    };
+    let Some(Import::Thunk(key)) = functions[0].imports.iter().find(|i| matches!(i, Import::Thunk(_))) else { panic!() };
     use vaisjit_codegen::thunks::AbiType::*;
     assert_eq!(key.signature.params.to_vec(), [I64, I32, I32, F64, I32, I64]);
     assert_eq!(key.signature.result, Some(I32));
@@ -430,8 +422,7 @@ fn copying_bytes_that_overlap() {
 
 #[test]
 fn same_input_same_code_on_any_number_of_threads() {
-    let mut bodies: Vec<Body> =
-        vec![fib(), use_all(true), make(), twice(), arrays(100), looping(true), times("step", 3)];
+    let mut bodies: Vec<Body> = vec![fib(), use_all(true), make(), twice(), arrays(100), looping(true), times("step", 3)];
     for n in 0..40 {
         bodies.push(times(&format!("f{n}"), n));
     }

@@ -20,6 +20,7 @@ mod place;
 mod printf;
 mod text;
 
+pub(crate) use coerce::Why;
 use la_arena::Arena;
 use rustc_hash::FxHashSet;
 use vaisjit_syntax::{Code, Diagnostic, Name, Place, Span, ast};
@@ -120,6 +121,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub requests: Vec<(Instance, Place)>,
     pub globals: Vec<(ItemPath, Global)>,
     pub pending: Vec<Pending>,
+    /// Traits that type arguments must implement.
+    pub bounds: Vec<(Ty, ItemPath, Span)>,
     pub closures: u32,
     /// Set while something from another item is checked in place: all spans are this one.
     pub at: Option<Span>,
@@ -144,6 +147,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             requests: Vec::new(),
             globals: Vec::new(),
             pending: Vec::new(),
+            bounds: Vec::new(),
             closures: 0,
             at: None,
             recovering: false,
@@ -250,4 +254,9 @@ impl<'w, 'a> Checker<'w, 'a> {
         let span = self.span(span);
         hir::Expr::new(hir::ExprKind::Local(local), ty, span)
     }
+}
+
+/// The pattern that binds one local.
+pub(crate) fn bind_pattern(local: LocalId, ty: Ty, span: Span) -> hir::Pattern {
+    hir::Pattern { kind: hir::PatternKind::Bind(local, None), ty, span }
 }

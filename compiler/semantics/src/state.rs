@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>>,
     /// The bodies of generic functions, by instance.
     pub instances: Arc<FxHashMap<Instance, Arc<BodyEntry>>>,
+    /// Does any interface depend on calls of it?
+    pub infers: bool,
 }
 
 /// A checked body.

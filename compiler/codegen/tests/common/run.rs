@@ -121,8 +121,7 @@ impl Machine {
             wrappers.insert(name, define_wrapper(&mut module, &Import::Function(body.instance), &body.signature()));
         }
         module.finalize_definitions().unwrap();
-        let wrappers =
-            wrappers.into_iter().map(|(name, id)| (name, module.get_finalized_function(id) as usize)).collect();
+        let wrappers = wrappers.into_iter().map(|(name, id)| (name, module.get_finalized_function(id) as usize)).collect();
         let addresses = (unit.functions.iter())
             .map(|f| (f.instance.path.name.to_string(), module.get_finalized_function(f.func_id) as usize))
             .collect();
@@ -138,7 +137,8 @@ impl Machine {
             entry: std::ptr::null(),
             owner: std::ptr::null_mut(),
         });
-        let mut machine = Machine { module, unit, addresses, data, wrappers, context, _data_stack: data_stack };
+        let mut machine =
+            Machine { module, unit, addresses, data, wrappers, context, _data_stack: data_stack };
         machine.fill_slots();
         machine
     }

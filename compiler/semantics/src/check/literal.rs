@@ -164,6 +164,29 @@ impl Checker<'_, '_> {
         checked
     }
 
+    /// The value of a global declared without one, if it is not all zero.
+    pub fn default_value(&mut self, ty: Ty, span: Span) -> Option<Expr> {
+        let TyKind::Struct(path, _) = *ty.kind() else { return None };
+        let (sig, module) = self.struct_fields(path)?;
+        let map = self.argument_map(ty);
+        let mut any = false;
+        let values: Vec<Expr> = sig
+            .fields
+            .iter()
+            .map(|field| {
+                let ty = replace(field.ty, &map);
+                let made = match &field.default {
+                    Some(default) => Some(self.foreign(default, ty, module, span)),
+                    None => self.default_value(ty, span),
+                };
+                any |= made.is_some();
+                made.unwrap_or_else(|| self.make(ExprKind::Zero, ty, span))
+            })
+            .collect();
+        let order = (0..values.len() as u32).collect();
+        any.then(|| self.make(ExprKind::Aggregate(values, order), ty, span))
+    }
+
     /// The fields of a struct and the module it is declared in.
     pub fn struct_fields(&mut self, path: ItemPath) -> Option<(Arc<StructSig>, u32)> {
         let id = self.world.find(path)?;

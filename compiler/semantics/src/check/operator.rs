@@ -102,7 +102,7 @@ impl Checker<'_, '_> {
         if matches!(op, BinaryOp::Shl | BinaryOp::Shr) {
             return self.shift(op, at, left, right, span);
         }
-        if is_comparison(op) && lc == Class::Pointer | (rc == Class::Pointer) {
+        if is_comparison(op) && (lc == Class::Pointer || rc == Class::Pointer) {
             return self.compare_pointers(op, at, left, right, span);
         }
         if lc == Class::Pointer && rc == Class::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub) {

@@ -320,7 +320,11 @@ impl Checker<'_, '_> {
             let value = self.check_to(value, ty, Why::Assigned);
             return self.make(ExprKind::Assign(place, value), Ty::unit(), span);
         };
-        let value = self.value(value);
+        let mut value = self.value(value);
+        let shift = matches!(op, ast::BinaryOp::Shl | ast::BinaryOp::Shr);
+        if let (TyKind::Infer(_), TyKind::Int(_), false) = (ty.kind(), self.shallow(value.ty).kind(), shift) {
+            value = self.coerce(value, ty, Why::Assigned);
+        }
         let known = self.diagnostics.len();
         let pointer = ty.pointee().is_some();
         let combined = self.operate(op, at, place.clone(), value, span);
