@@ -11,6 +11,7 @@ use cranelift_module::{Linkage, Module};
 use vaisjit_abi::CallContext;
 use vaisjit_codegen::clif::{abi_signature, leaf, tail_signature};
 use vaisjit_codegen::isa::{OptLevel, isa};
+use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::{Import, Link, Linker, ThunkTarget};
 use vaisjit_codegen::mir::{Body, Signature};
 use vaisjit_codegen::unit::{CompiledUnit, UnitInput, compile_unit};
@@ -18,6 +19,11 @@ use vaisjit_semantics::Instance;
 use vaisjit_syntax::Name;
 
 use super::TestLayouts;
+
+/// What a function is called by: hand-built ones by their name alone.
+pub fn key(instance: Instance) -> String {
+    if instance.path.module == "test" { instance.path.name.to_string() } else { instance.to_string() }
+}
 
 /// How the functions of a test are linked.
 #[derive(Clone, Copy, Default, Debug)]
@@ -79,6 +85,17 @@ impl Machine {
     /// Compiles the bodies; `hosts` are the host functions (with the context first), C functions and the safepoint
     /// (`safepoint`) by name.
     pub fn new(bodies: &[Body], linker: TestLinker, opt: OptLevel, hosts: &[(&str, usize)]) -> Machine {
+        Machine::with_layouts(bodies, &TestLayouts, linker, opt, hosts)
+    }
+
+    /// The same with other layouts.
+    pub fn with_layouts(
+        bodies: &[Body],
+        layouts: &dyn Layouts,
+        linker: TestLinker,
+        opt: OptLevel,
+        hosts: &[(&str, usize)],
+    ) -> Machine {
         let table: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
         let lookup = table.clone();
         let mut builder = JITBuilder::with_isa(isa(opt).unwrap(), cranelift_module::default_libcall_names());
@@ -88,13 +105,13 @@ impl Machine {
         let mut module = JITModule::new(builder);
         let (bodies, library) = bodies.split_at(bodies.len() - linker.library);
         let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect() };
-        let unit = compile_unit(&input, &TestLayouts, &linker, &mut module).unwrap();
+        let unit = compile_unit(&input, layouts, &linker, &mut module).unwrap_or_else(|error| panic!("{error}"));
         let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
         for import in &unit.imports {
             let symbol = import.to_string();
             let address = match import {
                 Import::Slot(_) | Import::Global(_) => {
-                    data.entry(symbol.clone()).or_insert_with(|| vec![0; 64].into()).as_ptr() as usize
+                    data.entry(symbol.clone()).or_insert_with(|| vec![0; 4096].into()).as_ptr() as usize
                 }
                 Import::Str(text) => {
                     let mut image = vec![0u128; text.len() / 16 + 3];
@@ -117,13 +134,13 @@ impl Machine {
         }
         let mut wrappers = HashMap::new();
         for body in bodies {
-            let name = body.instance.path.name.to_string();
+            let name = key(body.instance);
             wrappers.insert(name, define_wrapper(&mut module, &Import::Function(body.instance), &body.signature()));
         }
         module.finalize_definitions().unwrap();
         let wrappers = wrappers.into_iter().map(|(name, id)| (name, module.get_finalized_function(id) as usize)).collect();
         let addresses = (unit.functions.iter())
-            .map(|f| (f.instance.path.name.to_string(), module.get_finalized_function(f.func_id) as usize))
+            .map(|f| (key(f.instance), module.get_finalized_function(f.func_id) as usize))
             .collect();
         let data_stack: Box<[u128]> = vec![u128::MAX; 1 << 16].into();
         let start = data_stack.as_ptr() as usize;
@@ -146,7 +163,7 @@ impl Machine {
     fn fill_slots(&mut self) {
         for import in self.unit.imports.clone() {
             if let Import::Slot(key) = &import {
-                let code = self.addresses.get(key.instance.path.name.as_str()).copied().unwrap_or(0);
+                let code = self.addresses.get(&super::run::key(key.instance)).copied().unwrap_or(0);
                 self.set_slot(&import, code);
             }
         }
@@ -160,7 +177,7 @@ impl Machine {
     /// Start and side tables of every function.
     pub fn tables(&self) -> Vec<(usize, &vaisjit_codegen::unit::CompiledFunction)> {
         (self.unit.functions.iter())
-            .map(|function| (self.addresses[function.instance.path.name.as_str()], function))
+            .map(|function| (self.addresses[&key(function.instance)], function))
             .collect()
     }
 
