@@ -124,7 +124,7 @@ fn take_one(counter: &AtomicU64) -> bool {
 }
 
 /// The host functions of `std/hot` for one program; without a program they can only be declared.
-pub(crate) fn functions(engine: &Engine, program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
+pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
     let plain = HostFlags::default();
     let safepoint = HostFlags { safepoint: true, ..plain };
     let with = |program: &Weak<ProgramInner>| {
