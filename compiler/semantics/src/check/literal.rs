@@ -141,7 +141,12 @@ impl Checker<'_, '_> {
         (values, order)
     }
 
-    pub fn unknown_field(&mut self, owner: Name, ident: ast::Ident, names: impl Iterator<Item = Name> + Clone) -> vaisjit_syntax::Diagnostic {
+    pub fn unknown_field(
+        &mut self,
+        owner: Name,
+        ident: ast::Ident,
+        names: impl Iterator<Item = Name> + Clone,
+    ) -> vaisjit_syntax::Diagnostic {
         let message = format!("`{owner}` has no field `{}`", ident.name);
         let diagnostic = self.error(codes::UNKNOWN_FIELD, ident.span, message);
         if let Some(known) = nearest(ident.name, names.clone()) {
