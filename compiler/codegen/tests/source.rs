@@ -64,7 +64,9 @@ extern "C" fn str_cmp(_: &CallContext, a: *const u8, b: *const u8) -> i64 {
     // SAFETY: generated code passes two `str`s.
     unsafe { text(a) }.cmp(unsafe { text(b) }) as i64
 }
-extern "C" fn safepoint(_: &CallContext) {}
+extern "C" fn safepoint(_: &CallContext) -> u8 {
+    0
+}
 extern "C" fn putchar(value: i32) -> i32 {
     output().push(value as u8 as char);
     value
@@ -158,7 +160,14 @@ fn compare(name: &str, source: &str) {
     }
 }
 
-fn run_one(what: &str, program: &Program, layouts: &dyn Layouts, linker: TestLinker, opt: OptLevel, expected: &Outcome) {
+fn run_one(
+    what: &str,
+    program: &Program,
+    layouts: &dyn Layouts,
+    linker: TestLinker,
+    opt: OptLevel,
+    expected: &Outcome,
+) {
     let bodies = bodies(program);
     let mut machine = Machine::with_layouts(&bodies, layouts, linker, opt, &hosts());
     let main = program.main.unwrap_or_else(|| panic!("{what}: no main"));
