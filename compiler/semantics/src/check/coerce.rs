@@ -84,6 +84,14 @@ impl Checker<'_, '_> {
         if to == Ty::error() {
             return Expr { ty: Ty::error(), ..e };
         }
+        // The value of a block converts inside of it.
+        if let ExprKind::Block(_, Some(_)) = &*e.kind {
+            let span = e.span;
+            let ExprKind::Block(statements, Some(value)) = *e.kind else { return self.wrong(span) };
+            let value = self.coerce(value, to, why);
+            let ty = value.ty;
+            return Expr::new(ExprKind::Block(statements, Some(value)), ty, span);
+        }
         match self.convert(e, from, to) {
             Ok(converted) => converted,
             Err(e) => {
