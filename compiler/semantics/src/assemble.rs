@@ -202,6 +202,9 @@ impl Whole<'_, '_> {
             found.extend(entry.diagnostics.iter().cloned());
         }
         let path = world.def(id).path;
+        if world.def(id).kind == DefKind::Struct {
+            found.extend(crate::bodies::field_defaults(world, id));
+        }
         match world.def(id).kind {
             DefKind::Struct | DefKind::Enum
                 if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) =>

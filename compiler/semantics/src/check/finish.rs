@@ -247,9 +247,10 @@ impl Checker<'_, '_> {
     }
 
     fn check_bounds(&mut self) {
+        let mut last = None;
         for (ty, bound, span) in std::mem::take(&mut self.bounds) {
             let ty = self.table.resolve(ty, true);
-            if has_variables(ty) || ty == Ty::error() || self.unmet.contains(&ty) {
+            if has_variables(ty) || ty == Ty::error() || last == Some((ty, span.start, span.end)) {
                 continue;
             }
             if !super::method::traits_of(self.world, ty).contains(&bound) {
@@ -258,6 +259,7 @@ impl Checker<'_, '_> {
                     .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
                 self.report(diagnostic);
                 self.unmet.push(ty);
+                last = Some((ty, span.start, span.end));
             }
         }
     }
