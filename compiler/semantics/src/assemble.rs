@@ -60,7 +60,8 @@ pub(crate) fn patched(
         }
         match (entry, new) {
             (Some(a), Some(b)) => {
-                let same = a.body.is_some() == b.body.is_some()
+                let same = a.body.is_some()
+                    && b.body.is_some()
                     && a.diagnostics.is_empty()
                     && b.diagnostics.is_empty()
                     && a.requests.is_empty()

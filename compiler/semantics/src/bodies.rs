@@ -93,8 +93,9 @@ fn check_body(
     });
     let ((value, result, mut checker, locals, types), deps) = made;
     let unknown = |ty: Ty| crate::infer::has_variables(ty) || ty == Ty::error();
-    let errors =
-        checker.diagnostics.iter().any(Diagnostic::is_error) || unknown(result) || params.iter().any(|ty| unknown(*ty));
+    let errors = checker.diagnostics.iter().any(Diagnostic::is_error)
+        || unknown(result)
+        || params.iter().chain(instance.arguments.iter()).any(|ty| unknown(*ty));
     let parts: Vec<Ty> = locals.iter().map(|local| checker.frames[0].locals[*local].ty).collect();
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let frame = checker.frames.remove(0);

@@ -12,7 +12,7 @@ use crate::index::{DefId, DefKind, ModuleTable};
 use crate::interface::{Entry, Interface};
 use crate::program::{Checked, Input, ModuleInput};
 use crate::state::{BodyEntry, State};
-use crate::types::{Instance, ItemPath};
+use crate::types::{Instance, ItemPath, Ty, TyList};
 use crate::world::{Dep, World};
 
 /// Checks a program. With the input and result of the check before, only bodies that an edit can have changed are
@@ -342,7 +342,7 @@ fn old_bodies<'s>(old: &Input, state: &'s State, module: &ModuleInput) -> FxHash
     defs.filter_map(|(def, body)| Some((def.path, body.as_ref()?))).collect()
 }
 
-/// The body of a declaration that has one and is not generic.
+/// The body of a declaration that has one; of a generic one just what there is to say about it.
 fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     if !matches!(world.def(id).kind, DefKind::Function | DefKind::Method { .. } | DefKind::TraitMethod { .. }) {
         return None;
@@ -351,6 +351,11 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     match world.interface(id)? {
         Interface::Function(sig) if sig.generics.is_empty() => {
             check_instance(world, id, Instance::plain(world.def(id).path))
+        }
+        // What is wrong whatever the type arguments are: said even when nobody calls it.
+        Interface::Function(sig) => {
+            let unknown = vec![Ty::error(); sig.generics.len()];
+            check_instance(world, id, Instance { path: world.def(id).path, arguments: TyList::new(&unknown) })
         }
         _ => None,
     }

@@ -129,7 +129,10 @@ impl Checker<'_, '_> {
                 let diagnostic = self
                     .error(codes::UNDETERMINED, local.span, format!("nothing says what type `{}` has", local.name))
                     .with_help(format!("write it: `{}: i64 = ...`", local.name));
-                if !local.name.starts_with('{') && !self.diagnostics.iter().any(Diagnostic::is_error) {
+                if !local.name.starts_with('{')
+                    && !self.is_sketch()
+                    && !self.diagnostics.iter().any(Diagnostic::is_error)
+                {
                     self.report(diagnostic);
                 }
                 local.ty = Ty::error();
@@ -211,7 +214,7 @@ impl Checker<'_, '_> {
         }
         let arguments: Vec<Ty> = instance.arguments.iter().map(|ty| self.resolve_type(*ty, types)).collect();
         if arguments.iter().any(|ty| has_variables(*ty)) {
-            if !self.diagnostics.iter().any(Diagnostic::is_error) {
+            if !self.is_sketch() && !self.diagnostics.iter().any(Diagnostic::is_error) {
                 let name = instance.path.name;
                 let diagnostic = self
                     .error(codes::UNDETERMINED, span, format!("nothing says what the type arguments of `{name}` are"))
@@ -244,6 +247,11 @@ impl Checker<'_, '_> {
             }
             PatternKind::Fields(parts) => parts.iter_mut().for_each(|(_, part)| self.resolve_pattern(part, types)),
         }
+    }
+
+    /// Is this a generic body whose type arguments are unknown?
+    fn is_sketch(&self) -> bool {
+        self.instance.is_some_and(|instance| instance.arguments.contains(&Ty::error()))
     }
 
     fn check_bounds(&mut self) {
