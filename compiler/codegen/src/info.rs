@@ -83,6 +83,9 @@ mod tests {
             handlers: vec![],
         };
         assert_eq!([info.trap_at(4), info.trap_at(5)], [Some(3), None]);
-        assert_eq!([0, 3, 4, 6, 9, 10].map(|at| info.location_at(at)), [Some(7), Some(7), None, Some(8), Some(8), None]);
+        assert_eq!(
+            [0, 3, 4, 6, 9, 10].map(|at| info.location_at(at)),
+            [Some(7), Some(7), None, Some(8), Some(8), None]
+        );
     }
 }

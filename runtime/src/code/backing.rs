@@ -293,9 +293,9 @@ fn memory_file(size: usize) -> io::Result<std::os::fd::OwnedFd> {
 }
 
 #[cfg(not(unix))]
-pub(super) use other::{Mapping, Protection};
-#[cfg(not(unix))]
 use other::protected;
+#[cfg(not(unix))]
+pub(super) use other::{Mapping, Protection};
 
 #[cfg(not(unix))]
 mod other {

@@ -4,16 +4,16 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use vaisjit_abi::context::{CallContext, EntryRecord, IN_HOST, RUNNING, poll};
 use vaisjit_abi::TrapCode;
+use vaisjit_abi::context::{CallContext, EntryRecord, IN_HOST, RUNNING, poll};
 use vaisjit_codegen::thunks::AbiSignature;
 
+use super::barrier;
 use super::slots::Slot;
 use super::thread::{self, ThreadRecord};
 use super::traps::{self, RawTrap};
 use super::unit::{CodeError, CodeUnit};
 use super::world::{Shared, World};
-use super::barrier;
 
 type EntryFunction = unsafe extern "C" fn(*mut CallContext, *mut EntryRecord, usize, *const u64, *mut u64) -> u64;
 

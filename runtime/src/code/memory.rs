@@ -78,9 +78,11 @@ impl CodeMemory {
         let granule = if self.backing.is_protected() { self.backing.page() } else { GRANULE };
         let padding = align.saturating_sub(granule);
         let size = size.max(1).checked_add(padding + granule - 1).ok_or(io::ErrorKind::OutOfMemory)? & !(granule - 1);
-        let range = self.space().area(kind).take(size).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::OutOfMemory, "the memory reserved for code is used up")
-        })?;
+        let range = self
+            .space()
+            .area(kind)
+            .take(size)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::OutOfMemory, "the memory reserved for code is used up"))?;
         if let Err(error) = self.backing.open(range.clone()) {
             self.space().area(kind).give(range, &self.backing);
             return Err(error);

@@ -116,7 +116,8 @@ mod system {
             // The stack that was there before is not put back: its owner may have freed it.
             let ours = exchange(None).is_ok_and(|now| now.ss_sp as usize == memory.address());
             if ours {
-                let off = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: SIGNAL_STACK };
+                let off =
+                    libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: SIGNAL_STACK };
                 let _ = exchange(Some(off));
             }
         }

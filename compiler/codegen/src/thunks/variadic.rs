@@ -29,12 +29,7 @@ pub(super) fn variadic_jump(
     }
 }
 
-fn jump(
-    module: &mut dyn Module,
-    name: &str,
-    target: FuncId,
-    signature: &ir::Signature,
-) -> Result<FuncId, ThunkError> {
+fn jump(module: &mut dyn Module, name: &str, target: FuncId, signature: &ir::Signature) -> Result<FuncId, ThunkError> {
     let id = module.declare_function(name, Linkage::Local, signature)?;
     let mut code = vec![0xb0, VECTOR_REGISTERS]; // mov al, 8
     code.extend([0x49, 0xbb]); // movabs r11, target

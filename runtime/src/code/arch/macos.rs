@@ -11,12 +11,7 @@ pub(in crate::code) unsafe fn read(context: *mut libc::c_void) -> Registers {
     #[cfg(target_arch = "x86_64")]
     return Registers { pc: state.__rip as usize, sp: state.__rsp as usize, fp: state.__rbp as usize, link: 0 };
     #[cfg(target_arch = "aarch64")]
-    Registers {
-        pc: state.__pc as usize,
-        sp: state.__sp as usize,
-        fp: state.__fp as usize,
-        link: state.__lr as usize,
-    }
+    Registers { pc: state.__pc as usize, sp: state.__sp as usize, fp: state.__fp as usize, link: state.__lr as usize }
 }
 
 /// # Safety

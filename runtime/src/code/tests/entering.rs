@@ -26,8 +26,11 @@ fn every_machine_type_passes_the_trampoline() {
         let mut sum = f.b.ins().sextend(types::I128, f.params[0]);
         for index in [1, 2, 3, 4, 7, 8, 9] {
             let value = f.params[index];
-            let wide =
-                if f.b.func.dfg.value_type(value) == types::I128 { value } else { f.b.ins().uextend(types::I128, value) };
+            let wide = if f.b.func.dfg.value_type(value) == types::I128 {
+                value
+            } else {
+                f.b.ins().uextend(types::I128, value)
+            };
             sum = f.b.ins().iadd(sum, wide);
         }
         for index in [5, 6] {
@@ -170,9 +173,11 @@ fn unknown_imports_are_an_error() {
 #[test]
 fn several_worlds_nest_on_one_thread() {
     let (one, two) = (Kit::new(), Kit::new());
-    let trap = |kit: &Kit| kit.simple("fails", 0, |f| {
-        f.b.ins().trap(TrapCode2::unwrap_user(TrapCode::Panic as u8));
-    });
+    let trap = |kit: &Kit| {
+        kit.simple("fails", 0, |f| {
+            f.b.ins().trap(TrapCode2::unwrap_user(TrapCode::Panic as u8));
+        })
+    };
     let (first, second) = (trap(&one), trap(&two));
     for _ in 0..2 {
         assert_eq!(one.call(&first, &[]).unwrap_err().code, TrapCode::Panic);

@@ -11,7 +11,9 @@ use cranelift_module::{FuncId, Linkage, Module};
 use vaisjit_abi::context::offsets;
 use vaisjit_codegen::info::CodeInfo;
 use vaisjit_codegen::isa::{OptLevel, isa};
-use vaisjit_codegen::thunks::{AbiSignature, AbiType, ExitKind, ExitThunk, entry_trampoline, exit_thunk, safepoint_thunk};
+use vaisjit_codegen::thunks::{
+    AbiSignature, AbiType, ExitKind, ExitThunk, entry_trampoline, exit_thunk, safepoint_thunk,
+};
 
 use crate::code::*;
 
@@ -80,8 +82,7 @@ impl Kit {
     pub(super) fn exit(&self, name: &str, target: usize, signature: &AbiSignature, kind: ExitKind) {
         self.symbol(&format!("target:{name}"), target);
         let mut module = self.module();
-        let thunk =
-            ExitThunk { name, target: &format!("target:{name}"), signature, kind, fence: needs_fence() };
+        let thunk = ExitThunk { name, target: &format!("target:{name}"), signature, kind, fence: needs_fence() };
         let (id, info) = exit_thunk(&mut *module.code, &thunk).unwrap();
         module.functions.push(UnitFunction::straight(id, name, info));
         let unit = module.finish();
