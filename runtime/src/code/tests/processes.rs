@@ -97,5 +97,5 @@ fn foreign_fault() {
     });
     kit.call(&unit, &[]).unwrap();
     // SAFETY: none: this is the fault the test is about.
-    unsafe { std::hint::black_box(8 as *const i64).read_volatile() };
+    unsafe { (std::hint::black_box(8usize) as *const i64).read_volatile() };
 }

@@ -193,7 +193,7 @@ fn with_inner(kit: &Kit) -> Arc<CodeUnit> {
 }
 
 /// `outer` turns once, and in it `inner` until the second word is set.
-fn nested_loops(kit: &Kit, left: &[AtomicI64; 2]) -> (Arc<CodeUnit>, Arc<CodeUnit>) {
+pub(super) fn nested_loops(kit: &Kit, left: &[AtomicI64; 2]) -> (Arc<CodeUnit>, Arc<CodeUnit>) {
     let inner = with_inner(kit);
     let outer = kit.simple("outer", 0, |f| {
         f.polled_loop(|f| {
