@@ -27,8 +27,7 @@ fn function_pointer(kit: &Kit, slot: &Slot, signature: &AbiSignature) -> (usize,
 /// Compares two `i64`, and fails when it meets `poison`.
 fn compare(kit: &Kit, poison: i64) -> Arc<CodeUnit> {
     kit.function("compare", &comparator(), |f| {
-        let [left, right] =
-            [0, 1].map(|index| f.b.ins().load(types::I64, MemFlagsData::new(), f.params[index], 0));
+        let [left, right] = [0, 1].map(|index| f.b.ins().load(types::I64, MemFlagsData::new(), f.params[index], 0));
         let bad = f.b.ins().icmp_imm_s(IntCC::Equal, left, poison);
         f.b.ins().trapnz(bad, cranelift_codegen::ir::TrapCode::unwrap_user(TrapCode::AssertFailed as u8));
         let more = f.b.ins().icmp(IntCC::SignedGreaterThan, left, right);

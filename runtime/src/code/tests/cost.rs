@@ -106,6 +106,24 @@ fn costs() {
     println!("commit, nobody inside   {idle:8.0} ns");
     traps(&kit);
     busy(&kit);
+    declined(&kit);
+}
+
+/// Polls of an inner loop while a commit waits for the outer one.
+fn declined(kit: &Kit) {
+    let left = [AtomicI64::new(i64::MAX), AtomicI64::new(0)];
+    let (_inner, outer) = super::safepoints::nested_loops(kit, &left);
+    std::thread::scope(|scope| {
+        scope.spawn(|| kit.call(&outer, &[]).unwrap());
+        until("the loop", || left[0].load(SeqCst) < i64::MAX);
+        let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, |_| ());
+        let (start, before) = (Instant::now(), left[0].load(SeqCst));
+        let outcome = ticket.wait(DEADLINE);
+        let turns = before - left[0].load(SeqCst);
+        println!("a declined poll         {:8.2} ns", start.elapsed().as_secs_f64() * 1e9 / turns as f64);
+        println!("commit, inner loop      {outcome:?}");
+        left[1].store(1, SeqCst);
+    });
 }
 
 fn traps(kit: &Kit) {

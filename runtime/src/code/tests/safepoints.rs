@@ -123,10 +123,8 @@ fn no_turn_of_an_outermost_loop_sees_half_a_commit() {
     let mut units = vec![constant(&kit, 0)];
     slots.iter().for_each(|slot| slot.store(units[0].address(0)));
     let (mixed, stop, turns) = (AtomicI64::new(0), AtomicI64::new(0), [const { AtomicI64::new(0) }; THREADS]);
-    let bodies: Vec<Arc<CodeUnit>> = turns
-        .iter()
-        .map(|turns| kit.simple("turning", 0, |f| turning(f, &slots, &mixed, &stop, turns)))
-        .collect();
+    let bodies: Vec<Arc<CodeUnit>> =
+        turns.iter().map(|turns| kit.simple("turning", 0, |f| turning(f, &slots, &mixed, &stop, turns))).collect();
     std::thread::scope(|scope| {
         for body in &bodies {
             scope.spawn(|| kit.call(body, &[]).unwrap());
@@ -148,11 +146,13 @@ fn no_turn_of_an_outermost_loop_sees_half_a_commit() {
 }
 
 fn turning(f: &mut Body<'_, '_>, slots: &[Slot; 2], mixed: &AtomicI64, stop: &AtomicI64, turns: &AtomicI64) {
-    let slot = f.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+    let slot = f.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 16, 3));
     f.polled_loop(|f| {
         let first = f.call_slot(&slots[0], &i64s(0), &[]).unwrap();
         let start = f.number(100);
+        let zero = f.number(0);
         f.b.ins().stack_store(types::I64, start, slot, 0);
+        f.b.ins().stack_store(types::I64, zero, slot, 8);
         let at = f.b.ins().stack_addr(types::I64, slot, 0);
         f.call("inner", &i64s(1), &[at]);
         let second = f.call_slot(&slots[1], &i64s(0), &[]).unwrap();
@@ -171,7 +171,8 @@ fn turning(f: &mut Body<'_, '_>, slots: &[Slot; 2], mixed: &AtomicI64, stop: &At
     f.ret(zero);
 }
 
-/// Makes `inner(at: *i64)`, which counts down in a polled loop.
+/// Makes `inner(at: *[i64; 2])`, which counts the first word down in a polled loop until it is 0, or the second
+/// word is not.
 fn with_inner(kit: &Kit) -> Arc<CodeUnit> {
     let inner = kit.simple("inner", 1, |f| {
         let at = f.params[0];
@@ -179,7 +180,10 @@ fn with_inner(kit: &Kit) -> Arc<CodeUnit> {
             let left = f.b.ins().load(types::I64, MemFlagsData::trusted(), at, 0);
             let left = f.b.ins().iadd_imm_s(left, -1);
             f.b.ins().store(MemFlagsData::trusted(), left, at, 0);
-            left
+            let stop = f.b.ins().load(types::I64, MemFlagsData::trusted(), at, 8);
+            let none = f.number(0);
+            let on = f.b.ins().icmp_imm_u(IntCC::Equal, stop, 0);
+            f.b.ins().select(on, left, none)
         });
         let zero = f.number(0);
         f.ret(zero);
@@ -188,12 +192,12 @@ fn with_inner(kit: &Kit) -> Arc<CodeUnit> {
     inner
 }
 
-/// `outer` turns once, and in it `inner` until `left` is 0.
-fn nested_loops(kit: &Kit, left: &AtomicI64) -> (Arc<CodeUnit>, Arc<CodeUnit>) {
+/// `outer` turns once, and in it `inner` until the second word is set.
+pub(super) fn nested_loops(kit: &Kit, left: &[AtomicI64; 2]) -> (Arc<CodeUnit>, Arc<CodeUnit>) {
     let inner = with_inner(kit);
     let outer = kit.simple("outer", 0, |f| {
         f.polled_loop(|f| {
-            let at = f.number(cell(left) as i64);
+            let at = f.number(cell(&left[0]) as i64);
             f.call("inner", &i64s(1), &[at]).unwrap()
         });
         let done = f.number(7);
@@ -205,11 +209,11 @@ fn nested_loops(kit: &Kit, left: &AtomicI64) -> (Arc<CodeUnit>, Arc<CodeUnit>) {
 #[test]
 fn inner_loops_wait_and_are_admitted_in_the_end() {
     let kit = Kit::new();
-    let left = AtomicI64::new(i64::MAX);
+    let left = [AtomicI64::new(i64::MAX), AtomicI64::new(0)];
     let (_inner, outer) = nested_loops(&kit, &left);
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| kit.call(&outer, &[]).unwrap());
-        until("the inner loop", || left.load(SeqCst) < i64::MAX);
+        until("the inner loop", || left[0].load(SeqCst) < i64::MAX);
         let (sender, receiver) = mpsc::channel();
         let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             let mut frames = Vec::new();
@@ -226,7 +230,7 @@ fn inner_loops_wait_and_are_admitted_in_the_end() {
         let Some(Outcome::Done { relaxed: true, waited }) = ticket.wait(DEADLINE) else { panic!("not relaxed") };
         assert!(waited >= PATIENCE);
         assert_eq!(receiver.recv().unwrap(), ["inner", "outer"]);
-        left.store(1, SeqCst);
+        left[1].store(1, SeqCst);
         assert_eq!(thread.join().unwrap(), 7);
     });
 }
@@ -234,17 +238,17 @@ fn inner_loops_wait_and_are_admitted_in_the_end() {
 #[test]
 fn cancelled_requests_do_not_run() {
     let kit = Kit::new();
-    let left = AtomicI64::new(i64::MAX);
+    let left = [AtomicI64::new(i64::MAX), AtomicI64::new(0)];
     let (_inner, outer) = nested_loops(&kit, &left);
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| kit.call(&outer, &[]).unwrap());
-        until("the inner loop", || left.load(SeqCst) < i64::MAX);
+        until("the inner loop", || left[0].load(SeqCst) < i64::MAX);
         for _ in 0..20 {
             let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, |_| panic!("must not run"));
             assert!(ticket.cancel());
             assert_eq!(ticket.wait(DEADLINE), Some(Outcome::Cancelled));
         }
-        left.store(1, SeqCst);
+        left[1].store(1, SeqCst);
         assert_eq!(thread.join().unwrap(), 7);
     });
 }
@@ -376,13 +380,13 @@ fn an_action_may_enter_generated_code() {
         });
         let (sender, receiver) = mpsc::channel();
         commit(&kit, move |stopped| {
-            let left = AtomicI64::new(500);
-            let enter = |unit| world.enter(&trampoline, Callee::Unit(unit, 0), &[cell(&left) as u64], &mut [0; 2]);
+            let left = [AtomicI64::new(500), AtomicI64::new(0)];
+            let enter = |unit| world.enter(&trampoline, Callee::Unit(unit, 0), &[cell(&left[0]) as u64], &mut [0; 2]);
             enter(&callee).unwrap();
             assert_eq!(enter(&fails).unwrap_err().code, TrapCode::Panic);
             let mut frames = 0;
             stopped.walk(|_| frames += 1);
-            sender.send((left.load(SeqCst), frames)).unwrap();
+            sender.send((left[0].load(SeqCst), frames)).unwrap();
         });
         assert_eq!(receiver.recv().unwrap(), (0, 1));
         stop.store(1, SeqCst);
