@@ -34,8 +34,8 @@ use crate::thunks::AbiSignature;
 use frame::FrameLayout;
 use locals::{Home, Locals};
 use place::{Address, Base, index_of};
-use symbols::Symbols;
 pub(crate) use symbols::Numbers;
+use symbols::Symbols;
 use types::machine_type;
 
 pub use frame::{FrameLocal, Location, locations};
@@ -45,6 +45,10 @@ pub use types::{abi_signature, abi_type, tail_signature};
 pub const TRAP_INDEX: &str = "trap_index";
 /// Host function that traps with a message: `(code: i64, message: str)`, does not return.
 pub const TRAP_MESSAGE: &str = "trap_message";
+
+/// Bytes of a frame on either stack; beyond, Cranelift's own sums overflow.
+pub(crate) const MAX_FRAME: u32 = 1 << 30;
+const TOO_MANY_VARIABLES: &str = "its variables need more than 1 GiB of stack";
 
 /// What the translation of a body depends on besides the body.
 #[derive(Clone, Copy)]
@@ -91,8 +95,7 @@ pub(crate) fn translate(
     scratch: &mut FunctionBuilderContext,
 ) -> Result<FrameLayout, CompileError> {
     let fail = |message: String| CompileError { function: Some(body.instance), message };
-    let frame = FrameLayout::of(body, env.layouts, env.linker.hot())
-        .ok_or_else(|| fail("its variables need more than 2 GiB".into()))?;
+    let frame = FrameLayout::of(body, env.layouts, env.linker.hot()).ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
     function.signature = tail_signature(&abi_signature(&body.signature()));
     let mut translator = Translator {
         body,
@@ -107,6 +110,7 @@ pub(crate) fn translate(
         ctx: Value::from_u32(0),
         frame,
         frame_base: None,
+        stack_bytes: 0,
         result_address: None,
         error: None,
     };
@@ -133,6 +137,7 @@ pub(crate) struct Translator<'a, 'f> {
     ctx: Value,
     frame: FrameLayout,
     frame_base: Option<Value>,
+    stack_bytes: u32,
     result_address: Option<Value>,
     error: Option<String>,
 }
@@ -145,8 +150,7 @@ impl Translator<'_, '_> {
             StatementKind::Zero(place) => self.zero_place(place),
             StatementKind::CheckIndex { index, length } => self.check_index(index, length),
             StatementKind::CopyBytes { to, from, bytes } => {
-                let (to, from, bytes) =
-                    (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
+                let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
             StatementKind::Safepoint => self.safepoint(),
@@ -284,7 +288,7 @@ impl Translator<'_, '_> {
 
     fn data_address(&mut self, import: Import) -> Value {
         let data = self.symbols.data(import, self.b.func);
-        self.b.ins().symbol_value(ir::types::I64, data)
+        self.b.ins().func_addr(ir::types::I64, data)
     }
 
     fn trap_if_zero(&mut self, value: Value, code: Trap) {
@@ -293,6 +297,13 @@ impl Translator<'_, '_> {
 
     fn stack_slot(&mut self, layout: Layout) -> ir::StackSlot {
         let align = layout.align.max(1).trailing_zeros() as u8;
+        self.stack_bytes = self.stack_bytes.saturating_add(layout.size);
+        let layout = if self.stack_bytes > MAX_FRAME {
+            self.error.get_or_insert_with(|| TOO_MANY_VARIABLES.into());
+            Layout { size: 0, ..layout }
+        } else {
+            layout
+        };
         let data = StackSlotData::new(StackSlotKind::ExplicitSlot, layout.size, align);
         self.b.create_sized_stack_slot(data)
     }

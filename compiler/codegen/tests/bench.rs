@@ -166,3 +166,13 @@ fn speed_of_calls() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+#[ignore = "prints the code of a function"]
+fn code_of_a_function() {
+    use vaisjit_codegen::unit::dump::{Stage, dump};
+    let isa = isa(OptLevel::Speed).unwrap();
+    for stage in [Stage::Clif, Stage::Asm] {
+        println!("{}", dump(stage, &typical(7), &UnitInput::default(), &TestLayouts, &SLOTS, &*isa).unwrap());
+    }
+}

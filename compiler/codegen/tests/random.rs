@@ -47,8 +47,7 @@ const ARITHMETIC: [BinaryOp; 10] = [
     BinaryOp::Div,
     BinaryOp::Rem,
 ];
-const COMPARISONS: [BinaryOp; 6] =
-    [BinaryOp::Eq, BinaryOp::Ne, BinaryOp::Lt, BinaryOp::Le, BinaryOp::Gt, BinaryOp::Ge];
+const COMPARISONS: [BinaryOp; 6] = [BinaryOp::Eq, BinaryOp::Ne, BinaryOp::Lt, BinaryOp::Le, BinaryOp::Gt, BinaryOp::Ge];
 
 fn pair() -> Ty {
     tuple(&[Ty::i64(), Ty::int(IntKind::U8), Ty::f64()])
@@ -387,7 +386,8 @@ impl Generator<'_> {
             };
             arguments.push(argument);
         }
-        let to = if callee.result.is_aggregate() { self.aggregate_of(callee.result) } else { self.f.temp(callee.result) };
+        let to =
+            if callee.result.is_aggregate() { self.aggregate_of(callee.result) } else { self.f.temp(callee.result) };
         self.f.call_fn(&callee.name, &callee.params, &arguments, &to);
         if to.ty.int_kind().is_some() {
             self.ints.push(to);
@@ -487,7 +487,11 @@ impl Generator<'_> {
         if result.ty == Ty::i64() {
             let mut places = self.ints.clone();
             for place in self.aggregates.clone() {
-                places.extend((0..6).map(|_| self.inside(&place)).filter(|p| !matches!(p.projections.last(), Some(Projection::Index(_)))));
+                places.extend(
+                    (0..6)
+                        .map(|_| self.inside(&place))
+                        .filter(|p| !matches!(p.projections.last(), Some(Projection::Index(_)))),
+                );
             }
             let (mix, part) = (self.f.temp(Ty::i64()), self.f.temp(Ty::i64()));
             self.f.set(&mix, int(17, Ty::i64()));
@@ -509,7 +513,8 @@ impl Generator<'_> {
 }
 
 fn program(random: &mut Random) -> Vec<Body> {
-    let types = [Ty::i64(), Ty::int(IntKind::I8), Ty::int(IntKind::U128), Ty::f32(), Ty::f64(), Ty::bool(), pair(), outer()];
+    let types =
+        [Ty::i64(), Ty::int(IntKind::I8), Ty::int(IntKind::U128), Ty::f32(), Ty::f64(), Ty::bool(), pair(), outer()];
     let mut callees: Vec<Callee> = Vec::new();
     let mut bodies = Vec::new();
     for number in 0..3 {
@@ -549,13 +554,14 @@ fn interpreter_and_machine_code_agree() {
         };
         let arguments = [[0u128, 0], [5, 77], [u128::from(u64::MAX), 3]];
         let expected = arguments.map(|arguments| {
-            let (outcome, bits) =
-                Interp::new(&interpreted, &TestLayouts).run_function(instance("f"), &arguments);
+            let (outcome, bits) = Interp::new(&interpreted, &TestLayouts).run_function(instance("f"), &arguments);
             assert_eq!(outcome.exit, Exit::Status(0), "seed {seed}");
             bits
         });
         for opt in [OptLevel::None, OptLevel::Speed] {
-            for (hot, slots, inline) in [(false, false, false), (true, true, false), (true, false, false), (false, false, true)] {
+            for (hot, slots, inline) in
+                [(false, false, false), (true, true, false), (true, false, false), (false, false, true)]
+            {
                 let linker = TestLinker { hot, slots, inline, library: 0 };
                 let hosts = [("safepoint", never as *const () as usize)];
                 let mut machine = Machine::new(&bodies, linker, opt, &hosts);
@@ -570,6 +576,6 @@ fn interpreter_and_machine_code_agree() {
     }
 }
 
-extern "C" fn never(_: &vaisjit_abi::CallContext) {
+extern "C" fn never(_: &vaisjit_abi::CallContext) -> u8 {
     panic!("nobody asked for a poll");
 }

@@ -5,6 +5,7 @@ use vaisjit_abi::context::FRAME_BLOCK_HEADER;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::{Name, Span};
 
+use super::MAX_FRAME;
 use crate::layout::Layouts;
 use crate::mir::Body;
 
@@ -32,7 +33,7 @@ pub struct FrameLocal {
 }
 
 impl FrameLayout {
-    /// The layout for a body; `None` when it is larger than 2 GiB.
+    /// The layout for a body; `None` when it is larger than a frame may be.
     pub fn of(body: &Body, layouts: &dyn Layouts, hot: bool) -> Option<FrameLayout> {
         let mut frame = FrameLayout::default();
         if !hot || !body.loops.iter().any(|info| info.polled) {
@@ -54,7 +55,7 @@ impl FrameLayout {
             offset += u64::from(layout.size);
         }
         if !frame.locals.is_empty() {
-            frame.size = u32::try_from(offset.next_multiple_of(16)).ok().filter(|size| *size < i32::MAX as u32)?;
+            frame.size = u32::try_from(offset.next_multiple_of(16)).ok().filter(|size| *size <= MAX_FRAME)?;
         }
         Some(frame)
     }

@@ -2,8 +2,8 @@
 
 use cranelift_codegen::ir::{self, types};
 use cranelift_codegen::isa::CallConv;
-use vaisjit_semantics::types::{FloatKind, IntKind, TyKind};
 use vaisjit_semantics::Ty;
+use vaisjit_semantics::types::{FloatKind, IntKind, TyKind};
 
 use crate::mir::Signature;
 use crate::thunks::{AbiSignature, AbiType};

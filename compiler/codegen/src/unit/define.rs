@@ -7,8 +7,9 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use vaisjit_semantics::Instance;
 
 use super::{CompiledFunction, CompiledUnit, MachineFunction, Relocation, RelocationTarget};
-use crate::clif::CompileError;
+use crate::clif::{CompileError, tail_signature};
 use crate::link::Import;
+use crate::thunks::AbiSignature;
 
 /// Defines functions in a module. Those that call each other directly belong into one call.
 pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<CompiledUnit, CompileError> {
@@ -16,13 +17,15 @@ pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<
     let mut own = Vec::with_capacity(functions.len());
     for function in functions {
         let symbol = Import::Function(function.instance).to_string();
-        let id = declare(module, &symbol, Linkage::Export).map_err(|error| failed(function.instance, &error))?;
+        let signature = plain(module);
+        let id =
+            declare(module, &symbol, Linkage::Export, &signature).map_err(|error| failed(function.instance, error))?;
         names.ids.insert(Import::Function(function.instance), Id::Function(id));
         own.push((symbol, id));
     }
     let mut unit = CompiledUnit::default();
     for (function, (symbol, id)) in functions.iter().zip(own) {
-        names.define(function, id, module).map_err(|error| failed(function.instance, &error))?;
+        names.define(function, id, module).map_err(|error| failed(function.instance, error))?;
         unit.functions.push(CompiledFunction {
             instance: function.instance,
             func_id: id,
@@ -36,8 +39,12 @@ pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<
     Ok(unit)
 }
 
-fn failed(instance: Instance, error: &ModuleError) -> CompileError {
-    CompileError { function: Some(instance), message: error.to_string() }
+fn failed(instance: Instance, message: String) -> CompileError {
+    CompileError { function: Some(instance), message }
+}
+
+fn text(error: ModuleError) -> String {
+    error.to_string()
 }
 
 #[derive(Clone, Copy)]
@@ -53,12 +60,12 @@ struct Names {
 }
 
 impl Names {
-    fn define(&mut self, function: &MachineFunction, id: FuncId, module: &mut dyn Module) -> Result<(), ModuleError> {
+    fn define(&mut self, function: &MachineFunction, id: FuncId, module: &mut dyn Module) -> Result<(), String> {
         let mut relocations = Vec::with_capacity(function.relocations.len());
         for relocation in &function.relocations {
             relocations.push(self.relocation(relocation, function, id, module)?);
         }
-        module.define_function_bytes(id, function.align, &function.bytes, &relocations)
+        module.define_function_bytes(id, function.align, &function.bytes, &relocations).map_err(text)
     }
 
     fn relocation(
@@ -67,7 +74,7 @@ impl Names {
         function: &MachineFunction,
         own: FuncId,
         module: &mut dyn Module,
-    ) -> Result<ModuleReloc, ModuleError> {
+    ) -> Result<ModuleReloc, String> {
         let name = match relocation.target {
             RelocationTarget::Own(offset) => ModuleRelocTarget::FunctionOffset(own, offset),
             RelocationTarget::LibCall(call) => ModuleRelocTarget::LibCall(call),
@@ -80,17 +87,24 @@ impl Names {
         Ok(ModuleReloc { offset, kind, name, addend })
     }
 
-    fn id(&mut self, import: &Import, module: &mut dyn Module) -> Result<Id, ModuleError> {
+    fn id(&mut self, import: &Import, module: &mut dyn Module) -> Result<Id, String> {
         if let Some(known) = self.ids.get(import) {
             return Ok(*known);
         }
         let symbol = import.to_string();
         let id = match import {
             Import::Slot(_) | Import::Global(_) | Import::Str(_) => {
-                Id::Data(module.declare_data(&symbol, Linkage::Import, true, false)?)
+                Id::Data(module.declare_data(&symbol, Linkage::Import, true, false).map_err(text)?)
             }
-            Import::Function(_) | Import::Thunk(_) | Import::Leaf(_) | Import::Safepoint => {
-                Id::Function(declare(module, &symbol, Linkage::Import)?)
+            Import::Function(_) | Import::Leaf(_) => {
+                let signature = plain(module);
+                Id::Function(declare(module, &symbol, Linkage::Import, &signature)?)
+            }
+            Import::Thunk(key) => {
+                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&key.signature))?)
+            }
+            Import::Safepoint => {
+                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&AbiSignature::default()))?)
             }
         };
         self.ids.insert(import.clone(), id);
@@ -99,12 +113,21 @@ impl Names {
     }
 }
 
-/// Declares a function. Calls of it are compiled already, so the module need not know its signature.
-fn declare(module: &mut dyn Module, symbol: &str, linkage: Linkage) -> Result<FuncId, ModuleError> {
+/// Calls of functions are compiled already, so the module need not know their signatures.
+fn plain(module: &dyn Module) -> ir::Signature {
+    ir::Signature::new(module.isa().default_call_conv())
+}
+
+fn declare(
+    module: &mut dyn Module,
+    symbol: &str,
+    linkage: Linkage,
+    signature: &ir::Signature,
+) -> Result<FuncId, String> {
     if let Some(cranelift_module::FuncOrDataId::Func(known)) = module.get_name(symbol)
         && linkage == Linkage::Import
     {
         return Ok(known);
     }
-    module.declare_function(symbol, linkage, &ir::Signature::new(module.isa().default_call_conv()))
+    module.declare_function(symbol, linkage, signature).map_err(text)
 }

@@ -161,7 +161,9 @@ impl<'a> Unit<'a> {
         let mut context = Context::for_function(clif);
         self.inline_calls(number, &mut context, env, GROWN)?;
         let function = &mut self.functions[number];
-        if function.frame.size == 0 && is_small(&context.func) {
+        // A polled loop of a hot program is replaced by itself when it is edited, so it stays apart.
+        let polled = env.linker.hot() && function.body.loops.iter().any(|info| info.polled);
+        if !polled && is_small(&context.func) {
             function.small = Some(context.func.clone());
             for _ in 0..UNROLL_ROUNDS {
                 if !self.inline_calls(number, &mut context, env, UNROLLED)? {
