@@ -60,7 +60,8 @@ pub(crate) fn patched(
         }
         match (entry, new) {
             (Some(a), Some(b)) => {
-                let same = a.body.is_some() == b.body.is_some()
+                let same = a.body.is_some()
+                    && b.body.is_some()
                     && a.diagnostics.is_empty()
                     && b.diagnostics.is_empty()
                     && a.requests.is_empty()
@@ -202,15 +203,18 @@ impl Whole<'_, '_> {
             found.extend(entry.diagnostics.iter().cloned());
         }
         let path = world.def(id).path;
+        if world.def(id).kind == DefKind::Struct {
+            found.extend(crate::bodies::field_defaults(world, id));
+        }
         match world.def(id).kind {
-            DefKind::Struct | DefKind::Enum => {
-                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) {
-                    let ty = match world.def(id).kind {
-                        DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
-                        _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
-                    };
-                    self.types.insert(ty);
-                }
+            DefKind::Struct | DefKind::Enum
+                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) =>
+            {
+                let ty = match world.def(id).kind {
+                    DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
+                    _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
+                };
+                self.types.insert(ty);
             }
             DefKind::Global => {
                 if let Some(made) = global_of(world, id) {

@@ -76,10 +76,11 @@ fn check_body(
         let locals = checker.parameters(tree, params);
         for (sig, ty) in sigs.iter().zip(params) {
             if let Some(default) = &sig.default {
-                let known = checker.diagnostics.len();
-                let requests = checker.requests.len();
-                checker.foreign(default, *ty, id.module, default.span);
-                let _ = (known, requests);
+                let scopes = std::mem::replace(&mut checker.frame().scopes, vec![Vec::new()]);
+                let receiver = checker.receiver.take();
+                checker.check_to(default, *ty, crate::check::Why::Binding(sig.name));
+                checker.receiver = receiver;
+                checker.frame().scopes = scopes;
             }
         }
         let value = checker.body(tree);
@@ -92,8 +93,9 @@ fn check_body(
     });
     let ((value, result, mut checker, locals, types), deps) = made;
     let unknown = |ty: Ty| crate::infer::has_variables(ty) || ty == Ty::error();
-    let errors =
-        checker.diagnostics.iter().any(Diagnostic::is_error) || unknown(result) || params.iter().any(|ty| unknown(*ty));
+    let errors = checker.diagnostics.iter().any(Diagnostic::is_error)
+        || unknown(result)
+        || params.iter().chain(instance.arguments.iter()).any(|ty| unknown(*ty));
     let parts: Vec<Ty> = locals.iter().map(|local| checker.frames[0].locals[*local].ty).collect();
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let frame = checker.frames.remove(0);
@@ -379,4 +381,20 @@ pub(crate) fn initial_value(
         requests: checker.requests,
         types,
     }
+}
+
+/// What is wrong with the defaults of a struct's fields.
+pub(crate) fn field_defaults(world: &World<'_>, id: DefId) -> Vec<Diagnostic> {
+    let Some(Interface::Struct(sig)) = world.interface(id) else { return Vec::new() };
+    if !sig.generics.is_empty() || sig.fields.iter().all(|field| field.default.is_none()) {
+        return Vec::new();
+    }
+    let mut checker = Checker::new(world, TypeScope::new(id.module, world.item_id(id)), Ty::unit());
+    for field in &sig.fields {
+        if let Some(default) = &field.default {
+            let value = checker.check_to(default, field.ty, crate::check::Why::Field(field.name));
+            checker.finish_expr(value);
+        }
+    }
+    checker.diagnostics
 }

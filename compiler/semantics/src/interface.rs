@@ -448,22 +448,7 @@ impl Maker<'_, '_> {
             (None, Some(ast::FunctionBody::Expr(_))) => Ty::new(TyKind::Param(Name::new("{result}"))),
             _ => Ty::unit(),
         };
-        if abi == Abi::C && function.body.is_none() {
-            self.must_be_extern(function);
-        }
         Interface::Function(Arc::new(sig))
-    }
-
-    fn must_be_extern(&mut self, function: &ast::Function) {
-        let item = self.world.item(self.id);
-        let plain = matches!(item.kind, ItemKind::Function(_));
-        if plain && !item.attributes.iter().any(|attribute| attribute.name.name == "extern") {
-            let name = function.name.name;
-            let place = Place::item(self.item, function.name.span);
-            let diagnostic = Diagnostic::error(codes::NO_BODY, place, format!("the function `{name}` has no body"))
-                .with_help(format!("if it is a C function, write `N \"C\" {{ F {name}(...) }}`"));
-            self.diagnostics.push(diagnostic);
-        }
     }
 
     /// Refuses a struct that would hold itself.

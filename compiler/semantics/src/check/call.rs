@@ -362,10 +362,11 @@ impl Checker<'_, '_> {
                     self.arguments_alone(arguments);
                     let shown = self.show(ty);
                     let message = format!(
-                        "this `{shown}` takes {} argument{}, but {} are given",
+                        "this `{shown}` takes {} argument{}, but {} {} given",
                         params.len(),
                         plural(params.len()),
-                        arguments.len()
+                        arguments.len(),
+                        if arguments.len() == 1 { "is" } else { "are" }
                     );
                     let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
                     let mut e = self.fail(diagnostic, span);

@@ -163,7 +163,11 @@ impl Checker<'_, '_> {
         let home = std::mem::replace(&mut self.scope.module, module);
         let scopes = std::mem::replace(&mut self.frame().scopes, vec![Vec::new()]);
         let receiver = self.receiver.take();
+        let known = self.diagnostics.len();
         let checked = self.check_to(e, ty, Why::Plain);
+        // What is wrong with it is said where it stands.
+        let checked = if self.diagnostics.len() > known { self.wrong(span) } else { checked };
+        self.diagnostics.truncate(known);
         self.receiver = receiver;
         self.frame().scopes = scopes;
         self.scope.module = home;
