@@ -37,7 +37,7 @@ mod watch;
 mod watch_only;
 mod workspace;
 
-pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure};
+pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure, StrValue};
 pub use driver::Watching;
 pub use engine::{Engine, EngineBuilder, Error, OptLevel};
 pub use events::{Diagnostics, Event};
@@ -56,7 +56,7 @@ pub use workspace::{DiskLoader, LoadError, Loader, MemoryLoader};
 /// Every diagnostic code there is, in the order of the numbers.
 pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
     let mut all: Vec<&CodeInfo> =
-        vaisjit_syntax::codes::CODES.iter().chain(vaisjit_semantics::codes::CODES).chain(codes::CODES).collect();
+        vaisjit_syntax::codes::CODES.iter().chain(codes::CODES).collect();
     all.sort_by_key(|info| info.code);
     all.into_iter()
 }

@@ -98,6 +98,15 @@ impl FunctionMeta {
         }
     }
 
+    /// Where the function's head stands.
+    pub fn head(&self, live: &Live) -> Option<Resolved> {
+        if let Some(frozen) = &self.frozen {
+            return Some(frozen.resolve(Span::default()));
+        }
+        let function = live.checked.functions.get(&self.instance)?;
+        resolve(function.head, &live.sources)
+    }
+
     /// The same with the text kept, before the sources forget it.
     pub fn freeze(&self, sources: &Sources) -> Option<FunctionMeta> {
         let (file, start) = sources.resolve(Place::item(self.item.0, Span::default()))?;

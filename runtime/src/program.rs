@@ -178,21 +178,18 @@ impl ProgramInner {
     pub fn trap(&self, raw: &RawTrap) -> Trap {
         let live = self.live();
         let mut line = None;
-        let frames: Vec<TrapFrame> = raw
-            .frames
-            .iter()
-            .enumerate()
-            .filter_map(|(index, frame)| {
-                let meta = live.meta(&frame.unit, frame.function)?;
-                let resolved = meta.resolve(frame.srcloc, &live.sources);
-                if index == 0 {
-                    line = resolved.as_ref().map(|resolved| resolved.line.clone());
-                }
-                let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
-                let at = resolved.map(|resolved| resolved.at);
-                Some(TrapFrame { function: meta.name(), at, width, version: meta.version })
-            })
-            .collect();
+        let mut frames = Vec::with_capacity(raw.frames.len());
+        for frame in &raw.frames {
+            let Some(meta) = live.meta(&frame.unit, frame.function) else { continue };
+            // A prologue has no place of its own: the function's head stands for it.
+            let resolved = meta.resolve(frame.srcloc, &live.sources).or_else(|| meta.head(&live));
+            if frames.is_empty() {
+                line = resolved.as_ref().map(|resolved| resolved.line.clone());
+            }
+            let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
+            let at = resolved.map(|resolved| resolved.at);
+            frames.push(TrapFrame { function: meta.name(), at, width, version: meta.version });
+        }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),
             (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),

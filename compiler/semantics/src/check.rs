@@ -123,6 +123,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub pending: Vec<Pending>,
     /// Traits that type arguments must implement.
     pub bounds: Vec<(Ty, ItemPath, Span)>,
+    /// Type arguments that do not.
+    pub unmet: Vec<Ty>,
     pub closures: u32,
     /// Set while something from another item is checked in place: all spans are this one.
     pub at: Option<Span>,
@@ -148,6 +150,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             globals: Vec::new(),
             pending: Vec::new(),
             bounds: Vec::new(),
+            unmet: Vec::new(),
             closures: 0,
             at: None,
             recovering: false,

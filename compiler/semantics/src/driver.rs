@@ -116,7 +116,14 @@ impl Changes {
         }
     }
 
-    fn pairwise(&mut self, number: u32, module: &ModuleInput, before: &ModuleInput, table: &ModuleTable, state: &State) {
+    fn pairwise(
+        &mut self,
+        number: u32,
+        module: &ModuleInput,
+        before: &ModuleInput,
+        table: &ModuleTable,
+        state: &State,
+    ) {
         if Arc::ptr_eq(&module.tree, &before.tree) {
             return;
         }
@@ -131,9 +138,19 @@ impl Changes {
     }
 
     /// The module declares other names than before, or in another order.
-    fn renamed(&mut self, number: u32, module: &ModuleInput, before: &ModuleInput, table: &ModuleTable, known: &ModuleTable, state: &State) {
-        let old: FxHashSet<(*const Item, vaisjit_syntax::ItemId)> = before.tree.items.iter().map(|parsed| (Arc::as_ptr(&parsed.item), parsed.id)).collect();
-        let imports = known.imports.iter().map(|i| (&i.module, &i.names)).ne(table.imports.iter().map(|i| (&i.module, &i.names)));
+    fn renamed(
+        &mut self,
+        number: u32,
+        module: &ModuleInput,
+        before: &ModuleInput,
+        table: &ModuleTable,
+        known: &ModuleTable,
+        state: &State,
+    ) {
+        let old: FxHashSet<(*const Item, vaisjit_syntax::ItemId)> =
+            before.tree.items.iter().map(|parsed| (Arc::as_ptr(&parsed.item), parsed.id)).collect();
+        let imports =
+            known.imports.iter().map(|i| (&i.module, &i.names)).ne(table.imports.iter().map(|i| (&i.module, &i.names)));
         for (index, parsed) in module.tree.items.iter().enumerate() {
             if imports || !old.contains(&(Arc::as_ptr(&parsed.item), parsed.id)) {
                 self.item(number, index as u32, table);
@@ -171,7 +188,9 @@ impl Changes {
             }
         }
         self.keys.extend(after.keys().filter(|name| !before.contains_key(*name)).map(|name| Dep::Name(*name)));
-        let impls = |table: &ModuleTable| -> Vec<ItemPath> { table.impls.iter().map(|i| table.defs[*i as usize].path).collect() };
+        let impls = |table: &ModuleTable| -> Vec<ItemPath> {
+            table.impls.iter().map(|i| table.defs[*i as usize].path).collect()
+        };
         if impls(known) != impls(table) {
             self.keys.insert(Dep::Impls);
         }
@@ -202,9 +221,8 @@ impl Changes {
         loop {
             let count = self.paths.len();
             for (path, entry) in state.interfaces.iter() {
-                let touched = |dep: &Dep| {
-                    self.keys.contains(dep) || matches!(dep, Dep::Def(path) if self.paths.contains(path))
-                };
+                let touched =
+                    |dep: &Dep| self.keys.contains(dep) || matches!(dep, Dep::Def(path) if self.paths.contains(path));
                 if !self.paths.contains(path) && entry.deps.iter().any(touched) {
                     self.paths.insert(*path);
                 }
@@ -229,7 +247,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
     let mut bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>> = Vec::with_capacity(world.tables.len());
     let mut redone: Vec<(DefId, Option<Arc<BodyEntry>>)> = Vec::new();
     for module in 0..world.tables.len() as u32 {
-        let kept = state.zip(changes.same.get(module as usize).copied().flatten()).map(|(state, index)| &state.bodies[index]);
+        let kept =
+            state.zip(changes.same.get(module as usize).copied().flatten()).map(|(state, index)| &state.bodies[index]);
         let by_path: FxHashMap<ItemPath, &Arc<BodyEntry>> = match (kept, before) {
             (None, Some((old, _, state))) => old_bodies(old, state, &world.input.modules[module as usize]),
             _ => FxHashMap::default(),
@@ -285,7 +304,9 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
 }
 
 fn old_bodies<'s>(old: &Input, state: &'s State, module: &ModuleInput) -> FxHashMap<ItemPath, &'s Arc<BodyEntry>> {
-    let Some(index) = old.modules.iter().position(|other| other.name == module.name) else { return FxHashMap::default() };
+    let Some(index) = old.modules.iter().position(|other| other.name == module.name) else {
+        return FxHashMap::default();
+    };
     let defs = state.tables[index].defs.iter().zip(state.bodies[index].iter());
     defs.filter_map(|(def, body)| Some((def.path, body.as_ref()?))).collect()
 }
@@ -305,10 +326,16 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
 }
 
 /// The bodies of all generic instances that are called.
-fn instances(world: &World<'_>, state: Option<&State>, bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>], changes: &Changes) -> FxHashMap<Instance, Arc<BodyEntry>> {
+fn instances(
+    world: &World<'_>,
+    state: Option<&State>,
+    bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>],
+    changes: &Changes,
+) -> FxHashMap<Instance, Arc<BodyEntry>> {
     let mut found = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
-    let mut wanted: Vec<Instance> = plain.flat_map(|entry| entry.requests.iter().map(|(instance, _)| *instance)).collect();
+    let mut wanted: Vec<Instance> =
+        plain.flat_map(|entry| entry.requests.iter().map(|(instance, _)| *instance)).collect();
     wanted.extend(assemble::requests_of_globals(world));
     while let Some(instance) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {
@@ -334,13 +361,22 @@ fn depth(instance: Instance) -> usize {
     instance.arguments.iter().map(|ty| ty.to_string().matches('<').count()).max().unwrap_or(0)
 }
 
-fn keep(world: World<'_>, before: Option<&State>, bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>>, instances: Arc<FxHashMap<Instance, Arc<BodyEntry>>>, mut done: Checked, changes: &Changes) -> Checked {
+fn keep(
+    world: World<'_>,
+    before: Option<&State>,
+    bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>>,
+    instances: Arc<FxHashMap<Instance, Arc<BodyEntry>>>,
+    mut done: Checked,
+    changes: &Changes,
+) -> Checked {
     done.bodies_checked = world.bodies_checked.get();
     let tables = world.tables.clone();
     let fresh = world.into_fresh();
     let interfaces = merge(before, &tables, fresh, changes);
     let infers = match before {
-        Some(state) if changes.keys.is_empty() => state.infers || infers(changes.paths.iter().filter_map(|path| interfaces.get(path))),
+        Some(state) if changes.keys.is_empty() => {
+            state.infers || infers(changes.paths.iter().filter_map(|path| interfaces.get(path)))
+        }
         _ => infers(interfaces.values()),
     };
     done.state = Some(Arc::new(State { tables, interfaces, bodies, instances, infers }));
@@ -351,14 +387,20 @@ fn infers<'e>(mut entries: impl Iterator<Item = &'e Arc<Entry>>) -> bool {
     entries.any(|entry| entry.deps.iter().any(|dep| matches!(dep, Dep::Module(_))))
 }
 
-fn merge(before: Option<&State>, tables: &[Arc<ModuleTable>], fresh: FxHashMap<ItemPath, Arc<Entry>>, changes: &Changes) -> Arc<FxHashMap<ItemPath, Arc<Entry>>> {
+fn merge(
+    before: Option<&State>,
+    tables: &[Arc<ModuleTable>],
+    fresh: FxHashMap<ItemPath, Arc<Entry>>,
+    changes: &Changes,
+) -> Arc<FxHashMap<ItemPath, Arc<Entry>>> {
     let Some(state) = before else { return Arc::new(fresh) };
     if fresh.is_empty() {
         return state.interfaces.clone();
     }
     let mut merged: FxHashMap<ItemPath, Arc<Entry>> = (*state.interfaces).clone();
     if !changes.keys.is_empty() {
-        let alive: FxHashSet<ItemPath> = tables.iter().flat_map(|table| table.defs.iter().map(|def| def.path)).collect();
+        let alive: FxHashSet<ItemPath> =
+            tables.iter().flat_map(|table| table.defs.iter().map(|def| def.path)).collect();
         merged.retain(|path, _| alive.contains(path) && !changes.paths.contains(path));
     }
     merged.extend(fresh);

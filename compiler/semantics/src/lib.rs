@@ -9,6 +9,7 @@ mod assemble;
 mod bodies;
 mod check;
 pub mod codes;
+mod conform;
 mod driver;
 pub mod hir;
 mod index;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ariadne::{CharSet, Config, IndexType, Label, Report, ReportKind, Source};
+use ariadne::{Config, IndexType, Label, Report, ReportKind, Source};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
@@ -87,11 +87,7 @@ fn human(diagnostic: &Diagnostic, sources: &Sources, cache: &mut Cache, color: b
         Severity::Warning => ReportKind::Warning,
         Severity::Lint => ReportKind::Advice,
     };
-    let config = Config::default().with_index_type(IndexType::Byte).with_color(color).with_char_set(if color {
-        CharSet::Unicode
-    } else {
-        CharSet::Ascii
-    });
+    let config = Config::default().with_index_type(IndexType::Byte).with_color(color);
     let mut report = Report::build(kind, (file, range.clone()))
         .with_config(config)
         .with_code(diagnostic.code)

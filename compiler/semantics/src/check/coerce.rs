@@ -160,7 +160,8 @@ impl Checker<'_, '_> {
         let (shown_from, shown_to) = (self.show(from), self.show(to));
         let reason = why.describe().map_or(String::new(), |reason| format!(" {reason}"));
         let message = format!("expected `{shown_to}`{reason}, found `{shown_from}`");
-        let mut diagnostic = self.error(codes::MISMATCH, e.span, message).with_text(format!("this is `{shown_from}`"));
+        let at = super::block::last_value(e);
+        let mut diagnostic = self.error(codes::MISMATCH, at, message).with_text(format!("this is `{shown_from}`"));
         if let Why::Argument(function, _, Some(place)) = why {
             diagnostic = diagnostic.with_label(place, format!("`{function}` is declared here"));
         }

@@ -42,7 +42,10 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
             arguments.iter_mut().for_each(expr);
         }
         ExprKind::Function(Callee::Value(value)) => expr(value),
-        ExprKind::Aggregate(parts, _) | ExprKind::Variant(_, parts) | ExprKind::Array(parts) | ExprKind::Closure(_, parts) => {
+        ExprKind::Aggregate(parts, _)
+        | ExprKind::Variant(_, parts)
+        | ExprKind::Array(parts)
+        | ExprKind::Closure(_, parts) => {
             parts.iter_mut().for_each(expr);
         }
         ExprKind::Format(_, pieces) => {
@@ -83,7 +86,9 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
                 expr(&mut arm.body);
             }
         }
-        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => value.iter_mut().for_each(expr),
+        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => {
+            value.iter_mut().for_each(expr)
+        }
         ExprKind::Int(_)
         | ExprKind::Float(_)
         | ExprKind::Bool(_)
@@ -133,7 +138,10 @@ impl Checker<'_, '_> {
     }
 
     fn resolve_type(&mut self, ty: Ty, types: &mut FxHashSet<Ty>) -> Ty {
-        if matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never) {
+        if matches!(
+            ty.kind(),
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never
+        ) {
             return ty;
         }
         let ty = self.table.resolve(ty, true);
@@ -213,7 +221,7 @@ impl Checker<'_, '_> {
             return;
         }
         instance.arguments = TyList::new(&arguments);
-        if arguments.contains(&Ty::error()) {
+        if arguments.iter().any(|ty| *ty == Ty::error() || self.unmet.contains(ty)) {
             return;
         }
         if !self.requests.iter().any(|(known, _)| known == instance) {
@@ -241,7 +249,7 @@ impl Checker<'_, '_> {
     fn check_bounds(&mut self) {
         for (ty, bound, span) in std::mem::take(&mut self.bounds) {
             let ty = self.table.resolve(ty, true);
-            if has_variables(ty) || ty == Ty::error() {
+            if has_variables(ty) || ty == Ty::error() || self.unmet.contains(&ty) {
                 continue;
             }
             if !super::method::traits_of(self.world, ty).contains(&bound) {
@@ -249,6 +257,7 @@ impl Checker<'_, '_> {
                     .error(codes::BOUND, span, format!("`{ty}` does not implement the trait `{}`", bound.name))
                     .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
                 self.report(diagnostic);
+                self.unmet.push(ty);
             }
         }
     }

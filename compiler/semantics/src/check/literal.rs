@@ -99,9 +99,11 @@ impl Checker<'_, '_> {
     ) -> (Vec<Expr>, Vec<u32>) {
         let mut values: Vec<Option<Expr>> = sigs.iter().map(|_| None).collect();
         let mut order = Vec::with_capacity(sigs.len());
+        let mut misnamed = false;
         for field in fields {
             let Some(index) = sigs.iter().position(|sig| sig.name == field.name.name) else {
                 self.check(&field.value, Want::Any);
+                misnamed = true;
                 let names = sigs.iter().map(|sig| sig.name);
                 let diagnostic = self.unknown_field(owner, field.name, names);
                 self.report(diagnostic);
@@ -129,7 +131,7 @@ impl Checker<'_, '_> {
             }
             order.push(index as u32);
         }
-        if !missing.is_empty() && !self.recovering {
+        if !missing.is_empty() && !self.recovering && !misnamed {
             let list: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
             let message = format!("`{owner}` needs the field{} {}", plural(missing.len()), list.join(", "));
             let diagnostic = self.error(codes::MISSING_FIELD, span, message);
@@ -139,7 +141,12 @@ impl Checker<'_, '_> {
         (values, order)
     }
 
-    pub fn unknown_field(&mut self, owner: Name, ident: ast::Ident, names: impl Iterator<Item = Name> + Clone) -> vaisjit_syntax::Diagnostic {
+    pub fn unknown_field(
+        &mut self,
+        owner: Name,
+        ident: ast::Ident,
+        names: impl Iterator<Item = Name> + Clone,
+    ) -> vaisjit_syntax::Diagnostic {
         let message = format!("`{owner}` has no field `{}`", ident.name);
         let diagnostic = self.error(codes::UNKNOWN_FIELD, ident.span, message);
         if let Some(known) = nearest(ident.name, names.clone()) {

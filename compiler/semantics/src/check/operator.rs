@@ -245,7 +245,11 @@ impl Checker<'_, '_> {
 
     fn convert_explicitly(&mut self, value: Expr, from: Ty, to: Ty, span: Span) -> Expr {
         if from == to || matches!(from.kind(), TyKind::Error | TyKind::Never) || to == Ty::error() {
-            return if to == Ty::error() { Expr { ty: to, ..value } } else { Expr { ty: if from == to { from } else { to }, ..value } };
+            return if to == Ty::error() {
+                Expr { ty: to, ..value }
+            } else {
+                Expr { ty: if from == to { from } else { to }, ..value }
+            };
         }
         let (fc, tc) = (self.class(from), self.class(to));
         let made = |kind: CastKind, value: Expr| {
@@ -276,7 +280,9 @@ impl Checker<'_, '_> {
                 let piece = FormatPiece::Value(value, ast::FormatSpec::default());
                 self.make(ExprKind::Format(FormatTarget::Str, vec![piece]), Ty::str(), span)
             }
-            (Class::Other, Class::Int) if matches!(from.kind(), TyKind::Function(..)) => made(CastKind::IntToInt, value),
+            (Class::Other, Class::Int) if matches!(from.kind(), TyKind::Function(..)) => {
+                made(CastKind::IntToInt, value)
+            }
             (Class::Other, Class::Int) if matches!(from.kind(), TyKind::Enum(..)) => match self.variant_number(value) {
                 Some(number) => cast(CastKind::IntToInt, number, to),
                 None => self.bad_cast(from, to, span),

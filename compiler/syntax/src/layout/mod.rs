@@ -25,7 +25,7 @@ const MAX_NESTING: usize = 256;
 const MAX_OPERATORS: u32 = 1000;
 
 /// The most problems told of one item; nobody reads more.
-const MAX_PROBLEMS: usize = 50;
+pub(crate) const MAX_PROBLEMS: usize = 50;
 
 /// The tokens of one item.
 #[derive(Default, Debug)]
@@ -223,8 +223,12 @@ impl<'s> Layout<'s> {
         if raw.kind == Kind::Eof || self.done {
             return true;
         }
-        if self.prefix || raw.start == self.base {
+        if raw.start == self.base {
             return false;
+        }
+        if self.prefix {
+            // An attribute whose bracket is never closed.
+            return raw.first && self.frames.len() > 1 && self.function_starts();
         }
         match self.frames.len() {
             1 if self.chunk.junk => self.item_starts(),
@@ -241,7 +245,9 @@ impl<'s> Layout<'s> {
     fn finish(&mut self) {
         let chunk = &mut self.chunk;
         if self.prefix {
-            if let (Some(first), Some(last)) = (chunk.tokens.first(), chunk.tokens.last()) {
+            if let (Some(first), Some(last), true) =
+                (chunk.tokens.first(), chunk.tokens.last(), chunk.problems.is_empty())
+            {
                 let problem =
                     Problem::new(codes::MISPLACED_ATTRIBUTE, first.1.to(last.1), "no item follows this attribute");
                 chunk.problems.push(problem.text("belongs to nothing"));

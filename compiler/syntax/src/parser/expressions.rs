@@ -1,21 +1,4 @@
 //! Expressions.
-//!
-//! ```text
-//! expression = ternary ("|>" ternary)*
-//! ternary    = binary ("?" expression ":" binary)*
-//! binary     = operand (operator operand | ("as" type) | ".." operand? | "..=" operand?)*     by precedence
-//! operand    = ("-" | "!" | "~" | "*" | "&" "mut"?)* postfix ("as" type)*
-//! postfix    = atom ("(" values ")" | "." name arguments? ("(" values ")")? | "." number | "::" name arguments?
-//!            | "[" expression "]" | "?" | "!" | "{" fields "}")*
-//! atom       = name arguments? | number | string | "true" | "false" | "@" | block | "(" values ")" | closure
-//!            | "[" values "]" | "[" expression ";" expression "]" | if | loop | match | "R" expression?
-//!            | "B" expression? | "C"
-//! if         = "I" expression block ("E" "I" expression block)* ("E" block)?
-//! loop       = "L" block | "L" expression block | "L" pattern ":" expression block
-//! match      = "M" expression "{" (pattern ("I" expression)? "=>" value)* "}"
-//! closure    = "move"? ("|" parameters "|" | "||") ("->" type)? value
-//! value      = expression (assignment expression)?
-//! ```
 
 use chumsky::prelude::*;
 
@@ -38,6 +21,24 @@ pub(super) struct Rules<'t> {
     pub types: Types<'t>,
 }
 
+/// All rules about expressions, and those about statements and types that they need.
+///
+/// ```text
+/// expression = ternary ("|>" ternary)*
+/// ternary    = binary ("?" expression ":" binary)*
+/// binary     = operand (operator operand | ("as" type) | ".." operand? | "..=" operand?)*     by precedence
+/// operand    = ("-" | "!" | "~" | "*" | "&" "mut"?)* postfix ("as" type)*
+/// postfix    = atom ("(" values ")" | "." name arguments? ("(" values ")")? | "." number | "::" name arguments?
+///            | "[" expression "]" | "?" | "!" | "{" fields "}")*
+/// atom       = name arguments? | number | string | "true" | "false" | "@" | block | "(" values ")" | closure
+///            | "[" values "]" | "[" expression ";" expression "]" | if | loop | match | "R" expression?
+///            | "B" expression? | "C"
+/// if         = "I" expression block ("E" "I" expression block)* ("E" block)?
+/// loop       = "L" block | "L" expression block | "L" pattern ":" expression block
+/// match      = "M" expression "{" (pattern ("I" expression)? "=>" value)* "}"
+/// closure    = "move"? ("|" parameters "|" | "||") ("->" type)? value
+/// value      = expression (assignment expression)?
+/// ```
 pub(super) fn rules<'t>() -> Rules<'t> {
     let mut kept = None;
     let expression = recursive(|expression| {
@@ -445,17 +446,18 @@ fn looping<'t>(expression: &Rule<'t, Expr>, block: &Rule<'t, Block>, patterns: &
 fn matching<'t>(expression: &Rule<'t, Expr>, value: &Rule<'t, Expr>, patterns: &Patterns<'t>) -> Rule<'t, ExprKind> {
     let guard = just(Kind::KwI).ignore_then(expression.clone()).or_not();
     let arm = patterns.any.clone().then(guard).then_ignore(just(Kind::FatArrow)).then(value.clone());
-    let arm = arm.map_with(|((pattern, guard), body), seen| Some(Arm { pattern, guard, body, span: seen.span() }));
+    let arm = arm.map_with(|((pattern, guard), body), seen| Arm { pattern, guard, body, span: seen.span() });
     let arm = arm.then_ignore(choice((separator(), just(Kind::RBrace).rewind().ignored())));
-    let skip = skip_until(|kind| matches!(kind, Kind::Newline | Kind::Comma)).then(separators(Kind::Comma)).to(None);
+    let skip = skip_until(|kind| matches!(kind, Kind::Newline | Kind::Comma)).then(separators(Kind::Comma));
+    let skip = skip.map_with(|_, seen| {
+        let span = seen.span();
+        let pattern = Pattern { kind: PatternKind::Error, span };
+        Arm { pattern, guard: None, body: Expr::new(ExprKind::Error, span), span }
+    });
     let arm = arm.labelled(Label::Arm).recover_with(via_parser(skip));
     let arms = separators(Kind::Comma).ignore_then(arm.repeated().collect::<Vec<_>>());
     let arms = arms.delimited_by(just(Kind::LBrace), just(Kind::RBrace));
-    just(Kind::KwM)
-        .ignore_then(expression.clone())
-        .then(arms)
-        .map(|(value, arms)| ExprKind::Match(value, arms.into_iter().flatten().collect()))
-        .boxed()
+    just(Kind::KwM).ignore_then(expression.clone()).then(arms).map(|(value, arms)| ExprKind::Match(value, arms)).boxed()
 }
 
 fn closure<'t>(value: &Rule<'t, Expr>, types: &Types<'t>, patterns: &Patterns<'t>) -> Rule<'t, ExprKind> {

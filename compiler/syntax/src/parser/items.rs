@@ -1,22 +1,4 @@
 //! Items and their members.
-//!
-//! ```text
-//! item      = attribute* (function | struct | enum | trait | impl | extern | import | constant | global | alias)
-//! attribute = ("#[" | "@[") name (string | "(" arguments ")" | "=" argument)? "]"
-//! function  = "F" name generics? "(" parameters ")" ("->" type)? where? (block | "=" value)?
-//! parameter = "self" | "&" "mut"? "self" | attribute* name (":" type)? ("=" expression)? | "..."
-//! generics  = "<" name (":" type ("+" type)*)? ("," ...)* ">"
-//! where     = "where" type ":" type ("+" type)* ("," ...)*
-//! struct    = "S" name generics? where? "{" (field | function)* "}"
-//! enum      = "E" name generics? where? "{" (variant | function)* "}"
-//! trait     = "W" name generics? (":" type ("+" type)*)? where? "{" function* "}"
-//! impl      = "X" generics? type (":" type)? where? "{" function* "}"
-//! extern    = "N" string? "{" function* "}" | ("N" | "X") function
-//! import    = "U" name (("/" | "." | "::") name)* (("." | "::") "{" names "}")?
-//! constant  = "C" name (":" type)? "=" expression
-//! global    = "G" name (":" type)? ("=" expression)?
-//! alias     = "T" name generics? "=" type
-//! ```
 
 use chumsky::prelude::*;
 
@@ -31,6 +13,24 @@ use crate::{Name, Span};
 type Parts = (Vec<Attribute>, ItemKind, Span);
 
 /// One item and nothing behind it.
+///
+/// ```text
+/// item      = attribute* (function | struct | enum | trait | impl | extern | import | constant | global | alias)
+/// attribute = ("#[" | "@[") name (string | "(" arguments ")" | "=" argument)? "]"
+/// function  = "F" name generics? "(" parameters ")" ("->" type)? where? (block | "=" value)?
+/// parameter = "self" | "&" "mut"? "self" | attribute* name (":" type)? ("=" expression)? | "..."
+/// generics  = "<" name (":" type ("+" type)*)? ("," ...)* ">"
+/// where     = "where" type ":" type ("+" type)* ("," ...)*
+/// struct    = "S" name generics? where? "{" (field | function)* "}"
+/// enum      = "E" name generics? where? "{" (variant | function)* "}"
+/// trait     = "W" name generics? (":" type ("+" type)*)? where? "{" function* "}"
+/// impl      = "X" generics? type (":" type)? where? "{" function* "}"
+/// extern    = "N" string? "{" function* "}" | ("N" | "X") function
+/// import    = "U" name (("/" | "." | "::") name)* (("." | "::") "{" names "}")?
+/// constant  = "C" name (":" type)? "=" expression
+/// global    = "G" name (":" type)? ("=" expression)?
+/// alias     = "T" name generics? "=" type
+/// ```
 pub(super) fn item<'t>(rules: &Rules<'t>) -> Rule<'t, Parts> {
     let function = function(rules);
     let kind = choice((
@@ -101,7 +101,10 @@ fn argument(seen: &mut Seen) -> String {
 
 fn function<'t>(rules: &Rules<'t>) -> Rule<'t, Function> {
     let ty = &rules.types.any;
-    let result = just(Kind::Arrow).ignore_then(ty.clone()).or_not();
+    let rest = skip_until(|kind| matches!(kind, Kind::LBrace | Kind::Eq | Kind::Where | Kind::Newline));
+    let rest = none_of([Kind::LBrace, Kind::Eq]).rewind().ignore_then(rest).or_not();
+    let rest = rest.map_with(|_, seen| Type { kind: TypeKind::Infer, span: seen.span() });
+    let result = just(Kind::Arrow).ignore_then(ty.clone().recover_with(via_parser(rest))).or_not();
     let block = rules.block.clone().map(FunctionBody::Block);
     let value = just(Kind::Eq).ignore_then(rules.value.clone()).map(FunctionBody::Expr);
     let head = just(Kind::KwF).ignore_then(name()).then(generics(ty)).then(parameters(rules)).then(result);

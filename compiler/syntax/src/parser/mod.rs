@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use crate::ast::{Attribute, Expr, Ident, Item, ItemKind, StrLiteral, StrPart};
 use crate::codes;
 use crate::layout::problem::Problem;
-use crate::layout::{Chunk, Piece, StringToken, Token};
+use crate::layout::{Chunk, MAX_PROBLEMS, Piece, StringToken, Token};
 use crate::lexer::Kind;
 use crate::{Name, Span};
 pub(crate) use failure::Failure;
@@ -92,6 +92,7 @@ impl<'t> Grammar<'t> {
             problems.retain(|problem| problem.code != codes::MISSING_BODY);
         }
         problems.dedup_by(|a, b| a.span.start == b.span.start && a.code == b.code);
+        problems.truncate(MAX_PROBLEMS);
         let (attributes, kind, head) = output.unwrap_or((Vec::new(), ItemKind::Error, Span::new(0, 0)));
         let docs = crate::ast::Docs(chunk.docs.clone());
         Parsed { item: Item { kind, attributes, docs, head }, problems }

@@ -1,12 +1,4 @@
 //! Patterns.
-//!
-//! ```text
-//! pattern = "|"? single ("|" single)*
-//! single  = "_" | name "@" single | value (".." value? | "..=" value)? | ".." value | "..=" value
-//!         | path ("(" patterns ")" | "{" fields "}")? | "(" patterns ")"
-//! value   = "-"? number | string | "true" | "false" | path
-//! fields  = (name (":" pattern)? | "..") separated by commas or newlines
-//! ```
 
 use chumsky::prelude::*;
 
@@ -25,6 +17,15 @@ pub(super) struct Patterns<'t> {
     pub single: Rule<'t, Pattern>,
 }
 
+/// All rules about patterns.
+///
+/// ```text
+/// pattern = "|"? single ("|" single)*
+/// single  = "_" | name "@" single | value (".." value? | "..=" value)? | ".." value | "..=" value
+///         | path ("(" patterns ")" | "{" fields "}")? | "(" patterns ")"
+/// value   = "-"? number | string | "true" | "false" | path
+/// fields  = (name (":" pattern)? | "..") separated by commas or newlines
+/// ```
 pub(super) fn patterns<'t>(arguments: Rule<'t, Vec<Type>>) -> Patterns<'t> {
     let mut kept = None;
     let any = recursive(|pattern| {

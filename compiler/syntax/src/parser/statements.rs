@@ -1,11 +1,4 @@
 //! Blocks and statements.
-//!
-//! ```text
-//! block     = "{" (statement separator*)* "}"           separator = newline | ";"
-//! statement = pattern (":" type)? (":=" "mut"? | "=") expression | "D" value | "G" global | "C" constant
-//!           | expression (assignment expression)?
-//! assignment = "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "&=" | "|=" | "^=" | "<<=" | ">>="
-//! ```
 
 use chumsky::prelude::*;
 
@@ -16,6 +9,14 @@ use crate::Span;
 use crate::ast::*;
 use crate::lexer::Kind;
 
+/// Blocks.
+///
+/// ```text
+/// block     = "{" (statement separator*)* "}"           separator = newline | ";"
+/// statement = pattern (":" type)? (":=" "mut"? | "=") expression | "D" value | "G" global | "C" constant
+///           | expression (assignment expression)?
+/// assignment = "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "&=" | "|=" | "^=" | "<<=" | ">>="
+/// ```
 pub(super) fn block<'t>(
     expression: &Rule<'t, Expr>,
     value: &Rule<'t, Expr>,
@@ -44,8 +45,8 @@ fn statement<'t>(
     patterns: &Patterns<'t>,
 ) -> Rule<'t, Statement> {
     let defer = just(Kind::KwD).ignore_then(value.clone()).map(StatementKind::Defer);
-    let global = items::global(&expression.clone(), &types.any).map(StatementKind::Global);
-    let constant = items::constant(&expression.clone(), &types.any).map(StatementKind::Const);
+    let global = items::global(expression, &types.any).map(StatementKind::Global);
+    let constant = items::constant(expression, &types.any).map(StatementKind::Const);
     choice((
         named_let(expression, types),
         plain(expression),
@@ -90,10 +91,14 @@ fn type_and_value<'t>(expression: &Rule<'t, Expr>, types: &Types<'t>) -> Rule<'t
     let declared = just(Kind::Colon).ignore_then(types.any.clone());
     let declared = declared.map(Some).then_ignore(choice((just(Kind::Eq), just(Kind::ColonEq))));
     let inferred = just(Kind::ColonEq).to(None);
+    // Even without a value the name is bound, so that its uses are no further errors.
+    let rest = skip_until(|kind| matches!(kind, Kind::Newline | Kind::Semi)).or_not();
+    let rest = rest.map_with(|_, seen| (None, false, Expr::new(ExprKind::Error, seen.span())));
     choice((inferred, declared))
         .then(mutable)
         .then(expression.clone())
         .map(|((ty, mutable), value)| (ty, mutable, value))
+        .recover_with(via_parser(rest))
         .boxed()
 }
 

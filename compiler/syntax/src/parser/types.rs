@@ -1,12 +1,4 @@
 //! Types.
-//!
-//! ```text
-//! type  = "*" type | "&" "mut"? type | "[" type (";" expression)? "]" | "(" types ")"
-//!       | "fn" "(" types ")" ("->" type)? | "dyn" type | "_" | path
-//! path  = name (("." | "::") name)* arguments?
-//! arguments = "<" types ">"
-//! types = (type ("," type)* ","?)?
-//! ```
 
 use chumsky::prelude::*;
 
@@ -32,6 +24,15 @@ pub(super) struct Types<'t> {
     pub arguments: Rule<'t, Vec<Type>>,
 }
 
+/// All rules about types.
+///
+/// ```text
+/// type  = "*" type | "&" "mut"? type | "[" type (";" expression)? "]" | "(" types ")"
+///       | "fn" "(" types ")" ("->" type)? | "dyn" type | "_" | path
+/// path  = name (("." | "::") name)* arguments?
+/// arguments = "<" types ">"
+/// types = (type ("," type)* ","?)?
+/// ```
 pub(super) fn types<'t>(expression: Rule<'t, Expr>) -> Types<'t> {
     let any = recursive(|ty| {
         let ty = ty.boxed();
