@@ -203,14 +203,14 @@ impl Whole<'_, '_> {
         }
         let path = world.def(id).path;
         match world.def(id).kind {
-            DefKind::Struct | DefKind::Enum => {
-                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) {
-                    let ty = match world.def(id).kind {
-                        DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
-                        _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
-                    };
-                    self.types.insert(ty);
-                }
+            DefKind::Struct | DefKind::Enum
+                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) =>
+            {
+                let ty = match world.def(id).kind {
+                    DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
+                    _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
+                };
+                self.types.insert(ty);
             }
             DefKind::Global => {
                 if let Some(made) = global_of(world, id) {

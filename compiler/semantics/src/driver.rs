@@ -38,6 +38,8 @@ pub fn check(input: &Input, previous: Option<(&Input, &Checked)>) -> Checked {
         return run(world, None, &Changes::default());
     };
     let mut changes = Changes::find(input, &tables, old, state);
+    changes.noisy = changes.points(&checked.diagnostics);
+    changes.find_pointing(state);
     // Are the interfaces of the changed declarations as they were?
     let world = World::new(input, tables.clone(), Some(state), changes.paths.clone());
     let moved = changes.compare(&world, state);
@@ -61,6 +63,10 @@ struct Changes {
     keys: FxHashSet<Dep>,
     /// The items that changed, by module.
     items: FxHashMap<u32, FxHashSet<u32>>,
+    /// Items of the texts before that are no more: messages that point at them must be made again.
+    gone: FxHashSet<vaisjit_syntax::ItemId>,
+    /// Is there such a message?
+    noisy: bool,
     /// Where each module was among the old ones, if its names are as they were.
     same: Vec<Option<usize>>,
 }
@@ -87,11 +93,31 @@ impl Changes {
         }
         for (index, module) in old.modules.iter().enumerate() {
             if !input.modules.iter().any(|other| other.name == module.name) {
+                changes.gone.extend(module.tree.items.iter().map(|parsed| parsed.id));
                 changes.names_of(&state.tables[index], state);
                 changes.paths.extend(state.tables[index].defs.iter().map(|def| def.path));
             }
         }
         changes
+    }
+
+    /// Adds the interfaces whose messages point at items that are gone.
+    fn find_pointing(&mut self, state: &State) {
+        if !self.noisy {
+            return;
+        }
+        let pointing = state.interfaces.iter().filter(|(_, entry)| self.points(&entry.diagnostics));
+        let paths: Vec<ItemPath> = pointing.map(|(path, _)| *path).collect();
+        self.paths.extend(paths);
+    }
+
+    /// Does a message point at an item that is gone?
+    fn points(&self, diagnostics: &[vaisjit_syntax::Diagnostic]) -> bool {
+        let gone = |place: &vaisjit_syntax::Place| match place.anchor {
+            vaisjit_syntax::Anchor::Item(item) => self.gone.contains(&item),
+            vaisjit_syntax::Anchor::File(_) => false,
+        };
+        diagnostics.iter().any(|d| gone(&d.primary.place) || d.labels.iter().any(|label| gone(&label.place)))
     }
 
     fn names_of(&mut self, table: &ModuleTable, state: &State) {
@@ -130,6 +156,7 @@ impl Changes {
         for (index, (a, b)) in module.tree.items.iter().zip(&before.tree.items).enumerate() {
             if !Arc::ptr_eq(&a.item, &b.item) || a.id != b.id {
                 self.item(number, index as u32, table);
+                self.gone.insert(b.id);
                 if state.infers {
                     self.keys.insert(Dep::Module(module.name));
                 }
@@ -159,6 +186,7 @@ impl Changes {
         let new: FxHashSet<*const Item> = module.tree.items.iter().map(|parsed| Arc::as_ptr(&parsed.item)).collect();
         for (index, parsed) in before.tree.items.iter().enumerate() {
             if !new.contains(&Arc::as_ptr(&parsed.item)) {
+                self.gone.insert(parsed.id);
                 let range = known.by_item[index].clone();
                 self.paths.extend(known.defs[range.start as usize..range.end as usize].iter().map(|def| def.path));
             }
@@ -235,6 +263,7 @@ impl Changes {
 
     fn touches(&self, entry: &BodyEntry) -> bool {
         !self.keys.is_empty() && entry.deps.iter().any(|dep| self.keys.contains(dep))
+            || self.noisy && self.points(&entry.diagnostics)
     }
 }
 
@@ -258,13 +287,14 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
         if let Some(kept) = kept
             && changed.is_empty()
             && changes.keys.is_empty()
+            && !changes.noisy
         {
             bodies.push(kept.clone());
             continue;
         }
         let table = world.tables[module as usize].clone();
         let mut list = Vec::with_capacity(table.defs.len());
-        if let (Some(kept), true) = (kept, changes.keys.is_empty()) {
+        if let (Some(kept), true) = (kept, changes.keys.is_empty() && !changes.noisy) {
             list.extend(kept.iter().cloned());
             let mut items: Vec<u32> = changed.iter().copied().collect();
             items.sort_unstable();
@@ -291,7 +321,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
         }
         bodies.push(Arc::new(list));
     }
-    let small = changes.keys.is_empty() && changes.same.iter().all(Option::is_some) && before.is_some();
+    let small =
+        changes.keys.is_empty() && !changes.noisy && changes.same.iter().all(Option::is_some) && before.is_some();
     if small
         && let Some((old, checked, state)) = before
         && let Some(done) = assemble::patched(&world, old, checked, state, &bodies, &redone)

@@ -79,10 +79,11 @@ pub(crate) struct ModuleTable {
 impl ModuleTable {
     /// The table of a module; the one before, if every item declares the same names in the same order.
     pub fn build(module: &ModuleInput, before: Option<(&ModuleInput, &Arc<ModuleTable>)>) -> Arc<ModuleTable> {
-        if let Some((old, table)) = before {
-            if old.imports == module.imports && same_names(&old.tree, &module.tree) {
-                return table.clone();
-            }
+        if let Some((old, table)) = before
+            && old.imports == module.imports
+            && same_names(&old.tree, &module.tree)
+        {
+            return table.clone();
         }
         let mut builder = Builder { module: module.name, table: ModuleTable::default() };
         let mut imports = module.imports.iter();

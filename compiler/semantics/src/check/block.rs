@@ -32,7 +32,7 @@ impl Checker<'_, '_> {
             }
             let before = statements.len();
             self.statement(statement, &mut statements);
-            diverges = diverges && before > 0 || statements[before..].iter().any(|s| self.never_ends(s)) || diverges;
+            diverges |= statements[before..].iter().any(|s| self.never_ends(s));
         }
         self.pop_scope();
         let span = self.span(block.span);

@@ -244,10 +244,10 @@ impl Checker<'_, '_> {
     /// A condition: a `bool`, or a number that is not zero.
     pub fn condition(&mut self, e: &ast::Expr) -> Expr {
         let checked = self.value(e);
-        self.to_bool(checked)
+        self.as_condition(checked)
     }
 
-    pub fn to_bool(&mut self, e: Expr) -> Expr {
+    pub fn as_condition(&mut self, e: Expr) -> Expr {
         let ty = self.shallow(e.ty);
         match ty.kind() {
             TyKind::Bool | TyKind::Error | TyKind::Never => e,

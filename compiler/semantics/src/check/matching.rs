@@ -38,9 +38,7 @@ impl Checker<'_, '_> {
         let ty = self.shallow(ty);
         let missing = self.not_covered(&checked, ty);
         if let Some(example) = missing {
-            let needed = want != Want::Nothing
-                && !matches!(result.kind(), TyKind::Unit | TyKind::Error | TyKind::Infer(_))
-                || want != Want::Nothing && matches!(result.kind(), TyKind::Infer(_));
+            let needed = want != Want::Nothing && !matches!(result.kind(), TyKind::Unit | TyKind::Error);
             let message = format!("this match does not cover `{example}`");
             let place = self.place(Span { start: span.start, end: subject.span.end.max(span.start + 1) });
             let help = format!("add an arm: `{example} => ...` or `_ => ...`");
