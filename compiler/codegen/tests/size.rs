@@ -19,7 +19,8 @@ fn a_long_sum_is_lowered() {
 #[test]
 #[ignore = "a measurement"]
 fn cost_of_lowering() {
-    let mut text = String::from("S P { x: i64, y: i64 }\nF main() -> i64 {\n    p := P { x: 1, y: 2 }\n    a := [0; 100]\n");
+    let mut text =
+        String::from("S P { x: i64, y: i64 }\nF main() -> i64 {\n    p := P { x: 1, y: 2 }\n    a := [0; 100]\n");
     let count = 4000;
     for n in 0..count / 4 {
         text += &format!("    p.x = p.x * 3 + p.y\n    a[{}] = p.x\n    I p.x > {n} {{ p.y += 1 }}\n", n % 100);

@@ -47,9 +47,7 @@ fn ended(outcome: &Outcome, sources: &Sources) -> String {
 
 fn executed(source: &str) -> String {
     match source::run(source) {
-        Ok((outcome, sources)) => {
-            marked("#>", &outcome.output) + &marked("#=", &ended(&outcome, &sources))
-        }
+        Ok((outcome, sources)) => marked("#>", &outcome.output) + &marked("#=", &ended(&outcome, &sources)),
         Err(error) => marked("#= failed:", &error),
     }
 }

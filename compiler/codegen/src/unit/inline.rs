@@ -107,9 +107,9 @@ struct Unit<'a> {
 impl<'a> Unit<'a> {
     fn new(input: &UnitInput<'a>) -> Unit<'a> {
         let mut unit = Unit { functions: Vec::new(), by_instance: FxHashMap::default(), numbers: Numbers::default() };
-        for body in input.functions.iter().chain(&input.inline) {
+        for (index, body) in input.functions.iter().chain(&input.inline).enumerate() {
             let number = unit.functions.len();
-            if unit.by_instance.contains_key(&body.instance) {
+            if index >= input.functions.len() && unit.by_instance.contains_key(&body.instance) {
                 continue;
             }
             unit.by_instance.insert(body.instance, number);

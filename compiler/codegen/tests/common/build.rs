@@ -200,7 +200,7 @@ impl FnBuilder {
 
     pub fn call(&mut self, callee: Callee, arguments: &[Operand], result: Option<&Place>, result_ty: Ty) {
         let arguments = arguments.iter().cloned().collect();
-        self.push(StatementKind::Call(Call { callee, arguments, result: result.cloned(), result_ty }));
+        self.push(StatementKind::Call(Box::new(Call { callee, arguments, result: result.cloned(), result_ty })));
     }
 
     /// A call of a function of the program.
