@@ -6,7 +6,7 @@ mod project;
 mod stream;
 
 pub use process::{Finished, Run, run_to_end};
-pub use project::Project;
+pub use project::{Project, replaced};
 
 use std::time::Duration;
 
