@@ -53,7 +53,7 @@ impl HostTable {
         for (name, signature, address) in crate::code::host_traps() {
             add(name, signature, HostTarget::Native(address), HostFlags::default())?;
         }
-        for (name, closure, flags) in crate::hot::functions(engine, &program.unwrap_or_default()) {
+        for (name, closure, flags) in crate::hot::functions(&program.unwrap_or_default()) {
             add(name, &closure.signature.clone(), HostTarget::Closure(closure), flags)?;
         }
         for (name, closure) in engine.functions.iter() {

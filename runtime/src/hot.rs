@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use vaisjit_abi::HostFlags;
 
-use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
+use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
 use crate::driver::{Driver, Watching};
-use crate::engine::Engine;
 use crate::events::Event;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 
@@ -125,8 +124,7 @@ fn take_one(counter: &AtomicU64) -> bool {
 }
 
 /// The host functions of `std/hot` for one program; without a program they can only be declared.
-pub(crate) fn functions(engine: &Engine, program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
-    let _ = engine;
+pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
     let plain = HostFlags::default();
     let safepoint = HostFlags { safepoint: true, ..plain };
     let with = |program: &Weak<ProgramInner>| {
@@ -136,6 +134,7 @@ pub(crate) fn functions(engine: &Engine, program: &Weak<ProgramInner>) -> Vec<(&
     let (init, start, check, reload) = (with(program), with(program), with(program), with(program));
     let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
     let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
+    let argument = with(program);
     vec![
         ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
         ("hot_start", (move |path: &str| start().map(|p| p.start_watching(path, false))).into_host_closure(), plain),
@@ -151,6 +150,7 @@ pub(crate) fn functions(engine: &Engine, program: &Weak<ProgramInner>) -> Vec<(&
             plain,
         ),
         ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
+        ("args", (move |number: i64| argument().map(|p| p.argument(number))).into_host_closure(), plain),
         ("hot_turn", (move || turn().map(|p| p.hot_turn())).into_host_closure(), safepoint),
         (
             "exit",
@@ -176,6 +176,17 @@ impl ProgramInner {
             *lock(&self.control.watching) = Some(Driver::start(self));
         }
         if exists { 0 } else { -1 }
+    }
+
+    /// `args(n)`: 0 is the program's file, then come the arguments; an empty text beyond them.
+    fn argument(&self, number: i64) -> StrValue {
+        let arguments = &self.engine.options.arguments;
+        let text = match usize::try_from(number) {
+            Ok(0) => self.root.display().to_string(),
+            Ok(number) => arguments.get(number - 1).cloned().unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        StrValue(self.linkage().string(&text.into()))
     }
 
     fn hot_check(self: &Arc<Self>) -> i64 {

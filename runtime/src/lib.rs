@@ -37,7 +37,7 @@ mod watch;
 mod watch_only;
 mod workspace;
 
-pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure};
+pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure, StrValue};
 pub use driver::Watching;
 pub use engine::{Engine, EngineBuilder, Error, OptLevel};
 pub use events::{Diagnostics, Event};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
 use vaisjit_codegen::mir::Signature;
+use vaisjit_codegen::unit::InlinedLocation;
 use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
 use vaisjit_syntax::{Place, Sources, Span, source::position_in};
@@ -61,6 +62,8 @@ pub(crate) struct FunctionMeta {
     pub version: u64,
     /// Places by source location number, from 1.
     pub locations: Arc<[Location]>,
+    /// Places in bodies inlined into it; their numbers follow those of `locations`.
+    pub inlined: Arc<[InlinedLocation]>,
     /// What the spans count from.
     pub item: hir::BodyItem,
     /// Its text, once newer code has replaced it and the sources no longer hold it.
@@ -87,6 +90,11 @@ impl FunctionMeta {
     /// The name people know it by.
     pub fn name(&self) -> String {
         self.instance.path.name.to_string()
+    }
+
+    /// The inlined place a number stands for.
+    pub fn inlined(&self, number: u32) -> Option<&InlinedLocation> {
+        self.inlined.get((number as usize).checked_sub(self.locations.len() + 1)?)
     }
 
     /// Where a source location number points.
@@ -118,6 +126,7 @@ impl FunctionMeta {
             instance: self.instance,
             version: self.version,
             locations: self.locations.clone(),
+            inlined: self.inlined.clone(),
             item: self.item,
             frozen: Some(Frozen { path: file.path.clone(), text, line }),
         })

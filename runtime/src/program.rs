@@ -21,7 +21,7 @@ use crate::history::History;
 use crate::host::HostTable;
 use crate::hot::Control;
 use crate::linkage::Linkage;
-use crate::live::Live;
+use crate::live::{FunctionMeta, Live};
 use crate::reload::links::Links;
 use crate::reload::prepare::Mode;
 use crate::trap::{Trap, TrapFrame};
@@ -179,16 +179,26 @@ impl ProgramInner {
         let live = self.live();
         let mut line = None;
         let mut frames = Vec::with_capacity(raw.frames.len());
-        for frame in &raw.frames {
-            let Some(meta) = live.meta(&frame.unit, frame.function) else { continue };
+        let mut push = |meta: &FunctionMeta, number: u32, version: u64| {
             // A prologue has no place of its own: the function's head stands for it.
-            let resolved = meta.resolve(frame.srcloc, &live.sources).or_else(|| meta.head(&live));
+            let resolved = meta.resolve(number, &live.sources).or_else(|| meta.head(&live));
             if frames.is_empty() {
                 line = resolved.as_ref().map(|resolved| resolved.line.clone());
             }
             let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
             let at = resolved.map(|resolved| resolved.at);
-            frames.push(TrapFrame { function: meta.name(), at, width, version: meta.version });
+            frames.push(TrapFrame { function: meta.name(), at, width, version });
+        };
+        for frame in &raw.frames {
+            let Some(meta) = live.meta(&frame.unit, frame.function) else { continue };
+            let mut number = frame.srcloc;
+            while let Some(inlined) = meta.inlined(number) {
+                if let Some(callee) = live.functions.get(&inlined.instance) {
+                    push(&callee.meta, inlined.location, meta.version);
+                }
+                number = inlined.call;
+            }
+            push(meta, number, meta.version);
         }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),

@@ -288,7 +288,7 @@ impl Translator<'_, '_> {
 
     fn data_address(&mut self, import: Import) -> Value {
         let data = self.symbols.data(import, self.b.func);
-        self.b.ins().symbol_value(ir::types::I64, data)
+        self.b.ins().func_addr(ir::types::I64, data)
     }
 
     fn trap_if_zero(&mut self, value: Value, code: Trap) {

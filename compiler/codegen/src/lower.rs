@@ -21,6 +21,7 @@ mod scan;
 use std::fmt;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use vaisjit_semantics::{Checked, Ty, hir};
 use vaisjit_syntax::Span;
 
@@ -117,6 +118,8 @@ struct Lowerer<'a> {
     b: Builder,
     /// MIR locals by HIR local.
     locals: Vec<Local>,
+    /// Locals whose address is taken: writing them in parts may be seen.
+    exposed: FxHashSet<Local>,
     loops: Vec<LoopFrame>,
     defers: Vec<defers::Deferred<'a>>,
     /// Where returns go when there are deferred blocks to run.
@@ -130,6 +133,8 @@ impl<'a> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
         let mut b = Builder::new(hir);
         let locals = declare_locals(hir, &facts, &mut b);
+        let taken = hir.locals.iter().filter(|(id, _)| facts.address_taken(*id));
+        let exposed = taken.map(|(id, _)| locals[u32::from(id.into_raw()) as usize]).collect();
         Lowerer {
             hir,
             program,
@@ -138,6 +143,7 @@ impl<'a> Lowerer<'a> {
             facts,
             b,
             locals,
+            exposed,
             loops: Vec::new(),
             defers: Vec::new(),
             epilogue: None,

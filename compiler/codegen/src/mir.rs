@@ -118,7 +118,7 @@ pub enum StatementKind {
     /// `place = value`; aggregates are copied byte by byte, and source and target do not overlap partly.
     Assign(Place, Rvalue),
     /// A call; the result place is absent for unit and never.
-    Call(Call),
+    Call(Box<Call>),
     /// Sets all bytes of a place to zero.
     Zero(Place),
     /// Traps with `IndexOutOfBounds` unless `0 <= index < length`; both are `i64`.

@@ -104,13 +104,14 @@ static SWAP: AtomicUsize = AtomicUsize::new(0);
 static CODE: AtomicUsize = AtomicUsize::new(0);
 
 /// Publishes new code after three turns of the loop that polls.
-extern "C" fn swap_later(context: &CallContext) {
+extern "C" fn swap_later(context: &CallContext) -> u8 {
     if TURNS.fetch_add(1, Ordering::Relaxed) == 2 {
         let slot = SWAP.load(Ordering::Relaxed) as *mut usize;
         // SAFETY: the test stored the address of a slot of the running machine.
         unsafe { slot.write(CODE.load(Ordering::Relaxed)) };
         context.poll.store(0, Ordering::Relaxed);
     }
+    0
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn a_slot_swapped_at_a_safepoint_is_seen_by_the_running_loop() {
 static SEEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Reads the local at offset 16 of the innermost block on the data stack and adds ten to it.
-extern "C" fn look_at_frame(context: &CallContext) {
+extern "C" fn look_at_frame(context: &CallContext) -> u8 {
     // SAFETY: the caller has one block of 32 bytes on the data stack.
     unsafe {
         let block = (context.data_top - 32) as *const FrameBlock;
@@ -148,6 +149,7 @@ extern "C" fn look_at_frame(context: &CallContext) {
         *i += 10;
     }
     context.poll.store(0, Ordering::Relaxed);
+    0
 }
 
 #[test]
@@ -176,9 +178,15 @@ fn make() -> Body {
     let (result, a, b) = (f.result(), f.param(0), f.param(1));
     let at = field(&result, 1, inner);
     f.set(&field(&result, 0, i64()), c(&a));
-    f.set(&field(&at, 0, Ty::int(vaisjit_semantics::types::IntKind::I32)), int(7, Ty::int(vaisjit_semantics::types::IntKind::I32)));
+    f.set(
+        &field(&at, 0, Ty::int(vaisjit_semantics::types::IntKind::I32)),
+        int(7, Ty::int(vaisjit_semantics::types::IntKind::I32)),
+    );
     f.set(&field(&at, 1, Ty::f64()), c(&b));
-    f.set(&field(&result, 2, Ty::int(vaisjit_semantics::types::IntKind::U8)), int(255, Ty::int(vaisjit_semantics::types::IntKind::U8)));
+    f.set(
+        &field(&result, 2, Ty::int(vaisjit_semantics::types::IntKind::U8)),
+        int(255, Ty::int(vaisjit_semantics::types::IntKind::U8)),
+    );
     f.ret();
     f.done()
 }
@@ -351,7 +359,9 @@ fn variadic_arguments_are_promoted() {
     let input = UnitInput { functions: vec![&body], inline: vec![] };
     let isa = isa(OptLevel::Speed).unwrap();
     let functions = Compiler::default().compile(&input, &TestLayouts, &DIRECT, &*isa).unwrap();
-    let Some(Import::Thunk(key)) = functions[0].imports.iter().find(|i| matches!(i, Import::Thunk(_))) else { panic!() };
+    let Some(Import::Thunk(key)) = functions[0].imports.iter().find(|i| matches!(i, Import::Thunk(_))) else {
+        panic!()
+    };
     use vaisjit_codegen::thunks::AbiType::*;
     assert_eq!(key.signature.params.to_vec(), [I64, I32, I32, F64, I32, I64]);
     assert_eq!(key.signature.result, Some(I32));
@@ -422,7 +432,8 @@ fn copying_bytes_that_overlap() {
 
 #[test]
 fn same_input_same_code_on_any_number_of_threads() {
-    let mut bodies: Vec<Body> = vec![fib(), use_all(true), make(), twice(), arrays(100), looping(true), times("step", 3)];
+    let mut bodies: Vec<Body> =
+        vec![fib(), use_all(true), make(), twice(), arrays(100), looping(true), times("step", 3)];
     for n in 0..40 {
         bodies.push(times(&format!("f{n}"), n));
     }

@@ -576,6 +576,6 @@ fn interpreter_and_machine_code_agree() {
     }
 }
 
-extern "C" fn never(_: &vaisjit_abi::CallContext) {
+extern "C" fn never(_: &vaisjit_abi::CallContext) -> u8 {
     panic!("nobody asked for a poll");
 }

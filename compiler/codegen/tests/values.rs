@@ -35,7 +35,8 @@ fn is_comparison(op: BinaryOp) -> bool {
 /// Interesting numbers of a width, as sign-extended bits.
 fn samples(kind: IntKind) -> Vec<i128> {
     let bits = kind.bits();
-    let mut samples: Vec<i128> = vec![0, 1, 2, 3, 7, 10, 100, -1, -2, -3, -7, -100, 12345678901234567890123, 0x7fff_ffff_ffff];
+    let mut samples: Vec<i128> =
+        vec![0, 1, 2, 3, 7, 10, 100, -1, -2, -3, -7, -100, 12345678901234567890123, 0x7fff_ffff_ffff];
     for edge in [bits - 1, bits, bits / 2, 31, 63] {
         let edge = 1i128.wrapping_shl(edge);
         samples.extend([edge, edge.wrapping_sub(1), edge.wrapping_add(1), edge.wrapping_neg()]);
@@ -213,9 +214,36 @@ fn integers_convert_to_each_other() {
 }
 
 const FLOATS: [f64; 30] = [
-    0.0, -0.0, 0.5, -0.5, 0.99, 1.0, -1.0, 1.5, 127.0, 127.9, 128.0, -128.9, -129.0, 255.0, 255.9, 256.0, 32767.5,
-    65535.9, 65536.0, 2147483647.5, 4294967295.5, 4294967296.0, 9.3e18, -9.3e18, 1.9e19, 1e38, 4e38, -2e38,
-    f64::INFINITY, f64::NAN,
+    0.0,
+    -0.0,
+    0.5,
+    -0.5,
+    0.99,
+    1.0,
+    -1.0,
+    1.5,
+    127.0,
+    127.9,
+    128.0,
+    -128.9,
+    -129.0,
+    255.0,
+    255.9,
+    256.0,
+    32767.5,
+    65535.9,
+    65536.0,
+    2147483647.5,
+    4294967295.5,
+    4294967296.0,
+    9.3e18,
+    -9.3e18,
+    1.9e19,
+    1e38,
+    4e38,
+    -2e38,
+    f64::INFINITY,
+    f64::NAN,
 ];
 
 macro_rules! float_to_int {

@@ -22,11 +22,29 @@ type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
 
 /// Attributes the language knows.
 const ATTRIBUTES: &[&str] = &[
-    "hot", "inline", "test", "repr", "was", "reserve", "before_reload", "after_reload", "allow", "derive", "reset", "extern",
+    "hot",
+    "inline",
+    "test",
+    "repr",
+    "was",
+    "reserve",
+    "before_reload",
+    "after_reload",
+    "allow",
+    "derive",
+    "reset",
+    "extern",
 ];
 
 /// The result before, with the bodies that were checked again; `None` when more than bodies may have changed.
-pub(crate) fn patched(world: &World<'_>, old: &Input, before: &Checked, state: &State, bodies: &Bodies, redone: &[(DefId, Option<Arc<BodyEntry>>)]) -> Option<Checked> {
+pub(crate) fn patched(
+    world: &World<'_>,
+    old: &Input,
+    before: &Checked,
+    state: &State,
+    bodies: &Bodies,
+    redone: &[(DefId, Option<Arc<BodyEntry>>)],
+) -> Option<Checked> {
     let quiet = |id: DefId| {
         let path = world.def(id).path;
         let new = world.entry(id).is_none_or(|entry| entry.diagnostics.is_empty());
@@ -42,7 +60,8 @@ pub(crate) fn patched(world: &World<'_>, old: &Input, before: &Checked, state: &
         }
         match (entry, new) {
             (Some(a), Some(b)) => {
-                let same = a.body.is_some() == b.body.is_some()
+                let same = a.body.is_some()
+                    && b.body.is_some()
                     && a.diagnostics.is_empty()
                     && b.diagnostics.is_empty()
                     && a.requests.is_empty()
@@ -116,7 +135,8 @@ fn global_of(world: &World<'_>, id: DefId) -> Option<Initial> {
 
 /// The whole result.
 pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<Instance, Arc<BodyEntry>>) -> Checked {
-    let mut whole = Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
+    let mut whole =
+        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }
@@ -153,7 +173,9 @@ impl Whole<'_, '_> {
             }
             for index in table.by_item[number].clone() {
                 let id = DefId { module, index };
-                if let Some(function) = world.function(id).filter(|_| !matches!(parsed.item.kind, ItemKind::Function(_))) {
+                if let Some(function) =
+                    world.function(id).filter(|_| !matches!(parsed.item.kind, ItemKind::Function(_)))
+                {
                     function.attributes.iter().for_each(|attribute| attribute_check(attribute, parsed.id, &mut found));
                 }
                 self.definition(id, bodies[index as usize].as_ref(), &mut found);
@@ -181,15 +203,18 @@ impl Whole<'_, '_> {
             found.extend(entry.diagnostics.iter().cloned());
         }
         let path = world.def(id).path;
+        if world.def(id).kind == DefKind::Struct {
+            found.extend(crate::bodies::field_defaults(world, id));
+        }
         match world.def(id).kind {
-            DefKind::Struct | DefKind::Enum => {
-                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) {
-                    let ty = match world.def(id).kind {
-                        DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
-                        _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
-                    };
-                    self.types.insert(ty);
-                }
+            DefKind::Struct | DefKind::Enum
+                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) =>
+            {
+                let ty = match world.def(id).kind {
+                    DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
+                    _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
+                };
+                self.types.insert(ty);
             }
             DefKind::Global => {
                 if let Some(made) = global_of(world, id) {
@@ -234,7 +259,14 @@ impl Whole<'_, '_> {
         found.push(diagnostic);
     }
 
-    fn import(&self, module: u32, import: &vaisjit_syntax::ast::Import, target: Option<&Result<Name, String>>, item: vaisjit_syntax::ItemId, found: &mut Vec<Diagnostic>) {
+    fn import(
+        &self,
+        module: u32,
+        import: &vaisjit_syntax::ast::Import,
+        target: Option<&Result<Name, String>>,
+        item: vaisjit_syntax::ItemId,
+        found: &mut Vec<Diagnostic>,
+    ) {
         let place = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
         let place = Place::item(item, place);
         let _ = module;
@@ -243,14 +275,24 @@ impl Whole<'_, '_> {
                 let Some(from) = self.world.modules.get(name) else { return };
                 let table = &self.world.tables[*from as usize];
                 for ident in import.names.iter().flatten() {
-                    let known = table.values.contains_key(&ident.name) || table.types.contains_key(&ident.name) || table.variants.contains_key(&ident.name);
+                    let known = table.values.contains_key(&ident.name)
+                        || table.types.contains_key(&ident.name)
+                        || table.variants.contains_key(&ident.name);
                     if known {
                         continue;
                     }
                     let place = Place::item(item, ident.span);
-                    let mut diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, place, format!("the module `{name}` has no `{}`", ident.name));
-                    if let Some(near) = crate::suggest::nearest(ident.name, table.values.keys().chain(table.types.keys()).copied()) {
-                        diagnostic = diagnostic.with_help(format!("did you mean `{near}`?")).with_suggestion(place, near.as_str());
+                    let mut diagnostic = Diagnostic::error(
+                        codes::UNKNOWN_NAME,
+                        place,
+                        format!("the module `{name}` has no `{}`", ident.name),
+                    );
+                    if let Some(near) =
+                        crate::suggest::nearest(ident.name, table.values.keys().chain(table.types.keys()).copied())
+                    {
+                        diagnostic = diagnostic
+                            .with_help(format!("did you mean `{near}`?"))
+                            .with_suggestion(place, near.as_str());
                     }
                     found.push(diagnostic);
                 }
@@ -282,22 +324,49 @@ impl Whole<'_, '_> {
                 TyKind::Struct(path, arguments) => {
                     let Some(id) = self.world.find(path) else { continue };
                     let Some(Interface::Struct(sig)) = self.world.interface(id) else { continue };
-                    let map = |name: Name| sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied());
-                    let fields: Vec<FieldDef> = sig.fields.iter().map(|field| FieldDef { name: field.name, ty: substitute(field.ty, &map) }).collect();
+                    let map = |name: Name| {
+                        sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied())
+                    };
+                    let fields: Vec<FieldDef> = sig
+                        .fields
+                        .iter()
+                        .map(|field| FieldDef { name: field.name, ty: substitute(field.ty, &map) })
+                        .collect();
                     parts.extend(fields.iter().map(|field| field.ty));
                     let place = self.world.place(id);
-                    structs.push((ty, id, StructDef { fields, repr_c: sig.repr_c, item: BodyItem(self.world.item_id(id)), span: place.span }));
+                    structs.push((
+                        ty,
+                        id,
+                        StructDef {
+                            fields,
+                            repr_c: sig.repr_c,
+                            item: BodyItem(self.world.item_id(id)),
+                            span: place.span,
+                        },
+                    ));
                 }
                 TyKind::Enum(path, arguments) => {
                     let Some(id) = self.world.find(path) else { continue };
                     let Some(Interface::Enum(sig)) = self.world.interface(id) else { continue };
-                    let map = |name: Name| sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied());
-                    let field = |field: &crate::interface::ParamSig| FieldDef { name: field.name, ty: substitute(field.ty, &map) };
-                    let variants: Vec<VariantDef> =
-                        sig.variants.iter().map(|v| VariantDef { name: v.name, fields: v.fields.iter().map(field).collect() }).collect();
+                    let map = |name: Name| {
+                        sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied())
+                    };
+                    let field = |field: &crate::interface::ParamSig| FieldDef {
+                        name: field.name,
+                        ty: substitute(field.ty, &map),
+                    };
+                    let variants: Vec<VariantDef> = sig
+                        .variants
+                        .iter()
+                        .map(|v| VariantDef { name: v.name, fields: v.fields.iter().map(field).collect() })
+                        .collect();
                     parts.extend(variants.iter().flat_map(|v| v.fields.iter().map(|field| field.ty)));
                     let place = self.world.place(id);
-                    enums.push((ty, id, EnumDef { variants, item: BodyItem(self.world.item_id(id)), span: place.span }));
+                    enums.push((
+                        ty,
+                        id,
+                        EnumDef { variants, item: BodyItem(self.world.item_id(id)), span: place.span },
+                    ));
                 }
                 _ => {}
             }
@@ -330,7 +399,10 @@ impl Whole<'_, '_> {
         };
         self.checked.main = Some(Instance::plain(world.def(id).path));
         let Some(Interface::Function(sig)) = world.interface(id) else { return };
-        let good = matches!(sig.result.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Unit | TyKind::Never | TyKind::Error);
+        let good = matches!(
+            sig.result.kind(),
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Unit | TyKind::Never | TyKind::Error
+        );
         let problem = match () {
             () if sig.params.iter().any(|param| param.default.is_none()) => "`main` takes no parameters",
             () if !good => "`main` must give a number or nothing",
@@ -354,13 +426,18 @@ fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut 
     order.push(world.input.modules[module as usize].name);
 }
 
-fn attribute_check(attribute: &vaisjit_syntax::ast::Attribute, item: vaisjit_syntax::ItemId, found: &mut Vec<Diagnostic>) {
+fn attribute_check(
+    attribute: &vaisjit_syntax::ast::Attribute,
+    item: vaisjit_syntax::ItemId,
+    found: &mut Vec<Diagnostic>,
+) {
     let name = attribute.name.name;
     if ATTRIBUTES.contains(&name.as_str()) {
         return;
     }
     let place = Place::item(item, attribute.name.span);
-    let mut diagnostic = Diagnostic::warning(codes::UNKNOWN_ATTRIBUTE, place, format!("there is no attribute `{name}`"));
+    let mut diagnostic =
+        Diagnostic::warning(codes::UNKNOWN_ATTRIBUTE, place, format!("there is no attribute `{name}`"));
     diagnostic.severity = Severity::Warning;
     if let Some(known) = crate::suggest::nearest(name, ATTRIBUTES.iter().map(|known| Name::new(known))) {
         diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());

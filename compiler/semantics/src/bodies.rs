@@ -48,11 +48,21 @@ fn check_function(world: &World<'_>, id: DefId, instance: Instance, sig: &FnSig)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a signature, some of them still unknown")]
-fn check_body(world: &World<'_>, id: DefId, instance: Instance, generics: FxHashMap<Name, Ty>, self_ty: Option<Ty>, params: &[Ty], sigs: &[ParamSig], result: Option<Ty>) -> BodyEntry {
+fn check_body(
+    world: &World<'_>,
+    id: DefId,
+    instance: Instance,
+    generics: FxHashMap<Name, Ty>,
+    self_ty: Option<Ty>,
+    params: &[Ty],
+    sigs: &[ParamSig],
+    result: Option<Ty>,
+) -> BodyEntry {
     world.bodies_checked.set(world.bodies_checked.get() + 1);
     let item = world.item_id(id);
     let tree = world.function(id);
     let made = world.recorded(|| {
+        world.reads(Dep::Def(instance.path));
         let mut scope = TypeScope::new(id.module, item);
         scope.generics = generics;
         scope.self_ty = self_ty;
@@ -66,10 +76,11 @@ fn check_body(world: &World<'_>, id: DefId, instance: Instance, generics: FxHash
         let locals = checker.parameters(tree, params);
         for (sig, ty) in sigs.iter().zip(params) {
             if let Some(default) = &sig.default {
-                let known = checker.diagnostics.len();
-                let requests = checker.requests.len();
-                checker.foreign(default, *ty, id.module, default.span);
-                let _ = (known, requests);
+                let scopes = std::mem::replace(&mut checker.frame().scopes, vec![Vec::new()]);
+                let receiver = checker.receiver.take();
+                checker.check_to(default, *ty, crate::check::Why::Binding(sig.name));
+                checker.receiver = receiver;
+                checker.frame().scopes = scopes;
             }
         }
         let value = checker.body(tree);
@@ -81,7 +92,10 @@ fn check_body(world: &World<'_>, id: DefId, instance: Instance, generics: FxHash
         (Some(value), result, checker, locals, types)
     });
     let ((value, result, mut checker, locals, types), deps) = made;
-    let errors = checker.diagnostics.iter().any(Diagnostic::is_error);
+    let unknown = |ty: Ty| crate::infer::has_variables(ty) || ty == Ty::error();
+    let errors = checker.diagnostics.iter().any(Diagnostic::is_error)
+        || unknown(result)
+        || params.iter().chain(instance.arguments.iter()).any(|ty| unknown(*ty));
     let parts: Vec<Ty> = locals.iter().map(|local| checker.frames[0].locals[*local].ty).collect();
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let frame = checker.frames.remove(0);
@@ -105,7 +119,9 @@ fn check_body(world: &World<'_>, id: DefId, instance: Instance, generics: FxHash
 
 fn attributes(world: &World<'_>, id: DefId) -> (bool, bool) {
     let own = match world.def(id).kind {
-        DefKind::Method { .. } | DefKind::TraitMethod { .. } => world.function(id).map(|function| &function.attributes[..]),
+        DefKind::Method { .. } | DefKind::TraitMethod { .. } => {
+            world.function(id).map(|function| &function.attributes[..])
+        }
         _ => None,
     };
     let item = &world.item(id).attributes[..];
@@ -200,7 +216,8 @@ pub(crate) fn inferred_parameter(world: &World<'_>, id: DefId, index: usize) -> 
             Some(before) if before == ty || ty == Ty::error() => {}
             Some(before) => {
                 let name = tree.params[index].name.name;
-                let message = format!("the calls of `{}` give `{name}` different types: `{before}` and `{ty}`", tree.name.name);
+                let message =
+                    format!("the calls of `{}` give `{name}` different types: `{before}` and `{ty}`", tree.name.name);
                 let own = Place::item(world.item_id(id), tree.params[index].name.span);
                 let diagnostic = Diagnostic::error(codes::PARAMETER_TYPE, own, message)
                     .with_label(place, format!("here it is `{ty}`"))
@@ -214,8 +231,9 @@ pub(crate) fn inferred_parameter(world: &World<'_>, id: DefId, index: usize) -> 
     }
     let name = tree.params[index].name.name;
     let place = Place::item(world.item_id(id), tree.params[index].name.span);
-    let diagnostic = Diagnostic::error(codes::PARAMETER_TYPE, place, format!("nothing says what type the parameter `{name}` has"))
-        .with_help(format!("declare it: `{name}: i64`"));
+    let diagnostic =
+        Diagnostic::error(codes::PARAMETER_TYPE, place, format!("nothing says what type the parameter `{name}` has"))
+            .with_help(format!("declare it: `{name}: i64`"));
     (Ty::error(), vec![diagnostic])
 }
 
@@ -312,7 +330,15 @@ pub(crate) struct Initial {
 }
 
 /// Checks the initial value of a global.
-pub(crate) fn initial_value(world: &World<'_>, scope: &TypeScope, path: ItemPath, global: &ast::Global, declared: Option<Ty>, reset: bool, place: Place) -> Initial {
+pub(crate) fn initial_value(
+    world: &World<'_>,
+    scope: &TypeScope,
+    path: ItemPath,
+    global: &ast::Global,
+    declared: Option<Ty>,
+    reset: bool,
+    place: Place,
+) -> Initial {
     let mut checker = Checker::new(world, scope.clone(), Ty::unit());
     for (name, value) in &scope.consts {
         checker.bind(*name, crate::check::Binding::Const(value.clone()));
@@ -355,4 +381,20 @@ pub(crate) fn initial_value(world: &World<'_>, scope: &TypeScope, path: ItemPath
         requests: checker.requests,
         types,
     }
+}
+
+/// What is wrong with the defaults of a struct's fields.
+pub(crate) fn field_defaults(world: &World<'_>, id: DefId) -> Vec<Diagnostic> {
+    let Some(Interface::Struct(sig)) = world.interface(id) else { return Vec::new() };
+    if !sig.generics.is_empty() || sig.fields.iter().all(|field| field.default.is_none()) {
+        return Vec::new();
+    }
+    let mut checker = Checker::new(world, TypeScope::new(id.module, world.item_id(id)), Ty::unit());
+    for field in &sig.fields {
+        if let Some(default) = &field.default {
+            let value = checker.check_to(default, field.ty, crate::check::Why::Field(field.name));
+            checker.finish_expr(value);
+        }
+    }
+    checker.diagnostics
 }

@@ -97,6 +97,9 @@ impl Frame {
     }
 }
 
+/// The types and spans of a call's arguments.
+pub(crate) type ProbedCall = (Vec<Ty>, Vec<Span>);
+
 /// A widening that waits until the type of a variable is known.
 pub(crate) struct Pending {
     pub from: Ty,
@@ -131,7 +134,7 @@ pub(crate) struct Checker<'w, 'a> {
     /// A part did not parse: unknown names may have been declared there.
     pub recovering: bool,
     /// The function whose calls are recorded, when only its call sites matter.
-    pub probe: Option<(ItemPath, Vec<(Vec<Ty>, Vec<Span>)>)>,
+    pub probe: Option<(ItemPath, Vec<ProbedCall>)>,
 }
 
 impl<'w, 'a> Checker<'w, 'a> {

@@ -28,7 +28,9 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
     if !missing.is_empty() {
         let at = tree.of_trait.as_ref().map_or(tree.target.span, |ty| ty.span);
         let message = format!("`{}` for `{}` lacks {}", of_trait.name, sig.target, missing.join(", "));
-        found.push(Diagnostic::error(codes::TRAIT_IMPL, place(at), message).with_label(world.place(trait_id), "the trait"));
+        found.push(
+            Diagnostic::error(codes::TRAIT_IMPL, place(at), message).with_label(world.place(trait_id), "the trait"),
+        );
     }
     for (sub, own) in tree.methods.iter().enumerate() {
         let Some(position) = wanted.methods.iter().position(|method| method.name.name == own.name.name) else {
@@ -52,7 +54,9 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
 }
 
 fn difference(world: &World<'_>, own: DefId, asked: DefId, target: Ty) -> Option<String> {
-    let (Some(Interface::Function(own)), Some(Interface::Function(asked))) = (world.interface(own), world.interface(asked)) else {
+    let (Some(Interface::Function(own)), Some(Interface::Function(asked))) =
+        (world.interface(own), world.interface(asked))
+    else {
         return None;
     };
     if own.receiver.is_some() != asked.receiver.is_some() {
@@ -85,7 +89,14 @@ fn differ(a: Ty, b: Ty) -> bool {
     !open && a != b
 }
 
-fn supertraits(world: &World<'_>, trait_id: DefId, tree: &ast::Impl, of_trait: ItemPath, place: Place, found: &mut Vec<Diagnostic>) {
+fn supertraits(
+    world: &World<'_>,
+    trait_id: DefId,
+    tree: &ast::Impl,
+    of_trait: ItemPath,
+    place: Place,
+    found: &mut Vec<Diagnostic>,
+) {
     let Some(Interface::Trait(sig)) = world.interface(trait_id) else { return };
     let target = head_name(&tree.target);
     for wanted in &sig.supertraits {
@@ -96,7 +107,8 @@ fn supertraits(world: &World<'_>, trait_id: DefId, tree: &ast::Impl, of_trait: I
             _ => false,
         });
         if !there {
-            let message = format!("`{target}` implements `{}`, so it must implement `{}`, too", of_trait.name, wanted.name);
+            let message =
+                format!("`{target}` implements `{}`, so it must implement `{}`, too", of_trait.name, wanted.name);
             found.push(Diagnostic::error(codes::TRAIT_IMPL, place, message));
         }
     }

@@ -12,7 +12,7 @@ use crate::index::{DefId, DefKind, ModuleTable};
 use crate::interface::{Entry, Interface};
 use crate::program::{Checked, Input, ModuleInput};
 use crate::state::{BodyEntry, State};
-use crate::types::{Instance, ItemPath};
+use crate::types::{Instance, ItemPath, Ty, TyList};
 use crate::world::{Dep, World};
 
 /// Checks a program. With the input and result of the check before, only bodies that an edit can have changed are
@@ -38,6 +38,8 @@ pub fn check(input: &Input, previous: Option<(&Input, &Checked)>) -> Checked {
         return run(world, None, &Changes::default());
     };
     let mut changes = Changes::find(input, &tables, old, state);
+    changes.noisy = changes.points(&checked.diagnostics);
+    changes.find_pointing(state);
     // Are the interfaces of the changed declarations as they were?
     let world = World::new(input, tables.clone(), Some(state), changes.paths.clone());
     let moved = changes.compare(&world, state);
@@ -61,6 +63,10 @@ struct Changes {
     keys: FxHashSet<Dep>,
     /// The items that changed, by module.
     items: FxHashMap<u32, FxHashSet<u32>>,
+    /// Items of the texts before that are no more: messages that point at them must be made again.
+    gone: FxHashSet<vaisjit_syntax::ItemId>,
+    /// Is there such a message?
+    noisy: bool,
     /// Where each module was among the old ones, if its names are as they were.
     same: Vec<Option<usize>>,
 }
@@ -87,11 +93,31 @@ impl Changes {
         }
         for (index, module) in old.modules.iter().enumerate() {
             if !input.modules.iter().any(|other| other.name == module.name) {
+                changes.gone.extend(module.tree.items.iter().map(|parsed| parsed.id));
                 changes.names_of(&state.tables[index], state);
                 changes.paths.extend(state.tables[index].defs.iter().map(|def| def.path));
             }
         }
         changes
+    }
+
+    /// Adds the interfaces whose messages point at items that are gone.
+    fn find_pointing(&mut self, state: &State) {
+        if !self.noisy {
+            return;
+        }
+        let pointing = state.interfaces.iter().filter(|(_, entry)| self.points(&entry.diagnostics));
+        let paths: Vec<ItemPath> = pointing.map(|(path, _)| *path).collect();
+        self.paths.extend(paths);
+    }
+
+    /// Does a message point at an item that is gone?
+    fn points(&self, diagnostics: &[vaisjit_syntax::Diagnostic]) -> bool {
+        let gone = |place: &vaisjit_syntax::Place| match place.anchor {
+            vaisjit_syntax::Anchor::Item(item) => self.gone.contains(&item),
+            vaisjit_syntax::Anchor::File(_) => false,
+        };
+        diagnostics.iter().any(|d| gone(&d.primary.place) || d.labels.iter().any(|label| gone(&label.place)))
     }
 
     fn names_of(&mut self, table: &ModuleTable, state: &State) {
@@ -116,13 +142,21 @@ impl Changes {
         }
     }
 
-    fn pairwise(&mut self, number: u32, module: &ModuleInput, before: &ModuleInput, table: &ModuleTable, state: &State) {
+    fn pairwise(
+        &mut self,
+        number: u32,
+        module: &ModuleInput,
+        before: &ModuleInput,
+        table: &ModuleTable,
+        state: &State,
+    ) {
         if Arc::ptr_eq(&module.tree, &before.tree) {
             return;
         }
         for (index, (a, b)) in module.tree.items.iter().zip(&before.tree.items).enumerate() {
             if !Arc::ptr_eq(&a.item, &b.item) || a.id != b.id {
                 self.item(number, index as u32, table);
+                self.gone.insert(b.id);
                 if state.infers {
                     self.keys.insert(Dep::Module(module.name));
                 }
@@ -131,9 +165,19 @@ impl Changes {
     }
 
     /// The module declares other names than before, or in another order.
-    fn renamed(&mut self, number: u32, module: &ModuleInput, before: &ModuleInput, table: &ModuleTable, known: &ModuleTable, state: &State) {
-        let old: FxHashSet<(*const Item, vaisjit_syntax::ItemId)> = before.tree.items.iter().map(|parsed| (Arc::as_ptr(&parsed.item), parsed.id)).collect();
-        let imports = known.imports.iter().map(|i| (&i.module, &i.names)).ne(table.imports.iter().map(|i| (&i.module, &i.names)));
+    fn renamed(
+        &mut self,
+        number: u32,
+        module: &ModuleInput,
+        before: &ModuleInput,
+        table: &ModuleTable,
+        known: &ModuleTable,
+        state: &State,
+    ) {
+        let old: FxHashSet<(*const Item, vaisjit_syntax::ItemId)> =
+            before.tree.items.iter().map(|parsed| (Arc::as_ptr(&parsed.item), parsed.id)).collect();
+        let imports =
+            known.imports.iter().map(|i| (&i.module, &i.names)).ne(table.imports.iter().map(|i| (&i.module, &i.names)));
         for (index, parsed) in module.tree.items.iter().enumerate() {
             if imports || !old.contains(&(Arc::as_ptr(&parsed.item), parsed.id)) {
                 self.item(number, index as u32, table);
@@ -142,6 +186,7 @@ impl Changes {
         let new: FxHashSet<*const Item> = module.tree.items.iter().map(|parsed| Arc::as_ptr(&parsed.item)).collect();
         for (index, parsed) in before.tree.items.iter().enumerate() {
             if !new.contains(&Arc::as_ptr(&parsed.item)) {
+                self.gone.insert(parsed.id);
                 let range = known.by_item[index].clone();
                 self.paths.extend(known.defs[range.start as usize..range.end as usize].iter().map(|def| def.path));
             }
@@ -171,7 +216,9 @@ impl Changes {
             }
         }
         self.keys.extend(after.keys().filter(|name| !before.contains_key(*name)).map(|name| Dep::Name(*name)));
-        let impls = |table: &ModuleTable| -> Vec<ItemPath> { table.impls.iter().map(|i| table.defs[*i as usize].path).collect() };
+        let impls = |table: &ModuleTable| -> Vec<ItemPath> {
+            table.impls.iter().map(|i| table.defs[*i as usize].path).collect()
+        };
         if impls(known) != impls(table) {
             self.keys.insert(Dep::Impls);
         }
@@ -202,9 +249,8 @@ impl Changes {
         loop {
             let count = self.paths.len();
             for (path, entry) in state.interfaces.iter() {
-                let touched = |dep: &Dep| {
-                    self.keys.contains(dep) || matches!(dep, Dep::Def(path) if self.paths.contains(path))
-                };
+                let touched =
+                    |dep: &Dep| self.keys.contains(dep) || matches!(dep, Dep::Def(path) if self.paths.contains(path));
                 if !self.paths.contains(path) && entry.deps.iter().any(touched) {
                     self.paths.insert(*path);
                 }
@@ -217,6 +263,7 @@ impl Changes {
 
     fn touches(&self, entry: &BodyEntry) -> bool {
         !self.keys.is_empty() && entry.deps.iter().any(|dep| self.keys.contains(dep))
+            || self.noisy && self.points(&entry.diagnostics)
     }
 }
 
@@ -229,7 +276,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
     let mut bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>> = Vec::with_capacity(world.tables.len());
     let mut redone: Vec<(DefId, Option<Arc<BodyEntry>>)> = Vec::new();
     for module in 0..world.tables.len() as u32 {
-        let kept = state.zip(changes.same.get(module as usize).copied().flatten()).map(|(state, index)| &state.bodies[index]);
+        let kept =
+            state.zip(changes.same.get(module as usize).copied().flatten()).map(|(state, index)| &state.bodies[index]);
         let by_path: FxHashMap<ItemPath, &Arc<BodyEntry>> = match (kept, before) {
             (None, Some((old, _, state))) => old_bodies(old, state, &world.input.modules[module as usize]),
             _ => FxHashMap::default(),
@@ -239,13 +287,14 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
         if let Some(kept) = kept
             && changed.is_empty()
             && changes.keys.is_empty()
+            && !changes.noisy
         {
             bodies.push(kept.clone());
             continue;
         }
         let table = world.tables[module as usize].clone();
         let mut list = Vec::with_capacity(table.defs.len());
-        if let (Some(kept), true) = (kept, changes.keys.is_empty()) {
+        if let (Some(kept), true) = (kept, changes.keys.is_empty() && !changes.noisy) {
             list.extend(kept.iter().cloned());
             let mut items: Vec<u32> = changed.iter().copied().collect();
             items.sort_unstable();
@@ -272,7 +321,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
         }
         bodies.push(Arc::new(list));
     }
-    let small = changes.keys.is_empty() && changes.same.iter().all(Option::is_some) && before.is_some();
+    let small =
+        changes.keys.is_empty() && !changes.noisy && changes.same.iter().all(Option::is_some) && before.is_some();
     if small
         && let Some((old, checked, state)) = before
         && let Some(done) = assemble::patched(&world, old, checked, state, &bodies, &redone)
@@ -285,12 +335,14 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
 }
 
 fn old_bodies<'s>(old: &Input, state: &'s State, module: &ModuleInput) -> FxHashMap<ItemPath, &'s Arc<BodyEntry>> {
-    let Some(index) = old.modules.iter().position(|other| other.name == module.name) else { return FxHashMap::default() };
+    let Some(index) = old.modules.iter().position(|other| other.name == module.name) else {
+        return FxHashMap::default();
+    };
     let defs = state.tables[index].defs.iter().zip(state.bodies[index].iter());
     defs.filter_map(|(def, body)| Some((def.path, body.as_ref()?))).collect()
 }
 
-/// The body of a declaration that has one and is not generic.
+/// The body of a declaration that has one; of a generic one just what there is to say about it.
 fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     if !matches!(world.def(id).kind, DefKind::Function | DefKind::Method { .. } | DefKind::TraitMethod { .. }) {
         return None;
@@ -300,15 +352,26 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
         Interface::Function(sig) if sig.generics.is_empty() => {
             check_instance(world, id, Instance::plain(world.def(id).path))
         }
+        // What is wrong whatever the type arguments are: said even when nobody calls it.
+        Interface::Function(sig) => {
+            let unknown = vec![Ty::error(); sig.generics.len()];
+            check_instance(world, id, Instance { path: world.def(id).path, arguments: TyList::new(&unknown) })
+        }
         _ => None,
     }
 }
 
 /// The bodies of all generic instances that are called.
-fn instances(world: &World<'_>, state: Option<&State>, bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>], changes: &Changes) -> FxHashMap<Instance, Arc<BodyEntry>> {
+fn instances(
+    world: &World<'_>,
+    state: Option<&State>,
+    bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>],
+    changes: &Changes,
+) -> FxHashMap<Instance, Arc<BodyEntry>> {
     let mut found = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
-    let mut wanted: Vec<Instance> = plain.flat_map(|entry| entry.requests.iter().map(|(instance, _)| *instance)).collect();
+    let mut wanted: Vec<Instance> =
+        plain.flat_map(|entry| entry.requests.iter().map(|(instance, _)| *instance)).collect();
     wanted.extend(assemble::requests_of_globals(world));
     while let Some(instance) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {
@@ -334,13 +397,22 @@ fn depth(instance: Instance) -> usize {
     instance.arguments.iter().map(|ty| ty.to_string().matches('<').count()).max().unwrap_or(0)
 }
 
-fn keep(world: World<'_>, before: Option<&State>, bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>>, instances: Arc<FxHashMap<Instance, Arc<BodyEntry>>>, mut done: Checked, changes: &Changes) -> Checked {
+fn keep(
+    world: World<'_>,
+    before: Option<&State>,
+    bodies: Vec<Arc<Vec<Option<Arc<BodyEntry>>>>>,
+    instances: Arc<FxHashMap<Instance, Arc<BodyEntry>>>,
+    mut done: Checked,
+    changes: &Changes,
+) -> Checked {
     done.bodies_checked = world.bodies_checked.get();
     let tables = world.tables.clone();
     let fresh = world.into_fresh();
     let interfaces = merge(before, &tables, fresh, changes);
     let infers = match before {
-        Some(state) if changes.keys.is_empty() => state.infers || infers(changes.paths.iter().filter_map(|path| interfaces.get(path))),
+        Some(state) if changes.keys.is_empty() => {
+            state.infers || infers(changes.paths.iter().filter_map(|path| interfaces.get(path)))
+        }
         _ => infers(interfaces.values()),
     };
     done.state = Some(Arc::new(State { tables, interfaces, bodies, instances, infers }));
@@ -351,14 +423,20 @@ fn infers<'e>(mut entries: impl Iterator<Item = &'e Arc<Entry>>) -> bool {
     entries.any(|entry| entry.deps.iter().any(|dep| matches!(dep, Dep::Module(_))))
 }
 
-fn merge(before: Option<&State>, tables: &[Arc<ModuleTable>], fresh: FxHashMap<ItemPath, Arc<Entry>>, changes: &Changes) -> Arc<FxHashMap<ItemPath, Arc<Entry>>> {
+fn merge(
+    before: Option<&State>,
+    tables: &[Arc<ModuleTable>],
+    fresh: FxHashMap<ItemPath, Arc<Entry>>,
+    changes: &Changes,
+) -> Arc<FxHashMap<ItemPath, Arc<Entry>>> {
     let Some(state) = before else { return Arc::new(fresh) };
     if fresh.is_empty() {
         return state.interfaces.clone();
     }
     let mut merged: FxHashMap<ItemPath, Arc<Entry>> = (*state.interfaces).clone();
     if !changes.keys.is_empty() {
-        let alive: FxHashSet<ItemPath> = tables.iter().flat_map(|table| table.defs.iter().map(|def| def.path)).collect();
+        let alive: FxHashSet<ItemPath> =
+            tables.iter().flat_map(|table| table.defs.iter().map(|def| def.path)).collect();
         merged.retain(|path, _| alive.contains(path) && !changes.paths.contains(path));
     }
     merged.extend(fresh);

@@ -176,7 +176,7 @@ pub enum ExprKind {
     Assign(Expr, Expr),
     /// `place op= e`
     AssignOp(BinaryOp, Expr, Expr),
-    /// A function made here, with the values it captured.
+    /// A function made here, with the values it captured: they are its body's first parameters, before its own.
     Closure(Arc<Body>, Vec<Expr>),
     /// `assert`, `panic`: stops the program with a trap; the message is a `str`.
     Trap(vaisjit_abi::TrapCode, Option<Expr>),

@@ -79,10 +79,11 @@ pub(crate) struct ModuleTable {
 impl ModuleTable {
     /// The table of a module; the one before, if every item declares the same names in the same order.
     pub fn build(module: &ModuleInput, before: Option<(&ModuleInput, &Arc<ModuleTable>)>) -> Arc<ModuleTable> {
-        if let Some((old, table)) = before {
-            if old.imports == module.imports && same_names(&old.tree, &module.tree) {
-                return table.clone();
-            }
+        if let Some((old, table)) = before
+            && old.imports == module.imports
+            && same_names(&old.tree, &module.tree)
+        {
+            return table.clone();
         }
         let mut builder = Builder { module: module.name, table: ModuleTable::default() };
         let mut imports = module.imports.iter();
@@ -105,7 +106,11 @@ impl ModuleTable {
 fn same_names(old: &Arc<Module>, new: &Arc<Module>) -> bool {
     Arc::ptr_eq(old, new)
         || old.items.len() == new.items.len()
-            && old.items.iter().zip(&new.items).all(|(a, b)| Arc::ptr_eq(&a.item, &b.item) || declares_same(&a.item, &b.item))
+            && old
+                .items
+                .iter()
+                .zip(&new.items)
+                .all(|(a, b)| Arc::ptr_eq(&a.item, &b.item) || declares_same(&a.item, &b.item))
 }
 
 /// Do two items declare the same names, in the same order?
@@ -114,9 +119,7 @@ fn declares_same(a: &Item, b: &Item) -> bool {
         functions.iter().map(|function| function.name.name)
     }
     match (&a.kind, &b.kind) {
-        (ItemKind::Function(f), ItemKind::Function(g)) => {
-            f.name == g.name && f.body.is_some() == g.body.is_some()
-        }
+        (ItemKind::Function(f), ItemKind::Function(g)) => f.name == g.name && f.body.is_some() == g.body.is_some(),
         (ItemKind::Struct(s), ItemKind::Struct(t)) => s.name == t.name && names(&s.methods).eq(names(&t.methods)),
         (ItemKind::Enum(s), ItemKind::Enum(t)) => {
             s.name == t.name
@@ -216,7 +219,10 @@ impl Builder {
             let name = method.name.name;
             let def = self.push(&format!("{prefix}.{name}"), number, sub as u32, DefKind::Method { owner });
             let known = self.table.methods.entry((target, name)).or_default();
-            let twin = known.iter().copied().find(|other| self.table.defs[*other as usize].path == self.table.defs[def as usize].path);
+            let twin = known
+                .iter()
+                .copied()
+                .find(|other| self.table.defs[*other as usize].path == self.table.defs[def as usize].path);
             known.push(def);
             if let Some(twin) = twin {
                 self.table.duplicates.push((def, twin));

@@ -173,12 +173,13 @@ impl Maker<'_, '_> {
             }
             (DefKind::Const, ItemKind::Const(def)) => self.constant(def),
             (DefKind::Global, ItemKind::Global(def)) => self.global(def),
-            (DefKind::Function | DefKind::C | DefKind::Host | DefKind::Method { .. } | DefKind::TraitMethod { .. }, _) => {
-                match self.world.function(self.id) {
-                    Some(function) => self.function(function),
-                    None => Interface::Error,
-                }
-            }
+            (
+                DefKind::Function | DefKind::C | DefKind::Host | DefKind::Method { .. } | DefKind::TraitMethod { .. },
+                _,
+            ) => match self.world.function(self.id) {
+                Some(function) => self.function(function),
+                None => Interface::Error,
+            },
             _ => Interface::Error,
         }
     }
@@ -192,7 +193,11 @@ impl Maker<'_, '_> {
     }
 
     /// The scope of a declaration's generic parameters and their bounds.
-    fn generics(&mut self, generics: &ast::Generics, outer: Option<(TypeScope, Vec<GenericSig>)>) -> (TypeScope, Vec<GenericSig>) {
+    fn generics(
+        &mut self,
+        generics: &ast::Generics,
+        outer: Option<(TypeScope, Vec<GenericSig>)>,
+    ) -> (TypeScope, Vec<GenericSig>) {
         let (mut scope, mut sigs) = outer.unwrap_or_else(|| (self.scope(), Vec::new()));
         for param in &generics.params {
             scope.generics.insert(param.name.name, Ty::new(TyKind::Param(param.name.name)));
@@ -244,8 +249,9 @@ impl Maker<'_, '_> {
             if let Some(first) = seen.insert(field.name.name, field.name) {
                 let name = field.name.name;
                 let place = Place::item(self.item, field.name.span);
-                let diagnostic = Diagnostic::error(codes::DUPLICATE, place, format!("the field `{name}` is declared twice"))
-                    .with_label(Place::item(self.item, first.span), "first here");
+                let diagnostic =
+                    Diagnostic::error(codes::DUPLICATE, place, format!("the field `{name}` is declared twice"))
+                        .with_label(Place::item(self.item, first.span), "first here");
                 self.diagnostics.push(diagnostic);
             } else {
                 sigs.push(ParamSig { name: field.name.name, ty, default: field.default.clone() });
@@ -298,7 +304,12 @@ impl Maker<'_, '_> {
     }
 
     /// `X Pair { ... }` of a generic struct: the parameters are those of the struct.
-    fn bare_generic_target(&mut self, def: &ast::Impl, scope: &mut TypeScope, generics: &mut Vec<GenericSig>) -> Option<Ty> {
+    fn bare_generic_target(
+        &mut self,
+        def: &ast::Impl,
+        scope: &mut TypeScope,
+        generics: &mut Vec<GenericSig>,
+    ) -> Option<Ty> {
         let ast::TypeKind::Path(path) = &def.target.kind else { return None };
         if !path.arguments.is_empty() || path.segments.len() != 1 {
             return None;
@@ -352,7 +363,9 @@ impl Maker<'_, '_> {
         let mut scope = self.scope();
         let mut outer = Vec::new();
         let owner = match self.world.def(self.id).kind {
-            DefKind::Method { owner } | DefKind::TraitMethod { owner } => Some(DefId { module: self.id.module, index: owner }),
+            DefKind::Method { owner } | DefKind::TraitMethod { owner } => {
+                Some(DefId { module: self.id.module, index: owner })
+            }
             _ => None,
         };
         if let Some(owner) = owner {
@@ -435,22 +448,7 @@ impl Maker<'_, '_> {
             (None, Some(ast::FunctionBody::Expr(_))) => Ty::new(TyKind::Param(Name::new("{result}"))),
             _ => Ty::unit(),
         };
-        if abi == Abi::C && function.body.is_none() {
-            self.must_be_extern(function);
-        }
         Interface::Function(Arc::new(sig))
-    }
-
-    fn must_be_extern(&mut self, function: &ast::Function) {
-        let item = self.world.item(self.id);
-        let plain = matches!(item.kind, ItemKind::Function(_));
-        if plain && !item.attributes.iter().any(|attribute| attribute.name.name == "extern") {
-            let name = function.name.name;
-            let place = Place::item(self.item, function.name.span);
-            let diagnostic = Diagnostic::error(codes::NO_BODY, place, format!("the function `{name}` has no body"))
-                .with_help(format!("if it is a C function, write `N \"C\" {{ F {name}(...) }}`"));
-            self.diagnostics.push(diagnostic);
-        }
     }
 
     /// Refuses a struct that would hold itself.

@@ -11,6 +11,7 @@ mod check;
 pub mod codes;
 mod conform;
 mod driver;
+pub mod dump;
 pub mod hir;
 mod index;
 mod infer;

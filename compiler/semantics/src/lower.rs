@@ -96,7 +96,13 @@ pub(crate) fn lower_type(world: &World<'_>, scope: &TypeScope, ty: &ast::Type, o
     }
 }
 
-fn lower_path(world: &World<'_>, scope: &TypeScope, ty: &ast::Type, path: &ast::TypePath, out: &mut Vec<Diagnostic>) -> Ty {
+fn lower_path(
+    world: &World<'_>,
+    scope: &TypeScope,
+    ty: &ast::Type,
+    path: &ast::TypePath,
+    out: &mut Vec<Diagnostic>,
+) -> Ty {
     let Some(last) = path.segments.last() else { return Ty::error() };
     let arguments: Vec<Ty> = path.arguments.iter().map(|argument| lower_type(world, scope, argument, out)).collect();
     if path.segments.len() == 1 {
@@ -143,7 +149,11 @@ fn lower_path(world: &World<'_>, scope: &TypeScope, ty: &ast::Type, path: &ast::
             Some(_) => Ty::error(),
             None => {
                 let place = Place::item(scope.item, ty.span);
-                out.push(Diagnostic::error(codes::CIRCLE, place, format!("the type `{}` is defined by itself", last.name)));
+                out.push(Diagnostic::error(
+                    codes::CIRCLE,
+                    place,
+                    format!("the type `{}` is defined by itself", last.name),
+                ));
                 Ty::error()
             }
         },
@@ -184,7 +194,8 @@ fn known_type(scope: &TypeScope, ident: &ast::Ident, arguments: &[Ty], out: &mut
     }
     if arguments.len() != wanted {
         let place = Place::item(scope.item, ident.span);
-        let message = format!("`{}` takes {wanted} type argument{}, not {}", ident.name, plural(wanted), arguments.len());
+        let message =
+            format!("`{}` takes {wanted} type argument{}, not {}", ident.name, plural(wanted), arguments.len());
         out.push(Diagnostic::error(codes::TYPE_ARGUMENTS, place, message));
         return Some(Ty::error());
     }
@@ -237,7 +248,13 @@ fn foreign_type(name: &str) -> Option<&'static str> {
 }
 
 /// Does a value of the written type hold a value of the struct or enum `wanted`, directly or in a part?
-pub(crate) fn holds(world: &World<'_>, module: u32, ty: &ast::Type, wanted: ItemPath, seen: &mut Vec<ItemPath>) -> bool {
+pub(crate) fn holds(
+    world: &World<'_>,
+    module: u32,
+    ty: &ast::Type,
+    wanted: ItemPath,
+    seen: &mut Vec<ItemPath>,
+) -> bool {
     match &ty.kind {
         TypeKind::Array(of, _) => holds(world, module, of, wanted, seen),
         TypeKind::Tuple(parts) => parts.iter().any(|part| holds(world, module, part, wanted, seen)),
@@ -248,7 +265,11 @@ pub(crate) fn holds(world: &World<'_>, module: u32, ty: &ast::Type, wanted: Item
             if found == wanted {
                 return true;
             }
-            if path.arguments.iter().any(|argument| found.name == "Option" && holds(world, module, argument, wanted, seen)) {
+            if path
+                .arguments
+                .iter()
+                .any(|argument| found.name == "Option" && holds(world, module, argument, wanted, seen))
+            {
                 return true;
             }
             if seen.contains(&found) {

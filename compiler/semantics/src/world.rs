@@ -56,7 +56,12 @@ pub(crate) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub fn new(input: &'a Input, tables: Vec<Arc<ModuleTable>>, kept: Option<&'a State>, stale: FxHashSet<ItemPath>) -> World<'a> {
+    pub fn new(
+        input: &'a Input,
+        tables: Vec<Arc<ModuleTable>>,
+        kept: Option<&'a State>,
+        stale: FxHashSet<ItemPath>,
+    ) -> World<'a> {
         let modules: FxHashMap<Name, u32> =
             input.modules.iter().enumerate().map(|(i, module)| (module.name, i as u32)).collect();
         let prelude = modules.get(&Name::new("std/prelude")).copied();
@@ -254,7 +259,8 @@ impl<'a> World<'a> {
             return Some(found);
         }
         let table = &self.tables[module as usize];
-        let picked = table.imports.iter().filter(|import| import.names.as_ref().is_some_and(|names| names.contains(&name)));
+        let picked =
+            table.imports.iter().filter(|import| import.names.as_ref().is_some_and(|names| names.contains(&name)));
         let all = table.imports.iter().filter(|import| import.names.is_none());
         for import in picked.chain(all) {
             let Some(from) = import.module.and_then(|from| self.modules.get(&from)) else { continue };
@@ -334,6 +340,8 @@ impl<'a> World<'a> {
     pub fn impls(&self) -> impl Iterator<Item = DefId> + '_ {
         self.reads(Dep::Impls);
         let all = self.tables.iter().enumerate();
-        all.flat_map(|(module, table)| table.impls.iter().map(move |index| DefId { module: module as u32, index: *index }))
+        all.flat_map(|(module, table)| {
+            table.impls.iter().map(move |index| DefId { module: module as u32, index: *index })
+        })
     }
 }

@@ -46,7 +46,8 @@ fn annotated(case: &Case) -> String {
             (name.clone(), text, tree)
         })
         .collect();
-    let modules: Vec<(&str, Arc<vaisjit_syntax::Module>)> = trees.iter().map(|(name, _, tree)| (&name[..], tree.clone())).collect();
+    let modules: Vec<(&str, Arc<vaisjit_syntax::Module>)> =
+        trees.iter().map(|(name, _, tree)| (&name[..], tree.clone())).collect();
     let input = support::input(&modules);
     let checked = vaisjit_semantics::check(&input, None);
     let mut sources = Sources::default();
@@ -54,7 +55,8 @@ fn annotated(case: &Case) -> String {
         let file = SourceFile { path: name.into(), text: text.as_str().into(), module: tree.clone() };
         sources.insert(FileId(index as u32), file);
     }
-    let parsed = trees.iter().flat_map(|(_, _, tree)| tree.items.iter().flat_map(|item| item.diagnostics.iter().cloned()));
+    let parsed =
+        trees.iter().flat_map(|(_, _, tree)| tree.items.iter().flat_map(|item| item.diagnostics.iter().cloned()));
     let mut notes: Vec<(FileId, u32, String)> = Vec::new();
     for diagnostic in parsed.chain(checked.diagnostics.iter().cloned()) {
         let severity = match diagnostic.severity {
@@ -87,7 +89,8 @@ fn annotated(case: &Case) -> String {
 #[test]
 fn every_case_says_what_it_should() {
     let folder = support::root().join("tests/ui/check");
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("the cases are there").flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("the cases are there").flatten().map(|entry| entry.path()).collect();
     files.sort();
     let mut failures = Vec::new();
     for path in files {

@@ -111,6 +111,18 @@ impl HostArgument for FunctionValue {
     }
 }
 
+/// A `str` that lives as long as the program: the address of its first byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StrValue(pub usize);
+
+impl HostResult for StrValue {
+    const TYPE: &'static str = "str";
+    type Machine = usize;
+    fn into_machine(self) -> Result<usize, String> {
+        Ok(self.0)
+    }
+}
+
 impl HostResult for () {
     const TYPE: &'static str = "";
     type Machine = u8;

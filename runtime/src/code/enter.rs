@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaisjit_abi::TrapCode;
-use vaisjit_abi::context::{CallContext, EntryRecord, IN_HOST, RUNNING, poll};
+use vaisjit_abi::context::{CallContext, EntryRecord, RUNNING, poll};
 use vaisjit_codegen::thunks::AbiSignature;
 
 use super::barrier;
@@ -137,7 +137,7 @@ fn pass_gate(shared: &Shared, record: &ThreadRecord, state: u32) -> Result<(), B
         return Ok(());
     }
     // The activation below is going to end with a trap: nothing new starts on top of it.
-    record.state().store(if state == RUNNING { IN_HOST } else { state }, Ordering::Release);
+    record.state().store(state, Ordering::Release);
     Err(Box::new(RawTrap::new(TrapCode::Interrupted, None)))
 }
 

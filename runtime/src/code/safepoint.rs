@@ -249,7 +249,7 @@ impl Shared {
         if control.running == Some(token()) {
             return;
         }
-        if control.running.is_none() && record.still_declines() {
+        if control.running.is_none() && state != AT_SAFEPOINT && record.still_declines() {
             return;
         }
         record.state().store(state, Ordering::Release);
@@ -290,6 +290,8 @@ impl Shared {
         {
             let request = control.requests.remove(index);
             control.running = Some(token());
+            // Notes of who waits for whom would keep code alive.
+            control.threads.iter().for_each(|record| lock(&record.blocked).clear());
             let stopped = Stopped::new(self, control.threads.clone(), request.relaxed, request.since.elapsed());
             drop(control);
             let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
@@ -310,7 +312,6 @@ impl Shared {
     fn finished(&self, control: &mut Control) {
         self.new_epoch();
         for record in &control.threads {
-            lock(&record.blocked).clear();
             if control.requests.is_empty() {
                 record.poll().fetch_and(!poll::STOP, Ordering::SeqCst);
             }

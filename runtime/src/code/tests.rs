@@ -5,5 +5,6 @@ mod cost;
 mod entering;
 mod freeing;
 mod kit;
+mod processes;
 mod safepoints;
 mod trapping;

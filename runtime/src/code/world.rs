@@ -15,6 +15,9 @@ use super::{barrier, signals};
 /// Told of traps in callbacks on threads that have no generated code to return to.
 pub type OrphanHook = Box<dyn Fn(&RawTrap) + Send + Sync>;
 
+/// A stack limit that no stack pointer satisfies; adding the size of a frame to it does not overflow.
+const NO_STACK: usize = usize::MAX / 2;
+
 /// The threads of one program. Clones are the same world; it ends with the last of them.
 #[derive(Clone)]
 pub struct World {
@@ -95,7 +98,7 @@ impl World {
         let control = self.shared().control();
         for record in control.threads().iter().filter(|record| record.is_active()) {
             record.interrupted.store(true, Ordering::SeqCst);
-            record.stack_limit().store(usize::MAX, Ordering::SeqCst);
+            record.stack_limit().store(NO_STACK, Ordering::SeqCst);
             record.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
         }
         drop(control);

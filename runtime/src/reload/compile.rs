@@ -2,14 +2,15 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
-use vaisjit_codegen::clif::{self, Location, leaf};
+use vaisjit_codegen::clif::{self, CompileError, Location, leaf};
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::unit::define::define;
-use vaisjit_codegen::unit::{Compiler, UnitInput};
+use vaisjit_codegen::unit::{Compiler, InlinedLocation, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -20,6 +21,11 @@ use crate::codes;
 use crate::host::HostTable;
 use crate::live::{Code, FunctionMeta, LiveFunction};
 use crate::workspace::Snapshot;
+
+/// Groups a thread takes at a time; chosen by feel.
+const BATCH: usize = 8;
+/// From how many groups a further thread pays: starting one costs about as much as compiling a few functions.
+const WORTH_A_THREAD: usize = 16;
 
 /// A function as MIR, with what decides whether it has to be compiled.
 pub(crate) struct Lowered {
@@ -131,14 +137,23 @@ pub(crate) fn compile(
         return Err(unknown);
     }
     let order: Vec<Instance> = changed.iter().map(|(instance, _)| *instance).collect();
-    let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default(), compiler: Compiler::default() };
-    for group in groups(&order, &|instance| bodies[&instance].direct.to_vec()) {
-        if (base.cancelled)() {
-            work.abandon(base);
-            return Ok(None);
-        }
-        let members: Vec<&Lowered> = group.iter().map(|instance| bodies[instance]).collect();
-        if let Err(message) = work.unit(&group, &members, links, layouts, base) {
+    let groups = match base.mode.hot {
+        true => groups(&order, &|instance| bodies[&instance].direct.to_vec()),
+        // Nothing is ever replaced: one unit, in which everything can be inlined.
+        false => vec![order],
+    };
+    let members = |group: &[Instance]| -> Vec<&Lowered> { group.iter().map(|instance| bodies[instance]).collect() };
+    let linker = UnitLinker { links, hot: base.mode.hot, host: base.host };
+    let isa = base.linkage.isa().clone();
+    let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
+        let functions = members(group).iter().map(|member| &member.body).collect();
+        compiler.compile(&UnitInput { functions, inline: Vec::new() }, layouts, &linker, &*isa)
+    };
+    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
+    let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };
+    for (group, machine) in groups.iter().zip(machine) {
+        let made = machine.map_err(|error| error.to_string());
+        if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base)) {
             work.abandon(base);
             let item = Place::item(bodies[&group[0]].hir.item.0, vaisjit_syntax::Span::default());
             let head = body_of(&snapshot.checked, group[0]).map_or(item, |(_, head)| head);
@@ -146,6 +161,65 @@ pub(crate) fn compile(
         }
     }
     Ok(Some(work.compiled))
+}
+
+/// What compiling a group gives.
+type Machine = Result<Vec<MachineFunction>, CompileError>;
+
+/// Compiles groups, on all processors if there are many. `None` means that it was cancelled. The result does not depend
+/// on the number of threads.
+fn in_parallel(
+    groups: &[Vec<Instance>],
+    translate: &(dyn Fn(&mut Compiler, &Vec<Instance>) -> Machine + Sync),
+    cancelled: &dyn Fn() -> bool,
+) -> Option<Vec<Machine>> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors.min(groups.len() / WORTH_A_THREAD);
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let work = || {
+        let mut compiler = Compiler::default();
+        let mut made = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let first = next.fetch_add(BATCH, Ordering::Relaxed);
+            let Some(batch) = groups.get(first..groups.len().min(first + BATCH)).filter(|batch| !batch.is_empty()) else {
+                break;
+            };
+            made.extend((first..).zip(batch.iter().map(|group| translate(&mut compiler, group))));
+        }
+        made
+    };
+    let mut all = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = if threads <= 1 { one_by_one(groups, translate, cancelled, &stop) } else { work() };
+        for helper in helpers {
+            match helper.join() {
+                Ok(made) => all.extend(made),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    });
+    all.sort_by_key(|(number, _)| *number);
+    (!stop.load(Ordering::Relaxed)).then(|| all.into_iter().map(|(_, machine)| machine).collect())
+}
+
+fn one_by_one(
+    groups: &[Vec<Instance>],
+    translate: &(dyn Fn(&mut Compiler, &Vec<Instance>) -> Machine + Sync),
+    cancelled: &dyn Fn() -> bool,
+    stop: &AtomicBool,
+) -> Vec<(usize, Machine)> {
+    let mut compiler = Compiler::default();
+    let mut made = Vec::with_capacity(groups.len());
+    for (number, group) in groups.iter().enumerate() {
+        if cancelled() {
+            stop.store(true, Ordering::Relaxed);
+            break;
+        }
+        made.push((number, translate(&mut compiler, group)));
+    }
+    made
 }
 
 /// Calls of C functions that do not exist.
@@ -173,7 +247,6 @@ fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> 
 struct Work {
     compiled: Compiled,
     done: FxHashMap<Instance, Code>,
-    compiler: Compiler,
 }
 
 impl Work {
@@ -181,16 +254,11 @@ impl Work {
         &mut self,
         group: &[Instance],
         members: &[&Lowered],
-        links: &Links,
-        layouts: &TypeLayouts,
+        machine: &[MachineFunction],
         base: &mut Base<'_>,
     ) -> Result<(), String> {
-        let linker = UnitLinker { links, hot: base.mode.hot };
-        let input = UnitInput { functions: members.iter().map(|member| &member.body).collect(), inline: Vec::new() };
-        let isa = base.linkage.isa().clone();
-        let machine = self.compiler.compile(&input, layouts, &linker, &*isa).map_err(|error| error.to_string())?;
         let (mut module, symbols) = base.linkage.module()?;
-        let unit = define(&machine, &mut *module).map_err(|error| error.to_string())?;
+        let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
         for import in &unit.imports {
             self.note_slot(import, base);
@@ -203,9 +271,11 @@ impl Work {
             info: function.info.clone(),
             looping: looping(&member.locations),
         });
+        let inlined: Vec<Arc<[InlinedLocation]>> = unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
         for (index, (instance, member)) in group.iter().zip(members).enumerate() {
-            self.publish(*instance, member, Code { unit: made.clone(), index }, base);
+            let code = Code { unit: made.clone(), index };
+            self.publish(*instance, member, code, inlined[index].clone(), base);
         }
         Ok(())
     }
@@ -228,7 +298,14 @@ impl Work {
         base.linkage.resolve(import, base.host, &|_| None)
     }
 
-    fn publish(&mut self, instance: Instance, lowered: &Lowered, code: Code, base: &mut Base<'_>) {
+    fn publish(
+        &mut self,
+        instance: Instance,
+        lowered: &Lowered,
+        code: Code,
+        inlined: Arc<[InlinedLocation]>,
+        base: &mut Base<'_>,
+    ) {
         let key = SlotKey { instance, signature: lowered.signature.clone() };
         let (slot, new) = base.linkage.slot_or_new(&key);
         if new {
@@ -240,6 +317,7 @@ impl Work {
             instance,
             version: base.version,
             locations: lowered.locations.clone(),
+            inlined,
             item: lowered.hir.item,
             frozen: None,
         };

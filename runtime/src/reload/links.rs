@@ -10,6 +10,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::link::{Link, Linker};
 use vaisjit_codegen::mir::{self, Callee, StatementKind};
 use vaisjit_semantics::Instance;
+use vaisjit_syntax::Name;
+
+use crate::host::HostTable;
 
 /// What linking needs to know of a function's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +96,13 @@ impl Links {
 }
 
 /// The links as the back end asks for them.
-pub struct UnitLinker<'a> {
+pub(crate) struct UnitLinker<'a> {
     /// The choice.
     pub links: &'a Links,
     /// Is the program hot: polled, with data stack?
     pub hot: bool,
+    /// Tells which host functions are leaves.
+    pub host: &'a HostTable,
 }
 
 impl Linker for UnitLinker<'_> {
@@ -107,6 +112,14 @@ impl Linker for UnitLinker<'_> {
 
     fn hot(&self) -> bool {
         self.hot
+    }
+
+    fn may_inline(&self, _: Instance, _: Instance) -> bool {
+        !self.hot
+    }
+
+    fn leaf(&self, host: Name) -> bool {
+        self.host.get(host).is_some_and(|entry| entry.flags.leaf)
     }
 }
 

@@ -310,6 +310,7 @@ impl Plan {
                     instance,
                     version: old.version,
                     locations: lowered.locations,
+                    inlined: old.inlined.clone(),
                     item: body.item,
                     frozen: None,
                 };

@@ -60,8 +60,7 @@ impl Translator<'_, '_> {
                 Target::Direct(self.symbols.function(import, near, || tail_signature(&abi), self.b.func))
             }
             Link::Slot => {
-                let slot =
-                    self.data_address(Import::Slot(SlotKey { instance, signature: signature.clone() }));
+                let slot = self.data_address(Import::Slot(SlotKey { instance, signature: signature.clone() }));
                 // Neither `readonly` nor `can_move`: the loop around must see a new version.
                 let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), slot, 0);
                 Target::Address(code, abi)

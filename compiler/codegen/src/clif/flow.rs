@@ -122,12 +122,25 @@ impl Translator<'_, '_> {
             }
             Terminator::Branch { condition, then, otherwise } => {
                 let condition = self.operand_value(condition);
+                self.locate_branch(*then, *otherwise);
                 let (then, otherwise) = (self.state(*then).block, self.state(*otherwise).block);
                 self.b.ins().brif(condition, then, &[], otherwise, &[]);
             }
             Terminator::Switch { value, cases, default } => self.switch(value, cases, *default),
             Terminator::Return => self.return_(),
             Terminator::Trap(code, message) => self.trap(*code, message.as_ref()),
+        }
+    }
+
+    /// Cranelift makes one trapping instruction of a branch to a block that only traps; it has the branch's location,
+    /// which therefore must be the trap's.
+    fn locate_branch(&mut self, then: BlockId, otherwise: BlockId) {
+        let traps = |id: &BlockId| {
+            let block = &self.body.blocks[*id];
+            block.statements.is_empty() && matches!(block.terminator, Terminator::Trap(_, None))
+        };
+        if let Some(trap) = [then, otherwise].iter().find(|id| traps(id)) {
+            self.b.set_srcloc(ir::SourceLoc::new(self.state(*trap).first_location));
         }
     }
 

@@ -66,7 +66,8 @@ impl<'a> Lowerer<'a> {
             false => direct,
         };
         let result = result.filter(|_| !ty.is_unit());
-        self.b.push(StatementKind::Call(Call { callee, arguments, result: result.clone(), result_ty: ty }));
+        let call = Call { callee, arguments, result: result.clone(), result_ty: ty };
+        self.b.push(StatementKind::Call(Box::new(call)));
         if let (Some(dest), Some(result)) = (dest, result)
             && *dest != result
         {

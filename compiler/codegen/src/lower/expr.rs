@@ -138,12 +138,49 @@ impl<'a> Lowerer<'a> {
         Ok(Rvalue::Unary(op, operand))
     }
 
+    /// `a + b + c + ...` nests to the left as long as the author likes: walked in a loop, not by recursion.
     fn binary(&mut self, op: BinaryOp, left: &'a Expr, right: &'a Expr) -> Result<Rvalue> {
-        if left.ty.is_aggregate() {
-            return self.aggregate_comparison(op, left, right);
+        let mut chain = vec![(op, right, self.b.span)];
+        let mut innermost = left;
+        while let ExprKind::Binary(op, left, right) = &*innermost.kind
+            && !left.ty.is_aggregate()
+        {
+            chain.push((*op, right, innermost.span));
+            innermost = left;
         }
-        let (first, second) = self.operands(left, right)?;
-        if left.ty == Ty::str() {
+        let outer = self.b.span;
+        let mut value: Option<Rvalue> = None;
+        for (op, right, span) in chain.into_iter().rev() {
+            self.b.span = span;
+            value = Some(match value {
+                None if innermost.ty.is_aggregate() => self.aggregate_comparison(op, innermost, right)?,
+                None => {
+                    let (first, second) = self.operands(innermost, right)?;
+                    self.operator(op, first, second)?
+                }
+                Some(value) => self.chained(value, op, right)?,
+            });
+        }
+        self.b.span = outer;
+        value.map_or_else(|| self.unsupported("an operator without operands"), Ok)
+    }
+
+    /// One more operator behind a value.
+    fn chained(&mut self, value: Rvalue, op: BinaryOp, right: &'a Expr) -> Result<Rvalue> {
+        let ty = match &value {
+            Rvalue::Binary(BinaryOp::Eq | BinaryOp::Ne, ..) => Ty::bool(),
+            Rvalue::Binary(BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge, ..) => Ty::bool(),
+            Rvalue::Binary(_, first, _) => first.ty(),
+            Rvalue::Use(operand) | Rvalue::Unary(_, operand) => operand.ty(),
+            _ => right.ty,
+        };
+        let first = self.b.value(ty, value);
+        let second = self.operand(right)?;
+        self.operator(op, first, second)
+    }
+
+    fn operator(&mut self, op: BinaryOp, first: Operand, second: Operand) -> Result<Rvalue> {
+        if first.ty() == Ty::str() {
             return self.str_operator(op, first, second);
         }
         Ok(Rvalue::Binary(op, first, second))

@@ -118,15 +118,6 @@ impl<'a> Lowerer<'a> {
 
     /// A place nobody else can see: writing it in parts is safe.
     pub(super) fn is_private(&self, place: &Place) -> bool {
-        match place.base {
-            PlaceBase::Local(local) => {
-                let temp = self.b.body.locals[local].name.is_none();
-                temp || self.locals.iter().position(|known| *known == local).is_some_and(|index| {
-                    let id = la_arena::Idx::from_raw(la_arena::RawIdx::from_u32(index as u32));
-                    !self.facts.address_taken(id)
-                })
-            }
-            PlaceBase::Global(..) | PlaceBase::Deref(..) => false,
-        }
+        matches!(place.base, PlaceBase::Local(local) if !self.exposed.contains(&local))
     }
 }

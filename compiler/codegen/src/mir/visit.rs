@@ -140,7 +140,11 @@ pub fn places_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Place, Acce
             f(place, Access::Write);
         }
         StatementKind::Zero(place) => f(place, Access::Write),
-        StatementKind::Call(Call { result: Some(place), .. }) => f(place, Access::Write),
+        StatementKind::Call(call) => {
+            if let Some(place) = &mut call.result {
+                f(place, Access::Write);
+            }
+        }
         _ => {}
     }
 }

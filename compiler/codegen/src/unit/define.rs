@@ -7,8 +7,9 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use vaisjit_semantics::Instance;
 
 use super::{CompiledFunction, CompiledUnit, MachineFunction, Relocation, RelocationTarget};
-use crate::clif::CompileError;
+use crate::clif::{CompileError, tail_signature};
 use crate::link::Import;
+use crate::thunks::AbiSignature;
 
 /// Defines functions in a module. Those that call each other directly belong into one call.
 pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<CompiledUnit, CompileError> {
@@ -16,7 +17,9 @@ pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<
     let mut own = Vec::with_capacity(functions.len());
     for function in functions {
         let symbol = Import::Function(function.instance).to_string();
-        let id = declare(module, &symbol, Linkage::Export).map_err(|error| failed(function.instance, error))?;
+        let signature = plain(module);
+        let id =
+            declare(module, &symbol, Linkage::Export, &signature).map_err(|error| failed(function.instance, error))?;
         names.ids.insert(Import::Function(function.instance), Id::Function(id));
         own.push((symbol, id));
     }
@@ -93,8 +96,15 @@ impl Names {
             Import::Slot(_) | Import::Global(_) | Import::Str(_) => {
                 Id::Data(module.declare_data(&symbol, Linkage::Import, true, false).map_err(text)?)
             }
-            Import::Function(_) | Import::Thunk(_) | Import::Leaf(_) | Import::Safepoint => {
-                Id::Function(declare(module, &symbol, Linkage::Import)?)
+            Import::Function(_) | Import::Leaf(_) => {
+                let signature = plain(module);
+                Id::Function(declare(module, &symbol, Linkage::Import, &signature)?)
+            }
+            Import::Thunk(key) => {
+                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&key.signature))?)
+            }
+            Import::Safepoint => {
+                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&AbiSignature::default()))?)
             }
         };
         self.ids.insert(import.clone(), id);
@@ -103,13 +113,21 @@ impl Names {
     }
 }
 
-/// Declares a function. Calls of it are compiled already, so the module need not know its signature.
-fn declare(module: &mut dyn Module, symbol: &str, linkage: Linkage) -> Result<FuncId, String> {
+/// Calls of functions are compiled already, so the module need not know their signatures.
+fn plain(module: &dyn Module) -> ir::Signature {
+    ir::Signature::new(module.isa().default_call_conv())
+}
+
+fn declare(
+    module: &mut dyn Module,
+    symbol: &str,
+    linkage: Linkage,
+    signature: &ir::Signature,
+) -> Result<FuncId, String> {
     if let Some(cranelift_module::FuncOrDataId::Func(known)) = module.get_name(symbol)
         && linkage == Linkage::Import
     {
         return Ok(known);
     }
-    let signature = ir::Signature::new(module.isa().default_call_conv());
-    module.declare_function(symbol, linkage, &signature).map_err(text)
+    module.declare_function(symbol, linkage, signature).map_err(text)
 }

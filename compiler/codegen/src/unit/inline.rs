@@ -107,9 +107,9 @@ struct Unit<'a> {
 impl<'a> Unit<'a> {
     fn new(input: &UnitInput<'a>) -> Unit<'a> {
         let mut unit = Unit { functions: Vec::new(), by_instance: FxHashMap::default(), numbers: Numbers::default() };
-        for body in input.functions.iter().chain(&input.inline) {
+        for (index, body) in input.functions.iter().chain(&input.inline).enumerate() {
             let number = unit.functions.len();
-            if unit.by_instance.contains_key(&body.instance) {
+            if index >= input.functions.len() && unit.by_instance.contains_key(&body.instance) {
                 continue;
             }
             unit.by_instance.insert(body.instance, number);
@@ -161,7 +161,9 @@ impl<'a> Unit<'a> {
         let mut context = Context::for_function(clif);
         self.inline_calls(number, &mut context, env, GROWN)?;
         let function = &mut self.functions[number];
-        if function.frame.size == 0 && is_small(&context.func) {
+        // A polled loop of a hot program is replaced by itself when it is edited, so it stays apart.
+        let polled = env.linker.hot() && function.body.loops.iter().any(|info| info.polled);
+        if !polled && is_small(&context.func) {
             function.small = Some(context.func.clone());
             for _ in 0..UNROLL_ROUNDS {
                 if !self.inline_calls(number, &mut context, env, UNROLLED)? {

@@ -21,9 +21,9 @@ impl Layouts for TestLayouts {
             TyKind::Bool => same(1),
             TyKind::Tuple(parts) => {
                 let align = parts.iter().map(|part| self.layout(*part).align).max().unwrap_or(1);
-                let end = parts.last().map_or(0, |last| {
-                    self.field_offset(ty, parts.len() as u32 - 1) + self.layout(*last).size
-                });
+                let end = parts
+                    .last()
+                    .map_or(0, |last| self.field_offset(ty, parts.len() as u32 - 1) + self.layout(*last).size);
                 Layout { size: end.next_multiple_of(align), align }
             }
             TyKind::Array(of, length) => {
@@ -200,7 +200,7 @@ impl FnBuilder {
 
     pub fn call(&mut self, callee: Callee, arguments: &[Operand], result: Option<&Place>, result_ty: Ty) {
         let arguments = arguments.iter().cloned().collect();
-        self.push(StatementKind::Call(Call { callee, arguments, result: result.cloned(), result_ty }));
+        self.push(StatementKind::Call(Box::new(Call { callee, arguments, result: result.cloned(), result_ty })));
     }
 
     /// A call of a function of the program.

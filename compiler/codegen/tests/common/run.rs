@@ -1,19 +1,20 @@
-//! A module with everything that compiled code needs around it, and calls from Rust through a generic wrapper.
+//! A module with everything that compiled code needs around it, entered through trampolines.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use cranelift::prelude::*;
-use cranelift_codegen::ir::MemFlagsData;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module};
-use vaisjit_abi::CallContext;
-use vaisjit_codegen::clif::{abi_signature, leaf, tail_signature};
+use cranelift_module::{FuncId, FuncOrDataId, Module};
+use vaisjit_abi::{CallContext, EntryRecord};
+use vaisjit_codegen::clif::{abi_signature, leaf};
 use vaisjit_codegen::isa::{OptLevel, isa};
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::{Import, Link, Linker, ThunkTarget};
-use vaisjit_codegen::mir::{Body, Signature};
+use vaisjit_codegen::mir::Body;
+use vaisjit_codegen::thunks::{
+    AbiSignature, ExitKind, ExitThunk, GATE, SAFEPOINT, entry_trampoline, exit_thunk, safepoint_thunk,
+};
 use vaisjit_codegen::unit::{CompiledUnit, UnitInput, compile_unit};
 use vaisjit_semantics::Instance;
 use vaisjit_syntax::Name;
@@ -56,7 +57,7 @@ pub struct Machine {
     pub unit: CompiledUnit,
     addresses: HashMap<String, usize>,
     data: HashMap<String, Box<[u128]>>,
-    wrappers: HashMap<String, usize>,
+    entries: HashMap<String, (usize, AbiSignature)>,
     pub context: Box<CallContext>,
     _data_stack: Box<[u128]>,
 }
@@ -107,6 +108,14 @@ impl Machine {
         let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect() };
         let unit = compile_unit(&input, layouts, &linker, &mut module).unwrap_or_else(|error| panic!("{error}"));
         let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
+        {
+            let mut table = table.lock().unwrap();
+            table.insert(GATE.into(), gate as *const () as usize);
+            for (name, address) in hosts {
+                let known = *name == "safepoint";
+                table.insert(if known { SAFEPOINT.into() } else { format!("host:{name}") }, *address);
+            }
+        }
         for import in &unit.imports {
             let symbol = import.to_string();
             let address = match import {
@@ -125,20 +134,23 @@ impl Machine {
                     host.or(leaf_address(name)).unwrap()
                 }
                 Import::Thunk(_) | Import::Safepoint => {
-                    define_thunk(&mut module, import, hosts);
+                    define_thunk(&mut module, import);
                     continue;
                 }
                 Import::Function(_) => panic!("{symbol} is not in the unit"),
             };
             table.lock().unwrap().insert(symbol, address);
         }
-        let mut wrappers = HashMap::new();
+        let mut entries = HashMap::new();
         for body in bodies {
-            let name = key(body.instance);
-            wrappers.insert(name, define_wrapper(&mut module, &Import::Function(body.instance), &body.signature()));
+            let signature = abi_signature(&body.signature());
+            let trampoline = define_trampoline(&mut module, &signature);
+            entries.insert(key(body.instance), (trampoline, signature));
         }
         module.finalize_definitions().unwrap();
-        let wrappers = wrappers.into_iter().map(|(name, id)| (name, module.get_finalized_function(id) as usize)).collect();
+        let entries = (entries.into_iter())
+            .map(|(name, (id, signature))| (name, (module.get_finalized_function(id) as usize, signature)))
+            .collect();
         let addresses = (unit.functions.iter())
             .map(|f| (key(f.instance), module.get_finalized_function(f.func_id) as usize))
             .collect();
@@ -154,8 +166,7 @@ impl Machine {
             entry: std::ptr::null(),
             owner: std::ptr::null_mut(),
         });
-        let mut machine =
-            Machine { module, unit, addresses, data, wrappers, context, _data_stack: data_stack };
+        let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();
         machine
     }
@@ -176,9 +187,7 @@ impl Machine {
 
     /// Start and side tables of every function.
     pub fn tables(&self) -> Vec<(usize, &vaisjit_codegen::unit::CompiledFunction)> {
-        (self.unit.functions.iter())
-            .map(|function| (self.addresses[&key(function.instance)], function))
-            .collect()
+        (self.unit.functions.iter()).map(|function| (self.addresses[&key(function.instance)], function)).collect()
     }
 
     pub fn code(&self, name: &str) -> usize {
@@ -192,14 +201,31 @@ impl Machine {
 
     /// Calls a function; arguments and result are the low bytes of the numbers.
     pub fn call(&mut self, name: &str, arguments: &[u128]) -> u128 {
+        let (trampoline, signature) = &self.entries[name];
+        let mut words = Vec::new();
+        for (value, ty) in arguments.iter().zip(&signature.params) {
+            words.extend([*value as u64, (*value >> 64) as u64].iter().take(ty.words()));
+        }
         let mut result = 0u128;
-        // SAFETY: the wrapper was made for this signature; it reads one number for each parameter.
-        let wrapper: extern "C" fn(*mut CallContext, *const u128, *mut u128) =
-            unsafe { std::mem::transmute(self.wrappers[name]) };
-        wrapper(&mut *self.context, arguments.as_ptr(), &mut result);
+        let mut record = EntryRecord {
+            previous: std::ptr::null(),
+            exit_fp: 0,
+            data_top: self.context.data_top,
+            trampoline_fp: 0,
+            handler_pc: 0,
+            handler_frame: 0,
+        };
+        // SAFETY: the trampoline was made for this signature and reads as many words as it has.
+        let status = unsafe {
+            let enter: Trampoline = std::mem::transmute(*trampoline);
+            enter(&mut *self.context, &mut record, self.addresses[name], words.as_ptr(), (&raw mut result).cast())
+        };
+        assert_eq!(status, 0);
         result
     }
 }
+
+type Trampoline = unsafe extern "C" fn(*mut CallContext, *mut EntryRecord, usize, *const u64, *mut u64) -> u64;
 
 impl Drop for Machine {
     fn drop(&mut self) {
@@ -213,74 +239,32 @@ fn host_isa() -> OwnedTargetIsa {
     isa(OptLevel::None).unwrap()
 }
 
-/// A C function `(context, arguments, result)` around a function of the unit.
-fn define_wrapper(module: &mut JITModule, callee: &Import, signature: &Signature) -> cranelift_module::FuncId {
-    let inner = tail_signature(&abi_signature(signature));
-    let mut context = module.make_context();
-    let mut scratch = FunctionBuilderContext::new();
-    for _ in 0..3 {
-        context.func.signature.params.push(AbiParam::new(types::I64));
+/// The entry trampoline of a signature.
+fn define_trampoline(module: &mut JITModule, signature: &AbiSignature) -> FuncId {
+    let name = format!("entry:{signature}");
+    match module.get_name(&name) {
+        Some(FuncOrDataId::Func(known)) => known,
+        _ => entry_trampoline(module, &name, signature).unwrap().0,
     }
-    let config = module.target_config();
-    let callee = module.get_name(&callee.to_string()).unwrap();
-    let cranelift_module::FuncOrDataId::Func(callee) = callee else { unreachable!() };
-    let mut b = FunctionBuilder::new(&mut context.func, &mut scratch);
-    let block = b.create_block();
-    b.append_block_params_for_function_params(block);
-    b.switch_to_block(block);
-    let params = b.block_params(block).to_vec();
-    let mut arguments = vec![params[0]];
-    for (index, param) in inner.params.iter().skip(1).enumerate() {
-        arguments.push(b.ins().load(param.value_type, MemFlagsData::new(), params[1], index as i32 * 16));
-    }
-    let reference = module.declare_func_in_func(callee, b.func);
-    let address = b.ins().func_addr(types::I64, reference);
-    let signature = b.import_signature(inner);
-    let call = b.ins().call_indirect(signature, address, &arguments);
-    if let Some(result) = b.inst_results(call).first().copied() {
-        b.ins().store(MemFlagsData::new(), result, params[2], 0);
-    }
-    b.ins().return_(&[]);
-    b.seal_all_blocks();
-    b.finalize(config);
-    let id = module.declare_anonymous_function(&context.func.signature).unwrap();
-    module.define_function(id, &mut context).unwrap();
-    id
 }
 
-/// A thunk that only changes the calling convention.
-fn define_thunk(module: &mut JITModule, import: &Import, hosts: &[(&str, usize)]) {
-    let (name, abi, with_context) = match import {
-        Import::Thunk(key) => match key.target {
-            ThunkTarget::Host(name) => (name, key.signature.clone(), true),
-            ThunkTarget::C(name, _) => (name, key.signature.clone(), false),
-        },
-        _ => (Name::new("safepoint"), Default::default(), true),
+/// The exit thunk or safepoint thunk that an import names.
+fn define_thunk(module: &mut JITModule, import: &Import) {
+    let name = import.to_string();
+    let Import::Thunk(key) = import else {
+        safepoint_thunk(module, &name).unwrap();
+        return;
     };
-    let address = hosts.iter().find(|host| name == host.0).unwrap_or_else(|| panic!("no host function {name}")).1;
-    let mut context = module.make_context();
-    let mut scratch = FunctionBuilderContext::new();
-    context.func.signature = tail_signature(&abi);
-    let mut outer = module.make_signature();
-    let skip = usize::from(!with_context);
-    outer.params = (context.func.signature.params.iter().skip(skip)).map(|p| AbiParam::new(p.value_type)).collect();
-    outer.returns = context.func.signature.returns.clone();
-    let config = module.target_config();
-    let mut b = FunctionBuilder::new(&mut context.func, &mut scratch);
-    let block = b.create_block();
-    b.append_block_params_for_function_params(block);
-    b.switch_to_block(block);
-    let params = b.block_params(block).to_vec();
-    let target = b.ins().iconst(types::I64, address as i64);
-    let signature = b.import_signature(outer);
-    let call = b.ins().call_indirect(signature, target, &params[skip..]);
-    let results = b.inst_results(call).to_vec();
-    b.ins().return_(&results);
-    b.seal_all_blocks();
-    b.finalize(config);
-    let known = module.get_name(&import.to_string());
-    let Some(cranelift_module::FuncOrDataId::Func(_)) = known else { unreachable!() };
-    let plain = module.make_signature();
-    let id = module.declare_function(&import.to_string(), Linkage::Export, &plain).unwrap();
-    module.define_function(id, &mut context).unwrap();
+    let (target, kind) = match key.target {
+        ThunkTarget::Host(target) => (target, ExitKind::Host { safepoint: false }),
+        ThunkTarget::C(target, None) => (target, ExitKind::C),
+        ThunkTarget::C(target, Some(fixed)) => (target, ExitKind::Variadic { fixed }),
+    };
+    let target = format!("host:{target}");
+    let thunk = ExitThunk { name: &name, target: &target, signature: &key.signature, kind, fence: true };
+    exit_thunk(module, &thunk).unwrap();
+}
+
+extern "C" fn gate(_: &CallContext, _: u32) -> u8 {
+    0
 }

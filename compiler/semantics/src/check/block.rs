@@ -32,7 +32,7 @@ impl Checker<'_, '_> {
             }
             let before = statements.len();
             self.statement(statement, &mut statements);
-            diverges = diverges && before > 0 || statements[before..].iter().any(|s| self.never_ends(s)) || diverges;
+            diverges |= statements[before..].iter().any(|s| self.never_ends(s));
         }
         self.pop_scope();
         let span = self.span(block.span);
@@ -97,7 +97,13 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn let_statement(&mut self, pattern: &ast::Pattern, ty: Option<&ast::Type>, value: &ast::Expr, out: &mut Vec<Stmt>) {
+    fn let_statement(
+        &mut self,
+        pattern: &ast::Pattern,
+        ty: Option<&ast::Type>,
+        value: &ast::Expr,
+        out: &mut Vec<Stmt>,
+    ) {
         let declared = ty.map(|ty| self.lower(ty));
         let name = match &pattern.kind {
             ast::PatternKind::Name(name) => Some(*name),
@@ -152,9 +158,20 @@ impl Checker<'_, '_> {
         scope
     }
 
-    pub fn if_expr(&mut self, condition: &ast::Expr, then: &ast::Block, otherwise: Option<&ast::Expr>, span: Span, want: Want) -> Expr {
+    pub fn if_expr(
+        &mut self,
+        condition: &ast::Expr,
+        then: &ast::Block,
+        otherwise: Option<&ast::Expr>,
+        span: Span,
+        want: Want,
+    ) -> Expr {
         // A chain of any length is checked in a loop and put together from its end.
-        let mut heads = vec![(self.condition(condition), self.block(then, if otherwise.is_none() { Want::Nothing } else { want }), span)];
+        let mut heads = vec![(
+            self.condition(condition),
+            self.block(then, if otherwise.is_none() { Want::Nothing } else { want }),
+            span,
+        )];
         let mut rest = otherwise;
         while let Some(e) = rest {
             let ast::ExprKind::If { condition, then, otherwise } = &*e.kind else { break };
@@ -327,7 +344,8 @@ impl Checker<'_, '_> {
             TyKind::Error => Ty::error(),
             _ => {
                 let shown = self.show(ty);
-                let mut diagnostic = self.error(codes::NOT_ITERABLE, over.span, format!("a loop cannot go over `{shown}`"));
+                let mut diagnostic =
+                    self.error(codes::NOT_ITERABLE, over.span, format!("a loop cannot go over `{shown}`"));
                 if matches!(ty.kind(), TyKind::Int(_) | TyKind::Infer(_)) {
                     diagnostic = diagnostic.with_help("to count, write a range: `0..n`");
                 }
@@ -342,12 +360,18 @@ impl Checker<'_, '_> {
         let body = self.block(body, Want::Nothing);
         self.pop_scope();
         self.leave_loop();
-        self.with_place(over, |this, over| {
-            this.make(ExprKind::ForEach { id, pattern, over, body }, Ty::unit(), span)
-        })
+        self.with_place(over, |this, over| this.make(ExprKind::ForEach { id, pattern, over, body }, Ty::unit(), span))
     }
 
-    fn range_loop(&mut self, pattern: &ast::Pattern, start: Expr, end: Expr, inclusive: bool, body: &ast::Block, span: Span) -> Expr {
+    fn range_loop(
+        &mut self,
+        pattern: &ast::Pattern,
+        start: Expr,
+        end: Expr,
+        inclusive: bool,
+        body: &ast::Block,
+        span: Span,
+    ) -> Expr {
         let (lt, rt) = (self.shallow(start.ty), self.shallow(end.ty));
         let number = |this: &mut Self, ty: Ty| match ty.kind() {
             TyKind::Int(_) | TyKind::Error | TyKind::Never => true,
@@ -366,7 +390,11 @@ impl Checker<'_, '_> {
                 Some((a, b, joined)) => (start, end, ty) = (a, b, joined),
                 None => {
                     let (a, b) = (self.show(lt), self.show(rt));
-                    let diagnostic = self.error(codes::MISMATCH, end.span, format!("the ends of this range have different types: `{a}` and `{b}`"));
+                    let diagnostic = self.error(
+                        codes::MISMATCH,
+                        end.span,
+                        format!("the ends of this range have different types: `{a}` and `{b}`"),
+                    );
                     self.report(diagnostic);
                 }
             }
@@ -439,7 +467,11 @@ impl Checker<'_, '_> {
             None => {
                 if !self.table.unify(wanted, Ty::unit()) {
                     let shown = self.show(wanted);
-                    let diagnostic = self.error(codes::MISSING_RESULT, span, format!("`R` needs a value here: the result is `{shown}`"));
+                    let diagnostic = self.error(
+                        codes::MISSING_RESULT,
+                        span,
+                        format!("`R` needs a value here: the result is `{shown}`"),
+                    );
                     self.report(diagnostic);
                 }
                 None
@@ -463,7 +495,8 @@ impl Checker<'_, '_> {
                 && !widens(a, b)
             {
                 let message = format!("expected `{to}`, found `{from}`");
-                let diagnostic = self.error(codes::MISMATCH, pending.span, message).with_help(format!("convert it with `as {to}`"));
+                let diagnostic =
+                    self.error(codes::MISMATCH, pending.span, message).with_help(format!("convert it with `as {to}`"));
                 self.report(diagnostic);
             }
         }
@@ -474,7 +507,11 @@ impl Checker<'_, '_> {
 fn is_plain(e: &ast::Expr) -> bool {
     matches!(
         &*e.kind,
-        ast::ExprKind::Int(_) | ast::ExprKind::Bool(_) | ast::ExprKind::Float(_) | ast::ExprKind::Tuple(_) | ast::ExprKind::Name(_)
+        ast::ExprKind::Int(_)
+            | ast::ExprKind::Bool(_)
+            | ast::ExprKind::Float(_)
+            | ast::ExprKind::Tuple(_)
+            | ast::ExprKind::Name(_)
     )
 }
 

@@ -15,10 +15,39 @@ use crate::types::{IntKind, Ty, TyKind};
 
 /// The names of the operations.
 pub(crate) const NAMES: &[&str] = &[
-    "print", "println", "puts", "format", "assert", "panic", "sizeof", "min", "max", "abs", "load_i8", "load_i16",
-    "load_i32", "load_i64", "load_u8", "load_byte", "load_f32", "load_f64", "load_ptr", "store_i8", "store_i16",
-    "store_i32", "store_i64", "store_u8", "store_byte", "store_f32", "store_f64", "store_ptr", "load_typed",
-    "store_typed", "type_size", "swap", "str_to_ptr",
+    "print",
+    "println",
+    "puts",
+    "format",
+    "assert",
+    "panic",
+    "sizeof",
+    "min",
+    "max",
+    "abs",
+    "load_i8",
+    "load_i16",
+    "load_i32",
+    "load_i64",
+    "load_u8",
+    "load_byte",
+    "load_f32",
+    "load_f64",
+    "load_ptr",
+    "store_i8",
+    "store_i16",
+    "store_i32",
+    "store_i64",
+    "store_u8",
+    "store_byte",
+    "store_f32",
+    "store_f64",
+    "store_ptr",
+    "load_typed",
+    "store_typed",
+    "type_size",
+    "swap",
+    "str_to_ptr",
 ];
 
 /// Is this the name of an operation?
@@ -27,7 +56,15 @@ pub(crate) fn is_builtin(name: Name) -> bool {
 }
 
 impl Checker<'_, '_> {
-    pub fn builtin(&mut self, name: Name, at: Span, types: &[Ty], arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    pub fn builtin(
+        &mut self,
+        name: Name,
+        at: Span,
+        types: &[Ty],
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         let text = name.as_str();
         match text {
             "print" | "println" | "puts" | "format" | "panic" => self.printing(text, arguments, span),
@@ -48,7 +85,13 @@ impl Checker<'_, '_> {
     }
 
     /// The arguments, if there are just as many as needed.
-    fn exactly<'e, const N: usize>(&mut self, name: Name, at: Span, arguments: &'e [ast::Expr], span: Span) -> Option<&'e [ast::Expr; N]> {
+    fn exactly<'e, const N: usize>(
+        &mut self,
+        name: Name,
+        at: Span,
+        arguments: &'e [ast::Expr],
+        span: Span,
+    ) -> Option<&'e [ast::Expr; N]> {
         let _ = at;
         match arguments.try_into() {
             Ok(exact) => Some(exact),
@@ -232,7 +275,8 @@ impl Checker<'_, '_> {
             }
             None => {
                 let (left, right) = (self.show(lt), self.show(rt));
-                let diagnostic = self.error(codes::OPERANDS, span, format!("`{name}` does not work on `{left}` and `{right}`"));
+                let diagnostic =
+                    self.error(codes::OPERANDS, span, format!("`{name}` does not work on `{left}` and `{right}`"));
                 self.fail(diagnostic, span)
             }
         }
@@ -332,8 +376,14 @@ impl Checker<'_, '_> {
                 let value = self.value(value);
                 let from = self.shallow(value.ty);
                 match (from.kind(), ty.kind()) {
-                    (TyKind::Int(_) | TyKind::Infer(_), TyKind::Int(kind)) if kind.bits() < 64 && self.is_number(from) => {
-                        if from == ty { value } else { cast(CastKind::IntToInt, value, ty) }
+                    (TyKind::Int(_) | TyKind::Infer(_), TyKind::Int(kind))
+                        if kind.bits() < 64 && self.is_number(from) =>
+                    {
+                        if from == ty {
+                            value
+                        } else {
+                            cast(CastKind::IntToInt, value, ty)
+                        }
                     }
                     (TyKind::Pointer(_) | TyKind::Str, TyKind::Int(_)) => cast(CastKind::IntToInt, value, ty),
                     _ => self.coerce(value, ty, Why::Plain),
@@ -360,7 +410,9 @@ pub(crate) fn join_texts(pieces: Vec<FormatPiece>) -> Vec<FormatPiece> {
     let mut joined: Vec<FormatPiece> = Vec::with_capacity(pieces.len());
     for piece in pieces {
         match (joined.last_mut(), &piece) {
-            (Some(FormatPiece::Text(before)), FormatPiece::Text(text)) => *before = Arc::from(format!("{before}{text}")),
+            (Some(FormatPiece::Text(before)), FormatPiece::Text(text)) => {
+                *before = Arc::from(format!("{before}{text}"))
+            }
             _ => joined.push(piece),
         }
     }

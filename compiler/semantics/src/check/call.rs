@@ -43,7 +43,15 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn call_name(&mut self, name: Name, at: Span, types: &[Ty], arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    fn call_name(
+        &mut self,
+        name: Name,
+        at: Span,
+        types: &[Ty],
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         match self.resolve(name) {
             Some(Found::Builtin) => self.builtin(name, at, types, arguments, span, want),
             Some(Found::Def(id)) => self.call_definition(id, name, at, types, arguments, span, want),
@@ -86,7 +94,16 @@ impl Checker<'_, '_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call as written")]
-    pub fn call_definition(&mut self, id: DefId, name: Name, at: Span, types: &[Ty], arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    pub fn call_definition(
+        &mut self,
+        id: DefId,
+        name: Name,
+        at: Span,
+        types: &[Ty],
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         if self.probe_call(id, arguments) {
             let ty = self.fresh();
             return self.make(ExprKind::Unit, ty, span);
@@ -95,8 +112,11 @@ impl Checker<'_, '_> {
             Some(Interface::Function(sig)) => {
                 let own = &sig.generics[sig.outer.min(sig.generics.len())..];
                 if !types.is_empty() && types.len() != own.len() {
-                    let message = format!("`{name}` takes {} type argument{}, not {}", own.len(), plural(own.len()), types.len());
-                    let diagnostic = self.error(codes::TYPE_ARGUMENTS, at, message).with_label(self.world.place(id), "declared here");
+                    let message =
+                        format!("`{name}` takes {} type argument{}, not {}", own.len(), plural(own.len()), types.len());
+                    let diagnostic = self
+                        .error(codes::TYPE_ARGUMENTS, at, message)
+                        .with_label(self.world.place(id), "declared here");
                     self.report(diagnostic);
                 }
                 let known = own.iter().map(|g| g.name).zip(types.iter().copied()).collect();
@@ -126,7 +146,8 @@ impl Checker<'_, '_> {
     fn call_again(&mut self, arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
         let (Some(instance), Some(tree)) = (self.instance, self.tree) else {
             self.arguments_alone(arguments);
-            let diagnostic = self.error(codes::OUTSIDE_FUNCTION, span, "`@` calls the enclosing function, and there is none here");
+            let diagnostic =
+                self.error(codes::OUTSIDE_FUNCTION, span, "`@` calls the enclosing function, and there is none here");
             return self.fail(diagnostic, span);
         };
         let Some(id) = self.world.find(instance.path) else { return self.wrong(span) };
@@ -165,7 +186,8 @@ impl Checker<'_, '_> {
         {
             // What is expected may say what the arguments alone do not.
             let result = replace(sig.result, &map);
-            if matches!(sig.result.kind(), TyKind::Struct(..) | TyKind::Enum(..) | TyKind::Vec(_) | TyKind::HashMap(..)) {
+            if matches!(sig.result.kind(), TyKind::Struct(..) | TyKind::Enum(..) | TyKind::Vec(_) | TyKind::HashMap(..))
+            {
                 self.table.unify(result, ty);
             }
         }
@@ -178,7 +200,12 @@ impl Checker<'_, '_> {
             let wanted = if count < required { required } else { sig.params.len() };
             let at_least = if count < required { at_least } else { "" };
             let at_most = if count > required && required < sig.params.len() { "at most " } else { at_least };
-            let message = format!("`{}` takes {at_most}{wanted} argument{}, but {count} {} given", target.name, plural(wanted), if count == 1 { "is" } else { "are" });
+            let message = format!(
+                "`{}` takes {at_most}{wanted} argument{}, but {count} {} given",
+                target.name,
+                plural(wanted),
+                if count == 1 { "is" } else { "are" }
+            );
             let mut diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
             if let Some(place) = declared {
                 diagnostic = diagnostic.with_label(place, "declared here");
@@ -223,7 +250,9 @@ impl Checker<'_, '_> {
         let value = self.must_have_value(value);
         let from = self.shallow(value.ty);
         match (from.kind(), ty.kind()) {
-            (TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Str, _) if ty == Ty::i64() => cast(CastKind::IntToInt, value, ty),
+            (TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Str, _) if ty == Ty::i64() => {
+                cast(CastKind::IntToInt, value, ty)
+            }
             (TyKind::Array(of, _), _) if ty == Ty::i64() => {
                 let pointer = Ty::pointer(*of);
                 let value = self.coerce(value, pointer, why);
@@ -242,24 +271,40 @@ impl Checker<'_, '_> {
     pub fn promote(&mut self, value: Expr) -> Expr {
         let ty = self.shallow(value.ty);
         match *ty.kind() {
-            TyKind::Int(kind) if kind.bits() < 32 => cast(CastKind::IntToInt, value, Ty::int(crate::types::IntKind::I32)),
+            TyKind::Int(kind) if kind.bits() < 32 => {
+                cast(CastKind::IntToInt, value, Ty::int(crate::types::IntKind::I32))
+            }
             TyKind::Bool => cast(CastKind::IntToInt, value, Ty::int(crate::types::IntKind::I32)),
             TyKind::Float(FloatKind::F32) => cast(CastKind::FloatToFloat, value, Ty::f64()),
             TyKind::Str => cast(CastKind::Pointer, value, Ty::pointer(Ty::int(crate::types::IntKind::I8))),
             TyKind::Array(of, _) => self.coerce(value, Ty::pointer(of), Why::Plain),
-            TyKind::Int(_) | TyKind::Float(_) | TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Function(..) => value,
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Function(..) => {
+                value
+            }
             TyKind::Infer(_) if !matches!(self.table.known(ty), Known::Nothing) => value,
             TyKind::Error | TyKind::Never => value,
             _ => {
                 let shown = self.show(ty);
-                let diagnostic = self.error(codes::MISMATCH, value.span, format!("`{shown}` cannot be passed to a variadic C function"));
+                let diagnostic = self.error(
+                    codes::MISMATCH,
+                    value.span,
+                    format!("`{shown}` cannot be passed to a variadic C function"),
+                );
                 self.fail(diagnostic, value.span)
             }
         }
     }
 
     /// The call itself, once the arguments are there.
-    pub fn finish_call(&mut self, id: Option<DefId>, sig: &FnSig, map: &[(Name, Ty)], values: Vec<Expr>, name: Name, span: Span) -> Expr {
+    pub fn finish_call(
+        &mut self,
+        id: Option<DefId>,
+        sig: &FnSig,
+        map: &[(Name, Ty)],
+        values: Vec<Expr>,
+        name: Name,
+        span: Span,
+    ) -> Expr {
         let arguments: Vec<Ty> = sig.generics.iter().map(|g| replace(Ty::new(TyKind::Param(g.name)), map)).collect();
         for (generic, ty) in sig.generics.iter().zip(&arguments) {
             for bound in &generic.bounds {
@@ -316,7 +361,13 @@ impl Checker<'_, '_> {
                 if params.len() != arguments.len() {
                     self.arguments_alone(arguments);
                     let shown = self.show(ty);
-                    let message = format!("this `{shown}` takes {} argument{}, but {} are given", params.len(), plural(params.len()), arguments.len());
+                    let message = format!(
+                        "this `{shown}` takes {} argument{}, but {} {} given",
+                        params.len(),
+                        plural(params.len()),
+                        arguments.len(),
+                        if arguments.len() == 1 { "is" } else { "are" }
+                    );
                     let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
                     let mut e = self.fail(diagnostic, span);
                     e.ty = result;
@@ -343,7 +394,8 @@ impl Checker<'_, '_> {
             _ => {
                 self.arguments_alone(arguments);
                 let shown = self.show(ty);
-                let diagnostic = self.error(codes::NOT_CALLABLE, callee.span, format!("this is `{shown}` and cannot be called"));
+                let diagnostic =
+                    self.error(codes::NOT_CALLABLE, callee.span, format!("this is `{shown}` and cannot be called"));
                 self.fail(diagnostic, span)
             }
         }

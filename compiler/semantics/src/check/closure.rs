@@ -13,7 +13,14 @@ use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 
 impl Checker<'_, '_> {
     /// `|x| e`: a body of its own whose first parameters are the captured values.
-    pub fn closure(&mut self, params: &[(ast::Pattern, Option<ast::Type>)], result: Option<&ast::Type>, body: &ast::Expr, span: Span, want: Want) -> Expr {
+    pub fn closure(
+        &mut self,
+        params: &[(ast::Pattern, Option<ast::Type>)],
+        result: Option<&ast::Type>,
+        body: &ast::Expr,
+        span: Span,
+        want: Want,
+    ) -> Expr {
         let hint = want.hint().map(|ty| self.shallow(ty));
         let expected = match hint.map(Ty::kind) {
             Some(TyKind::Function(types, result)) if types.len() == params.len() => Some((*types, *result)),
@@ -92,7 +99,8 @@ impl Checker<'_, '_> {
         }
         if self.shallow(value.ty) == Ty::unit() && self.shallow(result) != Ty::unit() {
             let shown = self.show(result);
-            let diagnostic = self.error(codes::MISSING_RESULT, value.span, format!("this closure must give a `{shown}`"));
+            let diagnostic =
+                self.error(codes::MISSING_RESULT, value.span, format!("this closure must give a `{shown}`"));
             return self.fail(diagnostic, value.span);
         }
         self.coerce(value, result, Why::Result)

@@ -84,6 +84,14 @@ impl Checker<'_, '_> {
         if to == Ty::error() {
             return Expr { ty: Ty::error(), ..e };
         }
+        // The value of a block converts inside of it.
+        if let ExprKind::Block(_, Some(_)) = &*e.kind {
+            let span = e.span;
+            let ExprKind::Block(statements, Some(value)) = *e.kind else { return self.wrong(span) };
+            let value = self.coerce(value, to, why);
+            let ty = value.ty;
+            return Expr::new(ExprKind::Block(statements, Some(value)), ty, span);
+        }
         match self.convert(e, from, to) {
             Ok(converted) => converted,
             Err(e) => {
@@ -244,10 +252,10 @@ impl Checker<'_, '_> {
     /// A condition: a `bool`, or a number that is not zero.
     pub fn condition(&mut self, e: &ast::Expr) -> Expr {
         let checked = self.value(e);
-        self.to_bool(checked)
+        self.as_condition(checked)
     }
 
-    pub fn to_bool(&mut self, e: Expr) -> Expr {
+    pub fn as_condition(&mut self, e: Expr) -> Expr {
         let ty = self.shallow(e.ty);
         match ty.kind() {
             TyKind::Bool | TyKind::Error | TyKind::Never => e,

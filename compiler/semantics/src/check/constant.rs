@@ -13,7 +13,13 @@ use crate::world::World;
 
 impl<'w, 'a> Checker<'w, 'a> {
     /// The value of a constant expression, and what is wrong with it.
-    pub fn constant(world: &'w World<'a>, scope: &TypeScope, e: &ast::Expr, ty: Option<Ty>, consts: &[(Name, Expr)]) -> (Expr, Vec<Diagnostic>) {
+    pub fn constant(
+        world: &'w World<'a>,
+        scope: &TypeScope,
+        e: &ast::Expr,
+        ty: Option<Ty>,
+        consts: &[(Name, Expr)],
+    ) -> (Expr, Vec<Diagnostic>) {
         let mut scope = scope.clone();
         scope.infer = false;
         let mut checker = Checker::new(world, scope, Ty::unit());
@@ -56,7 +62,11 @@ impl<'w, 'a> Checker<'w, 'a> {
             (_, TyKind::Error) => (None, diagnostics),
             _ => {
                 let place = vaisjit_syntax::Place::item(scope.item, e.span);
-                diagnostics.push(Diagnostic::error(codes::MISMATCH, place, "the length of an array must be a whole number that is not negative"));
+                diagnostics.push(Diagnostic::error(
+                    codes::MISMATCH,
+                    place,
+                    "the length of an array must be a whole number that is not negative",
+                ));
                 (None, diagnostics)
             }
         }
@@ -72,7 +82,9 @@ fn fold_form(e: &Expr) -> Option<Expr> {
     let with = |kind: ExprKind| Some(Expr::new(kind, e.ty, e.span));
     let all = |parts: &[Expr]| parts.iter().map(fold).collect::<Option<Vec<Expr>>>();
     match &*e.kind {
-        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::Str(_) | ExprKind::Function(_) => Some(e.clone()),
+        ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::Str(_) | ExprKind::Function(_) => {
+            Some(e.clone())
+        }
         ExprKind::Array(parts) => with(ExprKind::Array(all(parts)?)),
         ExprKind::Aggregate(parts, order) => with(ExprKind::Aggregate(all(parts)?, order.clone())),
         ExprKind::Variant(number, parts) => with(ExprKind::Variant(*number, all(parts)?)),
@@ -226,4 +238,3 @@ fn convert(cast: CastKind, value: &Expr, to: Ty) -> Option<ExprKind> {
         _ => return None,
     })
 }
-

@@ -42,7 +42,10 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
             arguments.iter_mut().for_each(expr);
         }
         ExprKind::Function(Callee::Value(value)) => expr(value),
-        ExprKind::Aggregate(parts, _) | ExprKind::Variant(_, parts) | ExprKind::Array(parts) | ExprKind::Closure(_, parts) => {
+        ExprKind::Aggregate(parts, _)
+        | ExprKind::Variant(_, parts)
+        | ExprKind::Array(parts)
+        | ExprKind::Closure(_, parts) => {
             parts.iter_mut().for_each(expr);
         }
         ExprKind::Format(_, pieces) => {
@@ -83,7 +86,9 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
                 expr(&mut arm.body);
             }
         }
-        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => value.iter_mut().for_each(expr),
+        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => {
+            value.iter_mut().for_each(expr)
+        }
         ExprKind::Int(_)
         | ExprKind::Float(_)
         | ExprKind::Bool(_)
@@ -124,7 +129,10 @@ impl Checker<'_, '_> {
                 let diagnostic = self
                     .error(codes::UNDETERMINED, local.span, format!("nothing says what type `{}` has", local.name))
                     .with_help(format!("write it: `{}: i64 = ...`", local.name));
-                if !local.name.starts_with('{') && !self.diagnostics.iter().any(Diagnostic::is_error) {
+                if !local.name.starts_with('{')
+                    && !self.is_sketch()
+                    && !self.diagnostics.iter().any(Diagnostic::is_error)
+                {
                     self.report(diagnostic);
                 }
                 local.ty = Ty::error();
@@ -133,7 +141,10 @@ impl Checker<'_, '_> {
     }
 
     fn resolve_type(&mut self, ty: Ty, types: &mut FxHashSet<Ty>) -> Ty {
-        if matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never) {
+        if matches!(
+            ty.kind(),
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never
+        ) {
             return ty;
         }
         let ty = self.table.resolve(ty, true);
@@ -203,7 +214,7 @@ impl Checker<'_, '_> {
         }
         let arguments: Vec<Ty> = instance.arguments.iter().map(|ty| self.resolve_type(*ty, types)).collect();
         if arguments.iter().any(|ty| has_variables(*ty)) {
-            if !self.diagnostics.iter().any(Diagnostic::is_error) {
+            if !self.is_sketch() && !self.diagnostics.iter().any(Diagnostic::is_error) {
                 let name = instance.path.name;
                 let diagnostic = self
                     .error(codes::UNDETERMINED, span, format!("nothing says what the type arguments of `{name}` are"))
@@ -238,10 +249,16 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// Is this a generic body whose type arguments are unknown?
+    fn is_sketch(&self) -> bool {
+        self.instance.is_some_and(|instance| instance.arguments.contains(&Ty::error()))
+    }
+
     fn check_bounds(&mut self) {
+        let mut last = None;
         for (ty, bound, span) in std::mem::take(&mut self.bounds) {
             let ty = self.table.resolve(ty, true);
-            if has_variables(ty) || ty == Ty::error() || self.unmet.contains(&ty) {
+            if has_variables(ty) || ty == Ty::error() || last == Some((ty, span.start, span.end)) {
                 continue;
             }
             if !super::method::traits_of(self.world, ty).contains(&bound) {
@@ -250,6 +267,7 @@ impl Checker<'_, '_> {
                     .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
                 self.report(diagnostic);
                 self.unmet.push(ty);
+                last = Some((ty, span.start, span.end));
             }
         }
     }

@@ -55,7 +55,9 @@ impl Checker<'_, '_> {
         let brace = vaisjit_syntax::Span { start: end - 1, end };
         let shown = self.show(result);
         let message = format!("`{}` must give a `{shown}`, but its body ends without a value", tree.name.name);
-        let mut diagnostic = self.error(codes::MISSING_RESULT, brace, message).with_label(self.place(tree.head), "the result is declared here");
+        let mut diagnostic = self
+            .error(codes::MISSING_RESULT, brace, message)
+            .with_label(self.place(tree.head), "the result is declared here");
         if let Some(last) = block.statements.last() {
             if block.ends_with_semicolon && matches!(last.kind, ast::StatementKind::Expr(_)) {
                 diagnostic = diagnostic.with_help("the `;` drops the value: take it away");
@@ -96,7 +98,14 @@ impl Checker<'_, '_> {
     }
 
     /// Methods of the types the language brings along.
-    pub fn builtin_method(&mut self, value: Expr, ty: Ty, method: ast::Ident, arguments: &[ast::Expr], span: vaisjit_syntax::Span) -> Expr {
+    pub fn builtin_method(
+        &mut self,
+        value: Expr,
+        ty: Ty,
+        method: ast::Ident,
+        arguments: &[ast::Expr],
+        span: vaisjit_syntax::Span,
+    ) -> Expr {
         use crate::hir::{Builtin, Callee};
         match (ty.kind(), method.name.as_str()) {
             (TyKind::Array(..) | TyKind::Slice(_) | TyKind::Str, "len" | "length") if arguments.is_empty() => {
@@ -122,7 +131,9 @@ impl Checker<'_, '_> {
             TyKind::Str if STR_METHODS.contains(&method.name.as_str()) => {
                 self.unsupported(&format!("the method `{}` of `str` is", method.name), method.span)
             }
-            TyKind::Enum(path, _) if path.module == "std/prelude" && OUTCOME_METHODS.contains(&method.name.as_str()) => {
+            TyKind::Enum(path, _)
+                if path.module == "std/prelude" && OUTCOME_METHODS.contains(&method.name.as_str()) =>
+            {
                 self.unsupported(&format!("the method `{}` of `{}` is", method.name, path.name), method.span)
             }
             _ => self.no_method(ty, method, span),
@@ -130,7 +141,14 @@ impl Checker<'_, '_> {
     }
 
     /// `Vec.new()` and the like.
-    pub fn builtin_static(&mut self, ty: Ty, method: ast::Ident, arguments: &[ast::Expr], span: vaisjit_syntax::Span, _: Want) -> Expr {
+    pub fn builtin_static(
+        &mut self,
+        ty: Ty,
+        method: ast::Ident,
+        arguments: &[ast::Expr],
+        span: vaisjit_syntax::Span,
+        _: Want,
+    ) -> Expr {
         self.arguments_alone(arguments);
         match ty.kind() {
             TyKind::Vec(_) | TyKind::HashMap(..) => {
@@ -155,11 +173,41 @@ impl Checker<'_, '_> {
 
 /// The methods of `str`.
 const STR_METHODS: &[&str] = &[
-    "contains", "starts_with", "startsWith", "ends_with", "endsWith", "index_of", "indexOf", "substring", "trim", "split",
-    "replace", "to_upper", "toUpper", "to_lower", "toLower", "char_at", "charAt", "byte_at", "byteAt", "repeat",
-    "parse_i64", "parse_f64",
+    "contains",
+    "starts_with",
+    "startsWith",
+    "ends_with",
+    "endsWith",
+    "index_of",
+    "indexOf",
+    "substring",
+    "trim",
+    "split",
+    "replace",
+    "to_upper",
+    "toUpper",
+    "to_lower",
+    "toLower",
+    "char_at",
+    "charAt",
+    "byte_at",
+    "byteAt",
+    "repeat",
+    "parse_i64",
+    "parse_f64",
 ];
 
 /// The methods of `Option` and `Result`.
-const OUTCOME_METHODS: &[&str] =
-    &["unwrap", "unwrap_or", "expect", "is_some", "is_none", "is_ok", "is_err", "map", "and_then", "ok_or", "unwrap_err"];
+const OUTCOME_METHODS: &[&str] = &[
+    "unwrap",
+    "unwrap_or",
+    "expect",
+    "is_some",
+    "is_none",
+    "is_ok",
+    "is_err",
+    "map",
+    "and_then",
+    "ok_or",
+    "unwrap_err",
+];

@@ -141,7 +141,12 @@ impl Checker<'_, '_> {
         (values, order)
     }
 
-    pub fn unknown_field(&mut self, owner: Name, ident: ast::Ident, names: impl Iterator<Item = Name> + Clone) -> vaisjit_syntax::Diagnostic {
+    pub fn unknown_field(
+        &mut self,
+        owner: Name,
+        ident: ast::Ident,
+        names: impl Iterator<Item = Name> + Clone,
+    ) -> vaisjit_syntax::Diagnostic {
         let message = format!("`{owner}` has no field `{}`", ident.name);
         let diagnostic = self.error(codes::UNKNOWN_FIELD, ident.span, message);
         if let Some(known) = nearest(ident.name, names.clone()) {
@@ -158,7 +163,11 @@ impl Checker<'_, '_> {
         let home = std::mem::replace(&mut self.scope.module, module);
         let scopes = std::mem::replace(&mut self.frame().scopes, vec![Vec::new()]);
         let receiver = self.receiver.take();
+        let known = self.diagnostics.len();
         let checked = self.check_to(e, ty, Why::Plain);
+        // What is wrong with it is said where it stands.
+        let checked = if self.diagnostics.len() > known { self.wrong(span) } else { checked };
+        self.diagnostics.truncate(known);
         self.receiver = receiver;
         self.frame().scopes = scopes;
         self.scope.module = home;

@@ -13,7 +13,11 @@ impl Checker<'_, '_> {
         let subject = self.value(subject);
         let ty = self.shallow(subject.ty);
         let subject = match ty.pointee() {
-            Some(_) if !arms.iter().all(|arm| matches!(arm.pattern.kind, ast::PatternKind::Wildcard | ast::PatternKind::Name(_))) => {
+            Some(_)
+                if !arms
+                    .iter()
+                    .all(|arm| matches!(arm.pattern.kind, ast::PatternKind::Wildcard | ast::PatternKind::Name(_))) =>
+            {
                 self.follow(subject)
             }
             _ => subject,
@@ -34,8 +38,7 @@ impl Checker<'_, '_> {
         let ty = self.shallow(ty);
         let missing = self.not_covered(&checked, ty);
         if let Some(example) = missing {
-            let needed = want != Want::Nothing && !matches!(result.kind(), TyKind::Unit | TyKind::Error | TyKind::Infer(_))
-                || want != Want::Nothing && matches!(result.kind(), TyKind::Infer(_));
+            let needed = want != Want::Nothing && !matches!(result.kind(), TyKind::Unit | TyKind::Error);
             let message = format!("this match does not cover `{example}`");
             let place = self.place(Span { start: span.start, end: subject.span.end.max(span.start + 1) });
             let help = format!("add an arm: `{example} => ...` or `_ => ...`");
@@ -45,7 +48,8 @@ impl Checker<'_, '_> {
             };
             self.report(diagnostic.with_help(help));
         }
-        let arms = checked.into_iter().zip(values).map(|((pattern, guard), body)| Arm { pattern, guard, body }).collect();
+        let arms =
+            checked.into_iter().zip(values).map(|((pattern, guard), body)| Arm { pattern, guard, body }).collect();
         self.make(ExprKind::Match(subject, arms), result, span)
     }
 
@@ -80,7 +84,12 @@ pub(crate) fn matches_all(checker: &mut Checker<'_, '_>, pattern: &Pattern) -> b
 }
 
 /// A row of values that no row of patterns matches. The last element of the result belongs to the first column.
-fn uncovered(checker: &mut Checker<'_, '_>, rows: Vec<Vec<&Pattern>>, types: &[Ty], budget: &mut u32) -> Option<Vec<String>> {
+fn uncovered(
+    checker: &mut Checker<'_, '_>,
+    rows: Vec<Vec<&Pattern>>,
+    types: &[Ty],
+    budget: &mut u32,
+) -> Option<Vec<String>> {
     let Some((first, rest)) = types.split_first() else {
         return if rows.is_empty() { Some(Vec::new()) } else { None };
     };
@@ -104,7 +113,9 @@ fn uncovered(checker: &mut Checker<'_, '_>, rows: Vec<Vec<&Pattern>>, types: &[T
             for (number, variant) in sig.variants.iter().enumerate() {
                 let fields: Vec<Ty> = variant.fields.iter().map(|field| replace(field.ty, &map)).collect();
                 let narrowed = narrow(&rows, fields.len(), |pattern| match &pattern.kind {
-                    PatternKind::Variant(other, parts) if *other == number as u32 => Some(parts.iter().map(Some).collect()),
+                    PatternKind::Variant(other, parts) if *other == number as u32 => {
+                        Some(parts.iter().map(Some).collect())
+                    }
                     _ => None,
                 });
                 let all: Vec<Ty> = fields.iter().chain(rest).copied().collect();
@@ -113,7 +124,12 @@ fn uncovered(checker: &mut Checker<'_, '_>, rows: Vec<Vec<&Pattern>>, types: &[T
                     let shown = if fields.is_empty() {
                         variant.name.to_string()
                     } else if variant.named {
-                        let parts: Vec<String> = variant.fields.iter().zip(inner).map(|(field, part)| format!("{}: {part}", field.name)).collect();
+                        let parts: Vec<String> = variant
+                            .fields
+                            .iter()
+                            .zip(inner)
+                            .map(|(field, part)| format!("{}: {part}", field.name))
+                            .collect();
                         format!("{} {{ {} }}", variant.name, parts.join(", "))
                     } else {
                         format!("{}({})", variant.name, inner.join(", "))
@@ -169,7 +185,8 @@ fn uncovered(checker: &mut Checker<'_, '_>, rows: Vec<Vec<&Pattern>>, types: &[T
         }
         TyKind::Int(_) | TyKind::Infer(_) => integers(checker, &rows, ty, rest, budget),
         _ => {
-            let open: Vec<Vec<&Pattern>> = rows.iter().filter(|row| is_open(row[0])).map(|row| row[1..].to_vec()).collect();
+            let open: Vec<Vec<&Pattern>> =
+                rows.iter().filter(|row| is_open(row[0])).map(|row| row[1..].to_vec()).collect();
             let mut example = uncovered(checker, open, rest, budget)?;
             example.push("_".into());
             Some(example)
@@ -178,7 +195,13 @@ fn uncovered(checker: &mut Checker<'_, '_>, rows: Vec<Vec<&Pattern>>, types: &[T
 }
 
 /// The values of an integer column, cut where a pattern begins or ends.
-fn integers(checker: &mut Checker<'_, '_>, rows: &[Vec<&Pattern>], ty: Ty, rest: &[Ty], budget: &mut u32) -> Option<Vec<String>> {
+fn integers(
+    checker: &mut Checker<'_, '_>,
+    rows: &[Vec<&Pattern>],
+    ty: Ty,
+    rest: &[Ty],
+    budget: &mut u32,
+) -> Option<Vec<String>> {
     let kind = ty.int_kind().unwrap_or(crate::types::IntKind::I64);
     let (least, most) = match (kind.signed(), kind.bits()) {
         (true, bits) => (i128::MIN >> (128 - bits), i128::MAX >> (128 - bits)),
@@ -265,7 +288,11 @@ fn spread_row<'p>(row: Vec<&'p Pattern>, out: &mut Vec<Vec<&'p Pattern>>) {
 }
 
 /// The rows that match one constructor, its parts in place of the first column; `None` stands for a wildcard.
-fn narrow<'p>(rows: &[Vec<&'p Pattern>], count: usize, parts: impl Fn(&'p Pattern) -> Option<Vec<Option<&'p Pattern>>>) -> Vec<Vec<Option<&'p Pattern>>> {
+fn narrow<'p>(
+    rows: &[Vec<&'p Pattern>],
+    count: usize,
+    parts: impl Fn(&'p Pattern) -> Option<Vec<Option<&'p Pattern>>>,
+) -> Vec<Vec<Option<&'p Pattern>>> {
     rows.iter()
         .filter_map(|row| {
             let first = if is_open(row[0]) { vec![None; count] } else { parts(row[0])? };
@@ -274,7 +301,12 @@ fn narrow<'p>(rows: &[Vec<&'p Pattern>], count: usize, parts: impl Fn(&'p Patter
         .collect()
 }
 
-fn uncovered_owned(checker: &mut Checker<'_, '_>, rows: Vec<Vec<Option<&Pattern>>>, types: &[Ty], budget: &mut u32) -> Option<Vec<String>> {
+fn uncovered_owned(
+    checker: &mut Checker<'_, '_>,
+    rows: Vec<Vec<Option<&Pattern>>>,
+    types: &[Ty],
+    budget: &mut u32,
+) -> Option<Vec<String>> {
     let any = Pattern { kind: PatternKind::Wildcard, ty: Ty::unit(), span: Span::default() };
     let rows = rows.iter().map(|row| row.iter().map(|part| part.unwrap_or(&any)).collect()).collect();
     uncovered(checker, rows, types, budget)

@@ -31,10 +31,12 @@ impl Checker<'_, '_> {
                     || crate::lower::BUILTIN_TYPES.contains(&name.as_str());
                 let is_module = self.world.module_named(self.scope.module, *name).is_some();
                 let ident = ast::Ident { name: *name, span: e.span };
-                (!is_value && (is_type || is_module)).then(|| ast::TypePath { segments: vec![ident], arguments: Vec::new() })
+                (!is_value && (is_type || is_module))
+                    .then(|| ast::TypePath { segments: vec![ident], arguments: Vec::new() })
             }
             ast::ExprKind::Instance(ident, arguments) => {
-                let known = self.world.ty(self.scope.module, ident.name).is_some() || matches!(ident.name.as_str(), "Vec" | "HashMap");
+                let known = self.world.ty(self.scope.module, ident.name).is_some()
+                    || matches!(ident.name.as_str(), "Vec" | "HashMap");
                 known.then(|| ast::TypePath { segments: vec![*ident], arguments: arguments.clone() })
             }
             ast::ExprKind::Field(of, ident) => {
@@ -120,7 +122,8 @@ impl Checker<'_, '_> {
         if let Some((_, sig)) = self.enum_sig(path) {
             if let Some(known) = nearest(ident.name, sig.variants.iter().map(|v| v.name)) {
                 let place = self.place(ident.span);
-                diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+                diagnostic =
+                    diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
             } else {
                 let list: Vec<String> = sig.variants.iter().take(8).map(|v| format!("`{}`", v.name)).collect();
                 diagnostic = diagnostic.with_help(format!("its variants are {}", list.join(", ")));
@@ -221,7 +224,8 @@ impl Checker<'_, '_> {
         let count = sig.variants[number as usize].fields.len();
         if count > 0 {
             let message = format!("the variant `{name}` needs its payload of {count} value{}", plural(count));
-            let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message).with_label(self.world.place(id), "declared here");
+            let diagnostic =
+                self.error(codes::ARGUMENT_COUNT, span, message).with_label(self.world.place(id), "declared here");
             return self.fail(diagnostic, span);
         }
         let ty = self.variant_type(id, &sig, want);
@@ -238,8 +242,15 @@ impl Checker<'_, '_> {
         if variant.fields.len() != arguments.len() {
             self.arguments_alone(arguments);
             let count = variant.fields.len();
-            let message = format!("the variant `{}` takes {count} value{}, but {} {} given", variant.name, plural(count), arguments.len(), if arguments.len() == 1 { "is" } else { "are" });
-            let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message).with_label(self.world.place(id), "declared here");
+            let message = format!(
+                "the variant `{}` takes {count} value{}, but {} {} given",
+                variant.name,
+                plural(count),
+                arguments.len(),
+                if arguments.len() == 1 { "is" } else { "are" }
+            );
+            let diagnostic =
+                self.error(codes::ARGUMENT_COUNT, span, message).with_label(self.world.place(id), "declared here");
             let mut e = self.fail(diagnostic, span);
             e.ty = self.variant_type(id, &sig, want);
             return e;
@@ -261,7 +272,14 @@ impl Checker<'_, '_> {
     }
 
     /// `Named { id: 1 }`
-    pub fn variant_literal(&mut self, id: DefId, number: u32, fields: &[ast::FieldValue], span: Span, want: Want) -> Expr {
+    pub fn variant_literal(
+        &mut self,
+        id: DefId,
+        number: u32,
+        fields: &[ast::FieldValue],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         let Some((id, number, sig)) = self.expected_variant(id, number, want) else { return self.wrong(span) };
         let ty = self.variant_type(id, &sig, want);
         let map = self.argument_map(ty);
@@ -321,7 +339,11 @@ impl Checker<'_, '_> {
                 let agrees = x.len() < 2 || self.table.unify(x[1], y[1]);
                 if !agrees {
                     let (x, y) = (self.show(x[1]), self.show(y[1]));
-                    let diagnostic = self.error(codes::TRY, span, format!("`?` gives an error of type `{x}`, but the function's is `{y}`"));
+                    let diagnostic = self.error(
+                        codes::TRY,
+                        span,
+                        format!("`?` gives an error of type `{x}`, but the function's is `{y}`"),
+                    );
                     return self.fail(diagnostic, span);
                 }
                 result
@@ -333,7 +355,11 @@ impl Checker<'_, '_> {
             _ => {
                 let (shown, wanted) = (self.show(ty), self.show(result));
                 let diagnostic = self
-                    .error(codes::TRY, span, format!("`?` on a `{shown}` needs a function that returns one too, not `{wanted}`"))
+                    .error(
+                        codes::TRY,
+                        span,
+                        format!("`?` on a `{shown}` needs a function that returns one too, not `{wanted}`"),
+                    )
                     .with_help("use `!` to stop the program instead, or a match");
                 return self.fail(diagnostic, span);
             }
@@ -360,20 +386,35 @@ impl Checker<'_, '_> {
             && let Some((_, sig)) = self.enum_sig(path)
         {
             let number = |names: &[&str]| sig.variants.iter().position(|v| names.contains(&v.name.as_str()));
-            if let (Some(good), Some(other), 2) = (number(&["Some", "Ok"]), number(&["None", "Err"]), sig.variants.len()) {
+            if let (Some(good), Some(other), 2) =
+                (number(&["Some", "Ok"]), number(&["None", "Err"]), sig.variants.len())
+            {
                 return Some((good as u32, other as u32, sig.clone(), ty));
             }
         }
         if ty != Ty::error() {
             let shown = self.show(ty);
-            let diagnostic = self.error(codes::TRY, span, format!("`{symbol}` needs an `Option` or a `Result`, and this is `{shown}`"));
+            let diagnostic = self.error(
+                codes::TRY,
+                span,
+                format!("`{symbol}` needs an `Option` or a `Result`, and this is `{shown}`"),
+            );
             self.report(diagnostic);
         }
         None
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two variants and what to do with them")]
-    fn outcome_match(&mut self, value: Expr, good: u32, other: u32, sig: &EnumSig, ty: Ty, span: Span, lost: impl FnOnce(&mut Self, Vec<Expr>) -> Expr) -> Expr {
+    fn outcome_match(
+        &mut self,
+        value: Expr,
+        good: u32,
+        other: u32,
+        sig: &EnumSig,
+        ty: Ty,
+        span: Span,
+        lost: impl FnOnce(&mut Self, Vec<Expr>) -> Expr,
+    ) -> Expr {
         let map = self.argument_map(ty);
         let bind = |this: &mut Self, number: u32| {
             let fields = &sig.variants[number as usize].fields;

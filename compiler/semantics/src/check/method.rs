@@ -68,10 +68,9 @@ impl Checker<'_, '_> {
     fn default_method(&mut self, ty: Ty, name: Name) -> Option<Method> {
         let ty = self.table.resolve(ty, true);
         for of_trait in traits_of(self.world, ty) {
-            let trait_id = self.world.find(of_trait)?;
+            self.world.reads(crate::world::Dep::Def(of_trait));
             let path = ItemPath::new(of_trait.module, &format!("{}.{name}", of_trait.name));
             let Some(id) = self.world.find(path) else { continue };
-            let _ = trait_id;
             let has_body = self.world.function(id).is_some_and(|function| function.body.is_some());
             let Some(Interface::Function(sig)) = self.world.interface(id) else { continue };
             if has_body {
@@ -81,7 +80,15 @@ impl Checker<'_, '_> {
         None
     }
 
-    pub fn method_call(&mut self, receiver: &ast::Expr, method: ast::Ident, types: &[ast::Type], arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    pub fn method_call(
+        &mut self,
+        receiver: &ast::Expr,
+        method: ast::Ident,
+        types: &[ast::Type],
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         let types: Vec<Ty> = types.iter().map(|ty| self.lower(ty)).collect();
         if let Some(found) = self.static_call(receiver, method, &types, arguments, span, want) {
             return found;
@@ -119,7 +126,16 @@ impl Checker<'_, '_> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call as written")]
-    fn call_method(&mut self, value: Expr, found: Method, method: ast::Ident, types: Vec<Ty>, arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    fn call_method(
+        &mut self,
+        value: Expr,
+        found: Method,
+        method: ast::Ident,
+        types: Vec<Ty>,
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         let mut known = found.known;
         let own = &found.sig.generics[found.sig.outer..];
         known.extend(own.iter().map(|g| g.name).zip(types));
@@ -129,14 +145,22 @@ impl Checker<'_, '_> {
                 let message = format!("`{}` takes no `self`: it is called on the type", method.name);
                 let shown = self.follow(value).ty;
                 let shown = self.show(shown);
-                let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message).with_help(format!("write `{shown}.{}(...)`", method.name));
+                let diagnostic = self
+                    .error(codes::UNKNOWN_METHOD, method.span, message)
+                    .with_help(format!("write `{shown}.{}(...)`", method.name));
                 return self.fail(diagnostic, span);
             }
             Some(kind) => kind == ast::ReceiverKind::Value,
         };
         let value = self.follow(value);
         let sig = found.sig.clone();
-        let target = |receiver: Expr, known: Vec<(Name, Ty)>| Target { id: Some(found.id), name: method.name, sig: &sig, known, receiver: Some(receiver) };
+        let target = |receiver: Expr, known: Vec<(Name, Ty)>| Target {
+            id: Some(found.id),
+            name: method.name,
+            sig: &sig,
+            known,
+            receiver: Some(receiver),
+        };
         if by_value {
             return self.call_target(target(value, known), arguments, span, want);
         }
@@ -144,7 +168,11 @@ impl Checker<'_, '_> {
         self.with_place(value, |this, place| {
             let receiver = match *place.kind {
                 ExprKind::Deref(pointer) => {
-                    if matches!(pointer.ty.kind(), TyKind::Reference(_)) { pointer } else { super::coerce::cast(crate::hir::CastKind::Pointer, pointer, reference) }
+                    if matches!(pointer.ty.kind(), TyKind::Reference(_)) {
+                        pointer
+                    } else {
+                        super::coerce::cast(crate::hir::CastKind::Pointer, pointer, reference)
+                    }
                 }
                 kind => this.address_of(Expr { kind: Box::new(kind), ..place }, reference),
             };
@@ -153,19 +181,44 @@ impl Checker<'_, '_> {
     }
 
     /// A call of a member of a type or module: `P.new()`, `physics.step()`.
-    fn static_call(&mut self, receiver: &ast::Expr, method: ast::Ident, types: &[Ty], arguments: &[ast::Expr], span: Span, want: Want) -> Option<Expr> {
+    fn static_call(
+        &mut self,
+        receiver: &ast::Expr,
+        method: ast::Ident,
+        types: &[Ty],
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Option<Expr> {
         let path = self.type_path_of(receiver)?;
         Some(self.call_member(&path, method, types, arguments, span, want))
     }
 
-    pub fn call_path(&mut self, path: &ast::TypePath, ident: ast::Ident, arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    pub fn call_path(
+        &mut self,
+        path: &ast::TypePath,
+        ident: ast::Ident,
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         self.call_member(path, ident, &[], arguments, span, want)
     }
 
-    fn call_member(&mut self, path: &ast::TypePath, method: ast::Ident, types: &[Ty], arguments: &[ast::Expr], span: Span, want: Want) -> Expr {
+    fn call_member(
+        &mut self,
+        path: &ast::TypePath,
+        method: ast::Ident,
+        types: &[Ty],
+        arguments: &[ast::Expr],
+        span: Span,
+        want: Want,
+    ) -> Expr {
         if let Some(module) = self.module_of_path(path) {
             return match self.world.own_value(module, method.name) {
-                Some(Value::Def(id)) => self.call_definition(id, method.name, method.span, types, arguments, span, want),
+                Some(Value::Def(id)) => {
+                    self.call_definition(id, method.name, method.span, types, arguments, span, want)
+                }
                 Some(Value::Variant(id, number)) => self.call_variant(id, number, arguments, span, want),
                 None => {
                     self.arguments_alone(arguments);
@@ -191,7 +244,8 @@ impl Checker<'_, '_> {
                 if sig.receiver.is_some() {
                     // `P.step(&p)`: the receiver is the first argument.
                     let Some((first, rest)) = arguments.split_first() else {
-                        let diagnostic = self.error(codes::ARGUMENT_COUNT, span, format!("`{}` needs a receiver", method.name));
+                        let diagnostic =
+                            self.error(codes::ARGUMENT_COUNT, span, format!("`{}` needs a receiver", method.name));
                         return self.fail(diagnostic, span);
                     };
                     let value = self.value(first);
@@ -219,7 +273,8 @@ impl Checker<'_, '_> {
         let _ = is_enum;
         if let Some(known) = nearest(method.name, names) {
             let place = self.place(method.span);
-            diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+            diagnostic =
+                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
         }
         self.fail(diagnostic, span)
     }
@@ -232,7 +287,8 @@ impl Checker<'_, '_> {
         let table = &self.world.tables[module as usize];
         if let Some(known) = nearest(ident.name, table.values.keys().chain(table.types.keys()).copied()) {
             let place = self.place(ident.span);
-            diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+            diagnostic =
+                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
         }
         self.fail(diagnostic, span)
     }

@@ -144,8 +144,12 @@ impl<'a> Checker<'_, 'a> {
             None => {
                 let kind = self.world.def(id).kind;
                 let diagnostic = match kind {
-                    DefKind::Const => self.error(codes::CIRCLE, span, format!("the constant `{name}` is defined by itself")),
-                    DefKind::Global => self.error(codes::CIRCLE, span, format!("the type of `{name}` depends on itself")),
+                    DefKind::Const => {
+                        self.error(codes::CIRCLE, span, format!("the constant `{name}` is defined by itself"))
+                    }
+                    DefKind::Global => {
+                        self.error(codes::CIRCLE, span, format!("the type of `{name}` depends on itself"))
+                    }
                     _ => self.recursive_result(id, name, span),
                 };
                 self.fail(diagnostic, span)
@@ -167,10 +171,9 @@ impl<'a> Checker<'_, 'a> {
         match sig.abi {
             Abi::Program => Callee::Function(Instance { path, arguments }),
             Abi::Host => Callee::Host(path.name),
-            Abi::C => Callee::C(CFunction {
-                symbol: path.name,
-                fixed: sig.variadic.then_some(sig.params.len() as u32),
-            }),
+            Abi::C => {
+                Callee::C(CFunction { symbol: path.name, fixed: sig.variadic.then_some(sig.params.len() as u32) })
+            }
         }
     }
 
@@ -263,7 +266,8 @@ impl<'a> Checker<'_, 'a> {
         match self.resolve(ident.name) {
             Some(Found::Def(id)) => match self.world.interface(id) {
                 Some(Interface::Function(sig)) if sig.generics.len() == arguments.len() => {
-                    let map: Vec<(Name, Ty)> = sig.generics.iter().map(|g| g.name).zip(arguments.iter().copied()).collect();
+                    let map: Vec<(Name, Ty)> =
+                        sig.generics.iter().map(|g| g.name).zip(arguments.iter().copied()).collect();
                     let callee = self.callee(id, &sig, TyList::new(&arguments));
                     let params: Vec<Ty> = sig.params.iter().map(|p| super::literal::replace(p.ty, &map)).collect();
                     let result = super::literal::replace(sig.result, &map);

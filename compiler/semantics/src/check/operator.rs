@@ -1,13 +1,15 @@
 //! Operators and casts.
 
-use vaisjit_syntax::{Span, ast};
+use vaisjit_syntax::{Name, Span, ast};
 
 use super::coerce::{cast, widens};
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, UnaryOp};
+use crate::hir::{
+    Arm, BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, Pattern, PatternKind, Stmt, UnaryOp,
+};
 use crate::infer::Known;
-use crate::types::{IntKind, Ty, TyKind};
+use crate::types::{IntKind, ItemPath, Ty, TyKind};
 
 /// What kind of type an operand has.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -108,7 +110,8 @@ impl Checker<'_, '_> {
         if lc == Class::Pointer && rc == Class::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub) {
             return self.move_pointer(op, left, right, span);
         }
-        if let (TyKind::Enum(..), TyKind::Enum(..), BinaryOp::Eq | BinaryOp::Ne) = (lt.kind(), rt.kind(), op)
+        if let (TyKind::Enum(..), TyKind::Enum(..), BinaryOp::Eq | BinaryOp::Ne)
+        | (TyKind::Tuple(_), TyKind::Tuple(_), BinaryOp::Eq | BinaryOp::Ne) = (lt.kind(), rt.kind(), op)
             && self.table.unify(lt, rt)
         {
             return self.compare_variants(op, left, right, span);
@@ -218,10 +221,87 @@ impl Checker<'_, '_> {
     }
 
     fn compare_variants(&mut self, op: BinaryOp, left: Expr, right: Expr, span: Span) -> Expr {
-        let (Some(left), Some(right)) = (self.variant_number(left), self.variant_number(right)) else {
-            return self.unsupported("comparing variants with payloads is", span);
+        if let (Some(a), Some(b)) = (self.variant_number(left.clone()), self.variant_number(right.clone())) {
+            return self.make(ExprKind::Binary(op, a, b), Ty::bool(), span);
+        }
+        let mut statements = Vec::new();
+        let (a, b) = (self.kept(left, &mut statements), self.kept(right, &mut statements));
+        let Some(equal) = self.equal(&a, &b, span) else {
+            return self.unsupported("comparing values of this type is", span);
         };
-        self.make(ExprKind::Binary(op, left, right), Ty::bool(), span)
+        let value = match op {
+            BinaryOp::Ne => self.make(ExprKind::Unary(UnaryOp::Not, equal), Ty::bool(), span),
+            _ => equal,
+        };
+        self.make(ExprKind::Block(statements, Some(value)), Ty::bool(), span)
+    }
+
+    /// The value in a hidden local, so that it can be looked at several times.
+    fn kept(&mut self, value: Expr, statements: &mut Vec<Stmt>) -> Expr {
+        let (ty, span) = (value.ty, value.span);
+        let local = self.hidden(Name::new("{compared}"), ty, span);
+        self.frame().exempt.insert(local);
+        statements.push(Stmt::Let(super::bind_pattern(local, ty, span), value));
+        self.local(local, span)
+    }
+
+    /// Are two values of one type equal? `None` if values of the type cannot be compared.
+    fn equal(&mut self, a: &Expr, b: &Expr, span: Span) -> Option<Expr> {
+        let ty = self.table.resolve(a.ty, true);
+        match *ty.kind() {
+            TyKind::Enum(path, _) => self.equal_variants(a, b, path, ty, span),
+            TyKind::Tuple(parts) => {
+                let mut all = self.make(ExprKind::Bool(true), Ty::bool(), span);
+                for (index, part) in parts.iter().enumerate() {
+                    let field = |e: &Expr| Expr::new(ExprKind::Field(e.clone(), index as u32), *part, e.span);
+                    let same = self.equal(&field(a), &field(b), span)?;
+                    all = self.make(ExprKind::And(all, same), Ty::bool(), span);
+                }
+                Some(all)
+            }
+            TyKind::Pointer(_) | TyKind::Reference(_) => {
+                let address = |e: &Expr| cast(CastKind::IntToInt, e.clone(), Ty::i64());
+                Some(self.make(ExprKind::Binary(BinaryOp::Eq, address(a), address(b)), Ty::bool(), span))
+            }
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str => {
+                Some(self.make(ExprKind::Binary(BinaryOp::Eq, a.clone(), b.clone()), Ty::bool(), span))
+            }
+            _ => None,
+        }
+    }
+
+    fn equal_variants(&mut self, a: &Expr, b: &Expr, path: ItemPath, ty: Ty, span: Span) -> Option<Expr> {
+        let (_, sig) = self.enum_sig(path)?;
+        let map = self.argument_map(ty);
+        let mut arms = Vec::new();
+        for (number, variant) in sig.variants.iter().enumerate() {
+            let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+            for (patterns, values) in &mut sides {
+                for field in &variant.fields {
+                    let ty = super::literal::replace(field.ty, &map);
+                    let local = self.hidden(Name::new("{compared}"), ty, span);
+                    self.frame().exempt.insert(local);
+                    patterns.push(super::bind_pattern(local, ty, self.span(span)));
+                    values.push(self.local(local, span));
+                }
+            }
+            let [(left, xs), (right, ys)] = sides;
+            let mut all = self.make(ExprKind::Bool(true), Ty::bool(), span);
+            for (x, y) in xs.iter().zip(&ys) {
+                let same = self.equal(x, y, span)?;
+                all = self.make(ExprKind::And(all, same), Ty::bool(), span);
+            }
+            let at = self.span(span);
+            let pattern = |kind: PatternKind| Pattern { kind, ty, span: at };
+            let no = self.make(ExprKind::Bool(false), Ty::bool(), span);
+            let inner = vec![
+                Arm { pattern: pattern(PatternKind::Variant(number as u32, right)), guard: None, body: all },
+                Arm { pattern: pattern(PatternKind::Wildcard), guard: None, body: no },
+            ];
+            let body = self.make(ExprKind::Match(b.clone(), inner), Ty::bool(), span);
+            arms.push(Arm { pattern: pattern(PatternKind::Variant(number as u32, left)), guard: None, body });
+        }
+        Some(self.make(ExprKind::Match(a.clone(), arms), Ty::bool(), span))
     }
 
     pub fn cast(&mut self, of: &ast::Expr, ty: &ast::Type, span: Span) -> Expr {
@@ -245,7 +325,11 @@ impl Checker<'_, '_> {
 
     fn convert_explicitly(&mut self, value: Expr, from: Ty, to: Ty, span: Span) -> Expr {
         if from == to || matches!(from.kind(), TyKind::Error | TyKind::Never) || to == Ty::error() {
-            return if to == Ty::error() { Expr { ty: to, ..value } } else { Expr { ty: if from == to { from } else { to }, ..value } };
+            return if to == Ty::error() {
+                Expr { ty: to, ..value }
+            } else {
+                Expr { ty: if from == to { from } else { to }, ..value }
+            };
         }
         let (fc, tc) = (self.class(from), self.class(to));
         let made = |kind: CastKind, value: Expr| {
@@ -276,7 +360,9 @@ impl Checker<'_, '_> {
                 let piece = FormatPiece::Value(value, ast::FormatSpec::default());
                 self.make(ExprKind::Format(FormatTarget::Str, vec![piece]), Ty::str(), span)
             }
-            (Class::Other, Class::Int) if matches!(from.kind(), TyKind::Function(..)) => made(CastKind::IntToInt, value),
+            (Class::Other, Class::Int) if matches!(from.kind(), TyKind::Function(..)) => {
+                made(CastKind::IntToInt, value)
+            }
             (Class::Other, Class::Int) if matches!(from.kind(), TyKind::Enum(..)) => match self.variant_number(value) {
                 Some(number) => cast(CastKind::IntToInt, number, to),
                 None => self.bad_cast(from, to, span),

@@ -82,7 +82,11 @@ impl Checker<'_, '_> {
                     return self.variant_pattern(number, None, ty, span);
                 }
                 let (found, wanted) = (self.show(expr.ty), self.show(ty));
-                let diagnostic = self.error(codes::MISMATCH, span, format!("`{name}` is a variant of `{found}`, but a `{wanted}` is matched"));
+                let diagnostic = self.error(
+                    codes::MISMATCH,
+                    span,
+                    format!("`{name}` is a variant of `{found}`, but a `{wanted}` is matched"),
+                );
                 self.report(diagnostic);
                 self.pattern_of(PatternKind::Wildcard, Ty::error(), span)
             }
@@ -106,7 +110,8 @@ impl Checker<'_, '_> {
                     && let Some(known) = crate::suggest::nearest(name, sig.variants.iter().map(|v| v.name))
                 {
                     let place = self.place(span);
-                    diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+                    diagnostic =
+                        diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
                 }
                 if ty != Ty::error() && !self.recovering {
                     self.report(diagnostic);
@@ -162,7 +167,9 @@ impl Checker<'_, '_> {
         match *ty.kind() {
             TyKind::Enum(other, _) if other == enum_path => self.variant_pattern(number, parts, ty, span),
             TyKind::Infer(_) => {
-                let Some((_, sig)) = self.enum_sig(enum_path) else { return self.pattern_of(PatternKind::Wildcard, Ty::error(), span) };
+                let Some((_, sig)) = self.enum_sig(enum_path) else {
+                    return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
+                };
                 let arguments: Vec<Ty> = sig.generics.iter().map(|_| self.fresh()).collect();
                 let made = Ty::new(TyKind::Enum(enum_path, crate::types::TyList::new(&arguments)));
                 self.table.unify(ty, made);
@@ -193,7 +200,8 @@ impl Checker<'_, '_> {
         let Some(last) = path.segments.last() else { return wrong };
         // A constant of a module or type: `physics.LIMIT`.
         if path.segments.len() > 1 && parts.is_none() {
-            let owner = ast::TypePath { segments: path.segments[..path.segments.len() - 1].to_vec(), arguments: Vec::new() };
+            let owner =
+                ast::TypePath { segments: path.segments[..path.segments.len() - 1].to_vec(), arguments: Vec::new() };
             if self.module_of_path(&owner).is_some() {
                 let value = self.path(&owner, *last, span, Want::Of(ty));
                 return self.constant_pattern(value, ty, span);
@@ -212,28 +220,38 @@ impl Checker<'_, '_> {
             && let Some(known) = crate::suggest::nearest(last.name, sig.variants.iter().map(|v| v.name))
         {
             let place = self.place(last.span);
-            diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+            diagnostic =
+                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
         }
         self.report(diagnostic);
         wrong
     }
 
     fn variant_pattern(&mut self, number: u32, parts: Option<&[ast::Pattern]>, ty: Ty, span: Span) -> Pattern {
-        let TyKind::Enum(path, _) = *ty.kind() else { return self.pattern_of(PatternKind::Wildcard, Ty::error(), span) };
-        let Some((_, sig)) = self.enum_sig(path) else { return self.pattern_of(PatternKind::Wildcard, Ty::error(), span) };
+        let TyKind::Enum(path, _) = *ty.kind() else {
+            return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
+        };
+        let Some((_, sig)) = self.enum_sig(path) else {
+            return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
+        };
         let variant = &sig.variants[number as usize];
         let given = parts.map_or(0, <[_]>::len);
         if given != variant.fields.len() && (parts.is_some() || !variant.fields.is_empty()) {
             self.bind_error_parts(parts);
             let count = variant.fields.len();
-            let message = format!("the variant `{}` has {count} value{}, but the pattern has {given}", variant.name, plural(count));
+            let message = format!(
+                "the variant `{}` has {count} value{}, but the pattern has {given}",
+                variant.name,
+                plural(count)
+            );
             let diagnostic = self.error(codes::PATTERN, span, message);
             self.report(diagnostic);
             return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
         }
         let map = self.argument_map(ty);
         let parts = parts.unwrap_or_default();
-        let inner = variant.fields.iter().zip(parts).map(|(field, part)| self.pattern(part, replace(field.ty, &map))).collect();
+        let inner =
+            variant.fields.iter().zip(parts).map(|(field, part)| self.pattern(part, replace(field.ty, &map))).collect();
         self.pattern_of(PatternKind::Variant(number, inner), ty, span)
     }
 
@@ -251,7 +269,11 @@ impl Checker<'_, '_> {
                 if ty != Ty::error() {
                     let shown = self.show(ty);
                     let count = parts.len();
-                    let diagnostic = self.error(codes::PATTERN, span, format!("this pattern is for a tuple of {count} values, not for `{shown}`"));
+                    let diagnostic = self.error(
+                        codes::PATTERN,
+                        span,
+                        format!("this pattern is for a tuple of {count} values, not for `{shown}`"),
+                    );
                     self.report(diagnostic);
                 }
                 return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
@@ -261,10 +283,18 @@ impl Checker<'_, '_> {
         self.pattern_of(PatternKind::Fields(inner), ty, span)
     }
 
-    fn struct_pattern(&mut self, path: &ast::TypePath, fields: &[(ast::Ident, ast::Pattern)], ty: Ty, span: Span) -> Pattern {
+    fn struct_pattern(
+        &mut self,
+        path: &ast::TypePath,
+        fields: &[(ast::Ident, ast::Pattern)],
+        ty: Ty,
+        span: Span,
+    ) -> Pattern {
         if let Some((id, number)) = self.variant_of_path(path, Want::Of(ty)) {
             let enum_path = self.world.def(id).path;
-            let Some((_, sig)) = self.enum_sig(enum_path) else { return self.pattern_of(PatternKind::Wildcard, Ty::error(), span) };
+            let Some((_, sig)) = self.enum_sig(enum_path) else {
+                return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
+            };
             if !matches!(*ty.kind(), TyKind::Enum(other, _) if other == enum_path) {
                 return self.path_pattern(path, Some(&[]), ty, span);
             }
@@ -290,16 +320,28 @@ impl Checker<'_, '_> {
         };
         if !self.table.unify(named, ty) {
             let shown = self.show(ty);
-            let diagnostic = self.error(codes::MISMATCH, span, format!("this is a pattern for `{}`, but a `{shown}` is matched", struct_path.name));
+            let diagnostic = self.error(
+                codes::MISMATCH,
+                span,
+                format!("this is a pattern for `{}`, but a `{shown}` is matched", struct_path.name),
+            );
             self.report(diagnostic);
         }
-        let Some((sig, _)) = self.struct_fields(struct_path) else { return self.pattern_of(PatternKind::Wildcard, Ty::error(), span) };
+        let Some((sig, _)) = self.struct_fields(struct_path) else {
+            return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
+        };
         let map = self.argument_map(named);
         let inner = self.field_patterns(struct_path.name, &sig.fields, &map, fields);
         self.pattern_of(PatternKind::Fields(inner), named, span)
     }
 
-    fn field_patterns(&mut self, owner: Name, sigs: &[crate::interface::ParamSig], map: &[(Name, Ty)], fields: &[(ast::Ident, ast::Pattern)]) -> Vec<(u32, Pattern)> {
+    fn field_patterns(
+        &mut self,
+        owner: Name,
+        sigs: &[crate::interface::ParamSig],
+        map: &[(Name, Ty)],
+        fields: &[(ast::Ident, ast::Pattern)],
+    ) -> Vec<(u32, Pattern)> {
         let mut inner = Vec::new();
         for (ident, part) in fields {
             match sigs.iter().position(|sig| sig.name == ident.name) {
@@ -332,7 +374,11 @@ impl Checker<'_, '_> {
                         rename(&mut checked, from, *to);
                         self.frame().exempt.insert(from);
                     } else {
-                        let diagnostic = self.error(codes::PATTERN, part.span, format!("`{name}` is not bound in every alternative"));
+                        let diagnostic = self.error(
+                            codes::PATTERN,
+                            part.span,
+                            format!("`{name}` is not bound in every alternative"),
+                        );
                         self.report(diagnostic);
                     }
                 }
@@ -351,7 +397,9 @@ fn rename(pattern: &mut Pattern, from: crate::hir::LocalId, to: crate::hir::Loca
             }
             inner.iter_mut().for_each(|inner| rename(inner, from, to));
         }
-        PatternKind::Variant(_, parts) | PatternKind::Or(parts) => parts.iter_mut().for_each(|part| rename(part, from, to)),
+        PatternKind::Variant(_, parts) | PatternKind::Or(parts) => {
+            parts.iter_mut().for_each(|part| rename(part, from, to))
+        }
         PatternKind::Fields(parts) => parts.iter_mut().for_each(|(_, part)| rename(part, from, to)),
         PatternKind::Wildcard | PatternKind::Constant(_) | PatternKind::Range(..) => {}
     }

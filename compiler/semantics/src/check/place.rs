@@ -115,7 +115,8 @@ impl Checker<'_, '_> {
         let (head, module) = self.head_of(ty);
         if !self.world.methods(module, head, ident.name).is_empty() {
             let message = format!("`{}` is a method: call it", ident.name);
-            let diagnostic = self.error(codes::UNKNOWN_FIELD, ident.span, message).with_help(format!("`.{}()`", ident.name));
+            let diagnostic =
+                self.error(codes::UNKNOWN_FIELD, ident.span, message).with_help(format!("`.{}()`", ident.name));
             return self.fail(diagnostic, span);
         }
         let diagnostic = match *ty.kind() {
@@ -180,7 +181,8 @@ impl Checker<'_, '_> {
             }
             _ => {
                 let shown = self.show(ty);
-                let diagnostic = self.error(codes::MISMATCH, index.span, format!("an index must be an integer, not `{shown}`"));
+                let diagnostic =
+                    self.error(codes::MISMATCH, index.span, format!("an index must be an integer, not `{shown}`"));
                 self.fail(diagnostic, index.span)
             }
         }
@@ -206,9 +208,15 @@ impl Checker<'_, '_> {
         let index = self.value(index);
         let index = self.index_value(index);
         let element = match *ty.kind() {
-            TyKind::Array(of, _) | TyKind::Slice(of) | TyKind::Vec(of) | TyKind::Pointer(of) | TyKind::Reference(of) => of,
+            TyKind::Array(of, _)
+            | TyKind::Slice(of)
+            | TyKind::Vec(of)
+            | TyKind::Pointer(of)
+            | TyKind::Reference(of) => of,
             TyKind::Error => return self.wrong(span),
-            TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => return self.undetermined(span, of.span),
+            TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => {
+                return self.undetermined(span, of.span);
+            }
             TyKind::Str => {
                 let diagnostic = self
                     .error(codes::NOT_INDEXABLE, span, "a `str` cannot be indexed")
@@ -229,7 +237,14 @@ impl Checker<'_, '_> {
         self.make(ExprKind::Index(value, index), element, span)
     }
 
-    fn slice(&mut self, value: Expr, start: Option<&ast::Expr>, end: Option<&ast::Expr>, inclusive: bool, span: Span) -> Expr {
+    fn slice(
+        &mut self,
+        value: Expr,
+        start: Option<&ast::Expr>,
+        end: Option<&ast::Expr>,
+        inclusive: bool,
+        span: Span,
+    ) -> Expr {
         let _ = (start, end, inclusive);
         if self.is_error(value.ty) {
             return value;
@@ -258,7 +273,11 @@ impl Checker<'_, '_> {
                             .error(codes::ASSIGN_CONSTANT, e.span, format!("`{name}` is a constant"))
                             .with_label(place, "declared here")
                             .with_help("a value that changes is declared with `G`"),
-                        false => self.error(codes::NOT_A_PLACE, e.span, format!("`{name}` is a function: it cannot be assigned to")),
+                        false => self.error(
+                            codes::NOT_A_PLACE,
+                            e.span,
+                            format!("`{name}` is a function: it cannot be assigned to"),
+                        ),
                     };
                     self.report(diagnostic);
                     return None;
@@ -281,7 +300,8 @@ impl Checker<'_, '_> {
             return None;
         }
         if !is_place(&place) {
-            let diagnostic = self.error(codes::NOT_A_PLACE, e.span, "this cannot be assigned to: it is a value, not a variable");
+            let diagnostic =
+                self.error(codes::NOT_A_PLACE, e.span, "this cannot be assigned to: it is a value, not a variable");
             self.report(diagnostic);
             return None;
         }
@@ -310,7 +330,13 @@ impl Checker<'_, '_> {
     }
 
     /// `place = e` and `place op= e`
-    pub fn assign(&mut self, target: &ast::Expr, op: Option<(ast::BinaryOp, Span)>, value: &ast::Expr, span: Span) -> Expr {
+    pub fn assign(
+        &mut self,
+        target: &ast::Expr,
+        op: Option<(ast::BinaryOp, Span)>,
+        value: &ast::Expr,
+        span: Span,
+    ) -> Expr {
         let Some(place) = self.target(target) else {
             self.check(value, Want::Any);
             return self.wrong(span);

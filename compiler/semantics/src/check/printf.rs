@@ -27,7 +27,8 @@ impl Checker<'_, '_> {
     pub fn printf(&mut self, _id: DefId, sig: &FnSig, arguments: &[ast::Expr], span: Span) -> Expr {
         let callee = Callee::C(CFunction { symbol: Name::new("printf"), fixed: Some(sig.params.len() as u32) });
         let Some((first, rest)) = arguments.split_first() else {
-            let diagnostic = self.error(codes::ARGUMENT_COUNT, span, "`printf` takes at least 1 argument, but 0 are given");
+            let diagnostic =
+                self.error(codes::ARGUMENT_COUNT, span, "`printf` takes at least 1 argument, but 0 are given");
             return self.fail(diagnostic, span);
         };
         let pointer = Ty::pointer(Ty::int(IntKind::I8));
@@ -181,7 +182,10 @@ impl Checker<'_, '_> {
                 TyKind::Int(IntKind::I64) => !matches!(&*value.kind, ExprKind::Int(_)),
                 _ => false,
             },
-            'p' => matches!(ty.kind(), TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Str | TyKind::Int(_) | TyKind::Function(..)),
+            'p' => matches!(
+                ty.kind(),
+                TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Str | TyKind::Int(_) | TyKind::Function(..)
+            ),
             _ => true,
         };
         if fits {
@@ -203,7 +207,8 @@ impl Checker<'_, '_> {
     }
 
     fn is_float(&mut self, ty: Ty) -> bool {
-        matches!(ty.kind(), TyKind::Float(_)) || matches!(ty.kind(), TyKind::Infer(_)) && matches!(self.table.known(ty), Known::Float)
+        matches!(ty.kind(), TyKind::Float(_))
+            || matches!(ty.kind(), TyKind::Infer(_)) && matches!(self.table.known(ty), Known::Float)
     }
 }
 

@@ -89,7 +89,8 @@ impl Checker<'_, '_> {
             for e in unused {
                 self.check(e, Want::Any);
             }
-            let message = format!("the text has no `{{}}` for {}", if count == 1 { "this argument" } else { "these arguments" });
+            let message =
+                format!("the text has no `{{}}` for {}", if count == 1 { "this argument" } else { "these arguments" });
             let diagnostic = self.error(codes::FORMAT_ARGUMENTS, at, message).with_label(self.place(span), "the text");
             self.report(diagnostic);
         }
@@ -107,7 +108,12 @@ impl Checker<'_, '_> {
         }
         let ty = self.shallow(value.ty);
         match ty.kind() {
-            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Pointer(_) | TyKind::Reference(_) => Some(value),
+            TyKind::Int(_)
+            | TyKind::Float(_)
+            | TyKind::Bool
+            | TyKind::Str
+            | TyKind::Pointer(_)
+            | TyKind::Reference(_) => Some(value),
             TyKind::Infer(_) if !matches!(self.table.known(ty), Known::Nothing) => Some(value),
             TyKind::Infer(_) => Some(value),
             TyKind::Error | TyKind::Never => None,

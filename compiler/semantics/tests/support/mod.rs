@@ -39,7 +39,8 @@ pub fn input(modules: &[(&str, Arc<Module>)]) -> Input {
         })
         .collect();
     list.push(ModuleInput { name: Name::new("std/prelude"), file: FileId(1000), tree: prelude(), imports: Vec::new() });
-    static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, vaisjit_semantics::program::HostDeclaration>>> = LazyLock::new(Arc::default);
+    static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, vaisjit_semantics::program::HostDeclaration>>> =
+        LazyLock::new(Arc::default);
     Input { modules: list, host: HOST.clone(), all_hot: false, needs_main: false }
 }
 

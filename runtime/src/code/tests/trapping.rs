@@ -131,6 +131,12 @@ fn overflow(world: &World, trampoline: &Trampoline, unit: &std::sync::Arc<CodeUn
     }
 }
 
+/// Uses up the stack of the current thread, whatever that is.
+pub(super) fn recursion_on_this_thread() {
+    let kit = Kit::new();
+    overflow(&kit.world, &kit.trampoline(&i64s(1)), &endless(&kit, 16));
+}
+
 #[test]
 fn recursion_without_end() {
     let kit = Kit::new();

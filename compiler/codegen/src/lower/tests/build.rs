@@ -74,7 +74,7 @@ impl Make {
         let locals: Vec<LocalId> = params.iter().enumerate().map(|(n, ty)| fun.local(&format!("p{n}"), *ty)).collect();
         let value = body(&mut fun, &locals);
         let made = fun.body(name, locals, result, value);
-        let signature = Signature { names: vec![], params: params.to_vec(), result };
+        let signature = Arc::new(Signature { names: vec![], params: params.to_vec(), result });
         let instance = made.instance;
         let head = Place::item(ItemId::fresh(), Span::default());
         let function = Function { signature, body: Arc::new(made), hot: true, inline: false, head };
