@@ -133,7 +133,7 @@ fn a_mistake_in_an_imported_file() {
 #[test]
 fn an_import_circle_that_needs_one() {
     let main = "U other\nC ONE: i64 = TWO - 1\nF main() -> i64 { ONE }\n";
-    reports_in(&[(FILE, main), ("other.vais", "U a\nC TWO: i64 = ONE + 1\n")], FILE, "E0507", 2, 3);
+    reports_in(&[(FILE, main), ("other.vais", "U a\nC TWO: i64 = ONE + 1\n")], "other.vais", "E0507", 2, 14);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn an_import_circle_that_needs_none() {
 
 #[test]
 fn a_struct_that_contains_itself() {
-    reports("S Loop { next: Loop }\nF main() -> i64 { 0 }\n", "E0316", 1, 10);
+    reports("S Loop { next: Loop }\nF main() -> i64 { 0 }\n", "E0316", 1, 16);
 }
 
 #[test]

@@ -138,8 +138,8 @@ fn processor_ticks(process: u32) -> u64 {
 
 #[test]
 fn hot_on_reload_calls_back() {
-    let text = r#"F news() -> i64 {
-    println("news of {hot_version()}")
+    let text = r#"F news(version: i64) -> i64 {
+    println("news of {version}, {hot_version()}")
     0
 }
 
@@ -161,7 +161,7 @@ F main() -> i64 {
     let mut run = Run::hot(&project, FILE);
     project.save(FILE, &text.replace("{ 1 }", "{ 2 }"));
     run.event("reloaded");
-    run.out.line("the callback", |line| line == "news of 2");
+    run.out.line("the callback", |line| line == "news of 2, 2");
 }
 
 #[test]

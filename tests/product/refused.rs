@@ -76,7 +76,7 @@ fn refuses_global(from: &str, to: &str, name: &str) {
 
 #[test]
 fn a_field_added() {
-    refuses_type("    y: i64,\n", "    y: i64,\n    z: i64,\n", "Point");
+    refuses_type("    y: i64,\n", "    y: i64,\n    z: i64 = 0,\n", "Point");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_callee_whose_signature_the_running_main_uses() {
 #[test]
 fn taking_a_refused_edit_back_is_unchanged() {
     let mut counter = Counter::of(KINDS, &[]);
-    counter.project.save(FILE, &replaced(KINDS, "    y: i64,\n", "    y: i64,\n    z: i64,\n"));
+    counter.project.save(FILE, &replaced(KINDS, "    y: i64,\n", "    y: i64,\n    z: i64 = 0,\n"));
     counter.run.event("refused");
     counter.project.save(FILE, KINDS);
     assert_eq!(counter.run.event("unchanged")["version"], 1);

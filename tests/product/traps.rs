@@ -72,6 +72,7 @@ fn a_null_pointer_written() {
     let finished = in_deep("p: *i64", "*p = 1 R 0", "deep(0 as *i64)");
     assert_eq!(finished.status, Some(134), "{finished:?}");
     assert_eq!(trap_event(&finished)["code"], "NullPointer");
+    assert_eq!(trap_event(&finished)["line"], 3);
 }
 
 #[test]
