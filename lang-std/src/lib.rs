@@ -1,1 +1,43 @@
+//! The standard library: host functions in Rust, and modules written in the language itself (`vais/`).
+//!
+//! The compiler never sees this crate: it gets the declarations of the host functions and the texts of the modules from
+//! the runtime, as it gets an embedder's own functions.
 
+pub mod shim;
+pub mod text;
+
+use vaisjit_abi::{HostFlags, HostFunction};
+
+pub use shim::{flush_stdout, write_to_stdout};
+
+/// The modules written in the language, by name. `std/prelude` is imported by every module.
+pub fn modules() -> &'static [(&'static str, &'static str)] {
+    &[
+        ("std/prelude", include_str!("../vais/prelude.vais")),
+        ("std/hot", include_str!("../vais/hot.vais")),
+        ("std/math", include_str!("../vais/math.vais")),
+    ]
+}
+
+/// The host functions that need no program: output and text.
+pub fn functions() -> Vec<HostFunction> {
+    let function = |(name, signature, address): &(&str, &str, usize)| HostFunction {
+        name: (*name).to_owned(),
+        signature: (*signature).to_owned(),
+        address: *address,
+        flags: HostFlags::default(),
+    };
+    shim::table().iter().map(function).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<String> = super::functions().into_iter().map(|function| function.name).collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -14,6 +14,11 @@ impl Clock {
         Clock(Instant::now())
     }
 
+    /// Started then.
+    pub fn since(start: Instant) -> Clock {
+        Clock(start)
+    }
+
     /// Microseconds since the start.
     pub fn micros(&self) -> u64 {
         self.0.elapsed().as_micros() as u64

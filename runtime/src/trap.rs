@@ -8,6 +8,9 @@ pub use vaisjit_abi::TrapCode;
 
 use crate::report::Location;
 
+/// How many frames a report lists; chosen by feel.
+const SHOWN_FRAMES: usize = 16;
+
 /// A program's run-time failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trap {
@@ -17,7 +20,7 @@ pub struct Trap {
     pub message: String,
     /// The generated frames, innermost first.
     pub frames: Vec<TrapFrame>,
-    /// How many frames were left out in the middle of `frames` (deep recursion).
+    /// How many frames below the last of `frames` were left out (deep recursion).
     pub omitted: usize,
     /// The source line of the innermost frame, for a code frame.
     pub line: Option<String>,
@@ -59,15 +62,17 @@ impl Trap {
             let _ = write!(text, "\n{gutter} --> {}:{}:{}", at.file.display(), at.line, at.column);
             let _ = write!(text, "\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{marks}");
         }
-        for (index, frame) in self.frames.iter().enumerate() {
-            if self.omitted > 0 && index == self.frames.len() / 2 {
-                let _ = write!(text, "\n  ... {} more", self.omitted);
-            }
+        let shown = if self.frames.len() > SHOWN_FRAMES { SHOWN_FRAMES - 2 } else { self.frames.len() };
+        for (index, frame) in self.frames.iter().take(shown).enumerate() {
             let _ = write!(text, "\n  {} {}", if index == 0 { "in" } else { "by" }, frame.function);
             if let Some(at) = &frame.at {
                 let _ = write!(text, " at {at}");
             }
             let _ = write!(text, " (v{})", frame.version);
+        }
+        let left_out = self.frames.len() - shown + self.omitted;
+        if left_out > 0 {
+            let _ = write!(text, "\n  ... and {left_out} more calls");
         }
         text
     }

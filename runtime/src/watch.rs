@@ -5,7 +5,6 @@
 //! again": contents decide what changed. Where the system sends no events, the files' metadata is polled.
 
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -51,8 +50,8 @@ struct Interest {
 struct Stamp(Option<(SystemTime, u64)>);
 
 impl FileWatcher {
-    /// A watcher that sends signals; with `poll` it never asks the system for events.
-    pub fn new(signals: Sender<Signal>, poll: bool) -> FileWatcher {
+    /// A watcher that calls `signal` from a thread of its own; with `poll` it never asks the system for events.
+    pub fn new(signal: impl Fn(Signal) + Send + 'static, poll: bool) -> FileWatcher {
         let interest = Arc::new(Mutex::new(Interest::default()));
         let mut watcher = FileWatcher {
             events: None,
@@ -67,9 +66,8 @@ impl FileWatcher {
             return watcher;
         }
         let handler = move |event: notify::Result<notify::Event>| {
-            if let Some(signal) = relevant(event, &interest) {
-                // The receiver is gone when the program ends: nobody is interested any more.
-                let _ = signals.send(signal);
+            if let Some(found) = relevant(event, &interest) {
+                signal(found);
             }
         };
         match notify::recommended_watcher(handler) {
@@ -253,7 +251,7 @@ mod tests {
 
     fn watch(file: &Path) -> (FileWatcher, Receiver<Signal>) {
         let (sender, receiver) = channel();
-        let mut watcher = FileWatcher::new(sender, false);
+        let mut watcher = FileWatcher::new(move |signal| _ = sender.send(signal), false);
         watcher.set_files([file.to_path_buf()]);
         (watcher, receiver)
     }
@@ -332,8 +330,7 @@ mod tests {
         let folder = Folder::new("poll");
         let file = folder.0.join("game.vais");
         std::fs::write(&file, "1").unwrap();
-        let (sender, _signals) = channel();
-        let mut watcher = FileWatcher::new(sender, true);
+        let mut watcher = FileWatcher::new(|_| {}, true);
         watcher.set_files([file.clone()]);
         assert!(watcher.poll_interval().is_some());
         assert!(!watcher.look());

@@ -81,13 +81,15 @@ struct LoadedFile {
     id: FileId,
     path: PathBuf,
     text: Arc<str>,
+    /// The text last read from disk; `text` differs from it after a patch or a rollback.
+    disk: Arc<str>,
     tree: Arc<Module>,
 }
 
 impl Workspace {
-    /// A workspace of the program whose root file is at this path. Fails when the root cannot be read.
-    pub fn open(root: &Path, options: WorkspaceOptions) -> Result<Workspace, LoadError> {
-        let mut workspace = Workspace {
+    /// A workspace of the program whose root file is at this path, not yet read.
+    pub fn new(root: &Path, options: WorkspaceOptions) -> Workspace {
+        Workspace {
             options,
             root: root.to_path_buf(),
             files: FxHashMap::default(),
@@ -96,11 +98,43 @@ impl Workspace {
             sources: Arc::default(),
             last: None,
             parse_us: 0,
-        };
-        let text = workspace.options.loader.read(root)?;
-        let name = workspace.root_name();
-        workspace.put(name, root.to_path_buf(), text.into());
-        Ok(workspace)
+        }
+    }
+
+    /// Reads the root file.
+    pub fn load_root(&mut self) -> Result<(), LoadError> {
+        let text = self.options.loader.read(&self.root)?;
+        let (name, path) = (self.root_name(), self.root.clone());
+        self.put(name, path, text.into());
+        Ok(())
+    }
+
+    /// The files whose change may change the program: its own and those its imports look for.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let own = self.files.values().map(|file| file.path.clone());
+        let wanted = self.last.iter().flat_map(|last| last.wanted.iter().cloned());
+        own.chain(wanted).collect()
+    }
+
+    /// Does a file on disk hold another text than it did when it was read last?
+    pub fn differs_from_disk(&self) -> bool {
+        let differs = |file: &LoadedFile| self.options.loader.read(&file.path).is_ok_and(|text| *text != *file.disk);
+        self.files.values().any(differs)
+    }
+
+    /// The bytes that a function of the root file takes, its attributes included.
+    pub fn function_range(&self, name: &str) -> Option<std::ops::Range<usize>> {
+        let file = self.files.get(&self.root_name())?;
+        let found = file.tree.items.iter().find(|parsed| match &parsed.item.kind {
+            vaisjit_syntax::ast::ItemKind::Function(function) => function.name.name == name,
+            _ => false,
+        });
+        found.map(|parsed| parsed.start as usize..parsed.end as usize)
+    }
+
+    /// Is there such a file?
+    pub fn exists(&self, path: &Path) -> bool {
+        self.options.loader.exists(path)
     }
 
     /// The path of the root file.
@@ -118,15 +152,31 @@ impl Workspace {
         Name::new(&stem.unwrap_or_else(|| "main".to_owned()))
     }
 
-    /// Replaces the text of a file that is part of the program; false when it is none, or has that text already.
+    /// Replaces the text of a file that is part of the program, until it changes on disk; false when it is none, or
+    /// has that text already.
     pub fn set_text(&mut self, path: &Path, text: &str) -> bool {
         let Some((name, file)) = self.files.iter().find(|(_, file)| file.path == path) else { return false };
         if &*file.text == text {
             return false;
         }
-        let name = *name;
+        let (name, disk) = (*name, file.disk.clone());
         self.put(name, path.to_path_buf(), text.into());
+        if let Some(file) = self.files.get_mut(&name) {
+            file.disk = disk;
+        }
         true
+    }
+
+    /// Takes over what a file holds on disk; false if that has not changed.
+    fn take_disk(&mut self, path: &Path, text: &str) -> bool {
+        match self.files.iter().find(|(_, file)| file.path == path) {
+            Some((name, file)) if &*file.disk != text => {
+                let name = *name;
+                self.put(name, path.to_path_buf(), text.into());
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The last text of a file of the program.
@@ -141,7 +191,7 @@ impl Workspace {
         let (mut changed, mut failed) = (Vec::new(), Vec::new());
         for path in paths {
             match self.options.loader.read(&path) {
-                Ok(text) if self.set_text(&path, &text) => changed.push(path),
+                Ok(text) if self.take_disk(&path, &text) => changed.push(path),
                 Ok(_) => {}
                 Err(error) => failed.push(error),
             }
@@ -161,7 +211,7 @@ impl Workspace {
             Some(old) => vaisjit_syntax::reparse(&text, &old.tree, &old.text),
             None => vaisjit_syntax::parse(&text),
         });
-        let file = LoadedFile { id, path, text, tree };
+        let file = LoadedFile { id, path, disk: text.clone(), text, tree };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.files.insert(name, file);
         self.parse_us += clock.micros();
@@ -281,7 +331,8 @@ impl Workspace {
         let path = PathBuf::from(format!("{name}.vais"));
         let next = FileId(self.ids.len() as u32);
         let id = *self.ids.entry(path.clone()).or_insert(next);
-        let file = LoadedFile { id, path, text: text.clone(), tree: Arc::new(vaisjit_syntax::parse(text)) };
+        let tree = Arc::new(vaisjit_syntax::parse(text));
+        let file = LoadedFile { id, path, text: text.clone(), disk: text.clone(), tree };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.library.insert(name, file);
         true

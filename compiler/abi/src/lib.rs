@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod context;
+pub mod format;
 pub mod host;
 pub mod string;
 pub mod trap;

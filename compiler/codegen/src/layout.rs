@@ -1,6 +1,13 @@
 //! Sizes, alignments and offsets of types.
+//!
+//! [`Layouts`] is what lowering and code generation ask; [`TypeLayouts`] answers for a checked program with natural C
+//! layouts.
+
+mod natural;
 
 use vaisjit_semantics::Ty;
+
+pub use natural::{DeclarationOrder, Discriminants, LayoutError, LayoutProblem, MAX_SIZE, TypeLayouts};
 
 /// Size and alignment in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -15,9 +22,9 @@ pub struct Layout {
 pub trait Layouts {
     /// Size and alignment of a type.
     fn layout(&self, ty: Ty) -> Layout;
-    /// Offset of a field of a struct, tuple or slice.
+    /// Offset of a field of a struct, tuple or slice. Field 0 of an enum is its discriminant.
     fn field_offset(&self, ty: Ty, field: u32) -> u32;
-    /// Type of a field of a struct, tuple or slice.
+    /// Type of a field of a struct, tuple or slice; `i64` for field 0 of an enum.
     fn field_ty(&self, ty: Ty, field: u32) -> Ty;
     /// Offset of a field of a variant.
     fn variant_field_offset(&self, ty: Ty, variant: u32, field: u32) -> u32;

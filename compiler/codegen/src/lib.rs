@@ -4,9 +4,13 @@
 //! ([`link::Import`]), and whoever owns the module gives them addresses.
 #![forbid(unsafe_code)]
 
+pub mod clif;
+pub mod host_calls;
 pub mod info;
 pub mod isa;
 pub mod layout;
 pub mod link;
+pub mod lower;
 pub mod mir;
 pub mod thunks;
+pub mod unit;

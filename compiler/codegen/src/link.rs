@@ -24,6 +24,15 @@ pub trait Linker {
     fn link(&self, caller: Instance, callee: Instance) -> Link;
     /// Is this a hot program: are loops polled and locals of looping functions kept on the data stack?
     fn hot(&self) -> bool;
+    /// May a direct call of `callee` be replaced by its body in `caller`? The answer may depend on who depends on whom:
+    /// an inlined callee is a part of its caller.
+    fn may_inline(&self, _caller: Instance, _callee: Instance) -> bool {
+        false
+    }
+    /// Is this host function a leaf (see `HostFlags`)?
+    fn leaf(&self, _host: Name) -> bool {
+        false
+    }
 }
 
 /// The identity of a slot: a function and the types it is called with. A changed signature is another slot.

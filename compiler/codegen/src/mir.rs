@@ -15,6 +15,22 @@
 //!
 //! `_0` is the result, `_1 ..` the parameters. Scalars whose address nobody takes are values; every other local lives
 //! in memory. The same MIR is run by the interpreter (the tests' oracle) and compiled by `clif`.
+//!
+//! Conventions beyond the types below:
+//! - Field 0 of an enum place is its discriminant, an `i64`: this is how variants are built.
+//! - `p[i]` on a pointer is `(*_p: [T; 0])[_i]`: an array of unknown length behind the pointer, `_i` any `i64`.
+//! - Unit and never have no operands: such parameters, arguments, fields and results do not occur in calls and
+//!   assignments.
+//! - A loop cut into strips (one poll every [`STRIP`] turns) is one [`LoopInfo`] whose header starts a strip; the
+//!   back-edge within the strip carries no safepoint.
+//! - Locals whose name starts with `{` are iterator state (`{i.at}`, `{i.end}`); `p.x` is a field of a local `p` that
+//!   has been taken apart.
+
+pub mod check;
+pub mod dump;
+pub mod interp;
+pub mod passes;
+pub mod visit;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -23,8 +39,12 @@ use la_arena::{Arena, Idx};
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode;
 use vaisjit_semantics::hir::{BinaryOp, BodyItem, CastKind, UnaryOp};
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::types::TyList;
+use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
+
+/// Turns of a call-free counted loop between two polls.
+pub const STRIP: u64 = 1024;
 
 /// A local of a body.
 pub type Local = Idx<LocalDecl>;
@@ -64,7 +84,7 @@ pub struct LocalDecl {
 pub struct LoopInfo {
     /// The loop around it, as an index of `Body::loops`.
     pub parent: Option<u32>,
-    /// The block every turn starts in.
+    /// The block every turn starts in; in a loop cut into strips every strip.
     pub header: BlockId,
     /// Does its back-edge carry a safepoint? Loops proved short carry none.
     pub polled: bool,
@@ -176,6 +196,16 @@ pub enum Callee {
     Value(Operand, Signature),
 }
 
+impl Callee {
+    /// The types of a function of the program or of a function value.
+    pub fn signature(&self) -> Option<&Signature> {
+        match self {
+            Callee::Function(_, signature) | Callee::Value(_, signature) => Some(signature),
+            Callee::Host(_) | Callee::C(..) => None,
+        }
+    }
+}
+
 /// The types a call is made with; the ABI follows from it alone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Signature {
@@ -201,8 +231,8 @@ pub struct Place {
 pub enum PlaceBase {
     /// A local.
     Local(Local),
-    /// A global.
-    Global(ItemPath),
+    /// A global; the type is its own.
+    Global(ItemPath, Ty),
     /// Behind a pointer held by a local (a scalar that is not in memory); the type is the pointee's.
     Deref(Local, Ty),
 }
@@ -210,11 +240,12 @@ pub enum PlaceBase {
 /// One step into a place.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Projection {
-    /// A field of a struct or tuple, or 0 address / 1 length of a slice.
+    /// A field of a struct or tuple, or 0 address / 1 length of a slice, or 0 discriminant of an enum.
     Field(u32),
     /// A field of an enum's variant.
     VariantField(u32, u32),
-    /// An element of an array; the index, an `i64` local that is not in memory, has been checked.
+    /// An element of an array; the index, an `i64` local that is not in memory, has been checked (behind a pointer to
+    /// `[T; 0]` it may be anything).
     Index(Local),
     /// An element of an array with a known index.
     ConstIndex(u64),
@@ -287,6 +318,95 @@ impl Place {
     /// All of a local.
     pub fn local(local: Local, ty: Ty) -> Place {
         Place { base: PlaceBase::Local(local), projections: SmallVec::new(), ty }
+    }
+
+    /// What a pointer in a local points at.
+    pub fn deref(pointer: Local, ty: Ty) -> Place {
+        Place { base: PlaceBase::Deref(pointer, ty), projections: SmallVec::new(), ty }
+    }
+
+    /// All of a global.
+    pub fn global(path: ItemPath, ty: Ty) -> Place {
+        Place { base: PlaceBase::Global(path, ty), projections: SmallVec::new(), ty }
+    }
+
+    /// One step further in, to a place of a type.
+    pub fn project(&self, step: Projection, ty: Ty) -> Place {
+        let mut projections = self.projections.clone();
+        projections.push(step);
+        Place { base: self.base.clone(), projections, ty }
+    }
+
+    /// The local, if the place is all of one.
+    pub fn as_local(&self) -> Option<Local> {
+        match self.base {
+            PlaceBase::Local(local) if self.projections.is_empty() => Some(local),
+            _ => None,
+        }
+    }
+
+    /// The locals whose values are needed to find the place: pointers and indices.
+    pub fn address_locals(&self) -> impl Iterator<Item = Local> {
+        let pointer = match self.base {
+            PlaceBase::Deref(local, _) => Some(local),
+            _ => None,
+        };
+        let indices = self.projections.iter().filter_map(|step| match step {
+            Projection::Index(local) => Some(*local),
+            _ => None,
+        });
+        pointer.into_iter().chain(indices)
+    }
+}
+
+impl Operand {
+    /// An `i64` constant.
+    pub fn int(value: i64) -> Operand {
+        Operand::Const(Const::Int(i128::from(value), Ty::i64()))
+    }
+
+    /// The value of a local.
+    pub fn local(local: Local, ty: Ty) -> Operand {
+        Operand::Copy(Place::local(local, ty))
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> Ty {
+        match self {
+            Operand::Copy(place) => place.ty,
+            Operand::Const(constant) => constant.ty(),
+        }
+    }
+
+    /// The integer, if it is a constant one.
+    pub fn as_int(&self) -> Option<i128> {
+        match self {
+            Operand::Const(Const::Int(value, _)) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
+impl Const {
+    /// Its type.
+    pub fn ty(&self) -> Ty {
+        match self {
+            Const::Int(_, ty) | Const::Float(_, ty) => *ty,
+            Const::Str(_) => Ty::str(),
+            Const::Function(_, signature) => signature.function_ty(),
+        }
+    }
+}
+
+impl Signature {
+    /// Of these types; parameters without a value are left out.
+    pub fn new(params: impl IntoIterator<Item = Ty>, result: Ty) -> Signature {
+        Signature { params: params.into_iter().filter(|ty| !ty.is_unit()).collect(), result }
+    }
+
+    /// The type of a function value of this signature.
+    pub fn function_ty(&self) -> Ty {
+        Ty::new(TyKind::Function(TyList::new(&self.params), self.result))
     }
 }
 

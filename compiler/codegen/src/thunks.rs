@@ -22,7 +22,7 @@ mod variadic;
 
 pub use callback::callback_thunk;
 pub use entry::entry_trampoline;
-pub use exit::{ExitKind, ExitThunk, exit_thunk, safepoint_thunk};
+pub use exit::{ENVIRONMENT, ExitKind, ExitThunk, exit_thunk, safepoint_thunk};
 
 /// `extern "C" fn(ctx, state: u32) -> u8`: what an exit thunk calls when it finds `poll` set; `state` is what the
 /// thread was in. Not zero: a trap waits in the thread's record.

@@ -5,9 +5,24 @@
 //! concrete instances.
 #![forbid(unsafe_code)]
 
+mod assemble;
+mod bodies;
+mod check;
+pub mod codes;
+mod conform;
+mod driver;
 pub mod hir;
+mod index;
+mod infer;
+mod interface;
+mod lower;
 pub mod program;
+mod state;
+mod suggest;
 pub mod types;
+mod walk;
+mod world;
 
+pub use driver::check;
 pub use program::{Checked, Input, ModuleInput};
 pub use types::{Instance, ItemPath, Ty, TyKind};

@@ -66,13 +66,15 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// How many bodies were checked, for reports and tests of incrementality.
     pub bodies_checked: usize,
+    /// What the next check may reuse.
+    pub(crate) state: Option<Arc<crate::state::State>>,
 }
 
 /// A checked function.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// Its types.
-    pub signature: Signature,
+    pub signature: Arc<Signature>,
     /// Its body; the same `Arc` as in the check before if nothing it depends on changed.
     pub body: Arc<hir::Body>,
     /// Is it marked `#[hot]` (or are all)?

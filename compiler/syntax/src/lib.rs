@@ -6,12 +6,23 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod codes;
 pub mod diagnostic;
+pub mod dump;
+mod layout;
+mod lexer;
+mod literal;
 pub mod module;
 pub mod name;
+pub mod parse;
+mod parser;
+pub mod render;
 pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Label, Severity, Suggestion};
+pub use dump::dump;
 pub use module::{Module, ParsedItem};
 pub use name::Name;
+pub use parse::{parse, reparse};
+pub use render::{Format, render};
 pub use source::{Anchor, FileId, ItemId, Place, SourceFile, Sources, Span};

@@ -98,6 +98,31 @@ impl HostArgument for &str {
     }
 }
 
+/// A function of the program as a value, of type `fn(i64) -> i64`: the address of its slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FunctionValue(pub usize);
+
+impl HostArgument for FunctionValue {
+    const TYPE: &'static str = "fn(i64) -> i64";
+    type Machine = usize;
+    type Item<'a> = FunctionValue;
+    unsafe fn from_machine<'a>(machine: usize) -> Self::Item<'a> {
+        FunctionValue(machine)
+    }
+}
+
+/// A `str` that lives as long as the program: the address of its first byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StrValue(pub usize);
+
+impl HostResult for StrValue {
+    const TYPE: &'static str = "str";
+    type Machine = usize;
+    fn into_machine(self) -> Result<usize, String> {
+        Ok(self.0)
+    }
+}
+
 impl HostResult for () {
     const TYPE: &'static str = "";
     type Machine = u8;

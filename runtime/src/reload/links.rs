@@ -253,7 +253,12 @@ mod tests {
     #[test]
     fn a_call_of_a_hot_function_ends_stillness_all_the_way_up() {
         let links = choose(
-            &[("top", &["middle"], false), ("middle", &["hot", "leaf"], false), ("hot", &[], false), ("leaf", &[], false)],
+            &[
+                ("top", &["middle"], false),
+                ("middle", &["hot", "leaf"], false),
+                ("hot", &[], false),
+                ("leaf", &[], false),
+            ],
             &["hot"],
         );
         assert!(!links.is_direct(function("middle"), function("leaf")));
@@ -262,12 +267,8 @@ mod tests {
 
     #[test]
     fn groups_are_circles_with_callees_first() {
-        let calls = summaries(&[
-            ("a", &["b"], false),
-            ("b", &["c", "d"], false),
-            ("c", &["b"], false),
-            ("d", &["d"], false),
-        ]);
+        let calls =
+            summaries(&[("a", &["b"], false), ("b", &["c", "d"], false), ("c", &["b"], false), ("d", &["d"], false)]);
         let members: Vec<Instance> = calls.iter().map(|(instance, _)| *instance).collect();
         let found = groups(&members, &|instance| {
             let (_, summary) = calls.iter().find(|(known, _)| *known == instance).unwrap();

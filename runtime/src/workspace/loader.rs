@@ -65,8 +65,8 @@ impl Loader for DiskLoader {
             return Err(LoadError::TooLarge(named()));
         }
         let bytes = std::fs::read(path).map_err(|error| from_io(path, &error))?;
-        let mut text = String::from_utf8(bytes)
-            .map_err(|error| LoadError::NotText(named(), error.utf8_error().valid_up_to()))?;
+        let mut text =
+            String::from_utf8(bytes).map_err(|error| LoadError::NotText(named(), error.utf8_error().valid_up_to()))?;
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }

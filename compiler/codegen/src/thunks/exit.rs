@@ -19,6 +19,11 @@ pub enum ExitKind {
         /// The call is an explicit safepoint.
         safepoint: bool,
     },
+    /// A closure of the host's: call context, environment (the address of the symbol [`ENVIRONMENT`]), arguments.
+    Closure {
+        /// The call is an explicit safepoint.
+        safepoint: bool,
+    },
     /// A C function.
     C,
     /// A C function with `...`; the signature holds the types of this call, already promoted.
@@ -27,6 +32,9 @@ pub enum ExitKind {
         fixed: u32,
     },
 }
+
+/// The symbol whose address a closure's thunk passes as environment.
+pub const ENVIRONMENT: &str = "environment";
 
 /// An exit thunk to be made.
 #[derive(Clone, Debug)]
@@ -51,14 +59,19 @@ pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(Fun
         let params = begin(builder);
         let ctx = params[0];
         let state = match thunk.kind {
-            ExitKind::Host { safepoint: true } => AT_SAFEPOINT,
+            ExitKind::Host { safepoint: true } | ExitKind::Closure { safepoint: true } => AT_SAFEPOINT,
             _ => IN_HOST,
         };
         record_exit(builder, ctx);
         set_state(builder, &*module, ctx, state, Fence::Release);
-        let arguments = if matches!(thunk.kind, ExitKind::Host { .. }) { &params[..] } else { &params[1..] };
+        let mut arguments = params.clone();
+        match thunk.kind {
+            ExitKind::Host { .. } => {}
+            ExitKind::Closure { .. } => arguments.insert(1, environment(builder, module)?),
+            ExitKind::C | ExitKind::Variadic { .. } => drop(arguments.remove(0)),
+        }
         let target = module.declare_func_in_func(target, builder.func);
-        let call = builder.ins().call(target, arguments);
+        let call = builder.ins().call(target, &arguments);
         let results = builder.inst_results(call).to_vec();
         set_state(builder, &*module, ctx, RUNNING, if thunk.fence { Fence::Full } else { Fence::None });
         pass_gate(builder, module, ctx, state)?;
@@ -84,13 +97,22 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
 
 /// The function to call, behind the jump that variadic calls need.
 fn target(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<FuncId, ThunkError> {
-    let with_ctx = matches!(thunk.kind, ExitKind::Host { .. });
-    let signature = thunk.signature.clif(c_convention(module), with_ctx);
+    let with_ctx = matches!(thunk.kind, ExitKind::Host { .. } | ExitKind::Closure { .. });
+    let mut signature = thunk.signature.clif(c_convention(module), with_ctx);
+    if matches!(thunk.kind, ExitKind::Closure { .. }) {
+        signature.params.insert(1, AbiParam::new(types::I64));
+    }
     let target = module.declare_function(thunk.target, Linkage::Import, &signature)?;
     match thunk.kind {
         ExitKind::Variadic { .. } => variadic_jump(module, &format!("{}:jump", thunk.name), target, &signature),
         _ => Ok(target),
     }
+}
+
+fn environment(builder: &mut FunctionBuilder<'_>, module: &mut dyn Module) -> Result<Value, ThunkError> {
+    let data = module.declare_data(ENVIRONMENT, Linkage::Import, false, false)?;
+    let address = module.declare_data_in_func(data, builder.func);
+    Ok(builder.ins().symbol_value(types::I64, address))
 }
 
 fn record_exit(builder: &mut FunctionBuilder<'_>, ctx: Value) {

@@ -1,0 +1,58 @@
+//! Prints the figures of the README: how long a save takes to be live, what a hot call costs, how long programs take to
+//! start, and whether memory grows. `cargo bench -p vaisjit-cli --bench table`; add `-- --json` for one JSON object,
+//! `-- --quick` for a rough look in a few seconds.
+
+#[path = "table/calls.rs"]
+mod calls;
+#[path = "table/memory.rs"]
+mod memory;
+#[path = "table/print.rs"]
+mod print;
+#[path = "table/programs.rs"]
+mod programs;
+#[path = "table/save.rs"]
+mod save;
+#[path = "table/start.rs"]
+mod start;
+
+use serde_json::json;
+
+/// How thoroughly to measure.
+struct Effort {
+    edits: usize,
+    starts: usize,
+    fib: i64,
+    reloads: usize,
+}
+
+const FULL: Effort = Effort { edits: 100, starts: 40, fib: 36, reloads: 10_000 };
+const QUICK: Effort = Effort { edits: 10, starts: 5, fib: 30, reloads: 1_000 };
+
+fn main() {
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    let has = |option: &str| options.iter().any(|given| given == option);
+    let effort = if has("--quick") { QUICK } else { FULL };
+    let saves: Vec<save::Saves> = save::cases().into_iter().map(|case| save::measure(case, effort.edits)).collect();
+    let calls = calls::measure(effort.fib);
+    let starts = start::measure(effort.starts);
+    let memory = memory::measure(effort.reloads);
+    if has("--json") {
+        println!("{}", json!({ "save_to_live": saves, "calls": calls, "start": starts, "memory": memory }));
+        return;
+    }
+    print::saves(&saves);
+    print::calls(&calls);
+    print::starts(&starts);
+    print::memory(&memory);
+}
+
+/// The value below which `part` of the sorted values lie.
+fn percentile(sorted: &[f64], part: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+fn sorted(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(f64::total_cmp);
+    values
+}

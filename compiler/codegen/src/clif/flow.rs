@@ -1,0 +1,216 @@
+//! Control flow: blocks in reverse postorder, terminators, checks with cold ends, and safepoints.
+
+use cranelift::frontend::Switch;
+use cranelift::prelude::*;
+use cranelift_codegen::ir::{self, MemFlagsData};
+use rustc_hash::FxHashSet;
+use vaisjit_abi::TrapCode as Trap;
+use vaisjit_abi::context::offsets;
+
+use super::frame::FrameLayout;
+use super::{TRAP_INDEX, TRAP_MESSAGE, Translator, tail_signature, trap_code};
+use crate::link::Import;
+use crate::mir::{BlockId, Operand, Terminator};
+use crate::thunks::AbiSignature;
+
+/// A reachable block of the body.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockState {
+    block: ir::Block,
+    /// Edges into it that are not translated yet.
+    missing: u32,
+    /// Number of the location of its first statement.
+    first_location: u32,
+}
+
+fn number(block: BlockId) -> usize {
+    block.into_raw().into_u32() as usize
+}
+
+impl Translator<'_, '_> {
+    /// Translates the whole body.
+    pub(crate) fn function(&mut self, descriptor: u32) {
+        debug_assert!(self.frame == FrameLayout::default() || self.frame.size >= 16);
+        let order = self.reverse_postorder();
+        let entry = self.b.create_block();
+        self.b.append_block_params_for_function_params(entry);
+        self.b.switch_to_block(entry);
+        self.b.seal_block(entry);
+        self.prologue(entry, descriptor);
+        if let Some(first) = order.first() {
+            let first = self.state(*first).block;
+            self.b.ins().jump(first, &[]);
+            self.b.seal_block(first);
+        }
+        for id in order {
+            self.block(id);
+        }
+    }
+
+    fn state(&self, id: BlockId) -> BlockState {
+        // A block without a state would be one that the search from the entry has not seen.
+        self.blocks[number(id)].expect("a block that an edge leads to")
+    }
+
+    /// Gives every reachable block its state and returns them so that most edges lead forward.
+    fn reverse_postorder(&mut self) -> Vec<BlockId> {
+        let mut locations = Vec::with_capacity(self.body.blocks.len());
+        let mut location = 1;
+        for (_, block) in self.body.blocks.iter() {
+            locations.push(location);
+            location += block.statements.len() as u32 + 1;
+        }
+        self.blocks = vec![None; self.body.blocks.len()];
+        let mut order = Vec::with_capacity(self.body.blocks.len());
+        let Some((entry, _)) = self.body.blocks.iter().next() else { return order };
+        let mut stack = vec![(entry, 0)];
+        self.enter(entry, &locations);
+        while let Some((id, next)) = stack.pop() {
+            let successor = successor(&self.body.blocks[id].terminator, next);
+            let Some(successor) = successor else {
+                order.push(id);
+                continue;
+            };
+            stack.push((id, next + 1));
+            if self.blocks[number(successor)].is_none() {
+                self.enter(successor, &locations);
+                stack.push((successor, 0));
+            }
+            if let Some(state) = &mut self.blocks[number(successor)] {
+                state.missing += 1;
+            }
+        }
+        order.reverse();
+        order
+    }
+
+    fn enter(&mut self, id: BlockId, locations: &[u32]) {
+        let block = self.b.create_block();
+        self.blocks[number(id)] = Some(BlockState { block, missing: 0, first_location: locations[number(id)] });
+    }
+
+    fn block(&mut self, id: BlockId) {
+        let state = self.state(id);
+        let block = &self.body.blocks[id];
+        self.b.switch_to_block(state.block);
+        for (index, statement) in block.statements.iter().enumerate() {
+            self.b.set_srcloc(ir::SourceLoc::new(state.first_location + index as u32));
+            self.statement(statement);
+        }
+        self.b.set_srcloc(ir::SourceLoc::new(state.first_location + block.statements.len() as u32));
+        self.terminator(&block.terminator);
+        let mut next = 0;
+        while let Some(to) = successor(&block.terminator, next) {
+            self.edge_done(to);
+            next += 1;
+        }
+    }
+
+    fn edge_done(&mut self, to: BlockId) {
+        let Some(state) = &mut self.blocks[number(to)] else { return };
+        state.missing -= 1;
+        if state.missing == 0 {
+            self.b.seal_block(state.block);
+        }
+    }
+
+    fn terminator(&mut self, terminator: &Terminator) {
+        match terminator {
+            Terminator::Goto(to) => {
+                let to = self.state(*to).block;
+                self.b.ins().jump(to, &[]);
+            }
+            Terminator::Branch { condition, then, otherwise } => {
+                let condition = self.operand_value(condition);
+                self.locate_branch(*then, *otherwise);
+                let (then, otherwise) = (self.state(*then).block, self.state(*otherwise).block);
+                self.b.ins().brif(condition, then, &[], otherwise, &[]);
+            }
+            Terminator::Switch { value, cases, default } => self.switch(value, cases, *default),
+            Terminator::Return => self.return_(),
+            Terminator::Trap(code, message) => self.trap(*code, message.as_ref()),
+        }
+    }
+
+    /// Cranelift makes one trapping instruction of a branch to a block that only traps; it has the branch's location,
+    /// which therefore must be the trap's.
+    fn locate_branch(&mut self, then: BlockId, otherwise: BlockId) {
+        let traps = |id: &BlockId| {
+            let block = &self.body.blocks[*id];
+            block.statements.is_empty() && matches!(block.terminator, Terminator::Trap(_, None))
+        };
+        if let Some(trap) = [then, otherwise].iter().find(|id| traps(id)) {
+            self.b.set_srcloc(ir::SourceLoc::new(self.state(*trap).first_location));
+        }
+    }
+
+    fn switch(&mut self, value: &Operand, cases: &[(u64, BlockId)], default: BlockId) {
+        let value = self.operand_value(value);
+        let largest = self.b.func.dfg.value_type(value).bounds(false).1;
+        let mut seen = FxHashSet::default();
+        let mut switch = Switch::new();
+        for (case, to) in cases {
+            if u128::from(*case) <= largest && seen.insert(*case) {
+                switch.set_entry(u128::from(*case), self.state(*to).block);
+            }
+        }
+        let default = self.state(default).block;
+        switch.emit(&mut self.b, value, default);
+    }
+
+    /// Stops; a message is handed to the host first.
+    fn trap(&mut self, code: Trap, message: Option<&Operand>) {
+        if let Some(message) = message {
+            let number = self.b.ins().iconst(types::I64, i64::from(code as u8));
+            let message = self.operand_value(message);
+            self.call_trap_function(TRAP_MESSAGE, [number, message]);
+        }
+        self.b.ins().trap(trap_code(code));
+    }
+
+    /// Goes on if `0 <= index < length`; else the host is told both numbers, in a block out of the way.
+    pub(crate) fn check_index(&mut self, index: &Operand, length: &Operand) {
+        let (index, length) = (self.operand_value(index), self.operand_value(length));
+        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
+        let (good, bad) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(bad);
+        self.b.ins().brif(inside, good, &[], bad, &[]);
+        self.b.seal_block(good);
+        self.b.seal_block(bad);
+        self.b.switch_to_block(bad);
+        self.call_trap_function(TRAP_INDEX, [index, length]);
+        self.b.ins().trap(trap_code(Trap::IndexOutOfBounds));
+        self.b.switch_to_block(good);
+    }
+
+    /// Polls: one byte load and a branch that is not taken. The load must happen each time: it is neither `readonly`
+    /// nor `can_move`, and the call in the other branch keeps Cranelift from taking an older load's value.
+    pub(crate) fn safepoint(&mut self) {
+        if !self.env.linker.hot() {
+            return;
+        }
+        let poll = self.b.ins().load(types::I8, MemFlagsData::trusted(), self.ctx, offsets::POLL);
+        let (stop, go) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(stop);
+        self.b.ins().brif(poll, stop, &[], go, &[]);
+        self.b.seal_block(stop);
+        self.b.switch_to_block(stop);
+        let signature = || tail_signature(&AbiSignature::default());
+        let thunk = self.symbols.function(Import::Safepoint, false, signature, self.b.func);
+        self.b.ins().call(thunk, &[self.ctx]);
+        self.b.ins().jump(go, &[]);
+        self.b.seal_block(go);
+        self.b.switch_to_block(go);
+    }
+}
+
+/// The `n`th edge out of a block.
+fn successor(terminator: &Terminator, n: usize) -> Option<BlockId> {
+    match terminator {
+        Terminator::Goto(to) => (n == 0).then_some(*to),
+        Terminator::Branch { then, otherwise, .. } => [*then, *otherwise].get(n).copied(),
+        Terminator::Switch { default, .. } if n == 0 => Some(*default),
+        Terminator::Switch { cases, .. } => cases.get(n - 1).map(|case| case.1),
+        Terminator::Return | Terminator::Trap(..) => None,
+    }
+}

@@ -1,0 +1,133 @@
+//! The two ends of a function: where the locals live, the block on the data stack, and the return.
+
+use cranelift::prelude::*;
+use cranelift_codegen::ir::{self, GlobalValueData, MemFlagsData};
+use vaisjit_abi::context::{FRAME_BLOCK_HEADER, offsets};
+use vaisjit_abi::{FrameBlock, TrapCode as Trap};
+
+use super::Translator;
+use super::locals::Home;
+use super::place::{Address, Base, Region, index_of};
+use super::trap_code;
+use super::types::machine_type;
+use crate::mir::{Body, Local};
+
+impl Translator<'_, '_> {
+    /// Sets up the function at the start of its first block.
+    pub(crate) fn prologue(&mut self, entry: ir::Block, descriptor: u32) {
+        let params = self.b.block_params(entry).to_vec();
+        self.ctx = params[0];
+        self.check_stack();
+        if self.frame.size > 0 {
+            self.push_frame(descriptor);
+        }
+        let result_ty = self.body.locals[self.body.local(Body::RESULT)].ty;
+        let mut params = params.into_iter().skip(1);
+        self.result_address = if result_ty.is_aggregate() { params.next() } else { None };
+        for (local, decl) in self.body.locals.iter() {
+            let incoming = if self.is_parameter(local) && !decl.ty.is_unit() { params.next() } else { None };
+            self.declare(local, incoming);
+        }
+    }
+
+    /// The limit of the machine stack is the first word of the call context; Cranelift compares with it where the
+    /// function uses the stack at all.
+    fn check_stack(&mut self) {
+        let flags = self.b.func.dfg.mem_flags.insert_unchecked(MemFlagsData::trusted());
+        let base = self.b.create_global_value(GlobalValueData::VMContext);
+        let limit = self.b.create_global_value(GlobalValueData::Load {
+            base,
+            offset: offsets::STACK_LIMIT.into(),
+            global_type: types::I64,
+            flags,
+        });
+        self.b.func.stack_limit = Some(limit);
+    }
+
+    /// Decides where a local lives; a parameter gets the incoming value.
+    fn declare(&mut self, local: Local, incoming: Option<Value>) {
+        let decl = &self.body.locals[local];
+        let home = self.home(local, incoming);
+        self.homes.push(home);
+        match (home, incoming) {
+            (Home::Value(variable), Some(value)) => self.b.def_var(variable, value),
+            (Home::Memory(..), Some(value)) if machine_type(decl.ty).is_some() => {
+                let to = self.home_address(local);
+                self.store(value, to);
+            }
+            (Home::Memory(..), Some(from)) if self.frame.size > 0 => {
+                let to = self.home_address(local);
+                self.copy(to, trusted(from), self.size(decl.ty));
+            }
+            _ => {}
+        }
+    }
+
+    fn home(&mut self, local: Local, incoming: Option<Value>) -> Home {
+        let decl = &self.body.locals[local];
+        match machine_type(decl.ty) {
+            Some(ty) if !decl.in_memory => return Home::Value(self.b.declare_var(ty)),
+            None if decl.ty.is_unit() => return Home::Absent,
+            _ => {}
+        }
+        if let Some(base) = self.frame_base
+            && let Some(at) = self.frame.locals.iter().find(|at| at.local as usize == index_of(local))
+        {
+            return Home::Memory(Base::Value(base), at.offset as i32);
+        }
+        let is_result = index_of(local) == Body::RESULT as usize;
+        let given = if is_result { self.result_address } else { incoming };
+        match given {
+            Some(address) if decl.ty.is_aggregate() => Home::Memory(Base::Value(address), 0),
+            _ => self.memory_home(decl.ty),
+        }
+    }
+
+    /// Pushes the block on the data stack, with its header, all zero.
+    fn push_frame(&mut self, descriptor: u32) {
+        let size = i64::from(self.frame.size);
+        let top = self.load(types::I64, self.context(offsets::DATA_TOP));
+        let end = self.load(types::I64, self.context(offsets::DATA_END));
+        let room = self.b.ins().isub(end, top);
+        let needed = self.b.ins().iconst(types::I64, size);
+        let full = self.b.ins().icmp(IntCC::UnsignedLessThan, room, needed);
+        self.b.ins().trapnz(full, trap_code(Trap::StackOverflow));
+        let header = u64::from(FRAME_BLOCK_HEADER);
+        // Without a region: the bytes belong to the regions of the locals.
+        let block = Address { region: Region::Any, ..trusted(top) };
+        self.zero(block.plus(header), u64::from(self.frame.size) - header);
+        let frame_pointer = self.b.ins().get_frame_pointer(types::I64);
+        let word = FrameBlock::header_word(descriptor, self.frame.size);
+        let word = self.b.ins().iconst(types::I64, word as i64);
+        self.store(frame_pointer, trusted(top));
+        self.store(word, trusted(top).plus(8));
+        let above = self.b.ins().iadd_imm_s(top, size);
+        self.store(above, self.context(offsets::DATA_TOP));
+        self.frame_base = Some(top);
+    }
+
+    /// A field of the call context.
+    fn context(&self, offset: i32) -> Address {
+        Address { base: Base::Value(self.ctx), offset: i64::from(offset), region: Region::Context, faults: false }
+    }
+
+    /// Returns, after giving the data stack back.
+    pub(crate) fn return_(&mut self) {
+        let local = self.body.local(Body::RESULT);
+        let ty = self.body.locals[local].ty;
+        let result = machine_type(ty).map(|_| self.local_value(local));
+        if let Some(base) = self.frame_base {
+            if let Some(to) = self.result_address {
+                let from = self.home_address(local);
+                self.copy(trusted(to), from, self.size(ty));
+            }
+            self.store(base, self.context(offsets::DATA_TOP));
+        }
+        self.b.ins().return_(result.as_slice());
+    }
+}
+
+/// Memory that a caller or the runtime vouches for.
+fn trusted(address: Value) -> Address {
+    Address { faults: false, ..Address::pointer(address) }
+}

@@ -1,0 +1,146 @@
+//! Host functions that compiled code calls without the program naming them: what output, text comparisons and, later,
+//! text building become. The standard library implements every one of them.
+
+use vaisjit_syntax::ast::FormatSpec;
+
+/// A host function the compiler relies on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HostCall {
+    /// The name in the host table.
+    pub name: &'static str,
+    /// Its declaration, in the language's syntax.
+    pub signature: &'static str,
+    /// May it be a leaf: it neither fails nor blocks nor calls back?
+    pub leaf: bool,
+    /// What it does.
+    pub does: &'static str,
+}
+
+/// Prints a text.
+pub const PRINT_STR: &str = "print_str";
+/// Prints a signed integer of up to 64 bits; also `bool` as 1 or 0.
+pub const PRINT_I64: &str = "print_i64";
+/// Prints an unsigned integer of up to 64 bits.
+pub const PRINT_U64: &str = "print_u64";
+/// Prints an `i128`.
+pub const PRINT_I128: &str = "print_i128";
+/// Prints a `u128`.
+pub const PRINT_U128: &str = "print_u128";
+/// Prints a float with six decimals.
+pub const PRINT_F64: &str = "print_f64";
+/// Prints an address as `0x...`.
+pub const PRINT_PTR: &str = "print_ptr";
+/// Prints a text with a format.
+pub const PRINT_STR_SPEC: &str = "print_str_spec";
+/// Prints a signed integer with a format.
+pub const PRINT_I64_SPEC: &str = "print_i64_spec";
+/// Prints an unsigned integer with a format.
+pub const PRINT_U64_SPEC: &str = "print_u64_spec";
+/// Prints an `i128` with a format.
+pub const PRINT_I128_SPEC: &str = "print_i128_spec";
+/// Prints a `u128` with a format.
+pub const PRINT_U128_SPEC: &str = "print_u128_spec";
+/// Prints a float with a format; without a precision six decimals.
+pub const PRINT_F64_SPEC: &str = "print_f64_spec";
+/// Are two texts equal?
+pub const STR_EQ: &str = "str_eq";
+/// Order of two texts by bytes.
+pub const STR_CMP: &str = "str_cmp";
+
+/// All of them.
+pub const HOST_CALLS: [HostCall; 15] = [
+    call(PRINT_STR, "(text: str)", "writes the text to standard output"),
+    call(PRINT_I64, "(value: i64)", "writes the decimal number"),
+    call(PRINT_U64, "(value: u64)", "writes the decimal number"),
+    call(PRINT_I128, "(value: i128)", "writes the decimal number"),
+    call(PRINT_U128, "(value: u128)", "writes the decimal number"),
+    call(PRINT_F64, "(value: f64)", "writes the number with six decimals; inf, -inf, nan as C does"),
+    call(PRINT_PTR, "(address: i64)", "writes the address in hexadecimal after 0x"),
+    call(PRINT_STR_SPEC, "(text: str, flags: i64, sizes: i64)", "like print_str, formatted"),
+    call(PRINT_I64_SPEC, "(value: i64, flags: i64, sizes: i64)", "like print_i64, formatted"),
+    call(PRINT_U64_SPEC, "(value: u64, flags: i64, sizes: i64)", "like print_u64, formatted"),
+    call(PRINT_I128_SPEC, "(value: i128, flags: i64, sizes: i64)", "like print_i128, formatted"),
+    call(PRINT_U128_SPEC, "(value: u128, flags: i64, sizes: i64)", "like print_u128, formatted"),
+    call(PRINT_F64_SPEC, "(value: f64, flags: i64, sizes: i64)", "like print_f64, formatted"),
+    call(STR_EQ, "(left: str, right: str) -> bool", "1 if the bytes are equal; null is the empty text"),
+    call(STR_CMP, "(left: str, right: str) -> i64", "-1, 0 or 1: order by bytes; null is the empty text"),
+];
+
+const fn call(name: &'static str, signature: &'static str, does: &'static str) -> HostCall {
+    HostCall { name, signature, leaf: false, does }
+}
+
+/// Packs a format into the two integers that the `_spec` functions take.
+///
+/// ```text
+/// flags   bits 0..21   fill character, 0 for none
+///         bits 21..23  alignment: 0 none, 1 `<`, 2 `>`, 3 `^`
+///         bit 23 `+`   bit 24 `#`   bit 25 `0`
+///         bit 26       there is a width        bit 27  there is a precision
+///         bits 28..31  kind: 0 none, 1 x, 2 X, 3 b, 4 o, 5 e, 6 ?
+/// sizes   bits 0..32   width                   bits 32..64  precision
+/// ```
+pub fn pack(spec: &FormatSpec) -> (i64, i64) {
+    let align = spec.align.map_or(0, |align| ALIGNMENTS.find(align).map_or(0, |at| at as i64 + 1));
+    let kind = spec.kind.map_or(0, |kind| KINDS.find(kind).map_or(0, |at| at as i64 + 1));
+    let bit = |set: bool, at: u32| i64::from(set) << at;
+    let flags = spec.fill.map_or(0, |fill| i64::from(u32::from(fill)))
+        | align << 21
+        | bit(spec.sign, 23)
+        | bit(spec.alternate, 24)
+        | bit(spec.zero, 25)
+        | bit(spec.width.is_some(), 26)
+        | bit(spec.precision.is_some(), 27)
+        | kind << 28;
+    let sizes = i64::from(spec.width.unwrap_or(0)) | i64::from(spec.precision.unwrap_or(0)) << 32;
+    (flags, sizes)
+}
+
+/// The format that [`pack`] packed.
+pub fn unpack(flags: i64, sizes: i64) -> FormatSpec {
+    let bit = |at: u32| flags >> at & 1 == 1;
+    let nth = |text: &str, number: i64| text.chars().nth((number as usize).wrapping_sub(1));
+    FormatSpec {
+        fill: char::from_u32((flags & 0x1f_ffff) as u32).filter(|fill| *fill != '\0'),
+        align: nth(ALIGNMENTS, flags >> 21 & 3),
+        sign: bit(23),
+        alternate: bit(24),
+        zero: bit(25),
+        width: bit(26).then_some(sizes as u32),
+        precision: bit(27).then_some((sizes >> 32) as u32),
+        kind: nth(KINDS, flags >> 28 & 7),
+    }
+}
+
+const ALIGNMENTS: &str = "<>^";
+const KINDS: &str = "xXboe?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_survives_packing() {
+        let spec = FormatSpec {
+            fill: Some('é'),
+            align: Some('^'),
+            sign: true,
+            alternate: false,
+            zero: true,
+            width: Some(u32::MAX),
+            precision: Some(0),
+            kind: Some('?'),
+        };
+        let (flags, sizes) = pack(&spec);
+        assert_eq!(unpack(flags, sizes), spec);
+        assert_eq!(unpack(0, 0), FormatSpec::default());
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<&str> = HOST_CALLS.iter().map(|call| call.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), HOST_CALLS.len());
+    }
+}

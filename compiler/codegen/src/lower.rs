@@ -1,0 +1,240 @@
+//! HIR to MIR: makes the control-flow graph of a function, with every check, copy and safepoint written out.
+//!
+//! Order of evaluation is left to right, the target of an assignment first; `x op= e` reads `x` before `e`. Loops over
+//! a range count on a variable of their own: assigning to the loop variable changes only the body's copy. Loops over
+//! an array or slice read each element when its turn comes.
+
+mod aggregate;
+mod builder;
+mod call;
+mod control;
+mod defers;
+mod equality;
+mod expr;
+mod format;
+mod loops;
+mod matching;
+mod place;
+mod range;
+mod scan;
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::{Checked, Ty, hir};
+use vaisjit_syntax::Span;
+
+use crate::layout::{Layouts, MAX_SIZE};
+use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
+use builder::Builder;
+
+pub use scan::closures;
+
+/// Something the compiler cannot make code for yet.
+#[derive(Clone, Debug)]
+pub struct Unsupported {
+    /// What it is, as the author would call it.
+    pub what: String,
+    /// Where, counted from the body's item.
+    pub span: Span,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be compiled yet", self.what)
+    }
+}
+
+type Result<T = ()> = std::result::Result<T, Unsupported>;
+
+/// What lowering does beyond the meaning of a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Write safepoints into loops.
+    pub hot: bool,
+    /// Leave out index checks that a loop's range makes redundant.
+    pub range_checks: bool,
+    /// The passes over the finished MIR.
+    pub passes: mir::passes::Passes,
+}
+
+impl Options {
+    /// Everything on.
+    pub fn all(hot: bool) -> Options {
+        Options { hot, range_checks: true, passes: mir::passes::Passes::ALL }
+    }
+
+    /// MIR as it is first made.
+    pub fn plain(hot: bool) -> Options {
+        Options { hot, range_checks: false, passes: mir::passes::Passes::NONE }
+    }
+}
+
+/// The MIR of a function, all passes applied. `hot` writes safepoints into its loops.
+pub fn lower(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, hot: bool) -> Result<Body> {
+    lower_with(body, program, layouts, Options::all(hot))
+}
+
+/// The MIR of a function.
+pub fn lower_with(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, options: Options) -> Result<Body> {
+    let mut lowerer = Lowerer::new(body, program, layouts, options);
+    lowerer.function()?;
+    let mut made = lowerer.finish();
+    lowered_sizes(&made, layouts, body.value.span)?;
+    mir::passes::run(&mut made, program, layouts, options.passes);
+    debug_assert!(
+        mir::check::check(&made, layouts).is_ok(),
+        "{}\n{}",
+        mir::check::check(&made, layouts).unwrap_err().join("\n"),
+        mir::dump::dump(&made)
+    );
+    Ok(made)
+}
+
+/// Locals of types without a layout are refused here, should nobody have asked [`crate::layout::TypeLayouts`] before.
+fn lowered_sizes(body: &Body, layouts: &dyn Layouts, span: Span) -> Result {
+    let too_large = |ty: Ty| ty.is_aggregate() && layouts.layout(ty).size >= MAX_SIZE & !15;
+    match body.locals.values().find(|local| too_large(local.ty)) {
+        Some(local) => Err(Unsupported { what: format!("a value of type `{}`, which is too large,", local.ty), span }),
+        None => Ok(()),
+    }
+}
+
+/// A loop being lowered.
+struct LoopFrame {
+    id: hir::LoopId,
+    break_to: mir::BlockId,
+    continue_to: mir::BlockId,
+    result: Option<Place>,
+}
+
+struct Lowerer<'a> {
+    hir: &'a hir::Body,
+    program: &'a Checked,
+    layouts: &'a dyn Layouts,
+    options: Options,
+    facts: scan::Facts,
+    b: Builder,
+    /// MIR locals by HIR local.
+    locals: Vec<Local>,
+    /// Locals whose address is taken: writing them in parts may be seen.
+    exposed: FxHashSet<Local>,
+    loops: Vec<LoopFrame>,
+    defers: Vec<defers::Deferred<'a>>,
+    /// Where returns go when there are deferred blocks to run.
+    epilogue: Option<mir::BlockId>,
+    /// Loop counters known to lie between constants, the second one inclusive.
+    ranges: Vec<(hir::LocalId, i128, i128)>,
+}
+
+impl<'a> Lowerer<'a> {
+    fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
+        let facts = scan::Facts::of(hir);
+        let mut b = Builder::new(hir);
+        let locals = declare_locals(hir, &facts, &mut b);
+        let taken = hir.locals.iter().filter(|(id, _)| facts.address_taken(*id));
+        let exposed = taken.map(|(id, _)| locals[u32::from(id.into_raw()) as usize]).collect();
+        Lowerer {
+            hir,
+            program,
+            layouts,
+            options,
+            facts,
+            b,
+            locals,
+            exposed,
+            loops: Vec::new(),
+            defers: Vec::new(),
+            epilogue: None,
+            ranges: Vec::new(),
+        }
+    }
+
+    fn function(&mut self) -> Result {
+        let hir = self.hir;
+        if self.facts.has_defer {
+            self.epilogue = Some(self.b.block());
+        }
+        let result = self.result_place();
+        self.lower(&hir.value, result.as_ref())?;
+        self.leave();
+        self.run_defers()
+    }
+
+    fn finish(self) -> Body {
+        self.b.finish()
+    }
+
+    /// Ends the current block: to the deferred blocks, or back to the caller.
+    fn leave(&mut self) {
+        match self.epilogue {
+            Some(epilogue) => self.b.end(Terminator::Goto(epilogue)),
+            None => self.b.end(Terminator::Return),
+        }
+    }
+
+    fn result_place(&self) -> Option<Place> {
+        let ty = self.hir.result;
+        (!ty.is_unit()).then(|| Place::local(self.b.body.local(Body::RESULT), ty))
+    }
+
+    fn local(&self, id: hir::LocalId) -> Local {
+        self.locals[u32::from(id.into_raw()) as usize]
+    }
+
+    fn local_place(&self, id: hir::LocalId) -> Place {
+        Place::local(self.local(id), self.hir.locals[id].ty)
+    }
+
+    fn unsupported<T>(&self, what: impl Into<String>) -> Result<T> {
+        Err(Unsupported { what: what.into(), span: self.b.span })
+    }
+}
+
+/// `_0`, the parameters that have a value, then all other locals.
+fn declare_locals(hir: &hir::Body, facts: &scan::Facts, b: &mut Builder) -> Vec<Local> {
+    let mut locals = vec![b.body.local(Body::RESULT); hir.locals.len()];
+    let declare = |id: hir::LocalId, b: &mut Builder| {
+        let local = &hir.locals[id];
+        let in_memory = local.ty.is_aggregate() || facts.address_taken(id);
+        b.body.locals.alloc(LocalDecl { ty: local.ty, name: Some(local.name), in_memory })
+    };
+    let passed = |id: &hir::LocalId| !hir.locals[*id].ty.is_unit();
+    for id in hir.params.iter().copied().filter(passed) {
+        locals[u32::from(id.into_raw()) as usize] = declare(id, b);
+        b.body.params += 1;
+    }
+    for (id, _) in hir.locals.iter().filter(|(id, _)| !hir.params.contains(id) || !passed(id)) {
+        locals[u32::from(id.into_raw()) as usize] = declare(id, b);
+    }
+    locals
+}
+
+/// The types a function is called with.
+pub fn signature(function: &vaisjit_semantics::program::Signature) -> Signature {
+    Signature::new(function.params.iter().copied(), function.result)
+}
+
+/// The types a body is called with.
+pub fn body_signature(body: &hir::Body) -> Signature {
+    Signature::new(body.params.iter().map(|id| body.locals[*id].ty), body.result)
+}
+
+/// The text of an expression that is known now.
+fn constant_text(expr: &hir::Expr) -> Option<Arc<str>> {
+    match &*expr.kind {
+        hir::ExprKind::Str(text) => Some(text.clone()),
+        hir::ExprKind::Format(hir::FormatTarget::Str, pieces) => {
+            let texts = pieces.iter().map(|piece| match piece {
+                hir::FormatPiece::Text(text) => Some(&**text),
+                hir::FormatPiece::Value(..) => None,
+            });
+            Some(texts.collect::<Option<String>>()?.into())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

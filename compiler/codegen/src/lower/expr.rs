@@ -1,0 +1,302 @@
+//! Values: every expression either goes into a place or becomes an operand.
+
+use vaisjit_abi::TrapCode;
+use vaisjit_semantics::Ty;
+use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatTarget, Stmt, UnaryOp};
+
+use super::builder::Builder;
+use super::{Lowerer, Result, constant_text, scan};
+use crate::mir::{Const, Operand, Place, Rvalue, StatementKind, Terminator};
+
+impl<'a> Lowerer<'a> {
+    /// Evaluates an expression into a place of its type, or for its effect. The place must stay the same place
+    /// whatever the expression does, and must not be read by it.
+    pub(super) fn lower(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
+        let outer = std::mem::replace(&mut self.b.span, expr.span);
+        let dest = dest.filter(|_| !expr.ty.is_unit());
+        let done = self.lower_kind(expr, dest);
+        self.b.span = outer;
+        done
+    }
+
+    fn lower_kind(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
+        match &*expr.kind {
+            ExprKind::Block(statements, value) => self.block(statements, value.as_ref(), dest),
+            ExprKind::If(condition, then, otherwise) => self.if_else(condition, then, otherwise.as_ref(), dest),
+            ExprKind::Loop(id, body) => self.endless(*id, body, dest),
+            ExprKind::While(id, condition, body) => self.while_loop(*id, condition, body),
+            ExprKind::ForRange { .. } => self.for_range(expr),
+            ExprKind::ForEach { id, pattern, over, body } => self.for_each(*id, pattern, over, body),
+            ExprKind::Match(value, arms) => self.match_on(value, arms, expr.ty, dest),
+            ExprKind::Break(id, value) => self.break_out(*id, value.as_ref()),
+            ExprKind::Continue(id) => self.continue_with(*id),
+            ExprKind::Return(value) => self.return_from(value.as_ref()),
+            ExprKind::Assign(target, value) => self.assign(target, value),
+            ExprKind::AssignOp(op, target, value) => self.assign_op(*op, target, value),
+            ExprKind::Trap(code, message) => self.trap(*code, message.as_ref()),
+            ExprKind::Format(FormatTarget::Stdout, pieces) => self.print(pieces),
+            ExprKind::Call(callee, arguments) => self.call(callee, arguments, expr.ty, dest),
+            ExprKind::And(..) | ExprKind::Or(..) => self.condition_value(expr, dest),
+            ExprKind::Aggregate(parts, order) => self.aggregate(expr.ty, parts, order, dest),
+            ExprKind::Variant(variant, payload) => self.variant(expr.ty, *variant, payload, dest),
+            ExprKind::Array(elements) => self.array(expr.ty, elements, dest),
+            ExprKind::Repeat(value) => self.repeat(expr.ty, value, dest),
+            ExprKind::Zero if expr.ty.is_aggregate() => {
+                if let Some(dest) = dest {
+                    self.b.push(StatementKind::Zero(dest.clone()));
+                }
+                Ok(())
+            }
+            ExprKind::Cast(CastKind::ArrayToSlice, array) => self.array_to_slice(array, dest),
+            ExprKind::Unit | ExprKind::Zero if expr.ty.is_unit() => Ok(()),
+            _ => self.simple(expr, dest),
+        }
+    }
+
+    /// Forms that are one right-hand side.
+    fn simple(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
+        if scan::is_place(expr) || matches!(*expr.kind, ExprKind::Field(..) | ExprKind::Index(..)) {
+            let place = self.place(expr)?;
+            if let Some(dest) = dest {
+                self.b.assign(dest.clone(), Rvalue::Use(Operand::Copy(place)));
+            }
+            return Ok(());
+        }
+        if expr.ty.is_aggregate() {
+            return self.unsupported(format!("this way to make a value of type `{}`", expr.ty));
+        }
+        let value = self.rvalue(expr)?;
+        match dest {
+            Some(dest) => self.b.assign(dest.clone(), value),
+            None if matches!(value, Rvalue::Use(_)) || expr.ty.is_unit() => {}
+            None => drop(self.b.value(expr.ty, value)),
+        }
+        Ok(())
+    }
+
+    fn rvalue(&mut self, expr: &'a Expr) -> Result<Rvalue> {
+        match &*expr.kind {
+            ExprKind::Unary(op, inner) => self.unary(*op, inner, expr.ty),
+            ExprKind::Binary(op, left, right) => self.binary(*op, left, right),
+            ExprKind::Cast(kind, inner) => self.cast(*kind, inner, expr.ty),
+            ExprKind::AddressOf(place) => Ok(Rvalue::AddressOf(self.place(place)?)),
+            _ => Ok(Rvalue::Use(self.operand(expr)?)),
+        }
+    }
+
+    /// The value of a scalar expression. It is valid until something it reads is changed; see [`Builder::stable`].
+    pub(super) fn operand(&mut self, expr: &'a Expr) -> Result<Operand> {
+        let outer = std::mem::replace(&mut self.b.span, expr.span);
+        let operand = self.operand_kind(expr);
+        self.b.span = outer;
+        operand
+    }
+
+    fn operand_kind(&mut self, expr: &'a Expr) -> Result<Operand> {
+        let constant = |constant| Ok(Operand::Const(constant));
+        match &*expr.kind {
+            _ if expr.ty.is_unit() => {
+                self.lower(expr, None)?;
+                constant(Const::Int(0, expr.ty))
+            }
+            ExprKind::Int(value) => constant(Const::Int(*value, expr.ty)),
+            ExprKind::Float(bits) => constant(Const::Float(*bits, expr.ty)),
+            ExprKind::Bool(value) => Ok(Builder::bool(*value)),
+            ExprKind::Str(text) => constant(Const::Str(text.clone())),
+            ExprKind::Zero if expr.ty.is_scalar() => constant(zero(expr.ty)),
+            ExprKind::Function(callee) => self.function_value(callee, expr.ty),
+            ExprKind::Closure(body, captures) => self.closure(body, captures),
+            ExprKind::Format(FormatTarget::Str, _) => match constant_text(expr) {
+                Some(text) => constant(Const::Str(text)),
+                None => self.unsupported("a text made of values"),
+            },
+            ExprKind::Local(_)
+            | ExprKind::Global(_)
+            | ExprKind::Deref(_)
+            | ExprKind::Field(..)
+            | ExprKind::Index(..) => Ok(Operand::Copy(self.place(expr)?)),
+            _ => {
+                let place = self.b.temp_place(expr.ty);
+                self.lower(expr, Some(&place))?;
+                Ok(Operand::Copy(place))
+            }
+        }
+    }
+
+    /// Two operands, the left one evaluated first.
+    pub(super) fn operands(&mut self, left: &'a Expr, right: &'a Expr) -> Result<(Operand, Operand)> {
+        let first = self.operand(left)?;
+        let first = if scan::pure(right) { first } else { self.b.stable(first) };
+        Ok((first, self.operand(right)?))
+    }
+
+    fn unary(&mut self, op: UnaryOp, inner: &'a Expr, ty: Ty) -> Result<Rvalue> {
+        let operand = self.operand(inner)?;
+        if let (UnaryOp::Negate, Operand::Const(Const::Float(bits, _))) = (op, &operand) {
+            return Ok(Rvalue::Use(Operand::Const(Const::Float((-f64::from_bits(*bits)).to_bits(), ty))));
+        }
+        Ok(Rvalue::Unary(op, operand))
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: &'a Expr, right: &'a Expr) -> Result<Rvalue> {
+        if left.ty.is_aggregate() {
+            return self.aggregate_comparison(op, left, right);
+        }
+        let (first, second) = self.operands(left, right)?;
+        if left.ty == Ty::str() {
+            return self.str_operator(op, first, second);
+        }
+        Ok(Rvalue::Binary(op, first, second))
+    }
+
+    fn cast(&mut self, kind: CastKind, inner: &'a Expr, ty: Ty) -> Result<Rvalue> {
+        if kind == CastKind::ArrayToPointer {
+            return Ok(Rvalue::AddressOf(self.place(inner)?));
+        }
+        if inner.ty.is_aggregate() {
+            return self.aggregate_cast(inner, ty);
+        }
+        let operand = self.operand(inner)?;
+        if let (CastKind::IntToInt, Operand::Const(Const::Int(value, _)), Some(to)) = (kind, &operand, ty.int_kind()) {
+            let value = crate::mir::interp::arith::wrap(*value, to);
+            return Ok(Rvalue::Use(Operand::Const(Const::Int(value, ty))));
+        }
+        Ok(Rvalue::Cast(kind, operand, ty))
+    }
+
+    /// A slice, where an address or its bits are wanted.
+    fn aggregate_cast(&mut self, inner: &'a Expr, ty: Ty) -> Result<Rvalue> {
+        if !matches!(inner.ty.kind(), vaisjit_semantics::TyKind::Slice(_)) {
+            return self.unsupported(format!("a conversion of `{}`", inner.ty));
+        }
+        let place = self.place(inner)?;
+        let address = self.field(&place, 0);
+        Ok(Rvalue::Cast(CastKind::Pointer, Operand::Copy(address), ty))
+    }
+
+    fn array_to_slice(&mut self, array: &'a Expr, dest: Option<&Place>) -> Result {
+        let place = self.place(array)?;
+        let length = match *array.ty.kind() {
+            vaisjit_semantics::TyKind::Array(_, length) => length as i64,
+            _ => return self.unsupported(format!("a slice of `{}`", array.ty)),
+        };
+        if let Some(dest) = dest {
+            self.b.assign(self.field(dest, 0), Rvalue::AddressOf(place));
+            self.b.assign(self.field(dest, 1), Rvalue::Use(Operand::int(length)));
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
+        for statement in statements {
+            match statement {
+                Stmt::Let(pattern, value) => self.let_pattern(pattern, value)?,
+                Stmt::Expr(expr) => self.lower(expr, None)?,
+                Stmt::Defer(expr) => self.defer(expr),
+            }
+        }
+        match value {
+            Some(value) => self.lower(value, dest),
+            None => Ok(()),
+        }
+    }
+
+    fn assign(&mut self, target: &'a Expr, value: &'a Expr) -> Result {
+        if value.ty.is_unit() {
+            return self.lower(value, None);
+        }
+        let place = self.place(target)?;
+        let place = if scan::pure(value) { place } else { self.stable_place(place) };
+        if value.ty.is_scalar() {
+            let value = self.rvalue_operand(value)?;
+            self.b.assign(place, value);
+            return Ok(());
+        }
+        if scan::is_place(value) || self.writable_early(target, value) {
+            return self.lower(value, Some(&place));
+        }
+        let temp = self.b.temp_place(value.ty);
+        self.lower(value, Some(&temp))?;
+        self.b.assign(place, Rvalue::Use(Operand::Copy(temp)));
+        Ok(())
+    }
+
+    /// A scalar as a right-hand side: an operator needs no temporary.
+    fn rvalue_operand(&mut self, value: &'a Expr) -> Result<Rvalue> {
+        match &*value.kind {
+            ExprKind::Unary(..) | ExprKind::Binary(..) | ExprKind::Cast(..) | ExprKind::AddressOf(_) => {
+                let outer = std::mem::replace(&mut self.b.span, value.span);
+                let made = self.rvalue(value);
+                self.b.span = outer;
+                made
+            }
+            _ => Ok(Rvalue::Use(self.operand(value)?)),
+        }
+    }
+
+    /// May parts of the target be written while the value is still being made?
+    fn writable_early(&self, target: &Expr, value: &Expr) -> bool {
+        match scan::root(target) {
+            Some(local) if !self.facts.address_taken(local) => !scan::mentions(value, local),
+            _ => !scan::reads_memory(value, &self.facts) && scan::pure(value),
+        }
+    }
+
+    fn assign_op(&mut self, op: BinaryOp, target: &'a Expr, value: &'a Expr) -> Result {
+        let place = self.place(target)?;
+        let mut old = Operand::Copy(place.clone());
+        let mut place = place;
+        if !scan::pure(value) {
+            place = self.stable_place(place);
+            old = self.b.stable(Operand::Copy(place.clone()));
+        }
+        let value = self.operand(value)?;
+        let result = match target.ty == Ty::str() {
+            true => self.str_operator(op, old, value)?,
+            false => Rvalue::Binary(op, old, value),
+        };
+        self.b.assign(place, result);
+        Ok(())
+    }
+
+    fn return_from(&mut self, value: Option<&'a Expr>) -> Result {
+        if let Some(value) = value {
+            let result = self.result_place();
+            self.lower(value, result.as_ref())?;
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn trap(&mut self, code: TrapCode, message: Option<&'a Expr>) -> Result {
+        let message = match message {
+            Some(message) => Some(self.operand(message)?),
+            None => None,
+        };
+        self.b.end(Terminator::Trap(code, message));
+        Ok(())
+    }
+
+    pub(super) fn condition_value(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
+        let (yes, no, join) = (self.b.block(), self.b.block(), self.b.block());
+        self.branch_on(expr, yes, no)?;
+        for (block, value) in [(yes, true), (no, false)] {
+            self.b.switch_to(block);
+            if let Some(dest) = dest {
+                self.b.assign(dest.clone(), Rvalue::Use(Builder::bool(value)));
+            }
+            self.b.jump(join);
+        }
+        self.b.switch_to(join);
+        Ok(())
+    }
+}
+
+/// The zero of a scalar type.
+pub(super) fn zero(ty: Ty) -> Const {
+    match ty.kind() {
+        vaisjit_semantics::TyKind::Float(_) => Const::Float(0, ty),
+        vaisjit_semantics::TyKind::Str => Const::Str("".into()),
+        _ => Const::Int(0, ty),
+    }
+}

@@ -1,0 +1,92 @@
+//! Output: every piece of a formatted text becomes a call of a host function.
+
+use vaisjit_semantics::hir::{CastKind, Expr, FormatPiece};
+use vaisjit_semantics::types::{FloatKind, IntKind};
+use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_syntax::ast::FormatSpec;
+
+use super::{Lowerer, Result, scan};
+use crate::host_calls as host;
+use crate::mir::{Const, Operand, Rvalue};
+
+impl<'a> Lowerer<'a> {
+    /// Evaluates all values, then prints all pieces.
+    pub(super) fn print(&mut self, pieces: &'a [FormatPiece]) -> Result {
+        let mut values = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            if let FormatPiece::Value(value, _) = piece {
+                let operand = self.operand(value)?;
+                let calm = pieces[index + 1..].iter().all(is_calm);
+                values.push(if calm { operand } else { self.b.stable(operand) });
+            }
+        }
+        let mut values = values.into_iter();
+        let mut text = String::new();
+        for piece in pieces {
+            match piece {
+                FormatPiece::Text(more) => text.push_str(more),
+                FormatPiece::Value(value, spec) => {
+                    self.print_text(&mut text);
+                    let Some(operand) = values.next() else { continue };
+                    self.print_value(value, operand, spec)?;
+                }
+            }
+        }
+        self.print_text(&mut text);
+        Ok(())
+    }
+
+    fn print_text(&mut self, text: &mut String) {
+        if !text.is_empty() {
+            let text = Const::Str(std::mem::take(text).into());
+            self.host_call(host::PRINT_STR, [Operand::Const(text)]);
+        }
+    }
+
+    fn print_value(&mut self, value: &Expr, operand: Operand, spec: &FormatSpec) -> Result {
+        let (plain, formatted, wide) = match value.ty.kind() {
+            TyKind::Int(IntKind::I128) => (host::PRINT_I128, host::PRINT_I128_SPEC, value.ty),
+            TyKind::Int(IntKind::U128) => (host::PRINT_U128, host::PRINT_U128_SPEC, value.ty),
+            TyKind::Int(kind) if kind.signed() => (host::PRINT_I64, host::PRINT_I64_SPEC, Ty::i64()),
+            TyKind::Int(_) => (host::PRINT_U64, host::PRINT_U64_SPEC, Ty::int(IntKind::U64)),
+            TyKind::Bool => (host::PRINT_I64, host::PRINT_I64_SPEC, Ty::i64()),
+            TyKind::Float(_) => (host::PRINT_F64, host::PRINT_F64_SPEC, Ty::f64()),
+            TyKind::Str => (host::PRINT_STR, host::PRINT_STR_SPEC, value.ty),
+            TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Function(..) => {
+                (host::PRINT_PTR, host::PRINT_U64_SPEC, Ty::i64())
+            }
+            _ => return self.unsupported(format!("printing a `{}`", value.ty)),
+        };
+        let operand = self.widened(operand, wide);
+        if *spec == FormatSpec::default() {
+            self.host_call(plain, [operand]);
+        } else {
+            let (flags, sizes) = host::pack(spec);
+            self.host_call(formatted, [operand, Operand::int(flags), Operand::int(sizes)]);
+        }
+        Ok(())
+    }
+
+    fn widened(&mut self, operand: Operand, to: Ty) -> Operand {
+        let from = operand.ty();
+        if from == to {
+            return operand;
+        }
+        if let Some(value) = operand.as_int() {
+            return Operand::Const(Const::Int(value, to));
+        }
+        let kind = match from.kind() {
+            TyKind::Float(FloatKind::F32) => CastKind::FloatToFloat,
+            TyKind::Int(_) | TyKind::Bool => CastKind::IntToInt,
+            _ => CastKind::Pointer,
+        };
+        self.b.value(to, Rvalue::Cast(kind, operand, to))
+    }
+}
+
+fn is_calm(piece: &FormatPiece) -> bool {
+    match piece {
+        FormatPiece::Text(_) => true,
+        FormatPiece::Value(value, _) => scan::pure(value),
+    }
+}

@@ -1,0 +1,182 @@
+//! Loops but those over a range: endless, while, over an array or slice; break and continue.
+
+use vaisjit_semantics::hir::{BinaryOp, Expr, LoopId, Pattern, PatternKind};
+use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_syntax::Name;
+
+use super::{LoopFrame, Lowerer, Result, scan};
+use crate::mir::visit::address_locals_mut;
+use crate::mir::{BlockId, Local, LoopInfo, Operand, Place, Projection, Rvalue, StatementKind};
+
+/// Call-free loops of at most so many turns carry no safepoint.
+pub(super) const SHORT: i128 = 64;
+
+/// The blocks of a loop that is open.
+pub(super) struct OpenLoop {
+    pub header: BlockId,
+    /// Where `C` goes: ends in the back-edge.
+    pub latch: BlockId,
+    /// Where `B` goes.
+    pub exit: BlockId,
+    pub polled: bool,
+    outer: Option<u32>,
+}
+
+impl<'a> Lowerer<'a> {
+    /// Opens a loop: `header` and what is made from now on belongs to it.
+    pub(super) fn open_loop(&mut self, id: LoopId, polled: bool, result: Option<&Place>) -> OpenLoop {
+        let polled = polled && self.options.hot;
+        let exit = self.b.block();
+        let outer = self.b.in_loop;
+        let index = self.b.body.loops.len() as u32;
+        self.b.in_loop = Some(index);
+        let (header, latch) = (self.b.block(), self.b.block());
+        self.b.body.loops.push(LoopInfo { parent: outer, header, polled });
+        self.loops.push(LoopFrame { id, break_to: exit, continue_to: latch, result: result.cloned() });
+        OpenLoop { header, latch, exit, polled, outer }
+    }
+
+    /// The way back to the header, from the current block.
+    pub(super) fn back_edge(&mut self, open: &OpenLoop) {
+        if open.polled {
+            self.b.push(StatementKind::Safepoint);
+        }
+        self.b.jump(open.header);
+    }
+
+    /// Closes the loop and goes on behind it.
+    pub(super) fn close_loop(&mut self, open: OpenLoop) {
+        self.loops.pop();
+        self.b.in_loop = open.outer;
+        self.b.switch_to(open.exit);
+    }
+
+    pub(super) fn endless(&mut self, id: LoopId, body: &'a Expr, dest: Option<&Place>) -> Result {
+        let open = self.open_loop(id, true, dest);
+        self.b.goto(open.header);
+        self.lower(body, None)?;
+        self.b.goto(open.latch);
+        self.back_edge(&open);
+        self.close_loop(open);
+        Ok(())
+    }
+
+    pub(super) fn while_loop(&mut self, id: LoopId, condition: &'a Expr, body: &'a Expr) -> Result {
+        let open = self.open_loop(id, true, None);
+        self.b.goto(open.header);
+        let turn = self.b.block();
+        self.branch_on(condition, turn, open.exit)?;
+        self.b.switch_to(turn);
+        self.lower(body, None)?;
+        self.b.goto(open.latch);
+        self.back_edge(&open);
+        self.close_loop(open);
+        Ok(())
+    }
+
+    pub(super) fn for_each(&mut self, id: LoopId, pattern: &'a Pattern, over: &'a Expr, body: &'a Expr) -> Result {
+        let label = label(pattern, self);
+        let place = self.place(over)?;
+        let place = self.kept_place(place, &label);
+        let (length, short) = match *over.ty.kind() {
+            TyKind::Array(_, length) => (Operand::int(length as i64), i128::from(length) <= SHORT),
+            TyKind::Slice(_) => (Operand::Copy(self.field(&place, 1)), false),
+            _ => return self.unsupported(format!("a loop over `{}`", over.ty)),
+        };
+        let length = match length {
+            Operand::Const(_) => length,
+            length => self.iterator_state(&format!("{{{label}.end}}"), length),
+        };
+        let source = self.element_source(over, place, &label);
+        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0));
+        let open = self.open_loop(id, !short || scan::calls(body), None);
+        self.b.goto(open.header);
+        let turn = self.b.block();
+        let more = self.b.value(Ty::bool(), Rvalue::Binary(BinaryOp::Lt, at.clone(), length));
+        self.b.branch(more, turn, open.exit);
+        self.b.switch_to(turn);
+        let index = self.b.scalar_local(at.clone());
+        let element = self.element_at(source, index);
+        self.bind(pattern, &element)?;
+        self.lower(body, None)?;
+        self.b.goto(open.latch);
+        let next = Rvalue::Binary(BinaryOp::Add, at, Operand::int(1));
+        self.b.assign(Place::local(index, Ty::i64()), next);
+        self.back_edge(&open);
+        self.close_loop(open);
+        Ok(())
+    }
+
+    /// A hidden local that outlives a turn.
+    pub(super) fn iterator_state(&mut self, name: &str, value: Operand) -> Operand {
+        let ty = value.ty();
+        let local = self.b.declare(ty, Some(Name::new(name)));
+        self.b.assign(Place::local(local, ty), Rvalue::Use(value));
+        Operand::local(local, ty)
+    }
+
+    /// The same place, found through hidden locals that no statement of the body changes.
+    fn kept_place(&mut self, mut place: Place, label: &str) -> Place {
+        let mut number = 0;
+        address_locals_mut(&mut place, &mut |local| {
+            let operand = Operand::local(*local, self.b.body.locals[*local].ty);
+            let kept = self.iterator_state(&format!("{{{label}.in.{number}}}"), operand);
+            *local = self.b.scalar_local(kept);
+            number += 1;
+        });
+        place
+    }
+
+    fn element_source(&mut self, over: &Expr, place: Place, label: &str) -> Source {
+        match *over.ty.kind() {
+            TyKind::Slice(of) => {
+                let pointer = Operand::Copy(self.field(&place, 0));
+                let pointer = self.iterator_state(&format!("{{{label}.of}}"), pointer);
+                Source::Slice(self.b.scalar_local(pointer), of)
+            }
+            TyKind::Array(of, _) => Source::Array(place, of),
+            _ => Source::Array(place, Ty::error()),
+        }
+    }
+
+    fn element_at(&mut self, source: Source, index: Local) -> Place {
+        match source {
+            Source::Array(place, of) => place.project(Projection::Index(index), of),
+            Source::Slice(pointer, of) => self.behind(pointer, Operand::local(index, Ty::i64()), of),
+        }
+    }
+
+    pub(super) fn break_out(&mut self, id: LoopId, value: Option<&'a Expr>) -> Result {
+        let Some(frame) = self.loops.iter().rfind(|frame| frame.id == id) else {
+            return self.unsupported("a break out of a deferred block");
+        };
+        let (to, result) = (frame.break_to, frame.result.clone());
+        if let Some(value) = value {
+            self.lower(value, result.as_ref())?;
+        }
+        self.b.end(crate::mir::Terminator::Goto(to));
+        Ok(())
+    }
+
+    pub(super) fn continue_with(&mut self, id: LoopId) -> Result {
+        let Some(frame) = self.loops.iter().rfind(|frame| frame.id == id) else {
+            return self.unsupported("a continue out of a deferred block");
+        };
+        self.b.end(crate::mir::Terminator::Goto(frame.continue_to));
+        Ok(())
+    }
+}
+
+/// What the hidden locals of a loop over elements are named after.
+fn label(pattern: &Pattern, lowerer: &Lowerer<'_>) -> String {
+    match pattern.kind {
+        PatternKind::Bind(local, _) => lowerer.hir.locals[local].name.to_string(),
+        _ => "each".to_owned(),
+    }
+}
+
+/// What a loop takes its elements from.
+enum Source {
+    Array(Place, Ty),
+    Slice(Local, Ty),
+}

@@ -1,0 +1,347 @@
+//! Match and patterns: a switch on constants or variants where there is one, tests in order otherwise.
+
+use vaisjit_abi::TrapCode;
+use vaisjit_semantics::hir::{Arm, BinaryOp, Expr, ExprKind, Pattern, PatternKind};
+use vaisjit_semantics::{Ty, TyKind};
+
+use super::{Lowerer, Result, scan};
+use crate::mir::{BlockId, Operand, Place, Rvalue, Terminator};
+
+/// Fewer constants than this are compared one by one. Chosen by feel.
+const SWITCH_FROM: usize = 3;
+
+/// One way into an arm: an alternative of its pattern.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    arm: usize,
+    /// Names bound to the whole value by `n @ ...` around the alternative.
+    binds: &'a Pattern,
+    /// What remains to be tested.
+    pattern: &'a Pattern,
+}
+
+/// A match being lowered.
+struct Matching<'a> {
+    place: Place,
+    arms: &'a [Arm],
+    /// Where the bodies start.
+    bodies: Vec<BlockId>,
+    /// Where values go that no arm takes.
+    none: BlockId,
+}
+
+impl<'a> Lowerer<'a> {
+    pub(super) fn match_on(&mut self, value: &'a Expr, arms: &'a [Arm], ty: Ty, dest: Option<&Place>) -> Result {
+        if matches!(value.ty.kind(), TyKind::Never) {
+            return self.lower(value, None);
+        }
+        let place = self.scrutinee(value, arms)?;
+        let bodies = arms.iter().map(|_| self.b.block()).collect();
+        let (none, join) = (self.b.block(), self.b.block());
+        let matching = Matching { place, arms, bodies, none };
+        let ways = ways(arms);
+        match self.switch_cases(&matching, &ways) {
+            Some(cases) => self.switch(&matching, &ways, cases)?,
+            None => self.chain(&matching, &ways.iter().collect::<Vec<_>>())?,
+        }
+        for (arm, body) in arms.iter().zip(&matching.bodies) {
+            self.b.switch_to(*body);
+            self.lower(&arm.body, dest)?;
+            self.b.jump(join);
+        }
+        self.b.switch_to(none);
+        if ty.is_unit() && !matches!(ty.kind(), TyKind::Never) {
+            self.b.jump(join);
+        } else {
+            self.b.close(Terminator::Trap(TrapCode::Unreachable, None));
+        }
+        self.b.switch_to(join);
+        Ok(())
+    }
+
+    /// The place of the matched value; a scalar is kept if a guard could change it.
+    fn scrutinee(&mut self, value: &'a Expr, arms: &'a [Arm]) -> Result<Place> {
+        if !value.ty.is_scalar() {
+            let place = self.place(value)?;
+            return Ok(self.stable_place(place));
+        }
+        let calm = arms.iter().flat_map(|arm| &arm.guard).all(scan::pure);
+        let operand = self.operand(value)?;
+        let operand = match &operand {
+            Operand::Copy(place) if calm && place.as_local().is_some() => operand,
+            _ => self.b.stable(operand),
+        };
+        match operand {
+            Operand::Copy(place) => Ok(place),
+            Operand::Const(_) => {
+                let place = self.b.temp_place(value.ty);
+                self.b.assign(place.clone(), Rvalue::Use(operand));
+                Ok(place)
+            }
+        }
+    }
+
+    /// Tries the ways in order.
+    fn chain(&mut self, matching: &Matching<'a>, ways: &[&Way<'a>]) -> Result {
+        for way in ways {
+            let next = self.b.block();
+            self.test(way.pattern, &matching.place, next)?;
+            if self.enter(matching, way, next)? {
+                self.b.switch_to(next);
+                self.b.close(Terminator::Trap(TrapCode::Unreachable, None));
+                return Ok(());
+            }
+            self.b.switch_to(next);
+        }
+        self.b.jump(matching.none);
+        Ok(())
+    }
+
+    /// Into an arm whose pattern matches. Is nothing left to try?
+    fn enter(&mut self, matching: &Matching<'a>, way: &Way<'a>, next: BlockId) -> Result<bool> {
+        self.bind_outer(way, &matching.place);
+        let arm = &matching.arms[way.arm];
+        match &arm.guard {
+            Some(guard) => {
+                self.branch_on(guard, matching.bodies[way.arm], next)?;
+                Ok(false)
+            }
+            None => {
+                self.b.jump(matching.bodies[way.arm]);
+                Ok(scan::irrefutable(way.pattern))
+            }
+        }
+    }
+
+    /// Binds the names around an alternative.
+    fn bind_outer(&mut self, way: &Way<'a>, place: &Place) {
+        let mut pattern = way.binds;
+        while let PatternKind::Bind(local, Some(inner)) = &pattern.kind {
+            self.b.assign(self.local_place(*local), Rvalue::Use(Operand::Copy(place.clone())));
+            pattern = inner;
+        }
+    }
+
+    /// The distinct values a switch would have; none if testing in order is as good.
+    fn switch_cases(&self, matching: &Matching<'a>, ways: &[Way<'a>]) -> Option<Vec<(u64, Key)>> {
+        let ty = matching.place.ty;
+        let switchable = matches!(ty.kind(), TyKind::Enum(..)) || ty.int_kind().is_some_and(|kind| kind.bits() <= 64);
+        let mut cases: Vec<(u64, Key)> = Vec::new();
+        for way in ways.iter().filter(|_| switchable) {
+            if let Some(key) = key(way.pattern)
+                && !cases.iter().any(|(_, known)| *known == key)
+            {
+                cases.push((self.case_bits(ty, key), key));
+            }
+        }
+        let keyless = ways.iter().filter(|way| key(way.pattern).is_none() && !scan::irrefutable(way.pattern)).count();
+        let enough = cases.len() >= SWITCH_FROM || matches!(ty.kind(), TyKind::Enum(..)) && cases.len() > 1;
+        (enough && cases.len() * keyless <= 4 * ways.len()).then_some(cases)
+    }
+
+    fn case_bits(&self, ty: Ty, key: Key) -> u64 {
+        match key {
+            Key::Variant(variant) => self.layouts.discriminant(ty, variant) as u64,
+            Key::Int(value) => {
+                let bits = ty.int_kind().map_or(64, |kind| kind.bits());
+                value as u64 & (u64::MAX >> (64 - bits.min(64)))
+            }
+        }
+    }
+
+    fn switch(&mut self, matching: &Matching<'a>, ways: &[Way<'a>], cases: Vec<(u64, Key)>) -> Result {
+        let value = match matching.place.ty.kind() {
+            TyKind::Enum(..) => self.b.value(Ty::i64(), Rvalue::Discriminant(matching.place.clone())),
+            _ => Operand::Copy(matching.place.clone()),
+        };
+        let start = self.b.current;
+        let mut targets = Vec::with_capacity(cases.len());
+        for (bits, wanted) in cases {
+            let fitting: Vec<&Way<'a>> =
+                ways.iter().filter(|way| key(way.pattern).is_none_or(|key| key == wanted)).collect();
+            let case = self.b.block();
+            self.b.switch_to(case);
+            self.case(matching, &fitting)?;
+            targets.push((bits, case));
+        }
+        let default = self.b.block();
+        self.b.switch_to(default);
+        let rest: Vec<&Way<'a>> = ways.iter().filter(|way| key(way.pattern).is_none()).collect();
+        self.chain(matching, &rest)?;
+        self.b.switch_to(start);
+        self.b.close(Terminator::Switch { value, cases: targets, default });
+        Ok(())
+    }
+
+    /// Tries the ways of one case, whose constant or variant is known.
+    fn case(&mut self, matching: &Matching<'a>, ways: &[&Way<'a>]) -> Result {
+        for (index, way) in ways.iter().enumerate() {
+            if key(way.pattern).is_none() {
+                return self.chain(matching, &ways[index..]);
+            }
+            let next = self.b.block();
+            self.test_payload(way.pattern, &matching.place, next)?;
+            self.enter(matching, way, next)?;
+            self.b.switch_to(next);
+            if matching.arms[way.arm].guard.is_none() && payload_irrefutable(way.pattern) {
+                self.b.close(Terminator::Trap(TrapCode::Unreachable, None));
+                return Ok(());
+            }
+        }
+        self.b.jump(matching.none);
+        Ok(())
+    }
+
+    /// What a pattern asks beyond its variant.
+    fn test_payload(&mut self, pattern: &'a Pattern, place: &Place, fail: BlockId) -> Result {
+        if let PatternKind::Variant(variant, payload) = &pattern.kind {
+            for (field, part) in payload.iter().enumerate() {
+                let part_place = self.variant_field(place, *variant, field as u32);
+                self.test(part, &part_place, fail)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on if the pattern matches, its names bound; to `fail` otherwise.
+    fn test(&mut self, pattern: &'a Pattern, place: &Place, fail: BlockId) -> Result {
+        match &pattern.kind {
+            PatternKind::Wildcard => Ok(()),
+            PatternKind::Bind(local, inner) => {
+                if let Some(inner) = inner {
+                    self.test(inner, place, fail)?;
+                }
+                self.b.assign(self.local_place(*local), Rvalue::Use(Operand::Copy(place.clone())));
+                Ok(())
+            }
+            PatternKind::Constant(constant) => self.test_constant(constant, place, fail),
+            PatternKind::Range(start, end, inclusive) => {
+                if let Some(start) = start {
+                    self.test_compare(BinaryOp::Ge, place, start, fail)?;
+                }
+                let upper = if *inclusive { BinaryOp::Le } else { BinaryOp::Lt };
+                end.iter().try_for_each(|end| self.test_compare(upper, place, end, fail))
+            }
+            PatternKind::Variant(variant, _) => {
+                let number = self.b.value(Ty::i64(), Rvalue::Discriminant(place.clone()));
+                let wanted = Operand::int(self.layouts.discriminant(place.ty, *variant));
+                self.require(Rvalue::Binary(BinaryOp::Eq, number, wanted), fail);
+                self.test_payload(pattern, place, fail)
+            }
+            PatternKind::Fields(fields) => fields.iter().try_for_each(|(field, part)| {
+                let part_place = self.field(place, *field);
+                self.test(part, &part_place, fail)
+            }),
+            PatternKind::Or(alternatives) => self.test_any(alternatives, place, fail),
+        }
+    }
+
+    fn test_any(&mut self, alternatives: &'a [Pattern], place: &Place, fail: BlockId) -> Result {
+        let matched = self.b.block();
+        for alternative in alternatives {
+            let next = self.b.block();
+            self.test(alternative, place, next)?;
+            self.b.jump(matched);
+            self.b.switch_to(next);
+        }
+        self.b.jump(fail);
+        self.b.switch_to(matched);
+        Ok(())
+    }
+
+    fn test_constant(&mut self, constant: &'a Expr, place: &Place, fail: BlockId) -> Result {
+        if let ExprKind::Bool(wanted) = *constant.kind {
+            let go_on = self.b.block();
+            let (yes, no) = if wanted { (go_on, fail) } else { (fail, go_on) };
+            self.b.branch(Operand::Copy(place.clone()), yes, no);
+            self.b.switch_to(go_on);
+            return Ok(());
+        }
+        self.test_compare(BinaryOp::Eq, place, constant, fail)
+    }
+
+    fn test_compare(&mut self, op: BinaryOp, place: &Place, constant: &'a Expr, fail: BlockId) -> Result {
+        let (value, constant) = (Operand::Copy(place.clone()), self.operand(constant)?);
+        let holds = match place.ty == Ty::str() {
+            true => self.str_operator(op, value, constant)?,
+            false => Rvalue::Binary(op, value, constant),
+        };
+        self.require(holds, fail);
+        Ok(())
+    }
+
+    fn require(&mut self, condition: Rvalue, fail: BlockId) {
+        let condition = self.b.value(Ty::bool(), condition);
+        let go_on = self.b.block();
+        self.b.branch(condition, go_on, fail);
+        self.b.switch_to(go_on);
+    }
+
+    /// `pattern := value`
+    pub(super) fn let_pattern(&mut self, pattern: &'a Pattern, value: &'a Expr) -> Result {
+        match &pattern.kind {
+            PatternKind::Bind(local, None) => {
+                let place = self.local_place(*local);
+                self.lower(value, Some(&place))
+            }
+            PatternKind::Wildcard => self.lower(value, None),
+            _ if value.ty.is_unit() => self.lower(value, None),
+            _ => {
+                // A copy: the pattern may bind a variable the value is made of.
+                let place = self.b.temp_place(value.ty);
+                self.lower(value, Some(&place))?;
+                self.bind(pattern, &place)
+            }
+        }
+    }
+
+    /// Binds the names of a pattern that cannot fail.
+    pub(super) fn bind(&mut self, pattern: &'a Pattern, place: &Place) -> Result {
+        let fail = self.b.block();
+        self.test(pattern, place, fail)
+    }
+}
+
+/// What a switch can tell apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Int(i128),
+    Variant(u32),
+}
+
+fn key(pattern: &Pattern) -> Option<Key> {
+    match &pattern.kind {
+        PatternKind::Variant(variant, _) => Some(Key::Variant(*variant)),
+        PatternKind::Constant(constant) => match *constant.kind {
+            ExprKind::Int(value) => Some(Key::Int(value)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Does the pattern match every value of its variant or constant?
+fn payload_irrefutable(pattern: &Pattern) -> bool {
+    match &pattern.kind {
+        PatternKind::Variant(_, payload) => payload.iter().all(scan::irrefutable),
+        _ => true,
+    }
+}
+
+/// The alternatives of all arms, in order.
+fn ways(arms: &[Arm]) -> Vec<Way<'_>> {
+    let mut ways = Vec::with_capacity(arms.len());
+    for (index, arm) in arms.iter().enumerate() {
+        let mut inner = &arm.pattern;
+        while let PatternKind::Bind(_, Some(behind)) = &inner.kind {
+            inner = behind;
+        }
+        match &inner.kind {
+            PatternKind::Or(alternatives) => {
+                ways.extend(alternatives.iter().map(|pattern| Way { arm: index, binds: &arm.pattern, pattern }));
+            }
+            _ => ways.push(Way { arm: index, binds: &arm.pattern, pattern: inner }),
+        }
+    }
+    ways
+}

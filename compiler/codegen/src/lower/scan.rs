@@ -1,0 +1,249 @@
+//! Facts about HIR that lowering asks before it starts: which locals need memory, which are assigned, what an
+//! expression may do.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::hir::{Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, Pattern, Stmt};
+use vaisjit_semantics::{Ty, TyKind};
+
+/// What a body does with its locals.
+#[derive(Default)]
+pub(super) struct Facts {
+    addressed: FxHashSet<LocalId>,
+    assigned: FxHashSet<LocalId>,
+    pub has_defer: bool,
+}
+
+impl Facts {
+    pub fn of(body: &Body) -> Facts {
+        let mut facts = Facts::default();
+        facts.visit(&body.value);
+        facts
+    }
+
+    /// Is the address of the local, or of a part of it, taken anywhere?
+    pub fn address_taken(&self, local: LocalId) -> bool {
+        self.addressed.contains(&local)
+    }
+
+    /// Is the local, or a part of it, assigned to after its declaration?
+    pub fn assigned(&self, local: LocalId) -> bool {
+        self.assigned.contains(&local)
+    }
+
+    fn visit(&mut self, expr: &Expr) {
+        match &*expr.kind {
+            ExprKind::AddressOf(place) | ExprKind::Cast(CastKind::ArrayToPointer | CastKind::ArrayToSlice, place) => {
+                self.addressed.extend(root(place));
+            }
+            ExprKind::Assign(target, _) | ExprKind::AssignOp(_, target, _) => self.assigned.extend(root(target)),
+            ExprKind::Block(statements, _) => {
+                self.has_defer |= statements.iter().any(|statement| matches!(statement, Stmt::Defer(_)));
+            }
+            _ => {}
+        }
+        children(expr, &mut |child| self.visit(child));
+    }
+}
+
+/// The local a place lies in; none behind a pointer.
+pub(super) fn root(place: &Expr) -> Option<LocalId> {
+    match &*place.kind {
+        ExprKind::Local(local) => Some(*local),
+        ExprKind::Field(base, _) => root(base),
+        ExprKind::Index(base, _) if matches!(base.ty.kind(), TyKind::Array(..)) => root(base),
+        _ => None,
+    }
+}
+
+/// Is it a place, not a value made on the spot?
+pub(super) fn is_place(expr: &Expr) -> bool {
+    match &*expr.kind {
+        ExprKind::Local(_) | ExprKind::Global(_) | ExprKind::Deref(_) => true,
+        ExprKind::Field(base, _) => is_place(base),
+        ExprKind::Index(base, _) => !matches!(base.ty.kind(), TyKind::Array(..)) || is_place(base),
+        _ => false,
+    }
+}
+
+/// Can evaluating it change nothing that other expressions read, nor leave the expression?
+pub(super) fn pure(expr: &Expr) -> bool {
+    let calm = match &*expr.kind {
+        ExprKind::Int(_)
+        | ExprKind::Float(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Str(_)
+        | ExprKind::Unit
+        | ExprKind::Local(_)
+        | ExprKind::Global(_)
+        | ExprKind::Function(_)
+        | ExprKind::Zero
+        | ExprKind::Unary(..)
+        | ExprKind::Binary(..)
+        | ExprKind::And(..)
+        | ExprKind::Or(..)
+        | ExprKind::Cast(..)
+        | ExprKind::AddressOf(_)
+        | ExprKind::Deref(_)
+        | ExprKind::Field(..)
+        | ExprKind::Index(..)
+        | ExprKind::Aggregate(..)
+        | ExprKind::Variant(..)
+        | ExprKind::Array(_)
+        | ExprKind::Repeat(_) => true,
+        ExprKind::Call(Callee::Builtin(builtin), _) => {
+            !matches!(builtin, Builtin::Store | Builtin::MemCopy | Builtin::Swap)
+        }
+        _ => false,
+    };
+    calm && all_children(expr, pure)
+}
+
+/// Does it name this local?
+pub(super) fn mentions(expr: &Expr, local: LocalId) -> bool {
+    matches!(*expr.kind, ExprKind::Local(found) if found == local)
+        || !all_children(expr, |child| !mentions(child, local))
+}
+
+/// May it read memory that others see: a global, something behind a pointer, a local whose address is taken?
+pub(super) fn reads_memory(expr: &Expr, facts: &Facts) -> bool {
+    let reads = match &*expr.kind {
+        ExprKind::Global(_) | ExprKind::Deref(_) => true,
+        ExprKind::Local(local) => facts.address_taken(*local),
+        ExprKind::Index(base, _) => !matches!(base.ty.kind(), TyKind::Array(..)),
+        ExprKind::Call(Callee::Builtin(builtin), _) => {
+            matches!(builtin, Builtin::Load | Builtin::Store | Builtin::MemCopy | Builtin::Swap)
+        }
+        ExprKind::Call(..) => true,
+        _ => false,
+    };
+    reads || !all_children(expr, |child| !reads_memory(child, facts))
+}
+
+/// Does it call something that may take long?
+pub(super) fn calls(expr: &Expr) -> bool {
+    let calls = match &*expr.kind {
+        ExprKind::Call(callee, _) => !matches!(callee, Callee::Builtin(_)),
+        ExprKind::Format(..) => true,
+        ExprKind::Binary(_, left, _) => left.ty == Ty::str(),
+        _ => false,
+    };
+    calls || !all_children(expr, |child| !self::calls(child))
+}
+
+/// Does it contain a loop of the source?
+pub(super) fn loops(expr: &Expr) -> bool {
+    let looping = matches!(
+        *expr.kind,
+        ExprKind::Loop(..) | ExprKind::While(..) | ExprKind::ForRange { .. } | ExprKind::ForEach { .. }
+    );
+    looping || !all_children(expr, |child| !self::loops(child))
+}
+
+/// The bodies of the closures made in a body, outer ones first: they are functions to compile, too.
+pub fn closures(body: &Body) -> Vec<Arc<Body>> {
+    let mut found = Vec::new();
+    collect_closures(&body.value, &mut found);
+    found
+}
+
+fn collect_closures(expr: &Expr, found: &mut Vec<Arc<Body>>) {
+    if let ExprKind::Closure(body, _) = &*expr.kind {
+        found.push(body.clone());
+        collect_closures(&body.value, found);
+    }
+    children(expr, &mut |child| collect_closures(child, found));
+}
+
+fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
+    let mut all = true;
+    children(expr, &mut |child| all = all && holds(child));
+    all
+}
+
+/// Calls `f` with every direct part of an expression; closures' bodies are no part of it, nor patterns.
+pub(super) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
+    match &*expr.kind {
+        ExprKind::Int(_)
+        | ExprKind::Float(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Str(_)
+        | ExprKind::Unit
+        | ExprKind::Local(_)
+        | ExprKind::Global(_)
+        | ExprKind::Zero
+        | ExprKind::Continue(_) => {}
+        ExprKind::Function(callee) => callee_child(callee, f),
+        ExprKind::Unary(_, inner)
+        | ExprKind::Cast(_, inner)
+        | ExprKind::AddressOf(inner)
+        | ExprKind::Deref(inner)
+        | ExprKind::Field(inner, _)
+        | ExprKind::Repeat(inner)
+        | ExprKind::Loop(_, inner) => f(inner),
+        ExprKind::Binary(_, left, right)
+        | ExprKind::And(left, right)
+        | ExprKind::Or(left, right)
+        | ExprKind::Index(left, right)
+        | ExprKind::While(_, left, right)
+        | ExprKind::Assign(left, right)
+        | ExprKind::AssignOp(_, left, right) => {
+            f(left);
+            f(right);
+        }
+        ExprKind::Call(callee, arguments) => {
+            callee_child(callee, f);
+            arguments.iter().for_each(f);
+        }
+        ExprKind::Aggregate(parts, _)
+        | ExprKind::Variant(_, parts)
+        | ExprKind::Array(parts)
+        | ExprKind::Closure(_, parts) => parts.iter().for_each(f),
+        ExprKind::Format(_, pieces) => pieces.iter().for_each(|piece| {
+            if let FormatPiece::Value(value, _) = piece {
+                f(value);
+            }
+        }),
+        ExprKind::Block(statements, value) => {
+            statements.iter().for_each(|statement| match statement {
+                Stmt::Let(_, value) | Stmt::Expr(value) | Stmt::Defer(value) => f(value),
+            });
+            value.iter().for_each(f);
+        }
+        ExprKind::If(condition, then, otherwise) => {
+            f(condition);
+            f(then);
+            otherwise.iter().for_each(f);
+        }
+        ExprKind::ForRange { start, end, body, .. } => [start, end, body].into_iter().for_each(f),
+        ExprKind::ForEach { over, body, .. } => [over, body].into_iter().for_each(f),
+        ExprKind::Match(value, arms) => {
+            f(value);
+            for arm in arms {
+                arm.guard.iter().for_each(&mut *f);
+                f(&arm.body);
+            }
+        }
+        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => value.iter().for_each(f),
+    }
+}
+
+fn callee_child(callee: &Callee, f: &mut dyn FnMut(&Expr)) {
+    if let Callee::Value(value) = callee {
+        f(value);
+    }
+}
+
+/// Does the pattern match every value?
+pub(super) fn irrefutable(pattern: &Pattern) -> bool {
+    use vaisjit_semantics::hir::PatternKind;
+    match &pattern.kind {
+        PatternKind::Wildcard | PatternKind::Bind(_, None) => true,
+        PatternKind::Bind(_, Some(inner)) => irrefutable(inner),
+        PatternKind::Fields(fields) => fields.iter().all(|(_, field)| irrefutable(field)),
+        PatternKind::Or(alternatives) => alternatives.iter().any(irrefutable),
+        PatternKind::Range(None, None, _) => true,
+        PatternKind::Constant(_) | PatternKind::Range(..) | PatternKind::Variant(..) => false,
+    }
+}

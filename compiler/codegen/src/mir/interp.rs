@@ -1,0 +1,338 @@
+//! A slow interpreter of MIR that checks everything: the oracle of the tests.
+//!
+//! Memory is simulated ([`memory`]), output is captured, traps are values. What compiled code leaves undefined (an
+//! unchecked index outside its array, a statement the contract forbids) ends the run as [`Exit::Bug`].
+
+pub mod arith;
+mod format;
+mod frame;
+pub mod host;
+mod libc;
+pub mod memory;
+mod printf;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use vaisjit_abi::TrapCode;
+use vaisjit_semantics::hir::BodyItem;
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
+use vaisjit_syntax::{Name, Span};
+
+use crate::layout::Layouts;
+use crate::lower::{self, Options, Unsupported};
+use crate::mir::Body;
+use frame::Frame;
+use host::{Host, StdHost};
+use memory::Memory;
+
+/// How many calls may be open.
+const DEEPEST: usize = 150_000;
+/// Steps a run may take by default.
+const STEPS: u64 = 200_000_000;
+/// Function values are addresses here; nothing can be read from them.
+const FUNCTIONS: u64 = 1 << 62;
+
+/// Everything that runs.
+#[derive(Clone, Default)]
+pub struct Program {
+    /// The functions.
+    pub functions: FxHashMap<Instance, Arc<Body>>,
+    /// The globals in the order of initialisation.
+    pub globals: Vec<GlobalValue>,
+    /// Where to start.
+    pub main: Option<Instance>,
+}
+
+/// A global variable.
+#[derive(Clone)]
+pub struct GlobalValue {
+    /// Which.
+    pub path: ItemPath,
+    /// Its type.
+    pub ty: Ty,
+    /// Computes the first value; absent: zero.
+    pub init: Option<Arc<Body>>,
+}
+
+impl Program {
+    /// Lowers every function, closure and initial value of a program.
+    pub fn lower(checked: &Checked, layouts: &dyn Layouts, options: Options) -> Result<Program, Unsupported> {
+        let mut program = Program { main: checked.main, ..Program::default() };
+        for function in checked.functions.values() {
+            program.add(&function.body, checked, layouts, options)?;
+        }
+        for (path, global) in &checked.globals {
+            let init = match &global.init {
+                Some(init) => {
+                    program.add(init, checked, layouts, options)?;
+                    program.functions.get(&init.instance).cloned()
+                }
+                None => None,
+            };
+            program.globals.push(GlobalValue { path: *path, ty: global.ty, init });
+        }
+        Ok(program)
+    }
+
+    fn add(
+        &mut self,
+        body: &vaisjit_semantics::hir::Body,
+        checked: &Checked,
+        layouts: &dyn Layouts,
+        options: Options,
+    ) -> Result<(), Unsupported> {
+        for closure in lower::closures(body) {
+            let made = lower::lower_with(&closure, checked, layouts, options)?;
+            self.functions.insert(closure.instance, Arc::new(made));
+        }
+        let made = lower::lower_with(body, checked, layouts, options)?;
+        self.functions.insert(body.instance, Arc::new(made));
+        Ok(())
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcome {
+    /// What the program wrote.
+    pub output: String,
+    /// Its end.
+    pub exit: Exit,
+    /// How many statements were executed.
+    pub steps: u64,
+    /// How many safepoints were passed.
+    pub safepoints: u64,
+}
+
+/// The end of a run.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Exit {
+    /// `main` returned or `exit` was called: the status modulo 256.
+    Status(i32),
+    /// The program failed.
+    Trap(Trap),
+    /// It took too many steps.
+    StepLimit,
+    /// The MIR broke its own rules, or needs something the interpreter lacks.
+    Bug(String),
+}
+
+/// A failure of the program.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Trap {
+    /// What happened.
+    pub code: TrapCode,
+    /// The text of a panic or assert.
+    pub message: Option<String>,
+    /// Where, counted from the item.
+    pub span: Span,
+    /// The item.
+    pub item: BodyItem,
+    /// The functions that were running, innermost first.
+    pub backtrace: Vec<Instance>,
+}
+
+/// Why a statement did not complete.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Stop {
+    /// A trap.
+    Trap(TrapCode, Option<String>),
+    /// `exit(n)`
+    Exit(i32),
+    /// A broken rule.
+    Bug(String),
+}
+
+impl From<TrapCode> for Stop {
+    fn from(code: TrapCode) -> Stop {
+        Stop::Trap(code, None)
+    }
+}
+
+/// What host functions see of a running program.
+#[derive(Default)]
+pub struct Machine {
+    /// Its memory.
+    pub memory: Memory,
+    /// What it has written.
+    pub output: Vec<u8>,
+    strings: FxHashMap<Arc<str>, u64>,
+}
+
+impl Machine {
+    /// The value of a literal.
+    pub fn literal(&mut self, text: &Arc<str>) -> u64 {
+        if let Some(known) = self.strings.get(text) {
+            return *known;
+        }
+        let address = self.memory.allocate_static(vaisjit_abi::string::image(text));
+        let value = address + vaisjit_abi::string::HEADER_SIZE as u64;
+        self.strings.insert(text.clone(), value);
+        value
+    }
+
+    /// The bytes of a `str`.
+    pub fn text(&self, value: u64) -> Result<Vec<u8>, TrapCode> {
+        if value == 0 {
+            return Ok(Vec::new());
+        }
+        let at = value.wrapping_add_signed(i64::from(vaisjit_abi::string::LENGTH_OFFSET));
+        let length = self.memory.load(at, 8)? as u64;
+        Ok(self.memory.read(value, length)?.to_vec())
+    }
+}
+
+/// Runs a program.
+pub struct Interp<'a> {
+    program: &'a Program,
+    layouts: &'a dyn Layouts,
+    host: Box<dyn Host + 'a>,
+    machine: Machine,
+    globals: FxHashMap<ItemPath, u64>,
+    /// Functions that have been made values, by number.
+    values: Vec<Instance>,
+    frames: Vec<Frame>,
+    steps: u64,
+    safepoints: u64,
+    limit: u64,
+}
+
+impl<'a> Interp<'a> {
+    /// An interpreter with the built-in host functions.
+    pub fn new(program: &'a Program, layouts: &'a dyn Layouts) -> Interp<'a> {
+        Interp {
+            program,
+            layouts,
+            host: Box::new(StdHost),
+            machine: Machine::default(),
+            globals: FxHashMap::default(),
+            values: Vec::new(),
+            frames: Vec::new(),
+            steps: 0,
+            safepoints: 0,
+            limit: STEPS,
+        }
+    }
+
+    /// With other host functions.
+    pub fn with_host(self, host: impl Host + 'a) -> Interp<'a> {
+        Interp { host: Box::new(host), ..self }
+    }
+
+    /// With another step limit.
+    pub fn with_limit(self, limit: u64) -> Interp<'a> {
+        Interp { limit, ..self }
+    }
+
+    /// Initialises the globals and runs `main`.
+    pub fn run_main(mut self) -> Outcome {
+        let exit = match self.initialise().and_then(|()| self.run_entry()) {
+            Ok(status) => Exit::Status(status.rem_euclid(256)),
+            Err(exit) => exit,
+        };
+        self.outcome(exit)
+    }
+
+    /// Calls a function with scalar arguments, after initialising the globals; the bits of its result.
+    pub fn run_function(mut self, instance: Instance, arguments: &[u128]) -> (Outcome, u128) {
+        let result = self.initialise().and_then(|()| match self.program.functions.get(&instance).cloned() {
+            Some(body) => self.run(body, arguments, 0),
+            None => Err(Exit::Bug(format!("no function {instance}"))),
+        });
+        match result {
+            Ok(bits) => (self.outcome(Exit::Status(0)), bits),
+            Err(exit) => (self.outcome(exit), 0),
+        }
+    }
+
+    fn outcome(self, exit: Exit) -> Outcome {
+        let output = String::from_utf8_lossy(&self.machine.output).into_owned();
+        Outcome { output, exit, steps: self.steps, safepoints: self.safepoints }
+    }
+
+    fn initialise(&mut self) -> Result<(), Exit> {
+        let program = self.program;
+        for global in &program.globals {
+            let size = self.layouts.layout(global.ty).size;
+            let address = self.machine.memory.allocate_static(vec![0; size as usize]);
+            self.globals.insert(global.path, address);
+        }
+        for global in &program.globals {
+            let Some(init) = &global.init else { continue };
+            let address = self.globals[&global.path];
+            let bits = self.run(init.clone(), &[], address)?;
+            if global.ty.is_scalar() {
+                let size = self.layouts.layout(global.ty).size;
+                self.machine.memory.store(address, size, bits).map_err(|code| Exit::Bug(code.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_entry(&mut self) -> Result<i32, Exit> {
+        let main = self.program.main.and_then(|main| self.program.functions.get(&main)).cloned();
+        let Some(main) = main else { return Err(Exit::Bug("no main".to_owned())) };
+        let result = main.signature().result;
+        let bits = self.run(main, &[], 0)?;
+        Ok(match result.kind() {
+            TyKind::Float(_) => arith::float_of(bits, result) as i64 as i32,
+            _ if result.is_scalar() => arith::int_of(bits, result) as i32,
+            _ => 0,
+        })
+    }
+
+    /// Runs a function to its end; aggregates go to `result`.
+    fn run(&mut self, body: Arc<Body>, arguments: &[u128], result: u64) -> Result<u128, Exit> {
+        let base = self.frames.len();
+        let ran = self.run_until(base, body, arguments, result);
+        ran.map_err(|stop| {
+            let exit = self.exit_of(stop);
+            self.frames.truncate(base);
+            exit
+        })
+    }
+
+    fn exit_of(&self, stop: Stop) -> Exit {
+        let (code, message) = match stop {
+            Stop::Exit(status) => return Exit::Status(status),
+            Stop::Bug(text) if text == frame::STEP_LIMIT => return Exit::StepLimit,
+            Stop::Bug(text) => return Exit::Bug(text),
+            Stop::Trap(code, message) => (code, message),
+        };
+        let backtrace = self.frames.iter().rev().map(|frame| frame.body.instance).collect();
+        match self.frames.last() {
+            Some(frame) => Exit::Trap(Trap { code, message, span: frame.span(), item: frame.body.item, backtrace }),
+            None => Exit::Bug(code.to_string()),
+        }
+    }
+
+    /// The value of a function: an address that can only be called.
+    fn function_value(&mut self, instance: Instance) -> u64 {
+        let known = self.values.iter().position(|value| *value == instance);
+        let index = known.unwrap_or_else(|| {
+            self.values.push(instance);
+            self.values.len() - 1
+        });
+        FUNCTIONS + 16 * index as u64
+    }
+
+    fn function_of(&self, value: u64) -> Result<Instance, TrapCode> {
+        if value < 4096 {
+            return Err(TrapCode::NullPointer);
+        }
+        let index = value.checked_sub(FUNCTIONS).filter(|offset| offset % 16 == 0).ok_or(TrapCode::BadAddress)? / 16;
+        self.values.get(index as usize).copied().ok_or(TrapCode::BadAddress)
+    }
+
+    fn size(&self, ty: Ty) -> u32 {
+        self.layouts.layout(ty).size
+    }
+
+    fn host_call(&mut self, name: Name, arguments: &[(u128, Ty)], result: Ty, c: bool) -> Result<u128, Stop> {
+        match c {
+            true => self.host.call_c(name, arguments, result, &mut self.machine),
+            false => self.host.call(name, arguments, result, &mut self.machine),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Host functions of the interpreter: the compiler's own, as the standard library implements them, and the usual names
+//! of libc.
+
+use vaisjit_abi::TrapCode;
+use vaisjit_semantics::Ty;
+use vaisjit_syntax::Name;
+use vaisjit_syntax::ast::FormatSpec;
+
+use super::{Machine, Stop, arith, format, libc};
+use crate::host_calls as names;
+
+/// An argument: its bits and its type.
+pub type Argument = (u128, Ty);
+
+/// Functions outside the program.
+pub trait Host {
+    /// A host function.
+    fn call(&mut self, name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop>;
+
+    /// A C function; by default libc's usual names.
+    fn call_c(&mut self, name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop> {
+        libc::call(name, arguments, result, machine)
+    }
+}
+
+/// What the compiler relies on ([`crate::host_calls`]) and what the prelude offers beyond it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StdHost;
+
+impl Host for StdHost {
+    fn call(&mut self, name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop> {
+        match print(&name, arguments, machine)? {
+            Some(text) => {
+                machine.output.extend(text.as_bytes());
+                Ok(0)
+            }
+            None => compare(name, arguments, result, machine),
+        }
+    }
+}
+
+fn compare(name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop> {
+    match (name.as_str(), arguments) {
+        (names::STR_EQ, [left, right]) => Ok(u128::from(machine.text(left.0 as u64)? == machine.text(right.0 as u64)?)),
+        (names::STR_CMP, [left, right]) => {
+            let order = machine.text(left.0 as u64)?.cmp(&machine.text(right.0 as u64)?);
+            Ok(arith::bits_of(order as i128, Ty::i64()))
+        }
+        _ => libc::call(name, arguments, result, machine),
+    }
+}
+
+/// The text a printing function writes.
+fn print(name: &str, arguments: &[Argument], machine: &Machine) -> Result<Option<String>, TrapCode> {
+    let (value, ty) = arguments.first().copied().unwrap_or((0, Ty::i64()));
+    let spec = match arguments {
+        [_, (flags, _), (sizes, _)] => names::unpack(*flags as i64, *sizes as i64),
+        _ => FormatSpec::default(),
+    };
+    Ok(Some(match name {
+        names::PRINT_STR | names::PRINT_STR_SPEC => {
+            let text = machine.text(value as u64)?;
+            format::text(&String::from_utf8_lossy(&text), &spec)
+        }
+        names::PRINT_I64 | names::PRINT_I128 | names::PRINT_I64_SPEC | names::PRINT_I128_SPEC => {
+            format::signed(arith::int_of(value, ty), arith::bits_of(-1, ty), &spec)
+        }
+        names::PRINT_U64 | names::PRINT_U128 | names::PRINT_U64_SPEC | names::PRINT_U128_SPEC => {
+            format::unsigned(value, &spec)
+        }
+        names::PRINT_F64 | names::PRINT_F64_SPEC => format::float(arith::float_of(value, ty), &spec),
+        names::PRINT_PTR => format!("{:#x}", value as u64),
+        _ => return Ok(None),
+    }))
+}

@@ -1,0 +1,270 @@
+//! A module with everything that compiled code needs around it, entered through trampolines.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{FuncId, FuncOrDataId, Module};
+use vaisjit_abi::{CallContext, EntryRecord};
+use vaisjit_codegen::clif::{abi_signature, leaf};
+use vaisjit_codegen::isa::{OptLevel, isa};
+use vaisjit_codegen::layout::Layouts;
+use vaisjit_codegen::link::{Import, Link, Linker, ThunkTarget};
+use vaisjit_codegen::mir::Body;
+use vaisjit_codegen::thunks::{
+    AbiSignature, ExitKind, ExitThunk, GATE, SAFEPOINT, entry_trampoline, exit_thunk, safepoint_thunk,
+};
+use vaisjit_codegen::unit::{CompiledUnit, UnitInput, compile_unit};
+use vaisjit_semantics::Instance;
+use vaisjit_syntax::Name;
+
+use super::TestLayouts;
+
+/// What a function is called by: hand-built ones by their name alone.
+pub fn key(instance: Instance) -> String {
+    if instance.path.module == "test" { instance.path.name.to_string() } else { instance.to_string() }
+}
+
+/// How the functions of a test are linked.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct TestLinker {
+    pub hot: bool,
+    pub slots: bool,
+    pub inline: bool,
+    /// How many of the last bodies are there only to be inlined.
+    pub library: usize,
+}
+
+impl Linker for TestLinker {
+    fn link(&self, _caller: Instance, _callee: Instance) -> Link {
+        if self.slots { Link::Slot } else { Link::Direct }
+    }
+    fn hot(&self) -> bool {
+        self.hot
+    }
+    fn may_inline(&self, _caller: Instance, _callee: Instance) -> bool {
+        self.inline
+    }
+    fn leaf(&self, host: Name) -> bool {
+        host.starts_with("leaf_")
+    }
+}
+
+/// Compiled functions, their slots, globals and the context they run with.
+pub struct Machine {
+    module: JITModule,
+    pub unit: CompiledUnit,
+    addresses: HashMap<String, usize>,
+    data: HashMap<String, Box<[u128]>>,
+    entries: HashMap<String, (usize, AbiSignature)>,
+    pub context: Box<CallContext>,
+    _data_stack: Box<[u128]>,
+}
+
+// SAFETY: the signatures are those of the C library.
+unsafe extern "C" {
+    fn memmove(to: *mut u8, from: *const u8, n: usize) -> *mut u8;
+    fn memset(to: *mut u8, byte: i32, n: usize) -> *mut u8;
+    fn fmod(a: f64, b: f64) -> f64;
+    fn fmodf(a: f32, b: f32) -> f32;
+    fn pow(a: f64, b: f64) -> f64;
+}
+
+fn leaf_address(name: &str) -> Option<usize> {
+    leaf::address(name).or(match name {
+        "memmove" => Some(memmove as *const () as usize),
+        "memset" => Some(memset as *const () as usize),
+        "fmod" => Some(fmod as *const () as usize),
+        "fmodf" => Some(fmodf as *const () as usize),
+        "pow" => Some(pow as *const () as usize),
+        _ => None,
+    })
+}
+
+impl Machine {
+    /// Compiles the bodies; `hosts` are the host functions (with the context first), C functions and the safepoint
+    /// (`safepoint`) by name.
+    pub fn new(bodies: &[Body], linker: TestLinker, opt: OptLevel, hosts: &[(&str, usize)]) -> Machine {
+        Machine::with_layouts(bodies, &TestLayouts, linker, opt, hosts)
+    }
+
+    /// The same with other layouts.
+    pub fn with_layouts(
+        bodies: &[Body],
+        layouts: &dyn Layouts,
+        linker: TestLinker,
+        opt: OptLevel,
+        hosts: &[(&str, usize)],
+    ) -> Machine {
+        let table: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
+        let lookup = table.clone();
+        let mut builder = JITBuilder::with_isa(isa(opt).unwrap(), cranelift_module::default_libcall_names());
+        builder.symbol_lookup_fn(Box::new(move |name| {
+            lookup.lock().unwrap().get(name).map(|address| *address as *const u8)
+        }));
+        let mut module = JITModule::new(builder);
+        let (bodies, library) = bodies.split_at(bodies.len() - linker.library);
+        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect() };
+        let unit = compile_unit(&input, layouts, &linker, &mut module).unwrap_or_else(|error| panic!("{error}"));
+        let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
+        {
+            let mut table = table.lock().unwrap();
+            table.insert(GATE.into(), gate as *const () as usize);
+            for (name, address) in hosts {
+                let known = *name == "safepoint";
+                table.insert(if known { SAFEPOINT.into() } else { format!("host:{name}") }, *address);
+            }
+        }
+        for import in &unit.imports {
+            let symbol = import.to_string();
+            let address = match import {
+                Import::Slot(_) | Import::Global(_) => {
+                    data.entry(symbol.clone()).or_insert_with(|| vec![0; 4096].into()).as_ptr() as usize
+                }
+                Import::Str(text) => {
+                    let mut image = vec![0u128; text.len() / 16 + 3];
+                    let bytes = vaisjit_abi::string::image(text);
+                    // SAFETY: the vector has room for the header, the text and the final zero.
+                    unsafe { std::ptr::copy(bytes.as_ptr(), image.as_mut_ptr().cast(), bytes.len()) };
+                    data.entry(symbol.clone()).or_insert(image.into()).as_ptr() as usize + 16
+                }
+                Import::Leaf(name) => {
+                    let host = hosts.iter().find(|host| *name == host.0).map(|host| host.1);
+                    host.or(leaf_address(name)).unwrap()
+                }
+                Import::Thunk(_) | Import::Safepoint => {
+                    define_thunk(&mut module, import);
+                    continue;
+                }
+                Import::Function(_) => panic!("{symbol} is not in the unit"),
+            };
+            table.lock().unwrap().insert(symbol, address);
+        }
+        let mut entries = HashMap::new();
+        for body in bodies {
+            let signature = abi_signature(&body.signature());
+            let trampoline = define_trampoline(&mut module, &signature);
+            entries.insert(key(body.instance), (trampoline, signature));
+        }
+        module.finalize_definitions().unwrap();
+        let entries = (entries.into_iter())
+            .map(|(name, (id, signature))| (name, (module.get_finalized_function(id) as usize, signature)))
+            .collect();
+        let addresses = (unit.functions.iter())
+            .map(|f| (key(f.instance), module.get_finalized_function(f.func_id) as usize))
+            .collect();
+        let data_stack: Box<[u128]> = vec![u128::MAX; 1 << 16].into();
+        let start = data_stack.as_ptr() as usize;
+        let context = Box::new(CallContext {
+            stack_limit: 0,
+            poll: 0.into(),
+            state: 0.into(),
+            data_top: start,
+            data_end: start + (16 << 16),
+            exit_fp: 0,
+            entry: std::ptr::null(),
+            owner: std::ptr::null_mut(),
+        });
+        let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
+        machine.fill_slots();
+        machine
+    }
+
+    fn fill_slots(&mut self) {
+        for import in self.unit.imports.clone() {
+            if let Import::Slot(key) = &import {
+                let code = self.addresses.get(&super::run::key(key.instance)).copied().unwrap_or(0);
+                self.set_slot(&import, code);
+            }
+        }
+    }
+
+    /// Publishes an address.
+    pub fn set_slot(&mut self, slot: &Import, code: usize) {
+        self.data.get_mut(&slot.to_string()).unwrap()[0] = code as u128;
+    }
+
+    /// Start and side tables of every function.
+    pub fn tables(&self) -> Vec<(usize, &vaisjit_codegen::unit::CompiledFunction)> {
+        (self.unit.functions.iter()).map(|function| (self.addresses[&key(function.instance)], function)).collect()
+    }
+
+    pub fn code(&self, name: &str) -> usize {
+        self.addresses[name]
+    }
+
+    /// The address of a slot, global or string.
+    pub fn data(&self, import: &Import) -> usize {
+        self.data[&import.to_string()].as_ptr() as usize
+    }
+
+    /// Calls a function; arguments and result are the low bytes of the numbers.
+    pub fn call(&mut self, name: &str, arguments: &[u128]) -> u128 {
+        let (trampoline, signature) = &self.entries[name];
+        let mut words = Vec::new();
+        for (value, ty) in arguments.iter().zip(&signature.params) {
+            words.extend([*value as u64, (*value >> 64) as u64].iter().take(ty.words()));
+        }
+        let mut result = 0u128;
+        let mut record = EntryRecord {
+            previous: std::ptr::null(),
+            exit_fp: 0,
+            data_top: self.context.data_top,
+            trampoline_fp: 0,
+            handler_pc: 0,
+            handler_frame: 0,
+        };
+        // SAFETY: the trampoline was made for this signature and reads as many words as it has.
+        let status = unsafe {
+            let enter: Trampoline = std::mem::transmute(*trampoline);
+            enter(&mut *self.context, &mut record, self.addresses[name], words.as_ptr(), (&raw mut result).cast())
+        };
+        assert_eq!(status, 0);
+        result
+    }
+}
+
+type Trampoline = unsafe extern "C" fn(*mut CallContext, *mut EntryRecord, usize, *const u64, *mut u64) -> u64;
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let empty = JITModule::new(JITBuilder::with_isa(host_isa(), cranelift_module::default_libcall_names()));
+        // SAFETY: no code of the module is running and no address of it is kept.
+        unsafe { std::mem::replace(&mut self.module, empty).free_memory() };
+    }
+}
+
+fn host_isa() -> OwnedTargetIsa {
+    isa(OptLevel::None).unwrap()
+}
+
+/// The entry trampoline of a signature.
+fn define_trampoline(module: &mut JITModule, signature: &AbiSignature) -> FuncId {
+    let name = format!("entry:{signature}");
+    match module.get_name(&name) {
+        Some(FuncOrDataId::Func(known)) => known,
+        _ => entry_trampoline(module, &name, signature).unwrap().0,
+    }
+}
+
+/// The exit thunk or safepoint thunk that an import names.
+fn define_thunk(module: &mut JITModule, import: &Import) {
+    let name = import.to_string();
+    let Import::Thunk(key) = import else {
+        safepoint_thunk(module, &name).unwrap();
+        return;
+    };
+    let (target, kind) = match key.target {
+        ThunkTarget::Host(target) => (target, ExitKind::Host { safepoint: false }),
+        ThunkTarget::C(target, None) => (target, ExitKind::C),
+        ThunkTarget::C(target, Some(fixed)) => (target, ExitKind::Variadic { fixed }),
+    };
+    let target = format!("host:{target}");
+    let thunk = ExitThunk { name: &name, target: &target, signature: &key.signature, kind, fence: true };
+    exit_thunk(module, &thunk).unwrap();
+}
+
+extern "C" fn gate(_: &CallContext, _: u32) -> u8 {
+    0
+}

@@ -1,0 +1,109 @@
+//! From source text to MIR and to what the interpreter makes of it.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::lower::Options;
+use vaisjit_codegen::mir::dump::dump;
+use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
+use vaisjit_semantics::{Checked, Input, ModuleInput};
+use vaisjit_syntax::ast::ItemKind;
+use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources, parse};
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn library(name: &str) -> Arc<Module> {
+    let text = std::fs::read_to_string(root().join(format!("lang-std/vais/{name}.vais"))).expect("a library module");
+    Arc::new(parse(&text))
+}
+
+/// The modules every program may import, the same in every input.
+static LIBRARY: LazyLock<[(&str, Arc<Module>); 2]> =
+    LazyLock::new(|| [("std/math", library("math")), ("std/prelude", library("prelude"))]);
+
+/// Checks a program of one module; its errors as `line:column text`.
+pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
+    let tree = Arc::new(parse(text));
+    let modules: Vec<(&str, Arc<Module>)> =
+        std::iter::once(("main", tree.clone())).chain(LIBRARY.iter().cloned()).collect();
+    let input = Input {
+        modules: modules.iter().enumerate().map(|(index, (name, tree))| module(index, name, tree)).collect(),
+        host: Arc::default(),
+        all_hot: false,
+        needs_main: true,
+    };
+    let checked = vaisjit_semantics::check(&input, None);
+    let mut sources = Sources::default();
+    sources.insert(FileId(0), SourceFile { path: "main.vais".into(), text: text.into(), module: tree.clone() });
+    let parsed = tree.items.iter().flat_map(|item| item.diagnostics.iter().cloned());
+    let errors: Vec<String> = parsed
+        .chain(checked.diagnostics.iter().cloned())
+        .filter(Diagnostic::is_error)
+        .map(|error| {
+            let position = sources.position(error.primary.place).map(|(_, position)| position);
+            let place = position.map_or(String::new(), |position| format!("{}:{} ", position.line, position.column));
+            format!("{place}{} {}", error.code, error.message)
+        })
+        .collect();
+    if errors.is_empty() { Ok((checked, sources)) } else { Err(errors) }
+}
+
+fn module(index: usize, name: &str, tree: &Arc<Module>) -> ModuleInput {
+    let imports = tree.items.iter().filter_map(|item| match &item.item.kind {
+        ItemKind::Import(import) => {
+            let path: Vec<&str> = import.path.iter().map(|ident| ident.name.as_str()).collect();
+            Some(Ok(Name::new(&path.join("/"))))
+        }
+        _ => None,
+    });
+    ModuleInput { name: Name::new(name), file: FileId(index as u32), tree: tree.clone(), imports: imports.collect() }
+}
+
+/// Runs a program, optimised or not, hot or not: all must agree.
+pub fn run(text: &str) -> Result<(Outcome, Sources), String> {
+    let (checked, sources) = check(text).map_err(|errors| errors.join("\n"))?;
+    let layouts = TypeLayouts::new(&checked);
+    let mut first: Option<Outcome> = None;
+    for options in [Options::all(true), Options::all(false), Options::plain(true), Options::plain(false)] {
+        let program = Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
+        let outcome = Interp::new(&program, &layouts).run_main();
+        if let Exit::Bug(bug) = &outcome.exit {
+            return Err(format!("{options:?}: {bug}"));
+        }
+        match &first {
+            Some(first) if (&first.output, end(&first.exit)) != (&outcome.output, end(&outcome.exit)) => {
+                return Err(format!("{options:?}: {outcome:?} instead of {first:?}"));
+            }
+            Some(_) => {}
+            None => first = Some(outcome),
+        }
+    }
+    first.map(|outcome| (outcome, sources)).ok_or_else(|| "no mode".to_owned())
+}
+
+/// An end without its place.
+fn end(exit: &Exit) -> String {
+    match exit {
+        Exit::Trap(trap) => format!("trap {:?} {:?}", trap.code, trap.message),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The MIR of the program's own functions, everything on.
+pub fn mir(text: &str, hot: bool) -> Result<String, String> {
+    let (checked, _) = check(text).map_err(|errors| errors.join("\n"))?;
+    let layouts = TypeLayouts::new(&checked);
+    let mut dumps = String::new();
+    for (instance, function) in &checked.functions {
+        if instance.path.module.as_str() == "main" {
+            let body = vaisjit_codegen::lower::lower(&function.body, &checked, &layouts, hot);
+            dumps.push_str(&body.map(|body| dump(&body)).unwrap_or_else(|error| format!("{error}\n")));
+        }
+    }
+    Ok(dumps)
+}

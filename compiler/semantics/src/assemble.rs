@@ -1,0 +1,442 @@
+//! The result of a check, put together from its parts in source order.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_syntax::ast::ItemKind;
+use vaisjit_syntax::{Diagnostic, Name, Place, Severity};
+
+use crate::bodies::{Initial, initial_value};
+use crate::codes;
+use crate::hir::BodyItem;
+use crate::index::{DefId, DefKind};
+use crate::infer::{substitute, walk};
+use crate::interface::Interface;
+use crate::lower::TypeScope;
+use crate::program::{Checked, EnumDef, FieldDef, Function, Input, StructDef, VariantDef};
+use crate::state::{BodyEntry, State};
+use crate::types::{Instance, Ty, TyKind, TyList};
+use crate::world::World;
+
+type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
+
+/// Attributes the language knows.
+const ATTRIBUTES: &[&str] = &[
+    "hot",
+    "inline",
+    "test",
+    "repr",
+    "was",
+    "reserve",
+    "before_reload",
+    "after_reload",
+    "allow",
+    "derive",
+    "reset",
+    "extern",
+];
+
+/// The result before, with the bodies that were checked again; `None` when more than bodies may have changed.
+pub(crate) fn patched(
+    world: &World<'_>,
+    old: &Input,
+    before: &Checked,
+    state: &State,
+    bodies: &Bodies,
+    redone: &[(DefId, Option<Arc<BodyEntry>>)],
+) -> Option<Checked> {
+    let quiet = |id: DefId| {
+        let path = world.def(id).path;
+        let new = world.entry(id).is_none_or(|entry| entry.diagnostics.is_empty());
+        new && state.interfaces.get(&path).is_none_or(|entry| entry.diagnostics.is_empty())
+    };
+    for (id, entry) in redone {
+        let new = bodies[id.module as usize][id.index as usize].as_ref();
+        let item = world.item(*id);
+        let attributes = item.attributes.iter().all(|attribute| ATTRIBUTES.contains(&attribute.name.name.as_str()));
+        let calm = matches!(item.kind, ItemKind::Impl(_)) && before.diagnostics.is_empty();
+        if !matches!(item.kind, ItemKind::Function(_)) && !calm || !attributes || !quiet(*id) {
+            return None;
+        }
+        match (entry, new) {
+            (Some(a), Some(b)) => {
+                let same = a.body.is_some() == b.body.is_some()
+                    && a.diagnostics.is_empty()
+                    && b.diagnostics.is_empty()
+                    && a.requests.is_empty()
+                    && b.requests.is_empty()
+                    && a.types == b.types
+                    && a.globals.is_empty()
+                    && b.globals.is_empty();
+                if !same {
+                    return None;
+                }
+            }
+            (None, None) if world.def(*id).kind == DefKind::Impl => {}
+            _ => return None,
+        }
+    }
+    for (number, module) in world.input.modules.iter().enumerate() {
+        let twin = old.modules.iter().position(|other| other.name == module.name)?;
+        if twin != number {
+            return None;
+        }
+    }
+    let mut checked = Checked { state: None, ..before.clone() };
+    for (id, _) in redone {
+        if let Some(entry) = &bodies[id.module as usize][id.index as usize]
+            && let Some(function) = function_of(entry)
+        {
+            checked.functions.insert(Instance::plain(world.def(*id).path), function);
+        }
+    }
+    Some(checked)
+}
+
+fn function_of(entry: &BodyEntry) -> Option<Function> {
+    Some(Function {
+        signature: entry.signature.clone(),
+        body: entry.body.clone()?,
+        hot: entry.hot,
+        inline: entry.inline,
+        head: entry.head,
+    })
+}
+
+/// The generic instances that initial values of globals call.
+pub(crate) fn requests_of_globals(world: &World<'_>) -> Vec<Instance> {
+    let mut requests = Vec::new();
+    for module in 0..world.tables.len() as u32 {
+        for (index, def) in world.tables[module as usize].defs.iter().enumerate() {
+            if def.kind == DefKind::Global
+                && let Some(made) = global_of(world, DefId { module, index: index as u32 })
+            {
+                requests.extend(made.requests.into_iter().map(|(instance, _)| instance));
+            }
+        }
+    }
+    requests
+}
+
+fn global_of(world: &World<'_>, id: DefId) -> Option<Initial> {
+    let ItemKind::Global(global) = &world.item(id).kind else { return None };
+    let scope = TypeScope::new(id.module, world.item_id(id));
+    let declared = match (&global.ty, world.interface(id)?) {
+        (Some(_), Interface::Global(ty)) => Some(ty),
+        _ => None,
+    };
+    let reset = world.item(id).attributes.iter().any(|attribute| attribute.name.name == "reset");
+    if declared.is_none() && global.value.is_none() {
+        return None;
+    }
+    Some(initial_value(world, &scope, world.def(id).path, global, declared, reset, world.place(id)))
+}
+
+/// The whole result.
+pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<Instance, Arc<BodyEntry>>) -> Checked {
+    let mut whole =
+        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
+    for (instance, entry) in instances {
+        whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
+    }
+    whole.by_path.values_mut().for_each(|list| list.sort_by_key(|(instance, _)| *instance));
+    for module in 0..world.tables.len() as u32 {
+        whole.module(module, &bodies[module as usize]);
+    }
+    whole.order_globals();
+    whole.nominal_types();
+    whole.main();
+    whole.checked
+}
+
+struct Whole<'w, 'a> {
+    world: &'w World<'a>,
+    checked: Checked,
+    types: FxHashSet<Ty>,
+    by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
+}
+
+impl Whole<'_, '_> {
+    fn module(&mut self, module: u32, bodies: &[Option<Arc<BodyEntry>>]) {
+        let world = self.world;
+        let input = &world.input.modules[module as usize];
+        let table = world.tables[module as usize].clone();
+        let mut imports = input.imports.iter();
+        for (number, parsed) in input.tree.items.iter().enumerate() {
+            let mut found: Vec<Diagnostic> = Vec::new();
+            if let ItemKind::Import(import) = &parsed.item.kind {
+                self.import(module, import, imports.next(), parsed.id, &mut found);
+            }
+            for attribute in &parsed.item.attributes {
+                attribute_check(attribute, parsed.id, &mut found);
+            }
+            for index in table.by_item[number].clone() {
+                let id = DefId { module, index };
+                if let Some(function) =
+                    world.function(id).filter(|_| !matches!(parsed.item.kind, ItemKind::Function(_)))
+                {
+                    function.attributes.iter().for_each(|attribute| attribute_check(attribute, parsed.id, &mut found));
+                }
+                self.definition(id, bodies[index as usize].as_ref(), &mut found);
+            }
+            for (later, first) in table.duplicates.iter().filter(|(later, _)| table.by_item[number].contains(later)) {
+                self.duplicate(DefId { module, index: *later }, DefId { module, index: *first }, &mut found);
+            }
+            found.sort_by_key(|diagnostic| diagnostic.primary.place.span.start);
+            for diagnostic in found {
+                let twin = self.checked.diagnostics.iter().rev().take(64).any(|known| {
+                    known == &diagnostic
+                        && known.primary.place.span.start == diagnostic.primary.place.span.start
+                        && known.primary.place.span.end == diagnostic.primary.place.span.end
+                });
+                if !twin {
+                    self.checked.diagnostics.push(diagnostic);
+                }
+            }
+        }
+    }
+
+    fn definition(&mut self, id: DefId, body: Option<&Arc<BodyEntry>>, found: &mut Vec<Diagnostic>) {
+        let world = self.world;
+        if let Some(entry) = world.entry(id) {
+            found.extend(entry.diagnostics.iter().cloned());
+        }
+        let path = world.def(id).path;
+        match world.def(id).kind {
+            DefKind::Struct | DefKind::Enum => {
+                if crate::interface::declared_generics(world, id).is_some_and(|params| params.is_empty()) {
+                    let ty = match world.def(id).kind {
+                        DefKind::Struct => Ty::new(TyKind::Struct(path, TyList::EMPTY)),
+                        _ => Ty::new(TyKind::Enum(path, TyList::EMPTY)),
+                    };
+                    self.types.insert(ty);
+                }
+            }
+            DefKind::Global => {
+                if let Some(made) = global_of(world, id) {
+                    found.extend(made.diagnostics);
+                    self.types.extend(made.types);
+                    self.checked.globals.insert(path, made.global);
+                }
+            }
+            DefKind::Impl => crate::conform::check(world, id, found),
+            _ => {}
+        }
+        if let Some(entry) = body {
+            self.body(Instance::plain(path), entry, found);
+        }
+        for (instance, entry) in self.by_path.remove(&path).unwrap_or_default() {
+            self.body(instance, &entry, found);
+        }
+    }
+
+    fn body(&mut self, instance: Instance, entry: &Arc<BodyEntry>, found: &mut Vec<Diagnostic>) {
+        found.extend(entry.diagnostics.iter().cloned());
+        self.types.extend(entry.types.iter().copied());
+        for (path, global) in &entry.globals {
+            self.checked.globals.insert(*path, global.clone());
+        }
+        if let Some(function) = function_of(entry) {
+            self.checked.functions.insert(instance, function);
+        }
+    }
+
+    fn duplicate(&self, later: DefId, first: DefId, found: &mut Vec<Diagnostic>) {
+        let world = self.world;
+        if let (Some(a), Some(b)) = (world.function(later), world.function(first))
+            && a.body.is_none()
+            && a == b
+        {
+            return;
+        }
+        let name = world.def(later).path.name;
+        let diagnostic = Diagnostic::error(codes::DUPLICATE, world.place(later), format!("`{name}` is declared twice"))
+            .with_label(world.place(first), "first here");
+        found.push(diagnostic);
+    }
+
+    fn import(
+        &self,
+        module: u32,
+        import: &vaisjit_syntax::ast::Import,
+        target: Option<&Result<Name, String>>,
+        item: vaisjit_syntax::ItemId,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let place = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
+        let place = Place::item(item, place);
+        let _ = module;
+        match target {
+            Some(Ok(name)) => {
+                let Some(from) = self.world.modules.get(name) else { return };
+                let table = &self.world.tables[*from as usize];
+                for ident in import.names.iter().flatten() {
+                    let known = table.values.contains_key(&ident.name)
+                        || table.types.contains_key(&ident.name)
+                        || table.variants.contains_key(&ident.name);
+                    if known {
+                        continue;
+                    }
+                    let place = Place::item(item, ident.span);
+                    let mut diagnostic = Diagnostic::error(
+                        codes::UNKNOWN_NAME,
+                        place,
+                        format!("the module `{name}` has no `{}`", ident.name),
+                    );
+                    if let Some(near) =
+                        crate::suggest::nearest(ident.name, table.values.keys().chain(table.types.keys()).copied())
+                    {
+                        diagnostic = diagnostic
+                            .with_help(format!("did you mean `{near}`?"))
+                            .with_suggestion(place, near.as_str());
+                    }
+                    found.push(diagnostic);
+                }
+            }
+            Some(Err(why)) => found.push(Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone())),
+            None => {}
+        }
+    }
+
+    /// Globals of imported modules come first.
+    fn order_globals(&mut self) {
+        let mut order: Vec<Name> = Vec::new();
+        let mut seen = FxHashSet::default();
+        for module in 0..self.world.tables.len() as u32 {
+            visit(self.world, module, &mut seen, &mut order);
+        }
+        let rank: FxHashMap<Name, usize> = order.into_iter().enumerate().map(|(rank, name)| (name, rank)).collect();
+        self.checked.globals.sort_by(|a, _, b, _| rank.get(&a.module).cmp(&rank.get(&b.module)));
+    }
+
+    /// Definitions of all struct and enum types in use, parts of others included.
+    fn nominal_types(&mut self) {
+        let mut queue: Vec<Ty> = self.types.iter().copied().collect();
+        let mut known: FxHashSet<Ty> = queue.iter().copied().collect();
+        let (mut structs, mut enums) = (Vec::new(), Vec::new());
+        while let Some(ty) = queue.pop() {
+            let mut parts: Vec<Ty> = Vec::new();
+            match *ty.kind() {
+                TyKind::Struct(path, arguments) => {
+                    let Some(id) = self.world.find(path) else { continue };
+                    let Some(Interface::Struct(sig)) = self.world.interface(id) else { continue };
+                    let map = |name: Name| {
+                        sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied())
+                    };
+                    let fields: Vec<FieldDef> = sig
+                        .fields
+                        .iter()
+                        .map(|field| FieldDef { name: field.name, ty: substitute(field.ty, &map) })
+                        .collect();
+                    parts.extend(fields.iter().map(|field| field.ty));
+                    let place = self.world.place(id);
+                    structs.push((
+                        ty,
+                        id,
+                        StructDef {
+                            fields,
+                            repr_c: sig.repr_c,
+                            item: BodyItem(self.world.item_id(id)),
+                            span: place.span,
+                        },
+                    ));
+                }
+                TyKind::Enum(path, arguments) => {
+                    let Some(id) = self.world.find(path) else { continue };
+                    let Some(Interface::Enum(sig)) = self.world.interface(id) else { continue };
+                    let map = |name: Name| {
+                        sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied())
+                    };
+                    let field = |field: &crate::interface::ParamSig| FieldDef {
+                        name: field.name,
+                        ty: substitute(field.ty, &map),
+                    };
+                    let variants: Vec<VariantDef> = sig
+                        .variants
+                        .iter()
+                        .map(|v| VariantDef { name: v.name, fields: v.fields.iter().map(field).collect() })
+                        .collect();
+                    parts.extend(variants.iter().flat_map(|v| v.fields.iter().map(|field| field.ty)));
+                    let place = self.world.place(id);
+                    enums.push((
+                        ty,
+                        id,
+                        EnumDef { variants, item: BodyItem(self.world.item_id(id)), span: place.span },
+                    ));
+                }
+                _ => {}
+            }
+            for part in parts {
+                walk(part, &mut |part| {
+                    if matches!(part.kind(), TyKind::Struct(..) | TyKind::Enum(..)) && known.insert(part) {
+                        queue.push(part);
+                    }
+                });
+            }
+        }
+        structs.sort_by_key(|(ty, id, _)| (*id, *ty));
+        enums.sort_by_key(|(ty, id, _)| (*id, *ty));
+        self.checked.structs = structs.into_iter().map(|(ty, _, def)| (ty, Arc::new(def))).collect();
+        self.checked.enums = enums.into_iter().map(|(ty, _, def)| (ty, Arc::new(def))).collect();
+    }
+
+    fn main(&mut self) {
+        let world = self.world;
+        let Some(root) = world.input.modules.first() else { return };
+        let main = world.tables[0].values.get(&Name::new("main")).map(|index| DefId { module: 0, index: *index });
+        let Some(id) = main.filter(|id| world.def(*id).kind == DefKind::Function) else {
+            if world.input.needs_main {
+                let place = Place::file(root.file, vaisjit_syntax::Span::default());
+                let diagnostic = Diagnostic::error(codes::NO_MAIN, place, "the program has no `main`")
+                    .with_help("a program starts in `F main() -> i64 { ... }`");
+                self.checked.diagnostics.push(diagnostic);
+            }
+            return;
+        };
+        self.checked.main = Some(Instance::plain(world.def(id).path));
+        let Some(Interface::Function(sig)) = world.interface(id) else { return };
+        let good = matches!(
+            sig.result.kind(),
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Unit | TyKind::Never | TyKind::Error
+        );
+        let problem = match () {
+            () if sig.params.iter().any(|param| param.default.is_none()) => "`main` takes no parameters",
+            () if !good => "`main` must give a number or nothing",
+            () if !sig.generics.is_empty() => "`main` cannot be generic",
+            () => return,
+        };
+        let diagnostic = Diagnostic::error(codes::BAD_MAIN, world.head(id), problem);
+        self.checked.diagnostics.push(diagnostic);
+    }
+}
+
+fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut Vec<Name>) {
+    if !seen.insert(module) {
+        return;
+    }
+    for import in &world.tables[module as usize].imports {
+        if let Some(target) = import.module.and_then(|name| world.modules.get(&name)) {
+            visit(world, *target, seen, order);
+        }
+    }
+    order.push(world.input.modules[module as usize].name);
+}
+
+fn attribute_check(
+    attribute: &vaisjit_syntax::ast::Attribute,
+    item: vaisjit_syntax::ItemId,
+    found: &mut Vec<Diagnostic>,
+) {
+    let name = attribute.name.name;
+    if ATTRIBUTES.contains(&name.as_str()) {
+        return;
+    }
+    let place = Place::item(item, attribute.name.span);
+    let mut diagnostic =
+        Diagnostic::warning(codes::UNKNOWN_ATTRIBUTE, place, format!("there is no attribute `{name}`"));
+    diagnostic.severity = Severity::Warning;
+    if let Some(known) = crate::suggest::nearest(name, ATTRIBUTES.iter().map(|known| Name::new(known))) {
+        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+    }
+    found.push(diagnostic);
+}

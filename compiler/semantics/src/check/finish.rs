@@ -1,0 +1,283 @@
+//! The end of a body's check: every type resolved, literals fitted, instances and generic types collected.
+
+use rustc_hash::FxHashSet;
+use vaisjit_syntax::{Diagnostic, Severity};
+
+use super::Checker;
+use crate::codes;
+use crate::hir::{Callee, CastKind, Expr, ExprKind, FormatPiece, Pattern, PatternKind, Stmt};
+use crate::infer::{has_variables, walk};
+use crate::types::{Instance, Ty, TyKind, TyList};
+
+/// Calls `visit` for an expression and all expressions in it, closures' bodies excluded.
+pub(crate) fn each(e: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
+    visit(e);
+    children(e, &mut |child| each(child, visit), &mut |_| {});
+}
+
+/// Calls `expr` for each direct part of an expression, `pattern` for each pattern directly in it.
+pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &mut dyn FnMut(&mut Pattern)) {
+    match &mut *e.kind {
+        ExprKind::Unary(_, a)
+        | ExprKind::Cast(_, a)
+        | ExprKind::AddressOf(a)
+        | ExprKind::Deref(a)
+        | ExprKind::Field(a, _)
+        | ExprKind::Repeat(a)
+        | ExprKind::Loop(_, a) => expr(a),
+        ExprKind::Binary(_, a, b)
+        | ExprKind::And(a, b)
+        | ExprKind::Or(a, b)
+        | ExprKind::Index(a, b)
+        | ExprKind::While(_, a, b)
+        | ExprKind::Assign(a, b)
+        | ExprKind::AssignOp(_, a, b) => {
+            expr(a);
+            expr(b);
+        }
+        ExprKind::Call(callee, arguments) => {
+            if let Callee::Value(value) = callee {
+                expr(value);
+            }
+            arguments.iter_mut().for_each(expr);
+        }
+        ExprKind::Function(Callee::Value(value)) => expr(value),
+        ExprKind::Aggregate(parts, _)
+        | ExprKind::Variant(_, parts)
+        | ExprKind::Array(parts)
+        | ExprKind::Closure(_, parts) => {
+            parts.iter_mut().for_each(expr);
+        }
+        ExprKind::Format(_, pieces) => {
+            for piece in pieces {
+                if let FormatPiece::Value(value, _) = piece {
+                    expr(value);
+                }
+            }
+        }
+        ExprKind::Block(statements, value) => {
+            for statement in statements {
+                match statement {
+                    Stmt::Let(bound, value) => {
+                        pattern(bound);
+                        expr(value);
+                    }
+                    Stmt::Expr(e) | Stmt::Defer(e) => expr(e),
+                }
+            }
+            value.iter_mut().for_each(expr);
+        }
+        ExprKind::If(condition, then, otherwise) => {
+            expr(condition);
+            expr(then);
+            otherwise.iter_mut().for_each(expr);
+        }
+        ExprKind::ForRange { start, end, body, .. } => [start, end, body].into_iter().for_each(expr),
+        ExprKind::ForEach { pattern: bound, over, body, .. } => {
+            pattern(bound);
+            expr(over);
+            expr(body);
+        }
+        ExprKind::Match(subject, arms) => {
+            expr(subject);
+            for arm in arms {
+                pattern(&mut arm.pattern);
+                arm.guard.iter_mut().for_each(&mut *expr);
+                expr(&mut arm.body);
+            }
+        }
+        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => {
+            value.iter_mut().for_each(expr)
+        }
+        ExprKind::Int(_)
+        | ExprKind::Float(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Str(_)
+        | ExprKind::Unit
+        | ExprKind::Local(_)
+        | ExprKind::Global(_)
+        | ExprKind::Function(_)
+        | ExprKind::Zero
+        | ExprKind::Continue(_) => {}
+    }
+}
+
+impl Checker<'_, '_> {
+    /// Resolves everything in a checked expression and the locals; gives the generic types it uses, too.
+    pub fn finish_expr(&mut self, mut e: Expr) -> (Expr, Vec<Ty>) {
+        self.settle();
+        self.check_bounds();
+        let mut types = FxHashSet::default();
+        self.resolve_expr(&mut e, &mut types);
+        self.resolve_locals(&mut types);
+        let mut types: Vec<Ty> = types.into_iter().collect();
+        types.sort();
+        (e, types)
+    }
+
+    fn resolve_locals(&mut self, types: &mut FxHashSet<Ty>) {
+        let depth = self.frames.len() - 1;
+        let mut locals = std::mem::take(&mut self.frames[depth].locals);
+        self.resolve_arena(&mut locals, types);
+        self.frames[depth].locals = locals;
+    }
+
+    fn resolve_arena(&mut self, locals: &mut la_arena::Arena<crate::hir::Local>, types: &mut FxHashSet<Ty>) {
+        for (_, local) in locals.iter_mut() {
+            local.ty = self.resolve_type(local.ty, types);
+            if has_variables(local.ty) {
+                let diagnostic = self
+                    .error(codes::UNDETERMINED, local.span, format!("nothing says what type `{}` has", local.name))
+                    .with_help(format!("write it: `{}: i64 = ...`", local.name));
+                if !local.name.starts_with('{') && !self.diagnostics.iter().any(Diagnostic::is_error) {
+                    self.report(diagnostic);
+                }
+                local.ty = Ty::error();
+            }
+        }
+    }
+
+    fn resolve_type(&mut self, ty: Ty, types: &mut FxHashSet<Ty>) -> Ty {
+        if matches!(
+            ty.kind(),
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never
+        ) {
+            return ty;
+        }
+        let ty = self.table.resolve(ty, true);
+        walk(ty, &mut |part| {
+            if let TyKind::Struct(_, arguments) | TyKind::Enum(_, arguments) = part.kind()
+                && !arguments.is_empty()
+            {
+                types.insert(part);
+            }
+        });
+        ty
+    }
+
+    fn resolve_expr(&mut self, e: &mut Expr, types: &mut FxHashSet<Ty>) {
+        stacker::maybe_grow(128 << 10, 4 << 20, || self.resolve_node(e, types));
+    }
+
+    fn resolve_node(&mut self, e: &mut Expr, types: &mut FxHashSet<Ty>) {
+        e.ty = self.resolve_type(e.ty, types);
+        let this = std::cell::RefCell::new((&mut *self, &mut *types));
+        children(
+            e,
+            &mut |child| {
+                let (checker, types) = &mut *this.borrow_mut();
+                checker.resolve_expr(child, types);
+            },
+            &mut |pattern| {
+                let (checker, types) = &mut *this.borrow_mut();
+                checker.resolve_pattern(pattern, types);
+            },
+        );
+        let (ty, span) = (e.ty, e.span);
+        match &mut *e.kind {
+            ExprKind::Int(value) => {
+                if let TyKind::Int(kind) = *ty.kind() {
+                    *value = self.fit_integer(*value, kind, span);
+                }
+            }
+            ExprKind::Float(bits) => {
+                if let TyKind::Float(kind) = *ty.kind() {
+                    *bits = super::literal::round(*bits, kind);
+                }
+            }
+            ExprKind::Cast(CastKind::IntToInt, inner) if inner.ty == ty => {
+                let inner = std::mem::replace(inner, Expr::new(ExprKind::Unit, Ty::unit(), span));
+                *e = inner;
+            }
+            ExprKind::Call(Callee::Function(instance), _) | ExprKind::Function(Callee::Function(instance)) => {
+                self.resolve_instance(instance, span, types);
+            }
+            ExprKind::Closure(body, _) => {
+                if let Some(body) = std::sync::Arc::get_mut(body) {
+                    body.result = self.resolve_type(body.result, types);
+                    self.resolve_expr(&mut body.value, types);
+                    let mut locals = std::mem::take(&mut body.locals);
+                    self.resolve_arena(&mut locals, types);
+                    body.locals = locals;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn resolve_instance(&mut self, instance: &mut Instance, span: vaisjit_syntax::Span, types: &mut FxHashSet<Ty>) {
+        if instance.arguments.is_empty() {
+            return;
+        }
+        let arguments: Vec<Ty> = instance.arguments.iter().map(|ty| self.resolve_type(*ty, types)).collect();
+        if arguments.iter().any(|ty| has_variables(*ty)) {
+            if !self.diagnostics.iter().any(Diagnostic::is_error) {
+                let name = instance.path.name;
+                let diagnostic = self
+                    .error(codes::UNDETERMINED, span, format!("nothing says what the type arguments of `{name}` are"))
+                    .with_help(format!("write them: `{name}<i64>(...)`"));
+                self.report(diagnostic);
+            }
+            return;
+        }
+        instance.arguments = TyList::new(&arguments);
+        if arguments.iter().any(|ty| *ty == Ty::error() || self.unmet.contains(ty)) {
+            return;
+        }
+        if !self.requests.iter().any(|(known, _)| known == instance) {
+            let place = self.place(span);
+            self.requests.push((*instance, place));
+        }
+    }
+
+    fn resolve_pattern(&mut self, pattern: &mut Pattern, types: &mut FxHashSet<Ty>) {
+        pattern.ty = self.resolve_type(pattern.ty, types);
+        match &mut pattern.kind {
+            PatternKind::Wildcard => {}
+            PatternKind::Bind(_, inner) => inner.iter_mut().for_each(|inner| self.resolve_pattern(inner, types)),
+            PatternKind::Constant(e) => self.resolve_expr(e, types),
+            PatternKind::Range(start, end, _) => {
+                start.iter_mut().chain(end).for_each(|e| self.resolve_expr(e, types));
+            }
+            PatternKind::Variant(_, parts) | PatternKind::Or(parts) => {
+                parts.iter_mut().for_each(|part| self.resolve_pattern(part, types));
+            }
+            PatternKind::Fields(parts) => parts.iter_mut().for_each(|(_, part)| self.resolve_pattern(part, types)),
+        }
+    }
+
+    fn check_bounds(&mut self) {
+        for (ty, bound, span) in std::mem::take(&mut self.bounds) {
+            let ty = self.table.resolve(ty, true);
+            if has_variables(ty) || ty == Ty::error() || self.unmet.contains(&ty) {
+                continue;
+            }
+            if !super::method::traits_of(self.world, ty).contains(&bound) {
+                let diagnostic = self
+                    .error(codes::BOUND, span, format!("`{ty}` does not implement the trait `{}`", bound.name))
+                    .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
+                self.report(diagnostic);
+                self.unmet.push(ty);
+            }
+        }
+    }
+
+    /// Notes locals that nothing reads.
+    pub fn unused_locals(&mut self) {
+        let frame = &self.frames[0];
+        let mut unused = Vec::new();
+        for (id, local) in frame.locals.iter() {
+            let named = !local.name.starts_with('_') && !local.name.starts_with('{');
+            if named && !frame.used.contains(&id) && !frame.exempt.contains(&id) {
+                unused.push((local.name, local.span));
+            }
+        }
+        for (name, span) in unused {
+            let place = self.place(span);
+            let mut diagnostic = Diagnostic::warning(codes::UNUSED, place, format!("`{name}` is never read"))
+                .with_help(format!("if that is intended, call it `_{name}`"));
+            diagnostic.severity = Severity::Lint;
+            self.report(diagnostic);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! A whole function: parameters, body, result.
+
+use vaisjit_syntax::{Name, ast};
+
+use super::coerce::Why;
+use super::{Checker, Want};
+use crate::codes;
+use crate::hir::{Expr, ExprKind, LocalId, Stmt};
+use crate::types::{Ty, TyKind};
+
+impl Checker<'_, '_> {
+    /// Declares the receiver and the parameters.
+    pub fn parameters(&mut self, tree: &ast::Function, types: &[Ty]) -> Vec<LocalId> {
+        let mut locals = Vec::new();
+        if let (Some(receiver), Some(this)) = (&tree.receiver, self.scope.self_ty) {
+            let ty = match receiver.kind {
+                ast::ReceiverKind::Value => this,
+                _ => Ty::new(TyKind::Reference(this)),
+            };
+            let local = self.declare(Name::new("self"), ty, receiver.span);
+            self.receiver = Some(local);
+            locals.push(local);
+        }
+        for (param, ty) in tree.params.iter().zip(types) {
+            locals.push(self.declare(param.name.name, *ty, param.name.span));
+        }
+        for local in &locals {
+            self.frame().exempt.insert(*local);
+        }
+        locals
+    }
+
+    /// Checks the body; its result is the frame's.
+    pub fn body(&mut self, tree: &ast::Function) -> Expr {
+        let result = self.frame().result;
+        match &tree.body {
+            Some(ast::FunctionBody::Block(block)) if result == Ty::unit() => self.block(block, Want::Nothing),
+            Some(ast::FunctionBody::Block(block)) => {
+                let value = self.block(block, Want::Of(result));
+                self.result_of_block(tree, block, value, result)
+            }
+            Some(ast::FunctionBody::Expr(e)) => self.result_of_expr(tree, e, result),
+            None => self.wrong(tree.span),
+        }
+    }
+
+    fn result_of_block(&mut self, tree: &ast::Function, block: &ast::Block, value: Expr, result: Ty) -> Expr {
+        if self.shallow(value.ty) != Ty::unit() {
+            return self.coerce(value, result, Why::Result);
+        }
+        if result == Ty::error() || self.recovering {
+            return value;
+        }
+        let end = block.span.end.max(1);
+        let brace = vaisjit_syntax::Span { start: end - 1, end };
+        let shown = self.show(result);
+        let message = format!("`{}` must give a `{shown}`, but its body ends without a value", tree.name.name);
+        let mut diagnostic = self
+            .error(codes::MISSING_RESULT, brace, message)
+            .with_label(self.place(tree.head), "the result is declared here");
+        if let Some(last) = block.statements.last() {
+            if block.ends_with_semicolon && matches!(last.kind, ast::StatementKind::Expr(_)) {
+                diagnostic = diagnostic.with_help("the `;` drops the value: take it away");
+            } else if let ast::StatementKind::Expr(e) = &last.kind
+                && matches!(&*e.kind, ast::ExprKind::If { otherwise: None, .. })
+            {
+                diagnostic = diagnostic.with_help("the last `I` has no `E`: give the value for that case, too");
+            }
+        }
+        self.report(diagnostic);
+        value
+    }
+
+    fn result_of_expr(&mut self, tree: &ast::Function, e: &ast::Expr, result: Ty) -> Expr {
+        if result == Ty::unit() {
+            let value = self.check(e, Want::Nothing);
+            let ty = self.shallow(value.ty);
+            if ty == Ty::unit() || ty == Ty::never() {
+                return value;
+            }
+            let span = value.span;
+            return self.make(ExprKind::Block(vec![Stmt::Expr(value)], None), Ty::unit(), span);
+        }
+        let value = self.check(e, Want::Of(result));
+        let known = self.shallow(result);
+        if matches!(known.kind(), TyKind::Infer(_)) {
+            let ty = self.shallow(value.ty);
+            self.table.unify(known, ty);
+            return value;
+        }
+        if self.shallow(value.ty) == Ty::unit() {
+            let shown = self.show(result);
+            let message = format!("`{}` must give a `{shown}`, but this has no value", tree.name.name);
+            let diagnostic = self.error(codes::MISSING_RESULT, e.span, message);
+            return self.fail(diagnostic, e.span);
+        }
+        self.coerce(value, result, Why::Result)
+    }
+
+    /// Methods of the types the language brings along.
+    pub fn builtin_method(
+        &mut self,
+        value: Expr,
+        ty: Ty,
+        method: ast::Ident,
+        arguments: &[ast::Expr],
+        span: vaisjit_syntax::Span,
+    ) -> Expr {
+        use crate::hir::{Builtin, Callee};
+        match (ty.kind(), method.name.as_str()) {
+            (TyKind::Array(..) | TyKind::Slice(_) | TyKind::Str, "len" | "length") if arguments.is_empty() => {
+                let value = self.follow(value);
+                return self.make(ExprKind::Call(Callee::Builtin(Builtin::Length), vec![value]), Ty::i64(), span);
+            }
+            (TyKind::Str, "is_empty" | "isEmpty") if arguments.is_empty() => {
+                let value = self.follow(value);
+                let length = self.make(ExprKind::Call(Callee::Builtin(Builtin::Length), vec![value]), Ty::i64(), span);
+                let zero = self.make(ExprKind::Int(0), Ty::i64(), span);
+                return self.make(ExprKind::Binary(crate::hir::BinaryOp::Eq, length, zero), Ty::bool(), span);
+            }
+            (TyKind::Str, "clone") if arguments.is_empty() => return self.follow(value),
+            _ => {}
+        }
+        self.arguments_alone(arguments);
+        match ty.kind() {
+            TyKind::Infer(_) => self.undetermined(method.span, value.span),
+            TyKind::Vec(_) | TyKind::HashMap(..) => {
+                let shown = self.show(ty);
+                self.unsupported(&format!("the method `{}` of `{shown}` is", method.name), method.span)
+            }
+            TyKind::Str if STR_METHODS.contains(&method.name.as_str()) => {
+                self.unsupported(&format!("the method `{}` of `str` is", method.name), method.span)
+            }
+            TyKind::Enum(path, _)
+                if path.module == "std/prelude" && OUTCOME_METHODS.contains(&method.name.as_str()) =>
+            {
+                self.unsupported(&format!("the method `{}` of `{}` is", method.name, path.name), method.span)
+            }
+            _ => self.no_method(ty, method, span),
+        }
+    }
+
+    /// `Vec.new()` and the like.
+    pub fn builtin_static(
+        &mut self,
+        ty: Ty,
+        method: ast::Ident,
+        arguments: &[ast::Expr],
+        span: vaisjit_syntax::Span,
+        _: Want,
+    ) -> Expr {
+        self.arguments_alone(arguments);
+        match ty.kind() {
+            TyKind::Vec(_) | TyKind::HashMap(..) => {
+                self.unsupported(&format!("`{}` of a collection is", method.name), method.span)
+            }
+            TyKind::Enum(path, _) => {
+                let message = format!("`{}` has no variant or method `{}`", path.name, method.name);
+                let names: Vec<Name> = match self.enum_sig(*path) {
+                    Some((_, sig)) => sig.variants.iter().map(|variant| variant.name).collect(),
+                    None => Vec::new(),
+                };
+                let mut diagnostic = self.error(codes::UNKNOWN_VARIANT, method.span, message);
+                if let Some(known) = crate::suggest::nearest(method.name, names) {
+                    diagnostic = diagnostic.with_help(format!("did you mean `{known}`?"));
+                }
+                self.fail(diagnostic, span)
+            }
+            _ => self.no_method(ty, method, span),
+        }
+    }
+}
+
+/// The methods of `str`.
+const STR_METHODS: &[&str] = &[
+    "contains",
+    "starts_with",
+    "startsWith",
+    "ends_with",
+    "endsWith",
+    "index_of",
+    "indexOf",
+    "substring",
+    "trim",
+    "split",
+    "replace",
+    "to_upper",
+    "toUpper",
+    "to_lower",
+    "toLower",
+    "char_at",
+    "charAt",
+    "byte_at",
+    "byteAt",
+    "repeat",
+    "parse_i64",
+    "parse_f64",
+];
+
+/// The methods of `Option` and `Result`.
+const OUTCOME_METHODS: &[&str] = &[
+    "unwrap",
+    "unwrap_or",
+    "expect",
+    "is_some",
+    "is_none",
+    "is_ok",
+    "is_err",
+    "map",
+    "and_then",
+    "ok_or",
+    "unwrap_err",
+];

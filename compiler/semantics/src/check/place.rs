@@ -1,0 +1,372 @@
+//! Places: fields, elements, addresses and what they point at.
+
+use vaisjit_syntax::{Span, ast};
+
+use super::coerce::{Why, cast, is_place};
+use super::name::Found;
+use super::{Checker, Want};
+use crate::codes;
+use crate::hir::{CastKind, Expr, ExprKind};
+use crate::infer::Known;
+use crate::types::{IntKind, Ty, TyKind};
+
+impl Checker<'_, '_> {
+    /// `&x`
+    pub fn address(&mut self, of: &ast::Expr, span: Span, want: Want) -> Expr {
+        if let ast::ExprKind::Index(array, index) = &*of.kind
+            && let ast::ExprKind::Range { .. } = &*index.kind
+        {
+            return self.index(array, index, span);
+        }
+        let hint = want.hint().map(|ty| self.shallow(ty)).and_then(|ty| match *ty.kind() {
+            TyKind::Slice(of) => Some(Ty::new(TyKind::Slice(of))),
+            _ => ty.pointee(),
+        });
+        let value = self.check(of, hint.map_or(Want::Any, Want::Of));
+        let value = self.must_have_value(value);
+        if let ExprKind::Function(_) = &*value.kind {
+            return value;
+        }
+        let ty = self.shallow(value.ty);
+        if matches!(ty.kind(), TyKind::Error | TyKind::Slice(_)) {
+            return value;
+        }
+        let reference = Ty::new(TyKind::Reference(value.ty));
+        let mut e = self.with_place(value, |this, place| this.address_of(place, reference));
+        e.span = self.span(span);
+        e
+    }
+
+    /// `*p`
+    pub fn dereference(&mut self, of: &ast::Expr, span: Span) -> Expr {
+        let value = self.value(of);
+        let ty = self.shallow(value.ty);
+        match ty.pointee() {
+            Some(to) => self.make(ExprKind::Deref(value), to, span),
+            None if ty == Ty::error() => value,
+            None => {
+                let shown = self.show(ty);
+                let diagnostic = self
+                    .error(codes::NOT_POINTER, span, format!("`*` needs a pointer, and this is `{shown}`"))
+                    .with_help("an address in an `i64` must become a pointer first: `*(p as *i64)`");
+                self.fail(diagnostic, span)
+            }
+        }
+    }
+
+    /// The value with every pointer around it followed.
+    pub fn follow(&mut self, mut value: Expr) -> Expr {
+        loop {
+            let ty = self.shallow(value.ty);
+            match ty.pointee() {
+                Some(to) => {
+                    let span = value.span;
+                    value = Expr::new(ExprKind::Deref(value), to, span);
+                }
+                None => return Expr { ty, ..value },
+            }
+        }
+    }
+
+    /// `a.b`: a field, or a member of a type or module.
+    pub fn field(&mut self, of: &ast::Expr, ident: ast::Ident, span: Span, want: Want) -> Expr {
+        if let Some(found) = self.member(of, ident, span, want) {
+            return found;
+        }
+        let value = match &*of.kind {
+            ast::ExprKind::At => self.at_value(of.span),
+            _ => self.value(of),
+        };
+        let value = self.follow(value);
+        let ty = value.ty;
+        match *ty.kind() {
+            TyKind::Struct(path, _) => {
+                let Some((sig, _)) = self.struct_fields(path) else { return self.wrong(span) };
+                match sig.fields.iter().position(|field| field.name == ident.name) {
+                    Some(index) => self.field_of(value, index as u32, span),
+                    None => self.no_field(ty, ident, span),
+                }
+            }
+            TyKind::Error => value,
+            TyKind::Infer(_) => self.undetermined(ident.span, of.span),
+            _ => self.no_field(ty, ident, span),
+        }
+    }
+
+    fn at_value(&mut self, span: Span) -> Expr {
+        match self.receiver_value(span) {
+            Some(this) => this,
+            None => {
+                let diagnostic = self.error(codes::NO_SELF, span, "`@.` needs a method around it");
+                self.fail(diagnostic, span)
+            }
+        }
+    }
+
+    /// Reports a type that nothing has determined where it must be known.
+    pub fn undetermined(&mut self, span: Span, of: Span) -> Expr {
+        let diagnostic = self
+            .error(codes::UNDETERMINED, of, "the type of this is not known here")
+            .with_help("write its type where it is declared");
+        self.fail(diagnostic, span)
+    }
+
+    fn no_field(&mut self, ty: Ty, ident: ast::Ident, span: Span) -> Expr {
+        let (head, module) = self.head_of(ty);
+        if !self.world.methods(module, head, ident.name).is_empty() {
+            let message = format!("`{}` is a method: call it", ident.name);
+            let diagnostic =
+                self.error(codes::UNKNOWN_FIELD, ident.span, message).with_help(format!("`.{}()`", ident.name));
+            return self.fail(diagnostic, span);
+        }
+        let diagnostic = match *ty.kind() {
+            TyKind::Struct(path, _) => {
+                let names: Vec<_> = match self.struct_fields(path) {
+                    Some((sig, _)) => sig.fields.iter().map(|field| field.name).collect(),
+                    None => Vec::new(),
+                };
+                self.unknown_field(path.name, ident, names.into_iter())
+            }
+            _ => {
+                let shown = self.show(ty);
+                self.error(codes::UNKNOWN_FIELD, ident.span, format!("`{shown}` has no fields"))
+            }
+        };
+        self.fail(diagnostic, span)
+    }
+
+    /// The field with this number of a struct value, place or pointer.
+    pub fn field_of(&mut self, value: Expr, index: u32, span: Span) -> Expr {
+        let value = self.follow(value);
+        let ty = value.ty;
+        let TyKind::Struct(path, _) = *ty.kind() else { return self.wrong(span) };
+        let Some((sig, _)) = self.struct_fields(path) else { return self.wrong(span) };
+        let arguments = self.argument_map(ty);
+        let field = super::literal::replace(sig.fields[index as usize].ty, &arguments);
+        self.make(ExprKind::Field(value, index), field, span)
+    }
+
+    /// `t.0`
+    pub fn tuple_field(&mut self, of: &ast::Expr, index: u32, at: Span, span: Span) -> Expr {
+        let value = self.value(of);
+        let value = self.follow(value);
+        let ty = value.ty;
+        match ty.kind() {
+            TyKind::Tuple(parts) => match parts.get(index as usize) {
+                Some(part) => self.make(ExprKind::Field(value, index), *part, span),
+                None => {
+                    let shown = self.show(ty);
+                    let diagnostic = self.error(codes::UNKNOWN_FIELD, at, format!("`{shown}` has no part {index}"));
+                    self.fail(diagnostic, span)
+                }
+            },
+            TyKind::Error => value,
+            _ => {
+                let shown = self.show(ty);
+                let diagnostic = self.error(codes::UNKNOWN_FIELD, at, format!("`{shown}` is no tuple"));
+                self.fail(diagnostic, span)
+            }
+        }
+    }
+
+    /// An index as `i64`.
+    pub fn index_value(&mut self, index: Expr) -> Expr {
+        let ty = self.shallow(index.ty);
+        match ty.kind() {
+            TyKind::Int(IntKind::I64) | TyKind::Error | TyKind::Never => index,
+            TyKind::Int(_) => cast(CastKind::IntToInt, index, Ty::i64()),
+            TyKind::Infer(_) if !matches!(self.table.known(ty), Known::Float) => {
+                self.table.unify(ty, Ty::i64());
+                index
+            }
+            _ => {
+                let shown = self.show(ty);
+                let diagnostic =
+                    self.error(codes::MISMATCH, index.span, format!("an index must be an integer, not `{shown}`"));
+                self.fail(diagnostic, index.span)
+            }
+        }
+    }
+
+    /// `a[i]`
+    pub fn index(&mut self, of: &ast::Expr, index: &ast::Expr, span: Span) -> Expr {
+        let value = self.value(of);
+        if let ast::ExprKind::Range { start, end, inclusive } = &*index.kind {
+            return self.slice(value, start.as_ref(), end.as_ref(), *inclusive, span);
+        }
+        let mut ty = self.shallow(value.ty);
+        let mut value = value;
+        while let Some(to) = ty.pointee() {
+            let to = self.shallow(to);
+            if !matches!(to.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Vec(_)) {
+                break;
+            }
+            let at = value.span;
+            value = Expr::new(ExprKind::Deref(value), to, at);
+            ty = to;
+        }
+        let index = self.value(index);
+        let index = self.index_value(index);
+        let element = match *ty.kind() {
+            TyKind::Array(of, _)
+            | TyKind::Slice(of)
+            | TyKind::Vec(of)
+            | TyKind::Pointer(of)
+            | TyKind::Reference(of) => of,
+            TyKind::Error => return self.wrong(span),
+            TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => {
+                return self.undetermined(span, of.span);
+            }
+            TyKind::Str => {
+                let diagnostic = self
+                    .error(codes::NOT_INDEXABLE, span, "a `str` cannot be indexed")
+                    .with_help("write `s.char_at(i)` or `s.byte_at(i)`");
+                return self.fail(diagnostic, span);
+            }
+            _ => {
+                let shown = self.show(ty);
+                let diagnostic = self
+                    .error(codes::NOT_INDEXABLE, span, format!("`{shown}` cannot be indexed"))
+                    .with_text("only arrays, slices, `Vec`s and pointers can");
+                return self.fail(diagnostic, span);
+            }
+        };
+        if let (TyKind::Array(..), false) = (ty.kind(), is_place(&value)) {
+            return self.with_place(value, |this, place| this.make(ExprKind::Index(place, index), element, span));
+        }
+        self.make(ExprKind::Index(value, index), element, span)
+    }
+
+    fn slice(
+        &mut self,
+        value: Expr,
+        start: Option<&ast::Expr>,
+        end: Option<&ast::Expr>,
+        inclusive: bool,
+        span: Span,
+    ) -> Expr {
+        let _ = (start, end, inclusive);
+        if self.is_error(value.ty) {
+            return value;
+        }
+        self.unsupported("slicing is", span)
+    }
+
+    /// The place an assignment writes; `None` after a report.
+    pub fn target(&mut self, e: &ast::Expr) -> Option<Expr> {
+        if let ast::ExprKind::Name(name) = &*e.kind {
+            match self.resolve(*name) {
+                None => {
+                    self.unknown_target(*name, e.span);
+                    return None;
+                }
+                Some(Found::Binding(super::Binding::Const(_))) => {
+                    let diagnostic = self.error(codes::ASSIGN_CONSTANT, e.span, format!("`{name}` is a constant"));
+                    self.report(diagnostic);
+                    return None;
+                }
+                Some(Found::Def(id)) if self.world.def(id).kind != crate::index::DefKind::Global => {
+                    let constant = self.world.def(id).kind == crate::index::DefKind::Const;
+                    let place = self.world.place(id);
+                    let diagnostic = match constant {
+                        true => self
+                            .error(codes::ASSIGN_CONSTANT, e.span, format!("`{name}` is a constant"))
+                            .with_label(place, "declared here")
+                            .with_help("a value that changes is declared with `G`"),
+                        false => self.error(
+                            codes::NOT_A_PLACE,
+                            e.span,
+                            format!("`{name}` is a function: it cannot be assigned to"),
+                        ),
+                    };
+                    self.report(diagnostic);
+                    return None;
+                }
+                _ => {}
+            }
+        }
+        let used = match (&*e.kind, self.is_plain_local(e)) {
+            (ast::ExprKind::Name(_), Some(local)) => self.frame().used.contains(&local).then_some(local).or(None),
+            _ => None,
+        };
+        let place = self.value(e);
+        if used.is_none()
+            && let ExprKind::Local(local) = &*place.kind
+        {
+            let local = *local;
+            self.frame().used.remove(&local);
+        }
+        if self.is_error(place.ty) {
+            return None;
+        }
+        if !is_place(&place) {
+            let diagnostic =
+                self.error(codes::NOT_A_PLACE, e.span, "this cannot be assigned to: it is a value, not a variable");
+            self.report(diagnostic);
+            return None;
+        }
+        Some(place)
+    }
+
+    fn is_plain_local(&self, e: &ast::Expr) -> Option<crate::hir::LocalId> {
+        let ast::ExprKind::Name(name) = &*e.kind else { return None };
+        let frame = self.frames.last()?;
+        let found = frame.scopes.iter().rev().find_map(|scope| scope.iter().rev().find(|(other, _)| other == name))?;
+        match &found.1 {
+            super::Binding::Local(local) => Some(*local),
+            _ => None,
+        }
+    }
+
+    fn unknown_target(&mut self, name: vaisjit_syntax::Name, span: Span) {
+        let known = self.diagnostics.len();
+        self.unknown_name(name, span);
+        if let Some(diagnostic) = self.diagnostics.get_mut(known)
+            && diagnostic.code == codes::UNKNOWN_NAME
+            && diagnostic.help.is_empty()
+        {
+            diagnostic.help.push(format!("to declare a new variable, write `{name} := ...`"));
+        }
+    }
+
+    /// `place = e` and `place op= e`
+    pub fn assign(
+        &mut self,
+        target: &ast::Expr,
+        op: Option<(ast::BinaryOp, Span)>,
+        value: &ast::Expr,
+        span: Span,
+    ) -> Expr {
+        let Some(place) = self.target(target) else {
+            self.check(value, Want::Any);
+            return self.wrong(span);
+        };
+        let ty = self.shallow(place.ty);
+        let Some((op, at)) = op else {
+            let value = self.check_to(value, ty, Why::Assigned);
+            return self.make(ExprKind::Assign(place, value), Ty::unit(), span);
+        };
+        let mut value = self.value(value);
+        let shift = matches!(op, ast::BinaryOp::Shl | ast::BinaryOp::Shr);
+        if let (TyKind::Infer(_), TyKind::Int(_), false) = (ty.kind(), self.shallow(value.ty).kind(), shift) {
+            value = self.coerce(value, ty, Why::Assigned);
+        }
+        let known = self.diagnostics.len();
+        let pointer = ty.pointee().is_some();
+        let combined = self.operate(op, at, place.clone(), value, span);
+        if self.diagnostics.len() > known || self.is_error(combined.ty) {
+            return self.wrong(span);
+        }
+        match *combined.kind {
+            ExprKind::Binary(op, left, right) if left == place && !pointer => {
+                self.make(ExprKind::AssignOp(op, place, right), Ty::unit(), span)
+            }
+            // The value would be wider than the place, or the place is a pointer that moves.
+            kind => {
+                let combined = Expr { kind: Box::new(kind), ..combined };
+                let value = self.coerce(combined, ty, Why::Assigned);
+                self.make(ExprKind::Assign(place, value), Ty::unit(), span)
+            }
+        }
+    }
+}

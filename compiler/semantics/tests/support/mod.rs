@@ -1,0 +1,81 @@
+//! Makes inputs from texts, for all tests of this crate.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use vaisjit_semantics::{Checked, Input, ModuleInput};
+use vaisjit_syntax::ast::ItemKind;
+use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources, parse};
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The tree of the prelude, the same in every input.
+pub fn prelude() -> Arc<Module> {
+    static TREE: LazyLock<Arc<Module>> = LazyLock::new(|| {
+        let text = std::fs::read_to_string(root().join("lang-std/vais/prelude.vais")).expect("the prelude is there");
+        let module = parse(&text);
+        for item in &module.items {
+            assert!(item.diagnostics.is_empty(), "the prelude parses: {:?}", item.diagnostics);
+        }
+        Arc::new(module)
+    });
+    TREE.clone()
+}
+
+/// The input of a program of named modules, the root first.
+pub fn input(modules: &[(&str, Arc<Module>)]) -> Input {
+    let mut list: Vec<ModuleInput> = modules
+        .iter()
+        .enumerate()
+        .map(|(index, (name, tree))| ModuleInput {
+            name: Name::new(name),
+            file: FileId(index as u32),
+            tree: tree.clone(),
+            imports: imports(tree, modules),
+        })
+        .collect();
+    list.push(ModuleInput { name: Name::new("std/prelude"), file: FileId(1000), tree: prelude(), imports: Vec::new() });
+    static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, vaisjit_semantics::program::HostDeclaration>>> =
+        LazyLock::new(Arc::default);
+    Input { modules: list, host: HOST.clone(), all_hot: false, needs_main: false }
+}
+
+fn imports(tree: &Module, modules: &[(&str, Arc<Module>)]) -> Vec<Result<Name, String>> {
+    let mut found = Vec::new();
+    for item in &tree.items {
+        if let ItemKind::Import(import) = &item.item.kind {
+            let path: Vec<&str> = import.path.iter().map(|ident| ident.name.as_str()).collect();
+            let path = path.join("/");
+            let known = modules.iter().any(|(name, _)| *name == path);
+            found.push(if known { Ok(Name::new(&path)) } else { Err(format!("there is no module `{path}`")) });
+        }
+    }
+    found
+}
+
+/// Checks one text alone.
+pub fn check(text: &str) -> (Checked, Sources) {
+    let tree = Arc::new(parse(text));
+    let checked = vaisjit_semantics::check(&input(&[("main", tree.clone())]), None);
+    let mut sources = Sources::default();
+    sources.insert(FileId(0), SourceFile { path: "main.vais".into(), text: text.into(), module: tree });
+    (checked, sources)
+}
+
+/// The parser's diagnostics of a text.
+pub fn syntax_errors(text: &str) -> Vec<Diagnostic> {
+    parse(text).items.iter().flat_map(|item| item.diagnostics.iter().cloned()).collect()
+}
+
+/// `E0301 error 3:5 text` for every diagnostic.
+pub fn shown(checked: &Checked, sources: &Sources) -> Vec<String> {
+    let position = |diagnostic: &Diagnostic| match sources.position(diagnostic.primary.place) {
+        Some((_, position)) => format!("{}:{}", position.line, position.column),
+        None => "?".into(),
+    };
+    checked.diagnostics.iter().map(|d| format!("{} {:?} {} {}", d.code, d.severity, position(d), d.message)).collect()
+}

@@ -1,0 +1,416 @@
+//! Habits from other languages, and words of Vais that are left out here on purpose: each gets a diagnostic that says
+//! what to write, and is then taken for what was meant, so that it causes no further errors.
+
+use super::problem::Problem;
+use super::{FrameKind, Layout};
+use crate::Span;
+use crate::codes;
+use crate::lexer::{Kind, Raw};
+
+/// Words that begin an item elsewhere: what they are called, and the letter here.
+const ITEM_WORDS: &[(&str, &str, Kind)] = &[
+    ("fn", "F", Kind::KwF),
+    ("func", "F", Kind::KwF),
+    ("function", "F", Kind::KwF),
+    ("def", "F", Kind::KwF),
+    ("struct", "S", Kind::KwS),
+    ("class", "S", Kind::KwS),
+    ("enum", "E", Kind::KwE),
+    ("trait", "W", Kind::KwW),
+    ("interface", "W", Kind::KwW),
+    ("impl", "X", Kind::KwX),
+    ("use", "U", Kind::KwU),
+    ("import", "U", Kind::KwU),
+    ("static", "G", Kind::KwG),
+    ("global", "G", Kind::KwG),
+    ("type", "T", Kind::KwT),
+    ("extern", "N", Kind::KwN),
+];
+
+/// Words of Vais before an item that are left out here.
+const LEFT_OUT_BEFORE_ITEMS: &[(&str, &str)] = &[
+    ("A", "async functions"),
+    ("async", "async functions"),
+    ("pure", "effect words"),
+    ("io", "effect words"),
+    ("partial", "effect words"),
+    ("linear", "linear types"),
+    ("affine", "affine types"),
+    ("comptime", "`comptime`"),
+];
+
+/// Words of Vais before an expression that are left out here.
+const LEFT_OUT_IN_CODE: &[(&str, &str)] = &[
+    ("spawn", "`spawn`"),
+    ("await", "`await`"),
+    ("async", "async blocks"),
+    ("yield", "`yield`"),
+    ("lazy", "`lazy`"),
+    ("force", "`force`"),
+    ("linear", "linear types"),
+    ("affine", "affine types"),
+    ("comptime", "`comptime`"),
+];
+
+fn left_out(span: Span, what: &str) -> Problem {
+    Problem::new(codes::LEFT_OUT, span, format!("this language has no {what}"))
+        .text("left out on purpose")
+        .help("of Vais this implementation leaves out macros, async, lazy evaluation, linear and dependent types, effect words, SIMD types, unions and `comptime`")
+}
+
+fn habit(span: Span, found: &str, here: &str) -> Problem {
+    Problem::new(codes::FOREIGN_WORD, span, format!("`{found}` is written `{here}` here"))
+        .text(format!("write `{here}`"))
+        .suggest(span, here)
+}
+
+/// What to say about something that is no item.
+pub(super) fn not_an_item(word: &str, span: Span) -> Problem {
+    if matches!(word, "F" | "S" | "E" | "EN" | "W" | "X" | "U" | "G" | "C" | "T") {
+        return Problem::new(codes::NOT_AN_ITEM, span, format!("a name must follow this `{word}`"))
+            .text("begins an item, but has no name on this line");
+    }
+    Problem::new(codes::NOT_AN_ITEM, span, format!("expected an item, found `{}`", word.lines().next().unwrap_or("")))
+        .text("no item begins like this")
+        .help("at the top of a file stand items: `F` functions, `S` structs, `E` enums, `W` traits, `X` methods, `C` constants, `G` globals, `T` aliases, `U` imports; statements go into `F main() { ... }`")
+}
+
+impl Layout<'_> {
+    /// An item by a word of another language, if the word `n` places ahead is one.
+    pub(super) fn item_habit(&mut self, n: usize) -> Option<(&'static str, Kind)> {
+        let raw = self.peek(n);
+        let next = self.peek(n + 1);
+        let text = self.text_of(raw);
+        if next.first || !matches!(next.kind, Kind::Name | Kind::Str | Kind::Lt | Kind::Fn | Kind::Bang) {
+            return None;
+        }
+        if text == "macro" || text == "O" && self.peek(n + 2).kind == Kind::LBrace || text == "union" {
+            return Some(("", Kind::Unknown));
+        }
+        // More words in a row than anyone writes.
+        if n > 70 {
+            return None;
+        }
+        if text == "pub" || LEFT_OUT_BEFORE_ITEMS.iter().any(|(word, _)| *word == text) {
+            let item = self.peek(n + 1).kind == Kind::Fn
+                || self.item_letter(n + 1).is_some()
+                || self.item_habit(n + 1).is_some();
+            return item.then_some(("", Kind::Unknown));
+        }
+        let (_, letter, kind) = ITEM_WORDS.iter().find(|(word, ..)| *word == text)?;
+        let fits = match kind {
+            Kind::KwN => true,
+            Kind::KwX => next.kind == Kind::Name || next.kind == Kind::Lt,
+            _ => next.kind == Kind::Name,
+        };
+        fits.then_some((*letter, *kind))
+    }
+
+    /// Where an item or member may start. True if the word has been dealt with.
+    pub(super) fn habit_of_items(&mut self, raw: Raw, members: bool) -> bool {
+        let Some((letter, kind)) = self.item_habit(0) else { return false };
+        let (text, span) = (self.text_of(raw), self.span_of(raw));
+        if members
+            && !matches!(text, "fn" | "func" | "function" | "def" | "pub" | "async" | "pure" | "io" | "A" | "partial")
+        {
+            return false;
+        }
+        if members && self.item_letter(0).is_some() {
+            return false;
+        }
+        match text {
+            "macro" => {
+                self.report(left_out(span, "macros"));
+                self.chunk.junk = true;
+                self.push(Kind::Name);
+            }
+            "union" | "O" => {
+                self.report(left_out(span, "unions"));
+                self.begin_item(Kind::KwS);
+            }
+            "pub" => {
+                self.report(habit(span, "pub", "P").help("items need no `P` to be imported; it may be left out"));
+                self.skip();
+            }
+            _ => match LEFT_OUT_BEFORE_ITEMS.iter().find(|(word, _)| *word == text) {
+                Some((_, what)) => {
+                    self.report(left_out(span, what));
+                    self.skip();
+                }
+                None => {
+                    self.report(habit(span, text, letter));
+                    self.begin_item(kind);
+                }
+            },
+        }
+        true
+    }
+
+    /// `fn` is a keyword of types, so it does not arrive as a word.
+    pub(super) fn fn_word(&mut self, raw: Raw) -> bool {
+        let at_item = matches!(self.frame().kind, FrameKind::Top | FrameKind::Members) && !self.frame().code;
+        if !at_item || self.peek(1).kind != Kind::Name || matches!(self.last(), Kind::Arrow | Kind::Colon) {
+            return false;
+        }
+        let span = self.span_of(raw);
+        let known = self.chunk.problems.iter().any(|problem| problem.span.end + 1 == span.start);
+        if !known {
+            self.report(habit(span, "fn", "F"));
+        }
+        self.begin_item(Kind::KwF);
+        true
+    }
+
+    /// Where expressions and statements stand. True if the word has been dealt with.
+    pub(super) fn habit_of_code(&mut self, raw: Raw, text: &str) -> bool {
+        let next = self.peek(1);
+        let span = self.span_of(raw);
+        let statement = self.at_statement();
+        let ends = next.first || matches!(next.kind, Kind::RBrace | Kind::Semi | Kind::Comma);
+        // A name can be followed by an operator, but hardly by another operand.
+        let operand = !next.first
+            && (next.kind.starts_operand() && !next.kind.is_binary() && next.kind != Kind::LBracket
+                || next.kind == Kind::Mut)
+            && (next.kind != Kind::LParen || next.start > raw.end)
+            && next.kind != Kind::Bang;
+        let here = match text {
+            "if" if operand || next.kind == Kind::LParen => "I",
+            "while" if operand || next.kind == Kind::LParen => "L",
+            "for" if operand || next.kind == Kind::LParen => "L",
+            "loop" if next.kind == Kind::LBrace => "L",
+            "match" | "switch" if operand || next.kind == Kind::LParen && text == "switch" => "M",
+            "return"
+                if operand
+                    || ends
+                    || matches!(next.kind, Kind::Minus | Kind::Star | Kind::Amp | Kind::Bang | Kind::LBracket) =>
+            {
+                "R"
+            }
+            "break" if ends || operand => "B",
+            "continue" if ends => "C",
+            "defer" if operand => "D",
+            "else" | "elif" if statement && (next.kind == Kind::LBrace || operand) => "E",
+            "let" | "var" | "mut" | "auto" if operand && statement => ":=",
+            _ => {
+                let Some((_, what)) = LEFT_OUT_IN_CODE.iter().find(|(word, _)| *word == text && operand) else {
+                    return false;
+                };
+                self.report(left_out(span, what));
+                self.skip();
+                return true;
+            }
+        };
+        self.take_habit(raw, text, here, statement);
+        true
+    }
+
+    fn take_habit(&mut self, raw: Raw, text: &str, here: &str, statement: bool) {
+        let span = self.span_of(raw);
+        if here == ":=" {
+            return self.take_let(raw, text);
+        }
+        if here == "E" {
+            self.report(
+                Problem::new(codes::STRAY_ELSE, span, format!("this `{text}` has no `I` before it"))
+                    .text("belongs to nothing"),
+            );
+            return self.skip();
+        }
+        self.report(habit(span, text, here));
+        match here {
+            "I" => self.head_word(Kind::KwI, super::HeadKind::If, statement),
+            "M" => self.head_word(Kind::KwM, super::HeadKind::Match, statement),
+            "L" => {
+                if text == "for" && self.peek(1).kind == Kind::LParen && !self.for_follows() {
+                    // A loop of C, with its three parts: one error is enough.
+                    self.mute_line(span);
+                }
+                self.loop_word(text, statement);
+            }
+            "D" => self.defer(),
+            "C" => self.push(Kind::KwContinue),
+            _ => {
+                let next = self.peek(1);
+                let ends = next.first || matches!(next.kind, Kind::RBrace | Kind::Semi | Kind::Comma);
+                self.push(match (here, ends) {
+                    ("R", true) => Kind::KwR,
+                    ("R", false) => Kind::KwReturn,
+                    (_, true) => Kind::KwB,
+                    (_, false) => Kind::KwBreak,
+                });
+            }
+        }
+    }
+
+    fn head_word(&mut self, keyword: Kind, kind: super::HeadKind, statement: bool) {
+        self.push(keyword);
+        self.frame().heads.push(super::Head { kind, statement });
+    }
+
+    /// `let x = 1`, `let mut x = 1`: the words go, and the `=` is read as `:=`.
+    pub(super) fn take_let(&mut self, raw: Raw, text: &str) {
+        let mut span = self.span_of(raw);
+        self.skip();
+        while self.peek(0).kind == Kind::Mut {
+            let more = self.peek(0);
+            span = span.to(self.span_of(more));
+            self.skip();
+        }
+        self.report(
+            Problem::new(
+                codes::FOREIGN_WORD,
+                span,
+                format!("there is no `{text}` here; a binding is written `name := value`"),
+            )
+            .text("leave this out, and write `:=`"),
+        );
+        if self.peek(0).kind == Kind::LParen {
+            let start = self.peek(0).start - self.base;
+            self.emit(Kind::LetMark, Span { start, end: start });
+        }
+        self.pending_let = true;
+    }
+
+    /// `in` for the colon of a for loop.
+    pub(super) fn habit_of_in(&mut self, raw: Raw) {
+        let span = self.span_of(raw);
+        let known = self.chunk.problems.last().is_some_and(|problem| problem.message.starts_with("`for`"));
+        if !known {
+            self.report(habit(span, "in", ":"));
+        }
+        self.push(Kind::Colon);
+    }
+
+    /// An attribute among statements.
+    pub(super) fn stray_attribute(&mut self, raw: Raw) {
+        let mut span = self.span_of(raw);
+        let mut depth = 0;
+        loop {
+            let next = self.peek(0);
+            match next.kind {
+                Kind::AttrOpen | Kind::LBracket => depth += 1,
+                Kind::RBracket => depth -= 1,
+                _ => {}
+            }
+            if next.kind == Kind::Eof || next.first && next.start != raw.start {
+                break;
+            }
+            span = span.to(self.span_of(next));
+            self.skip();
+            if depth == 0 {
+                break;
+            }
+        }
+        self.report(
+            Problem::new(codes::MISPLACED_ATTRIBUTE, span, "an attribute cannot stand before a statement")
+                .text("no item, field or parameter follows")
+                .help("a comment starts with `# `, with a space"),
+        );
+    }
+
+    /// `else` for `E`, also `else if` and `elif`.
+    pub(super) fn habit_of_else(&mut self, raw: Raw) {
+        let span = self.span_of(raw);
+        match self.text_of(raw) {
+            "else" => self.report(habit(span, "else", "E")),
+            "elif" => self.report(habit(span, "elif", "E I")),
+            "if" => self.report(habit(span, "if", "I")),
+            _ => {}
+        }
+    }
+
+    /// An `E` that follows no `I`. True if it has been dealt with.
+    pub(super) fn stray_else(&mut self, raw: Raw) -> bool {
+        let next = self.peek(1);
+        let is_else = next.kind == Kind::LBrace && !self.fields_follow(2) || self.is_letter_at(1, "I") && !next.first;
+        if is_else {
+            let span = self.span_of(raw);
+            let text = self.text_of(raw);
+            self.report(
+                Problem::new(codes::STRAY_ELSE, span, format!("this `{text}` has no `I` before it"))
+                    .text("belongs to nothing"),
+            );
+            self.skip();
+        }
+        is_else
+    }
+
+    /// `.await` and `.Y`.
+    pub(super) fn left_out_member(&mut self, raw: Raw) {
+        let text = self.text_of(raw);
+        let call = self.peek(1).kind == Kind::LParen;
+        if matches!(text, "await" | "Y") && !call && self.peek(1).kind != Kind::Eq {
+            let span = self.span_of(raw);
+            self.report(left_out(span, "async functions").text("waiting is left out on purpose"));
+        }
+    }
+
+    /// `{x: i64 | x > 0}` where a type is wanted: true if it has been dealt with.
+    pub(super) fn dependent_type(&mut self, raw: Raw) -> bool {
+        let typed = matches!(self.last(), Kind::Colon | Kind::Arrow)
+            && self.peek(1).kind == Kind::Name
+            && self.peek(2).kind == Kind::Colon;
+        if !typed || self.frame().code && self.last() == Kind::Arrow {
+            return false;
+        }
+        let mut depth = 0;
+        let mut bar = false;
+        let mut length = 0;
+        for n in 0..100 {
+            match self.peek(n).kind {
+                Kind::LBrace => depth += 1,
+                Kind::RBrace => depth -= 1,
+                Kind::Pipe if depth == 1 => bar = true,
+                Kind::Eof => return false,
+                _ => {}
+            }
+            if depth == 0 {
+                length = n + 1;
+                break;
+            }
+        }
+        if length == 0 || !bar {
+            return false;
+        }
+        let end = self.peek(length - 1);
+        let span = self.span_of(raw).to(self.span_of(end));
+        self.report(left_out(span, "dependent types"));
+        // The grammar sees the type the condition is about.
+        self.skip();
+        self.skip();
+        self.skip();
+        let mut taken = 3;
+        while self.peek(0).kind != Kind::Pipe && taken < length {
+            let kind = self.peek(0).kind;
+            self.push(kind);
+            taken += 1;
+        }
+        for _ in taken..length {
+            self.skip();
+        }
+        true
+    }
+
+    /// `++` and `--`.
+    pub(super) fn sign(&mut self, raw: Raw) {
+        let next = self.peek(1);
+        let twice = next.kind == raw.kind && next.start == raw.end && !next.first;
+        let after = self.peek(2);
+        let step = twice
+            && (raw.kind == Kind::Plus
+                || after.first
+                || matches!(after.kind, Kind::RParen | Kind::RBrace | Kind::Semi));
+        if !step || !self.last().ends_operand() && raw.kind == Kind::Minus {
+            return self.push(raw.kind);
+        }
+        let sign = self.text_of(raw);
+        let span = self.span_of(raw).to(self.span_of(next));
+        self.report(
+            Problem::new(codes::FOREIGN_OPERATOR, span, format!("there is no `{sign}{sign}` here"))
+                .text("no such operator")
+                .help(format!("write `x {sign}= 1`")),
+        );
+        self.skip();
+        self.skip();
+    }
+}

@@ -1,0 +1,100 @@
+//! What the tests share: a seeded source of randomness, sample programs, and random edits.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+/// A small generator of random numbers (xorshift), for tests that print their seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// A number below a limit, which must not be zero.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() >> 11) as usize % limit
+    }
+}
+
+/// Programs that use most of the language.
+pub const SAMPLES: &[&str] = &[include_str!("game.vais"), include_str!("shapes.vais"), include_str!("everything.vais")];
+
+/// Texts that change much when they appear somewhere.
+const SNIPPETS: &[&str] = &[
+    "\"",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "\n",
+    "#",
+    "#[",
+    "//",
+    "///",
+    "F g() {\n}\n",
+    "\nF h(x: i64) -> i64 = x\n",
+    "E ",
+    "I ",
+    "L ",
+    " := ",
+    " = ",
+    "<",
+    ">",
+    ">>",
+    "?",
+    ":",
+    ",",
+    ";",
+    "é",
+    "\\",
+    "R",
+    "@[extern \"C\"]\n",
+    "#[hot]\n",
+    "S P { x: i64 }\n",
+    "else ",
+    "let ",
+    "0x",
+    "1.5",
+    "'",
+    "|",
+    "||",
+    "|x|",
+    "..",
+    "=>",
+    "M x { ",
+    "\r\n",
+    "\u{feff}",
+    "{{",
+    "-> ",
+    "$",
+];
+
+/// A random edit: something inserted, removed, doubled or moved.
+pub fn mutate(text: &str, random: &mut Random) -> String {
+    let boundary = |at: usize| text.floor_char_boundary(at);
+    let start = boundary(random.below(text.len() + 1));
+    let length = if random.below(4) == 0 { random.below(60) } else { random.below(4) };
+    let end = boundary((start + length).min(text.len())).max(start);
+    let (before, middle, after) = (&text[..start], &text[start..end], &text[end..]);
+    let snippet = SNIPPETS[random.below(SNIPPETS.len())];
+    match random.below(5) {
+        0 => format!("{before}{after}"),
+        1 => format!("{before}{middle}{middle}{after}"),
+        2 => format!("{before}{snippet}{after}"),
+        3 => format!("{before}{snippet}{middle}{after}"),
+        _ => {
+            let to = boundary(random.below(text.len() + 1));
+            let (head, tail) = text.split_at(to);
+            format!("{head}{middle}{tail}")
+        }
+    }
+}

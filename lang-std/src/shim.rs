@@ -1,0 +1,181 @@
+//! The one place of the library with `unsafe`: the `extern "C"` functions that programs call, and standard output.
+//!
+//! All output goes through C's standard output, so that `printf`, `puts` and `println` appear in program order; it is
+//! line-buffered even into a pipe.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::io;
+use std::sync::Once;
+
+use vaisjit_abi::format::Format;
+use vaisjit_abi::{CallContext, string};
+
+use crate::text;
+
+unsafe extern "C" {
+    #[cfg_attr(any(target_os = "macos", target_os = "ios"), link_name = "__stdoutp")]
+    static stdout: *mut libc::FILE;
+}
+
+/// Size of standard output's buffer, in bytes: a frame of a terminal game fits.
+const BUFFER_SIZE: usize = 64 * 1024;
+
+/// C's standard output, line-buffered.
+fn standard_output() -> *mut libc::FILE {
+    static BUFFERED: Once = Once::new();
+    // SAFETY: `stdout` is set by the C library before anything of ours runs and never changes.
+    let file = unsafe { stdout };
+    BUFFERED.call_once(|| {
+        // SAFETY: the file is open; the C library allocates the buffer.
+        unsafe { libc::setvbuf(file, std::ptr::null_mut(), libc::_IOLBF, BUFFER_SIZE) };
+    });
+    file
+}
+
+/// Makes standard output line-buffered before the program writes to it by itself.
+pub fn prepare_stdout() {
+    standard_output();
+}
+
+/// Writes to C's standard output, in order with what programs print.
+pub fn write_to_stdout(text: &str) -> io::Result<()> {
+    // SAFETY: the bytes are valid for the call, the file is open.
+    let written = unsafe { libc::fwrite(text.as_ptr().cast::<c_void>(), 1, text.len(), standard_output()) };
+    if written == text.len() { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Writes out what is buffered.
+pub fn flush_stdout() {
+    // SAFETY: the file is open.
+    unsafe { libc::fflush(standard_output()) };
+}
+
+/// Output that cannot be written is lost, as with `printf`.
+fn print(text: &str) {
+    let _ = write_to_stdout(text);
+}
+
+/// The bytes of a `str`.
+fn bytes<'a>(value: *const c_char) -> &'a [u8] {
+    if value.is_null() {
+        return &[];
+    }
+    // SAFETY: generated code passes a `str`: its length lies before its bytes, and both stay during the call.
+    unsafe {
+        let length = value.byte_offset(string::LENGTH_OFFSET as isize).cast::<i64>().read_unaligned();
+        std::slice::from_raw_parts(value.cast::<u8>(), length as usize)
+    }
+}
+
+fn lossy<'a>(value: *const c_char) -> std::borrow::Cow<'a, str> {
+    String::from_utf8_lossy(bytes(value))
+}
+
+extern "C" fn print_str(_: *mut CallContext, value: *const c_char) {
+    let bytes = bytes(value);
+    // SAFETY: the bytes are valid for the call, the file is open.
+    unsafe { libc::fwrite(bytes.as_ptr().cast::<c_void>(), 1, bytes.len(), standard_output()) };
+}
+
+extern "C" fn print_i64(_: *mut CallContext, value: i64) {
+    print(&value.to_string());
+}
+
+extern "C" fn print_u64(_: *mut CallContext, value: u64) {
+    print(&value.to_string());
+}
+
+extern "C" fn print_i128(_: *mut CallContext, value: i128) {
+    print(&value.to_string());
+}
+
+extern "C" fn print_u128(_: *mut CallContext, value: u128) {
+    print(&value.to_string());
+}
+
+extern "C" fn print_f64(_: *mut CallContext, value: f64) {
+    print(&text::float(value));
+}
+
+extern "C" fn print_ptr(_: *mut CallContext, address: i64) {
+    print(&format!("{address:#x}"));
+}
+
+extern "C" fn print_str_spec(_: *mut CallContext, value: *const c_char, flags: i64, sizes: i64) {
+    print(&text::text_with(&lossy(value), &Format::unpack(flags, sizes)));
+}
+
+extern "C" fn print_i64_spec(_: *mut CallContext, value: i64, flags: i64, sizes: i64) {
+    let bits = u128::from(value as u64);
+    print(&text::integer_with(value < 0, value.unsigned_abs().into(), bits, &Format::unpack(flags, sizes)));
+}
+
+extern "C" fn print_u64_spec(_: *mut CallContext, value: u64, flags: i64, sizes: i64) {
+    print(&text::integer_with(false, value.into(), value.into(), &Format::unpack(flags, sizes)));
+}
+
+extern "C" fn print_i128_spec(_: *mut CallContext, value: i128, flags: i64, sizes: i64) {
+    print(&text::integer_with(value < 0, value.unsigned_abs(), value as u128, &Format::unpack(flags, sizes)));
+}
+
+extern "C" fn print_u128_spec(_: *mut CallContext, value: u128, flags: i64, sizes: i64) {
+    print(&text::integer_with(false, value, value, &Format::unpack(flags, sizes)));
+}
+
+extern "C" fn print_f64_spec(_: *mut CallContext, value: f64, flags: i64, sizes: i64) {
+    print(&text::float_with(value, &Format::unpack(flags, sizes)));
+}
+
+extern "C" fn str_eq(_: *mut CallContext, left: *const c_char, right: *const c_char) -> u8 {
+    u8::from(bytes(left) == bytes(right))
+}
+
+extern "C" fn str_cmp(_: *mut CallContext, left: *const c_char, right: *const c_char) -> i64 {
+    bytes(left).cmp(bytes(right)) as i64
+}
+
+extern "C" fn str_len(_: *mut CallContext, value: *const c_char) -> i64 {
+    bytes(value).len() as i64
+}
+
+extern "C" fn puts_ptr(_: *mut CallContext, text: *const c_char) -> i64 {
+    if text.is_null() {
+        print("\n");
+        return 0;
+    }
+    let file = standard_output();
+    // SAFETY: the program passes a C string, as it would to C's own `puts`; a wrong address faults like there.
+    let written = unsafe { libc::fputs(text, file) };
+    // SAFETY: the file is open.
+    unsafe { libc::fputc(c_int::from(b'\n'), file) };
+    written.into()
+}
+
+extern "C" fn putchar(_: *mut CallContext, character: i64) -> i64 {
+    // SAFETY: the file is open.
+    unsafe { libc::fputc(character as c_int, standard_output()) }.into()
+}
+
+/// Name, declaration and address of each function.
+pub(crate) fn table() -> Vec<(&'static str, &'static str, usize)> {
+    vec![
+        ("print_str", "(text: str)", print_str as *const () as usize),
+        ("print_i64", "(value: i64)", print_i64 as *const () as usize),
+        ("print_u64", "(value: u64)", print_u64 as *const () as usize),
+        ("print_i128", "(value: i128)", print_i128 as *const () as usize),
+        ("print_u128", "(value: u128)", print_u128 as *const () as usize),
+        ("print_f64", "(value: f64)", print_f64 as *const () as usize),
+        ("print_ptr", "(address: i64)", print_ptr as *const () as usize),
+        ("print_str_spec", "(text: str, flags: i64, sizes: i64)", print_str_spec as *const () as usize),
+        ("print_i64_spec", "(value: i64, flags: i64, sizes: i64)", print_i64_spec as *const () as usize),
+        ("print_u64_spec", "(value: u64, flags: i64, sizes: i64)", print_u64_spec as *const () as usize),
+        ("print_i128_spec", "(value: i128, flags: i64, sizes: i64)", print_i128_spec as *const () as usize),
+        ("print_u128_spec", "(value: u128, flags: i64, sizes: i64)", print_u128_spec as *const () as usize),
+        ("print_f64_spec", "(value: f64, flags: i64, sizes: i64)", print_f64_spec as *const () as usize),
+        ("str_eq", "(left: str, right: str) -> bool", str_eq as *const () as usize),
+        ("str_cmp", "(left: str, right: str) -> i64", str_cmp as *const () as usize),
+        ("str_len", "(text: str) -> i64", str_len as *const () as usize),
+        ("puts_ptr", "(text: *i8) -> i64", puts_ptr as *const () as usize),
+        ("putchar", "(character: i64) -> i64", putchar as *const () as usize),
+    ]
+}

@@ -1,0 +1,33 @@
+//! The memory of global variables.
+
+use std::cell::UnsafeCell;
+
+/// Memory of one global: zeroed, aligned to 16 bytes, at one address as long as the program lives.
+pub struct GlobalMemory {
+    /// Written by generated code and by `write`, never borrowed.
+    words: Box<[UnsafeCell<u128>]>,
+    size: usize,
+}
+
+// SAFETY: Rust code only ever writes whole values through raw pointers, where the program's threads cannot run.
+unsafe impl Sync for GlobalMemory {}
+
+impl GlobalMemory {
+    /// Room for a value of this many bytes.
+    pub fn new(size: usize) -> GlobalMemory {
+        GlobalMemory { words: (0..size.div_ceil(16).max(1)).map(|_| UnsafeCell::new(0)).collect(), size }
+    }
+
+    /// Where it lies.
+    pub fn address(&self) -> usize {
+        self.words[0].get() as usize
+    }
+
+    /// Replaces the value. Generated code may be reading it: done by the program's own thread or while threads are
+    /// stopped.
+    pub fn write(&self, bytes: &[u8]) {
+        let length = bytes.len().min(self.size);
+        // SAFETY: the cells have `size` bytes, live as long as `self` and are never borrowed.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.words[0].get().cast::<u8>(), length) };
+    }
+}

@@ -1,0 +1,324 @@
+//! The reload thread: waits for saves, prepares what changed, and has it committed.
+//!
+//! Latency is the product, so the first event is acted on at once. Only what cannot be right (a text with mistakes, a
+//! file that is gone) is given a moment to settle and read again before it is reported.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use vaisjit_semantics::Checked;
+
+use crate::events::Event;
+use crate::program::{Pending, ProgramInner, Reloader, Update, Waited};
+use crate::report::Clock;
+use crate::watch::{FileWatcher, Signal};
+
+/// How long a commit may wait for a safepoint before it is reported as pending.
+const PENDING_AFTER: Duration = Duration::from_millis(250);
+/// How often a waiting commit looks for newer saves.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a compilation goes on undisturbed by newer saves: most are done by then.
+const UNDISTURBED: Duration = Duration::from_millis(10);
+/// How many saves in a row may cancel the compilation of the one before.
+const MOST_CANCELS: u32 = 2;
+
+/// A program being watched; dropping it ends the watching.
+pub struct Watching {
+    program: Weak<ProgramInner>,
+    messages: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Message {
+    Saved(Signal),
+    Stop,
+}
+
+impl Watching {
+    /// The events from now on, one after the other; ends when the watching does.
+    pub fn events(&self) -> impl Iterator<Item = Event> + use<> {
+        let (sender, receiver) = channel();
+        if let Some(program) = self.program.upgrade() {
+            program.control.subscribe(sender);
+        }
+        receiver.into_iter()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic of the reload thread has been printed; the program runs on.
+            let _ = thread.join();
+        }
+        if let Some(program) = self.program.upgrade() {
+            program.control.unsubscribe();
+            program.control.count_driver(false);
+        }
+    }
+}
+
+/// The reload thread's state.
+pub(crate) struct Driver {
+    program: Weak<ProgramInner>,
+    messages: Receiver<Message>,
+    watcher: FileWatcher,
+    debounce: Duration,
+    /// How many saves in a row have cancelled a compilation.
+    cancels: u32,
+    /// The last snapshot that was turned down and told of.
+    told: Option<Arc<Checked>>,
+    /// Is a missing root file known and reported?
+    root_is_gone: bool,
+    stopping: bool,
+}
+
+/// What the thread found out about a save.
+enum Seen {
+    /// It may not be finished: read it again before telling anybody.
+    Unsettled(Update, Vec<PathBuf>),
+    /// Done and told.
+    Settled,
+    /// A newer save arrived meanwhile.
+    Superseded,
+}
+
+impl Driver {
+    /// Starts watching a program.
+    pub fn start(program: &Arc<ProgramInner>) -> Watching {
+        let (sender, messages) = channel();
+        let forward = sender.clone();
+        // The receiver is gone when the watching ends: nobody is interested any more.
+        let signal = move |signal| _ = forward.send(Message::Saved(signal));
+        let mut driver = Driver {
+            program: Arc::downgrade(program),
+            messages,
+            watcher: FileWatcher::new(signal, program.engine.options.poll),
+            debounce: program.engine.options.debounce,
+            cancels: 0,
+            told: None,
+            root_is_gone: false,
+            stopping: false,
+        };
+        program.control.count_driver(true);
+        driver.follow(program);
+        let notices = driver.watcher.take_notice().into_iter().collect();
+        program.tell(&Event::Ready { files: program.files(), watching: true, notices });
+        // Whatever was saved between loading and watching is found by looking once.
+        let _ = sender.send(Message::Saved(Signal { at: Instant::now(), folders: false }));
+        let thread = std::thread::Builder::new().name("vaisjit reload".to_owned()).spawn(move || driver.run());
+        Watching { program: Arc::downgrade(program), messages: sender, thread: thread.ok() }
+    }
+
+    fn run(mut self) {
+        while let Some(signal) = self.next() {
+            let Some(program) = self.program.upgrade() else { return };
+            self.saved(&program, signal);
+        }
+    }
+
+    /// Waits for a save; `None` when the watching ends.
+    fn next(&mut self) -> Option<Signal> {
+        loop {
+            if self.stopping {
+                return None;
+            }
+            let message = match self.watcher.poll_interval() {
+                None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(interval) => self.messages.recv_timeout(interval),
+            };
+            match message {
+                Ok(Message::Saved(signal)) => return Some(signal),
+                Err(RecvTimeoutError::Timeout) if self.watcher.look() => {
+                    return Some(Signal { at: Instant::now(), folders: false });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// A signal that is there already.
+    fn newer(&mut self) -> Option<Signal> {
+        match self.messages.try_recv() {
+            Ok(Message::Saved(signal)) => Some(signal),
+            Ok(Message::Stop) => {
+                self.stopping = true;
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn saved(&mut self, program: &Arc<ProgramInner>, first: Signal) {
+        let settled_at = first.at + self.debounce;
+        let mut signal = first;
+        loop {
+            while let Some(newer) = self.newer() {
+                signal.folders |= newer.folders;
+            }
+            if signal.folders {
+                self.watcher.renew();
+            }
+            match self.look(program, signal) {
+                Seen::Settled => break,
+                Seen::Superseded => self.cancels += 1,
+                Seen::Unsettled(update, files) => {
+                    if !self.settling(settled_at) {
+                        let changed = self.has_changed(program);
+                        if !changed {
+                            self.tell(program, &update, &files);
+                            break;
+                        }
+                    }
+                }
+            }
+            if self.stopping {
+                return;
+            }
+            signal = Signal { at: signal.at, folders: false };
+        }
+        self.cancels = 0;
+        self.follow(program);
+    }
+
+    /// Waits for the next signal, at most until then; false when the time is over.
+    fn settling(&mut self, until: Instant) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        match self.messages.recv_timeout(left) {
+            Ok(Message::Saved(signal)) => {
+                if signal.folders {
+                    self.watcher.renew();
+                }
+                true
+            }
+            Ok(Message::Stop) => {
+                self.stopping = true;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Have the texts on disk changed since they were read last?
+    fn has_changed(&self, program: &Arc<ProgramInner>) -> bool {
+        program.reloader().workspace.differs_from_disk()
+    }
+
+    /// Reads, prepares and commits.
+    fn look(&mut self, program: &Arc<ProgramInner>, signal: Signal) -> Seen {
+        let clock = Clock::since(signal.at);
+        let mut reloader = program.reloader();
+        let (files, failed) = reloader.workspace.refresh();
+        let nothing_new = files.is_empty() && (program.is_current(&reloader) || self.has_told(&reloader));
+        if nothing_new && failed.is_empty() {
+            self.root_is_gone = false;
+            return Seen::Settled;
+        }
+        if let Some(error) = failed.first()
+            && files.is_empty()
+        {
+            return self.unreadable(program, &mut reloader, error);
+        }
+        let started = Instant::now();
+        let allowed = self.cancels < MOST_CANCELS;
+        let staged = {
+            let messages = &self.messages;
+            let disturbed = std::cell::Cell::new(false);
+            let cancelled = || {
+                if allowed && started.elapsed() > UNDISTURBED && matches!(messages.try_recv(), Ok(Message::Saved(_))) {
+                    disturbed.set(true);
+                }
+                disturbed.get()
+            };
+            program.stage(&mut reloader, files.clone(), clock, &cancelled)
+        };
+        let update = match staged {
+            Ok(staged) if program.control.is_manual() => {
+                program.control.stage(staged);
+                return Seen::Settled;
+            }
+            Ok(staged) => {
+                let mut wait = |pending: &Pending| self.wait(program, pending);
+                program.land(&mut reloader, staged, &mut wait)
+            }
+            Err(update) => update,
+        };
+        drop(reloader);
+        match update {
+            Update::Superseded => Seen::Superseded,
+            Update::Rejected(_) | Update::Refused(_) => Seen::Unsettled(update, files),
+            update => {
+                self.tell(program, &update, &files);
+                Seen::Settled
+            }
+        }
+    }
+
+    fn unreadable(
+        &mut self,
+        program: &Arc<ProgramInner>,
+        reloader: &mut Reloader,
+        error: &crate::workspace::LoadError,
+    ) -> Seen {
+        let _ = reloader;
+        let gone = matches!(error, crate::workspace::LoadError::Missing(_));
+        if !std::mem::replace(&mut self.root_is_gone, true) || !gone {
+            program.tell(&Event::Notice(format!("{error}; v{} runs on", program.version())));
+        }
+        Seen::Settled
+    }
+
+    /// Waits for a commit; a newer save takes it back.
+    fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending) -> Waited {
+        let started = Instant::now();
+        let mut told = false;
+        loop {
+            if let Some(waited) = pending.wait(LOOK_EVERY) {
+                return waited;
+            }
+            if !told && started.elapsed() >= PENDING_AFTER {
+                told = true;
+                let waits_for = pending.blocked_on(program).unwrap_or_else(|| "a call of the host's".to_owned());
+                let report = Arc::new(pending.report());
+                program.tell(&Event::Pending { version: program.version(), report, waits_for });
+            }
+            if (self.newer().is_some() || self.stopping) && pending.cancel() {
+                return Waited::Cancelled;
+            }
+        }
+    }
+
+    /// Tells of an update; the snapshot of one that was turned down is remembered, so that it is told of once.
+    fn tell(&mut self, program: &Arc<ProgramInner>, update: &Update, files: &[PathBuf]) {
+        let turned_down = matches!(update, Update::Rejected(_) | Update::Refused(_));
+        self.told = match program.reloader().workspace.last() {
+            Some(last) if turned_down => Some(last.checked.clone()),
+            _ => None,
+        };
+        program.announce(update, files);
+    }
+
+    fn has_told(&self, reloader: &Reloader) -> bool {
+        let last = reloader.workspace.last();
+        last.zip(self.told.as_ref()).is_some_and(|(last, told)| Arc::ptr_eq(&last.checked, told))
+    }
+
+    /// Watches the files the program now consists of.
+    fn follow(&mut self, program: &Arc<ProgramInner>) {
+        let files = program.reloader().workspace.watched();
+        self.watcher.set_files(files);
+        if let Some(notice) = self.watcher.take_notice() {
+            program.tell(&Event::Notice(notice));
+        }
+    }
+}

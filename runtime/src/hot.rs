@@ -1,0 +1,278 @@
+//! `std/hot`: how a program steers its own reloads, and the state behind it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use vaisjit_abi::HostFlags;
+
+use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
+use crate::driver::{Driver, Watching};
+use crate::events::Event;
+use crate::program::{Pending, ProgramInner, Staged, Update};
+
+/// A call of `hot_loop`'s function that took less gives up the processor afterwards.
+const SHORT_TURN: Duration = Duration::from_millis(1);
+
+/// How `main` was ended from inside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    /// `exit(status)`.
+    Exit(u8),
+    /// `hot_restart()`.
+    Restart,
+}
+
+/// The state behind `std/hot`.
+#[derive(Default)]
+pub(crate) struct Control {
+    /// Does the program choose the moment of each reload?
+    manual: AtomicBool,
+    /// A version that waits for the program to ask for it.
+    staged: Mutex<Option<Staged>>,
+    /// Reloads that `hot_check` has not told of.
+    reloads: AtomicU64,
+    /// Failed saves that `hot_check` has not told of.
+    failures: AtomicU64,
+    subscribers: Mutex<Vec<Sender<Event>>>,
+    ending: Mutex<Option<Ending>>,
+    /// The function to call after each reload.
+    on_reload: Mutex<Option<FunctionValue>>,
+    /// The version `on_reload` was last told of.
+    told_version: AtomicU64,
+    /// The watching that the program started itself.
+    watching: Mutex<Option<Watching>>,
+    turn_started: Mutex<Option<Instant>>,
+    /// How many reload threads are at work.
+    drivers: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Control {
+    /// Before `main` starts.
+    pub fn begin(&self) {
+        *lock(&self.ending) = None;
+    }
+
+    /// How `main` was ended, if it was.
+    pub fn take_ending(&self) -> Option<Ending> {
+        lock(&self.ending).take()
+    }
+
+    /// Counts what `hot_check` has to tell of.
+    pub fn note(&self, event: &Event) {
+        match event {
+            Event::Reloaded { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
+            Event::Rejected { .. } | Event::Refused { .. } => self.failures.fetch_add(1, Ordering::SeqCst),
+            _ => 0,
+        };
+    }
+
+    /// Passes an event on to subscribers; those that are gone are forgotten.
+    pub fn tell(&self, event: &Event) {
+        lock(&self.subscribers).retain(|subscriber| subscriber.send(event.clone()).is_ok());
+    }
+
+    /// Sends all further events there.
+    pub fn subscribe(&self, subscriber: Sender<Event>) {
+        lock(&self.subscribers).push(subscriber);
+    }
+
+    /// Ends all subscriptions.
+    pub fn unsubscribe(&self) {
+        lock(&self.subscribers).clear();
+    }
+
+    /// Does the program choose the moment?
+    pub fn is_manual(&self) -> bool {
+        self.manual.load(Ordering::SeqCst)
+    }
+
+    /// A reload thread starts (`+1`) or ends.
+    pub fn count_driver(&self, starts: bool) {
+        let _ = if starts {
+            self.drivers.fetch_add(1, Ordering::SeqCst)
+        } else {
+            self.drivers.fetch_sub(1, Ordering::SeqCst)
+        };
+    }
+
+    /// A signal asked the process to end with this status.
+    pub fn terminated_by(&self, status: i32) {
+        *lock(&self.ending) = Some(Ending::Exit(status as u8));
+    }
+
+    /// Is a reload thread at work?
+    pub fn is_watched(&self) -> bool {
+        self.drivers.load(Ordering::SeqCst) > 0
+    }
+
+    /// Keeps a version until the program asks for it; a newer one replaces it.
+    pub fn stage(&self, staged: Staged) {
+        *lock(&self.staged) = Some(staged);
+    }
+}
+
+/// One off a counter; false when it is zero.
+fn take_one(counter: &AtomicU64) -> bool {
+    counter.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
+}
+
+/// The host functions of `std/hot` for one program; without a program they can only be declared.
+pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
+    let plain = HostFlags::default();
+    let safepoint = HostFlags { safepoint: true, ..plain };
+    let with = |program: &Weak<ProgramInner>| {
+        let program = program.clone();
+        move || program.upgrade().ok_or_else(|| "the program is being dropped".to_owned())
+    };
+    let (init, start, check, reload) = (with(program), with(program), with(program), with(program));
+    let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
+    let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
+    let argument = with(program);
+    vec![
+        ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
+        ("hot_start", (move |path: &str| start().map(|p| p.start_watching(path, false))).into_host_closure(), plain),
+        ("hot_check", (move || check().map(|p| p.hot_check())).into_host_closure(), safepoint),
+        ("hot_reload", (move || reload().map(|p| p.hot_reload())).into_host_closure(), safepoint),
+        ("hot_version", (move || version().map(|p| p.version() as i64)).into_host_closure(), plain),
+        ("hot_cleanup", (move || cleanup().map(|p| p.hot_cleanup())).into_host_closure(), plain),
+        ("hot_on_reload", (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(), plain),
+        ("hot_reset", (move |name: &str| reset().map(|p| p.hot_reset(name))).into_host_closure(), plain),
+        (
+            "hot_restart",
+            (move || restart().and_then(|p| p.end_main(Ending::Restart, "the program restarts"))).into_host_closure(),
+            plain,
+        ),
+        ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
+        ("args", (move |number: i64| argument().map(|p| p.argument(number))).into_host_closure(), plain),
+        ("hot_turn", (move || turn().map(|p| p.hot_turn())).into_host_closure(), safepoint),
+        (
+            "exit",
+            (move |status: i64| exit().and_then(|p| p.end_main(Ending::Exit(status as u8), "the program called exit")))
+                .into_host_closure(),
+            plain,
+        ),
+    ]
+}
+
+impl ProgramInner {
+    /// `hot_init` and `hot_start`: 0, or -1 when there is no such file (the running one is watched all the same).
+    fn start_watching(self: &Arc<Self>, path: &str, manual: bool) -> i64 {
+        self.control.manual.store(manual, Ordering::SeqCst);
+        let folder = self.root.parent().unwrap_or(Path::new(""));
+        let exists = self.reloader().workspace.exists(&folder.join(path));
+        if !exists {
+            let text =
+                format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
+            self.tell(&Event::Notice(text));
+        }
+        if self.mode.hot && !self.control.is_watched() {
+            *lock(&self.control.watching) = Some(Driver::start(self));
+        }
+        if exists { 0 } else { -1 }
+    }
+
+    /// `args(n)`: 0 is the program's file, then come the arguments; an empty text beyond them.
+    fn argument(&self, number: i64) -> StrValue {
+        let arguments = &self.engine.options.arguments;
+        let text = match usize::try_from(number) {
+            Ok(0) => self.root.display().to_string(),
+            Ok(number) => arguments.get(number - 1).cloned().unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        StrValue(self.linkage().string(&text.into()))
+    }
+
+    fn hot_check(self: &Arc<Self>) -> i64 {
+        self.apply_waiting();
+        self.call_on_reload();
+        if take_one(&self.control.failures) { -1 } else { i64::from(take_one(&self.control.reloads)) }
+    }
+
+    /// Makes the version live that waits for the program to ask, if there is one.
+    pub fn apply_waiting(self: &Arc<Self>) {
+        let Some(staged) = lock(&self.control.staged).take() else { return };
+        let files = staged.report().files.clone();
+        let mut reloader = self.reloader();
+        let update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
+        drop(reloader);
+        self.announce(&update, &files);
+    }
+
+    fn hot_reload(self: &Arc<Self>) -> i64 {
+        lock(&self.control.staged).take();
+        let result = match self.update_now() {
+            Update::Reloaded { .. } => 1,
+            Update::Unchanged | Update::Superseded => 0,
+            Update::Rejected(_) | Update::Refused(_) => -1,
+        };
+        self.call_on_reload();
+        result
+    }
+
+    fn hot_cleanup(&self) -> i64 {
+        self.control.manual.store(false, Ordering::SeqCst);
+        *lock(&self.control.on_reload) = None;
+        lock(&self.control.watching).take();
+        0
+    }
+
+    fn hot_on_reload(&self, function: FunctionValue) -> i64 {
+        self.control.told_version.store(self.version(), Ordering::SeqCst);
+        *lock(&self.control.on_reload) = Some(function);
+        0
+    }
+
+    /// Calls the program's own function once for a new version.
+    fn call_on_reload(&self) {
+        let function = *lock(&self.control.on_reload);
+        let version = self.version();
+        if let Some(function) = function
+            && self.control.told_version.swap(version, Ordering::SeqCst) != version
+        {
+            self.call_value(function, version as i64);
+        }
+    }
+
+    fn hot_reset(&self, name: &str) -> i64 {
+        match self.reset_global(name) {
+            Ok(()) => 0,
+            Err(why) => {
+                self.tell(&Event::Notice(format!("hot_reset: {why}")));
+                -1
+            }
+        }
+    }
+
+    /// Ends `main` through a trap that says why; the message is only seen by a host that called something else.
+    fn end_main(&self, ending: Ending, message: &str) -> Result<i64, String> {
+        *lock(&self.control.ending) = Some(ending);
+        Err(message.to_owned())
+    }
+
+    fn hot_rollback(self: &Arc<Self>, to: i64) -> i64 {
+        match u64::try_from(to).map_err(|_| ()).and_then(|to| self.roll_back(to).map_err(|_| ())) {
+            Ok(Update::Reloaded { .. }) => 1,
+            Ok(_) => 0,
+            Err(()) => -1,
+        }
+    }
+
+    /// Between two calls of `hot_loop`'s function: applies what waits, and gives up the processor after a short one.
+    fn hot_turn(self: &Arc<Self>) -> i64 {
+        self.apply_waiting();
+        self.call_on_reload();
+        let short = lock(&self.control.turn_started).is_some_and(|started| started.elapsed() < SHORT_TURN);
+        if short {
+            std::thread::sleep(SHORT_TURN);
+        }
+        *lock(&self.control.turn_started) = Some(Instant::now());
+        0
+    }
+}

@@ -1,0 +1,227 @@
+//! What the code of a program is linked against: slots, globals, string literals, thunks and trampolines. Everything
+//! here is made on demand, has a stable address, and is kept as long as the program.
+
+use std::sync::{Arc, Mutex};
+
+use cranelift_codegen::isa::OwnedTargetIsa;
+use rustc_hash::FxHashMap;
+use vaisjit_abi::string;
+use vaisjit_codegen::clif::leaf;
+use vaisjit_codegen::info::CodeInfo;
+use vaisjit_codegen::link::{Import, SlotKey, ThunkKey, ThunkTarget};
+use vaisjit_codegen::thunks::{self, AbiSignature, ExitKind, ExitThunk, ThunkError};
+use vaisjit_semantics::{Instance, ItemPath};
+use vaisjit_syntax::Name;
+
+use crate::code::{self, CodeModule, GlobalMemory, Slot, SlotTable, Trampoline, UnitFunction, c_symbol};
+use crate::host::{HostTable, HostTarget};
+use crate::live::Code;
+
+/// Addresses by symbol; filled after a unit is compiled and before it is finished.
+pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
+
+/// The link table of a program.
+pub(crate) struct Linkage {
+    isa: OwnedTargetIsa,
+    slots: SlotTable,
+    by_key: FxHashMap<SlotKey, Slot>,
+    globals: FxHashMap<ItemPath, GlobalMemory>,
+    strings: FxHashMap<Arc<str>, Box<[u64]>>,
+    thunks: FxHashMap<ThunkKey, Code>,
+    trampolines: FxHashMap<AbiSignature, Trampoline>,
+    safepoint: Option<Code>,
+    c_symbols: FxHashMap<Name, Option<usize>>,
+}
+
+/// Why something cannot be linked.
+pub(crate) type LinkError = String;
+
+impl Linkage {
+    pub fn new(isa: OwnedTargetIsa) -> Linkage {
+        Linkage {
+            isa,
+            slots: SlotTable::new(),
+            by_key: FxHashMap::default(),
+            globals: FxHashMap::default(),
+            strings: FxHashMap::default(),
+            thunks: FxHashMap::default(),
+            trampolines: FxHashMap::default(),
+            safepoint: None,
+            c_symbols: FxHashMap::default(),
+        }
+    }
+
+    /// The machine.
+    pub fn isa(&self) -> &OwnedTargetIsa {
+        &self.isa
+    }
+
+    /// An empty module whose imports are looked up in the symbols.
+    pub fn module(&self) -> Result<(CodeModule, Symbols), LinkError> {
+        let symbols = Symbols::default();
+        let lookup = symbols.clone();
+        let resolver = Box::new(move |name: &str| lookup.lock().unwrap_or_else(|e| e.into_inner()).get(name).copied());
+        let module = code::new_module(self.isa.clone(), resolver).map_err(|error| error.to_string())?;
+        Ok((module, symbols))
+    }
+
+    /// The slot of a function, if there is one.
+    pub fn slot(&self, key: &SlotKey) -> Option<Slot> {
+        self.by_key.get(key).cloned()
+    }
+
+    /// The slot of a function, made if there was none; the flag says so.
+    pub fn slot_or_new(&mut self, key: &SlotKey) -> (Slot, bool) {
+        if let Some(slot) = self.by_key.get(key) {
+            return (slot.clone(), false);
+        }
+        let slot = self.slots.alloc(None);
+        self.by_key.insert(key.clone(), slot.clone());
+        (slot, true)
+    }
+
+    /// The slot at an address: what a function value of the program names.
+    pub fn slot_at(&self, address: usize) -> Option<Slot> {
+        self.slots.at(address)
+    }
+
+    /// Takes back a slot that nothing has been linked against.
+    pub fn forget_slot(&mut self, key: &SlotKey) {
+        if let Some(slot) = self.by_key.remove(key) {
+            self.slots.free(slot);
+        }
+    }
+
+    /// The memory of a global.
+    pub fn global(&self, path: ItemPath) -> Option<&GlobalMemory> {
+        self.globals.get(&path)
+    }
+
+    /// The memory of a global, made (all zero) if there was none; the flag says so.
+    pub fn global_or_new(&mut self, path: ItemPath, size: u32) -> (&GlobalMemory, bool) {
+        let mut new = false;
+        let memory = self.globals.entry(path).or_insert_with(|| {
+            new = true;
+            GlobalMemory::new(size as usize)
+        });
+        (memory, new)
+    }
+
+    /// The address of the first byte of a literal.
+    pub fn string(&mut self, text: &Arc<str>) -> usize {
+        let words = self.strings.entry(text.clone()).or_insert_with(|| {
+            let bytes = string::image(text);
+            let word = |chunk: &[u8]| {
+                let mut word = [0; 8];
+                word[..chunk.len()].copy_from_slice(chunk);
+                u64::from_le_bytes(word)
+            };
+            bytes.chunks(8).map(word).collect()
+        });
+        words.as_ptr() as usize + string::HEADER_SIZE
+    }
+
+    /// The address of a C function, looked up once.
+    pub fn c_function(&mut self, name: Name) -> Option<usize> {
+        *self.c_symbols.entry(name).or_insert_with(|| c_symbol(&name))
+    }
+
+    /// The address an import stands for. `code` knows the functions of other units.
+    pub fn resolve(
+        &mut self,
+        import: &Import,
+        host: &HostTable,
+        code: &dyn Fn(Instance) -> Option<usize>,
+    ) -> Result<usize, LinkError> {
+        match import {
+            Import::Slot(key) => Ok(self.slot_or_new(key).0.address()),
+            Import::Function(instance) => {
+                code(*instance).ok_or_else(|| format!("there is no code of `{instance}` to call directly"))
+            }
+            Import::Global(path) => {
+                let memory = self.globals.get(path).ok_or_else(|| format!("there is no memory of the global `{path}`"));
+                Ok(memory?.address())
+            }
+            Import::Str(text) => Ok(self.string(text)),
+            Import::Thunk(key) => self.thunk(key, host),
+            Import::Leaf(name) => self.leaf(*name, host),
+            Import::Safepoint => self.safepoint(),
+        }
+    }
+
+    fn leaf(&mut self, name: Name, host: &HostTable) -> Result<usize, LinkError> {
+        if let Some(address) = leaf::address(&name) {
+            return Ok(address);
+        }
+        match host.get(name).map(|entry| &entry.target) {
+            Some(HostTarget::Native(address)) => Ok(*address),
+            _ => self.c_function(name).ok_or_else(|| format!("there is no C function `{name}`")),
+        }
+    }
+
+    fn safepoint(&mut self) -> Result<usize, LinkError> {
+        if self.safepoint.is_none() {
+            self.safepoint = Some(self.emit("safepoint", &[], &|module| thunks::safepoint_thunk(module, "safepoint"))?);
+        }
+        Ok(self.safepoint.as_ref().map_or(0, |code| code.address().get()))
+    }
+
+    /// The thunk for a host or C function called with these types.
+    fn thunk(&mut self, key: &ThunkKey, host: &HostTable) -> Result<usize, LinkError> {
+        if let Some(thunk) = self.thunks.get(key) {
+            return Ok(thunk.address().get());
+        }
+        let (target, kind, environment) = match key.target {
+            ThunkTarget::Host(name) => {
+                let entry = host.get(name).ok_or_else(|| format!("there is no host function `{name}`"))?;
+                let safepoint = entry.flags.safepoint;
+                match &entry.target {
+                    HostTarget::Native(address) => (*address, ExitKind::Host { safepoint }, None),
+                    HostTarget::Closure(closure) => {
+                        (closure.entry, ExitKind::Closure { safepoint }, Some(closure.environment()))
+                    }
+                }
+            }
+            ThunkTarget::C(name, fixed) => {
+                let address = self.c_function(name).ok_or_else(|| format!("there is no C function `{name}`"))?;
+                (address, fixed.map_or(ExitKind::C, |fixed| ExitKind::Variadic { fixed }), None)
+            }
+        };
+        let name = key.to_string();
+        let symbols = [("target".to_owned(), target), (thunks::ENVIRONMENT.to_owned(), environment.unwrap_or(0))];
+        let thunk = self.emit(&name, &symbols, &|module| {
+            let (signature, fence) = (&key.signature, code::needs_fence());
+            let thunk = ExitThunk { name: &name, target: "target", signature, kind, fence };
+            thunks::exit_thunk(module, &thunk)
+        })?;
+        let address = thunk.address().get();
+        self.thunks.insert(key.clone(), thunk);
+        Ok(address)
+    }
+
+    /// The trampoline through which the host calls code of these types.
+    pub fn trampoline(&mut self, signature: &AbiSignature) -> Result<Trampoline, LinkError> {
+        if let Some(known) = self.trampolines.get(signature) {
+            return Ok(known.clone());
+        }
+        let name = format!("enter{signature}");
+        let made = self.emit(&name, &[], &|module| thunks::entry_trampoline(module, &name, signature))?;
+        let made = Trampoline::new(&made.unit, 0, signature).map_err(|error| error.to_string())?;
+        self.trampolines.insert(signature.clone(), made.clone());
+        Ok(made)
+    }
+
+    fn emit(
+        &self,
+        name: &str,
+        imports: &[(String, usize)],
+        make: &dyn Fn(&mut dyn cranelift_module::Module) -> Result<(cranelift_module::FuncId, CodeInfo), ThunkError>,
+    ) -> Result<Code, LinkError> {
+        let (mut module, symbols) = self.module()?;
+        symbols.lock().unwrap_or_else(|e| e.into_inner()).extend(imports.iter().cloned());
+        let (id, info) = make(&mut *module).map_err(|error| error.to_string())?;
+        let function = UnitFunction::straight(id, name, info);
+        let unit = module.finish(vec![function], Vec::new(), None).map_err(|error| error.to_string())?;
+        Ok(Code { unit, index: 0 })
+    }
+}

@@ -1,0 +1,193 @@
+//! What is running: for each function its code, its slot and what is needed to tell whether a save changed it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use rustc_hash::FxHashMap;
+use vaisjit_codegen::clif::Location;
+use vaisjit_codegen::mir::Signature;
+use vaisjit_semantics::program::Global;
+use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_syntax::{Place, Sources, Span, source::position_in};
+
+use crate::code::{CodeAddress, CodeUnit, Slot};
+use crate::reload::links::Summary;
+use crate::report;
+
+/// A function of the running version.
+#[derive(Clone)]
+pub(crate) struct LiveFunction {
+    /// What it was made from; the same `Arc` as in the snapshot when nothing it depends on has changed.
+    pub body: Arc<hir::Body>,
+    /// Hash of its MIR, of the layouts it uses and of how it calls others: equal means equal code.
+    pub fingerprint: u64,
+    /// Hash of its MIR alone.
+    pub plain_fingerprint: u64,
+    /// Its types.
+    pub signature: Signature,
+    /// What linking needs to know of it.
+    pub summary: Summary,
+    /// The functions it calls directly.
+    pub direct: Box<[Instance]>,
+    /// Its machine code.
+    pub code: Code,
+    /// Where its calls go through.
+    pub slot: Slot,
+    /// What a report says of a program counter in it.
+    pub meta: Arc<FunctionMeta>,
+}
+
+/// Machine code in a unit.
+#[derive(Clone)]
+pub(crate) struct Code {
+    pub unit: Arc<CodeUnit>,
+    pub index: usize,
+}
+
+impl Code {
+    /// Where the code starts.
+    pub fn address(&self) -> CodeAddress {
+        self.unit.address(self.index)
+    }
+}
+
+/// What reports say of a function's code. White space may move its places while the code stays, so they are a table
+/// beside the code.
+#[derive(Debug)]
+pub(crate) struct FunctionMeta {
+    /// The function.
+    pub instance: Instance,
+    /// The version of the program it was compiled for.
+    pub version: u64,
+    /// Places by source location number, from 1.
+    pub locations: Arc<[Location]>,
+    /// What the spans count from.
+    pub item: hir::BodyItem,
+    /// Its text, once newer code has replaced it and the sources no longer hold it.
+    pub frozen: Option<Frozen>,
+}
+
+/// The text of an item that has been replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    path: PathBuf,
+    text: Arc<str>,
+    /// Line of its first character.
+    line: u32,
+}
+
+/// A resolved place, with what a code frame shows.
+pub(crate) struct Resolved {
+    pub at: report::Location,
+    pub line: String,
+    pub width: u32,
+}
+
+impl FunctionMeta {
+    /// The name people know it by.
+    pub fn name(&self) -> String {
+        self.instance.path.name.to_string()
+    }
+
+    /// Where a source location number points.
+    pub fn resolve(&self, number: u32, sources: &Sources) -> Option<Resolved> {
+        let span = self.locations.get((number as usize).checked_sub(1)?)?.span;
+        match &self.frozen {
+            Some(frozen) => Some(frozen.resolve(span)),
+            None => resolve(Place::item(self.item.0, span), sources),
+        }
+    }
+
+    /// Where the function's head stands.
+    pub fn head(&self, live: &Live) -> Option<Resolved> {
+        if let Some(frozen) = &self.frozen {
+            return Some(frozen.resolve(Span::default()));
+        }
+        let function = live.checked.functions.get(&self.instance)?;
+        resolve(function.head, &live.sources)
+    }
+
+    /// The same with the text kept, before the sources forget it.
+    pub fn freeze(&self, sources: &Sources) -> Option<FunctionMeta> {
+        let (file, start) = sources.resolve(Place::item(self.item.0, Span::default()))?;
+        let file = sources.get(file)?;
+        let item = file.module.get(self.item.0)?;
+        let text: Arc<str> = file.text.get(item.start as usize..item.end as usize)?.into();
+        let line = position_in(&file.text, start.start).line;
+        Some(FunctionMeta {
+            instance: self.instance,
+            version: self.version,
+            locations: self.locations.clone(),
+            item: self.item,
+            frozen: Some(Frozen { path: file.path.clone(), text, line }),
+        })
+    }
+}
+
+impl Frozen {
+    fn resolve(&self, span: Span) -> Resolved {
+        let range = span.start as usize..span.end as usize;
+        let mut resolved = in_text(&self.text, range, self.path.clone());
+        resolved.at.line += self.line - 1;
+        resolved
+    }
+}
+
+/// The position of a place, for reports.
+pub(crate) fn resolve(place: Place, sources: &Sources) -> Option<Resolved> {
+    let (file, range) = sources.resolve(place)?;
+    let file = sources.get(file)?;
+    Some(in_text(&file.text, range, file.path.clone()))
+}
+
+fn in_text(text: &str, range: std::ops::Range<usize>, file: PathBuf) -> Resolved {
+    let position = position_in(text, range.start);
+    let start = text.floor_char_boundary(range.start.min(text.len()));
+    let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let end = text.floor_char_boundary(range.end.clamp(start, line_end));
+    Resolved {
+        at: report::Location { file, line: position.line, column: position.column },
+        line: text[line_start..line_end].trim_end().to_owned(),
+        width: text[start..end].chars().count() as u32,
+    }
+}
+
+/// The running version as a whole.
+#[derive(Default)]
+pub(crate) struct Live {
+    /// Its functions.
+    pub functions: FxHashMap<Instance, LiveFunction>,
+    /// Its code by unit and index, old code that still runs included.
+    pub metas: FxHashMap<usize, Vec<Arc<FunctionMeta>>>,
+    /// Every global that has memory, with the declaration it was made for; those that a save removed stay, so that a
+    /// line commented out for one save comes back with its value.
+    pub globals: FxHashMap<ItemPath, Global>,
+    /// Code that has been replaced, until it is freed: key in `metas`.
+    pub retired: Vec<(usize, Weak<CodeUnit>)>,
+    /// Functions that a save removed: values may still hold their slots.
+    pub orphans: Vec<LiveFunction>,
+    /// The program it was made from.
+    pub checked: Arc<Checked>,
+    /// Its texts.
+    pub sources: Arc<Sources>,
+}
+
+impl Live {
+    /// Key of a unit in `metas`.
+    pub fn unit_key(unit: &Arc<CodeUnit>) -> usize {
+        Arc::as_ptr(unit) as usize
+    }
+
+    /// Sets what is known of a function of a unit.
+    pub fn set_meta(&mut self, code: &Code, meta: Arc<FunctionMeta>) {
+        let metas = self.metas.entry(Live::unit_key(&code.unit)).or_default();
+        metas.resize_with(metas.len().max(code.index + 1), || meta.clone());
+        metas[code.index] = meta;
+    }
+
+    /// What is known of a function of a unit.
+    pub fn meta(&self, unit: &Arc<CodeUnit>, index: usize) -> Option<&Arc<FunctionMeta>> {
+        self.metas.get(&Live::unit_key(unit))?.get(index)
+    }
+}

@@ -1,0 +1,200 @@
+//! A loaded program: calling it, reloading it, and the facts about its running version.
+
+mod globals;
+mod handles;
+mod run;
+mod update;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rustc_hash::FxHashSet;
+use vaisjit_codegen::isa;
+use vaisjit_semantics::Instance;
+
+use crate::code::{RawTrap, World};
+use crate::driver::{Driver, Watching};
+use crate::engine::{Engine, Error};
+use crate::events::{Diagnostics, Event};
+use crate::history::History;
+use crate::host::HostTable;
+use crate::hot::Control;
+use crate::linkage::Linkage;
+use crate::live::Live;
+use crate::reload::links::Links;
+use crate::reload::prepare::Mode;
+use crate::trap::{Trap, TrapFrame};
+use crate::workspace::{Loader, Snapshot, Workspace};
+
+pub(crate) use globals::{constant, is_literal};
+pub use handles::{Argument, Arguments, Function, Returned};
+pub use update::Update;
+pub(crate) use update::{Pending, Staged, Waited};
+
+/// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
+///
+/// It may be called from several threads at once; a reload reaches all of them.
+#[derive(Clone)]
+pub struct Program {
+    pub(crate) inner: Arc<ProgramInner>,
+}
+
+pub(crate) struct ProgramInner {
+    pub engine: Engine,
+    pub world: World,
+    pub host: HostTable,
+    pub mode: Mode,
+    /// The number of the running version.
+    pub version: AtomicU64,
+    pub main_is_running: AtomicBool,
+    pub live: Mutex<Live>,
+    /// Whoever reloads holds this from the first look at the texts until the commit.
+    pub reloader: Mutex<Reloader>,
+    /// What code is linked against; taken after `reloader` and `live`, and only for short whiles.
+    pub linkage: Mutex<Linkage>,
+    /// The state behind `std/hot`.
+    pub control: Control,
+    pub root: PathBuf,
+}
+
+/// What only reloads need.
+pub(crate) struct Reloader {
+    pub workspace: Workspace,
+    pub links: Links,
+    /// Functions that are called through slots because they have been edited.
+    pub promoted: FxHashSet<Instance>,
+    pub history: History,
+}
+
+impl Program {
+    pub(crate) fn load(engine: &Engine, path: &Path, loader: Arc<dyn Loader>) -> Result<Program, Error> {
+        let options = &engine.options;
+        let isa = isa::isa(options.opt_level).map_err(Error::Other)?;
+        let world = World::new();
+        let mut failure = None;
+        let inner = Arc::new_cyclic(|program: &Weak<ProgramInner>| {
+            let host = HostTable::new(engine, Some(program.clone()));
+            let host = host.unwrap_or_else(|error| {
+                failure = Some(error);
+                HostTable::empty()
+            });
+            let workspace = Workspace::new(path, engine.workspace_options(&host, loader));
+            let reloader = Reloader {
+                workspace,
+                links: Links::default(),
+                promoted: FxHashSet::default(),
+                history: History::default(),
+            };
+            ProgramInner {
+                engine: engine.clone(),
+                world,
+                host,
+                mode: Mode { hot: !options.static_mode },
+                version: AtomicU64::new(0),
+                main_is_running: AtomicBool::new(false),
+                live: Mutex::default(),
+                reloader: Mutex::new(reloader),
+                linkage: Mutex::new(Linkage::new(isa)),
+                control: Control::default(),
+                root: path.to_path_buf(),
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        inner.first_version()?;
+        Ok(Program { inner })
+    }
+
+    /// The number of the running version: 1 after loading, one more after each reload.
+    pub fn version(&self) -> u64 {
+        self.inner.version()
+    }
+
+    /// The files of the running version, the root first.
+    pub fn files(&self) -> Arc<[PathBuf]> {
+        self.inner.files()
+    }
+
+    /// Warnings about the running version.
+    pub fn diagnostics(&self) -> Diagnostics {
+        let reloader = self.inner.reloader();
+        match reloader.workspace.last() {
+            Some(snapshot) => self.inner.engine.diagnostics(snapshot),
+            None => Diagnostics { list: Arc::default(), sources: Arc::default() },
+        }
+    }
+
+    /// Watches the program's files from a thread of its own, and commits at safepoints, until the result is dropped.
+    pub fn watch(&self) -> Result<Watching, Error> {
+        if !self.inner.mode.hot {
+            return Err(Error::Other("a program in static mode cannot be reloaded".to_owned()));
+        }
+        Ok(Driver::start(&self.inner))
+    }
+
+    /// Asks the program to stop: every call that is going on ends with the trap [`TrapCode::Interrupted`] at its next
+    /// safepoint. May be called from any thread.
+    ///
+    /// [`TrapCode::Interrupted`]: crate::TrapCode::Interrupted
+    pub fn interrupt(&self) {
+        self.inner.world.interrupt();
+    }
+}
+
+impl ProgramInner {
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub fn files(&self) -> Arc<[PathBuf]> {
+        let reloader = self.reloader();
+        reloader.workspace.last().map(|snapshot| snapshot.files.clone()).unwrap_or_default()
+    }
+
+    pub fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn reloader(&self) -> MutexGuard<'_, Reloader> {
+        self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everybody who listens.
+    pub fn tell(&self, event: &Event) {
+        self.control.note(event);
+        self.control.tell(event);
+        if let Some(handler) = &self.engine.options.on_event {
+            handler(event);
+        }
+    }
+
+    pub fn rejected(&self, snapshot: &Snapshot, list: Vec<vaisjit_syntax::Diagnostic>) -> Diagnostics {
+        Diagnostics { list: list.into(), sources: snapshot.sources.clone() }
+    }
+
+    /// The trap as people see it.
+    pub fn trap(&self, raw: &RawTrap) -> Trap {
+        let live = self.live();
+        let mut line = None;
+        let mut frames = Vec::with_capacity(raw.frames.len());
+        for frame in &raw.frames {
+            let Some(meta) = live.meta(&frame.unit, frame.function) else { continue };
+            // A prologue has no place of its own: the function's head stands for it.
+            let resolved = meta.resolve(frame.srcloc, &live.sources).or_else(|| meta.head(&live));
+            if frames.is_empty() {
+                line = resolved.as_ref().map(|resolved| resolved.line.clone());
+            }
+            let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
+            let at = resolved.map(|resolved| resolved.at);
+            frames.push(TrapFrame { function: meta.name(), at, width, version: meta.version });
+        }
+        let message = match (&raw.message, raw.address) {
+            (Some(message), _) => message.clone(),
+            (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),
+            _ => raw.code.message().to_owned(),
+        };
+        Trap { code: raw.code, message, frames, omitted: raw.truncated, line }
+    }
+}

@@ -1,0 +1,140 @@
+//! Initial values of globals.
+
+use std::sync::Arc;
+
+use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::thunks::{AbiSignature, AbiType};
+use vaisjit_semantics::hir::{Expr, ExprKind};
+use vaisjit_semantics::types::FloatKind;
+use vaisjit_semantics::{ItemPath, Ty, TyKind};
+
+use super::run::Entry;
+use super::{Program, ProgramInner};
+use crate::code::closure::FunctionValue;
+use crate::engine::Error;
+use crate::linkage::Linkage;
+use crate::workspace::Snapshot;
+
+impl ProgramInner {
+    /// Gives a global its initial value.
+    pub fn initialise(&self, path: ItemPath, snapshot: &Snapshot) -> Result<(), Error> {
+        let Some(global) = snapshot.checked.globals.get(&path) else { return Ok(()) };
+        let layouts = TypeLayouts::new(&snapshot.checked);
+        let size = layouts.layout(global.ty).size as usize;
+        let Some(init) = &global.init else {
+            return self.write_global(path, &vec![0; size]);
+        };
+        if let Some(bytes) = constant(&init.value, &layouts, &mut self.linkage()) {
+            return self.write_global(path, &bytes);
+        }
+        let entry = self.entry(init.instance)?;
+        let bytes = if global.ty.is_aggregate() {
+            let mut bytes = vec![0u128; size.div_ceil(16)];
+            self.enter(&entry, &mut [bytes.as_mut_ptr() as u64])?;
+            bytes.iter().flat_map(|word| word.to_le_bytes()).take(size).collect()
+        } else {
+            self.enter(&entry, &mut [])?.to_le_bytes()[..size].to_vec()
+        };
+        self.write_global(path, &bytes)
+    }
+
+    fn write_global(&self, path: ItemPath, bytes: &[u8]) -> Result<(), Error> {
+        if let Some(memory) = self.linkage().global(path) {
+            memory.write(bytes);
+        }
+        Ok(())
+    }
+
+    /// Sets a global of the root module back to its initial value.
+    pub fn reset_global(&self, name: &str) -> Result<(), String> {
+        let snapshot = self.reloader().workspace.last().cloned().ok_or("nothing is loaded")?;
+        let found = snapshot.checked.globals.keys().find(|path| path.name == name).copied();
+        let path = found.ok_or_else(|| format!("there is no global `{name}`"))?;
+        self.initialise(path, &snapshot).map_err(|error| error.to_string())
+    }
+
+    /// Calls a function value of type `fn(i64) -> i64`.
+    pub fn call_value(&self, function: FunctionValue, argument: i64) {
+        let abi = AbiSignature::new([AbiType::I64], Some(AbiType::I64));
+        let (slot, trampoline) = {
+            let mut linkage = self.linkage();
+            let Some(slot) = linkage.slot_at(function.0) else { return };
+            let Ok(trampoline) = linkage.trampoline(&abi) else { return };
+            (slot, trampoline)
+        };
+        let entry = Entry { slot, trampoline, result: Ty::i64(), params: vec![Ty::i64()] };
+        if let Err(trap) = self.enter(&entry, &mut [argument as u64]) {
+            self.tell(&crate::events::Event::Trap(Arc::new(trap)));
+        }
+    }
+}
+
+impl Program {
+    /// Sets a global back to its initial value, as `hot_reset` does.
+    pub fn reset(&self, name: &str) -> Result<(), Error> {
+        self.inner.reset_global(name).map_err(Error::Other)
+    }
+}
+
+/// Is a value made of literals only?
+pub(crate) fn is_literal(expr: &Expr) -> bool {
+    match &*expr.kind {
+        ExprKind::Int(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Float(_)
+        | ExprKind::Str(_)
+        | ExprKind::Zero
+        | ExprKind::Unit => true,
+        ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(is_literal),
+        ExprKind::Repeat(element) => is_literal(element),
+        ExprKind::Block(statements, Some(value)) => statements.is_empty() && is_literal(value),
+        _ => false,
+    }
+}
+
+/// The bytes of a value made of literals only.
+pub(crate) fn constant(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; layouts.layout(expr.ty).size as usize];
+    write(expr, layouts, linkage, &mut bytes)?;
+    Some(bytes)
+}
+
+fn write(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage, bytes: &mut [u8]) -> Option<()> {
+    match &*expr.kind {
+        ExprKind::Int(value) => put(bytes, &value.to_le_bytes()),
+        ExprKind::Bool(value) => put(bytes, &[u8::from(*value)]),
+        ExprKind::Float(bits) => match expr.ty.kind() {
+            TyKind::Float(FloatKind::F32) => put(bytes, &(f64::from_bits(*bits) as f32).to_bits().to_le_bytes()),
+            _ => put(bytes, &bits.to_le_bytes()),
+        },
+        ExprKind::Str(text) => put(bytes, &linkage.string(text).to_le_bytes()),
+        ExprKind::Zero | ExprKind::Unit => {}
+        ExprKind::Aggregate(fields, _) => {
+            for (number, field) in fields.iter().enumerate() {
+                let offset = layouts.field_offset(expr.ty, number as u32) as usize;
+                let size = layouts.layout(field.ty).size as usize;
+                write(field, layouts, linkage, bytes.get_mut(offset..offset + size)?)?;
+            }
+        }
+        ExprKind::Array(elements) => {
+            let size = layouts.layout(elements.first()?.ty).size as usize;
+            for (element, bytes) in elements.iter().zip(bytes.chunks_mut(size.max(1))) {
+                write(element, layouts, linkage, bytes)?;
+            }
+        }
+        ExprKind::Repeat(element) => {
+            let size = layouts.layout(element.ty).size as usize;
+            let mut one = vec![0; size];
+            write(element, layouts, linkage, &mut one)?;
+            bytes.chunks_mut(size.max(1)).for_each(|bytes| bytes.copy_from_slice(&one[..bytes.len()]));
+        }
+        ExprKind::Block(statements, Some(value)) if statements.is_empty() => write(value, layouts, linkage, bytes)?,
+        _ => return None,
+    }
+    Some(())
+}
+
+fn put(bytes: &mut [u8], value: &[u8]) {
+    let length = bytes.len().min(value.len());
+    bytes[..length].copy_from_slice(&value[..length]);
+}

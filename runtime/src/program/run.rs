@@ -1,0 +1,107 @@
+//! Running `main`, and calling functions by their types.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use vaisjit_codegen::clif::abi_signature;
+use vaisjit_semantics::{Instance, Ty, TyKind};
+use vaisjit_syntax::Name;
+
+use super::{Program, ProgramInner};
+use crate::code::{Callee, Slot, Trampoline};
+use crate::engine::Error;
+use crate::events::Event;
+use crate::hot::Ending;
+use crate::trap::{Trap, TrapCode};
+
+/// A function found by name, ready to be called.
+pub(crate) struct Entry {
+    pub slot: Slot,
+    pub trampoline: Trampoline,
+    pub result: Ty,
+    pub params: Vec<Ty>,
+}
+
+impl Program {
+    /// Runs `main` and returns the exit status it asks for: its value modulo 256, 0 if it has none. `hot_restart` in
+    /// the program runs the newest `main` again, with the globals kept.
+    pub fn run_main(&self) -> Result<u8, Trap> {
+        let missing = || Trap {
+            code: TrapCode::HostFailure,
+            message: "the program has no function `main`".to_owned(),
+            frames: Vec::new(),
+            omitted: 0,
+            line: None,
+        };
+        self.inner.control.begin();
+        loop {
+            let main = self.inner.live().checked.main.ok_or_else(missing)?;
+            let entry = self.inner.entry(main).map_err(|_| missing())?;
+            self.inner.main_is_running.store(true, Ordering::SeqCst);
+            let result = self.inner.enter(&entry, &mut []);
+            self.inner.main_is_running.store(false, Ordering::SeqCst);
+            match (result, self.inner.control.take_ending()) {
+                (Ok(value), None) => return Ok(exit_status(value, entry.result)),
+                (Err(_), Some(Ending::Restart)) => self.inner.apply_waiting(),
+                (_, Some(Ending::Exit(status))) => return Ok(status),
+                (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
+                (Err(trap), None) => {
+                    if trap.code != TrapCode::Interrupted {
+                        self.inner.tell(&Event::Trap(Arc::new(trap.clone())));
+                    }
+                    return Err(trap);
+                }
+            }
+        }
+    }
+}
+
+/// `main`'s value modulo 256.
+fn exit_status(value: u128, ty: Ty) -> u8 {
+    match ty.kind() {
+        TyKind::Int(_) | TyKind::Bool => value as u8,
+        TyKind::Float(vaisjit_semantics::types::FloatKind::F64) => f64::from_bits(value as u64) as i64 as u8,
+        TyKind::Float(_) => f32::from_bits(value as u32) as i64 as u8,
+        _ => 0,
+    }
+}
+
+impl ProgramInner {
+    /// A function of the program, to be called from the host.
+    pub fn entry(&self, instance: Instance) -> Result<Entry, Error> {
+        let (slot, signature) = {
+            let live = self.live();
+            let function = live.functions.get(&instance);
+            let function =
+                function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
+            (function.slot.clone(), function.signature.clone())
+        };
+        let abi = abi_signature(&signature);
+        let trampoline = self.linkage().trampoline(&abi).map_err(Error::Other)?;
+        Ok(Entry { slot, trampoline, result: signature.result, params: signature.params.to_vec() })
+    }
+
+    /// A function of the root module by its name.
+    pub fn find(&self, name: &str) -> Result<Instance, Error> {
+        let live = self.live();
+        let root = live.checked.functions.keys().next().map(|first| first.path.module);
+        let found = root.map(|module| Instance::plain(vaisjit_semantics::ItemPath { module, name: Name::new(name) }));
+        match found.filter(|instance| live.functions.contains_key(instance)) {
+            Some(instance) => Ok(instance),
+            None => {
+                let in_root = live.checked.functions.keys().filter(|known| Some(known.path.module) == root);
+                let names: Vec<&str> = in_root.map(|known| known.path.name.as_str()).take(20).collect();
+                Err(Error::Other(format!("there is no function `{name}`; there are {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Calls a function; the arguments are machine words as the trampoline takes them.
+    pub fn enter(&self, entry: &Entry, arguments: &mut [u64]) -> Result<u128, Trap> {
+        let mut result = [0u64; 2];
+        match self.world.enter(&entry.trampoline, Callee::Slot(&entry.slot), arguments, &mut result) {
+            Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),
+            Err(raw) => Err(self.trap(&raw)),
+        }
+    }
+}

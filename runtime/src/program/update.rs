@@ -1,0 +1,401 @@
+//! New versions: from the texts on disk (or a patch, or the history) to a committed reload.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Program, ProgramInner, Reloader};
+use crate::code::{Outcome, SafepointKind, Ticket};
+use crate::engine::Error;
+use crate::events::{Diagnostics, Event};
+use crate::linkage::Linkage;
+use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
+use crate::report::{Clock, Report};
+use crate::workspace::Snapshot;
+
+/// What became of an attempt to reload.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// No text has changed, or nothing that runs depends on what has.
+    Unchanged,
+    /// A new version is live.
+    Reloaded {
+        /// Its number.
+        version: u64,
+        /// What changed.
+        report: Arc<Report>,
+    },
+    /// The new texts have mistakes.
+    Rejected(Diagnostics),
+    /// The new texts cannot be carried over; the report says why.
+    Refused(Arc<Report>),
+    /// A newer save arrived meanwhile.
+    Superseded,
+}
+
+impl Update {
+    /// Did the program change?
+    pub fn is_reloaded(&self) -> bool {
+        matches!(self, Update::Reloaded { .. })
+    }
+}
+
+/// A commit that waits for the program.
+pub struct Pending {
+    ticket: Ticket,
+    prepared: Arc<Mutex<Option<Box<Prepared>>>>,
+    clock: Clock,
+}
+
+/// A prepared version, not yet live.
+pub(crate) struct Staged {
+    prepared: Box<Prepared>,
+    clock: Clock,
+    /// The version it was prepared against.
+    base: u64,
+}
+
+impl Staged {
+    /// What it will change.
+    pub fn report(&self) -> &Report {
+        &self.prepared.report
+    }
+}
+
+/// What a wait for a commit ended with.
+pub(crate) enum Waited {
+    Done,
+    Cancelled,
+}
+
+impl ProgramInner {
+    pub fn linkage(&self) -> MutexGuard<'_, Linkage> {
+        self.linkage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Loads version 1.
+    pub fn first_version(&self) -> Result<(), Error> {
+        let mut reloader = self.reloader();
+        reloader.workspace.load_root()?;
+        let snapshot = reloader.workspace.snapshot();
+        match self.preparation(&mut reloader, snapshot.clone(), &|| false) {
+            Some(Preparation::Ready(mut prepared)) => {
+                let globals = std::mem::take(&mut prepared.globals);
+                self.live().apply(&mut prepared);
+                self.version.store(1, Ordering::Release);
+                self.adopt(&mut reloader, &mut prepared);
+                drop(reloader);
+                globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
+            }
+            Some(Preparation::Rejected(list)) => Err(Error::Rejected(self.rejected(&snapshot, list))),
+            Some(Preparation::Refused(report)) => Err(Error::Refused(Arc::new(report))),
+            None => Err(Error::Other("loading was cancelled".to_owned())),
+        }
+    }
+
+    /// Prepares a snapshot against what is live now.
+    pub fn preparation(
+        &self,
+        reloader: &mut Reloader,
+        snapshot: Snapshot,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Preparation> {
+        let live = self.live();
+        let mut base = Base {
+            mode: &self.mode,
+            live: &live,
+            linkage: &mut self.linkage(),
+            host: &self.host,
+            links: &reloader.links,
+            promoted: &reloader.promoted,
+            version: self.version() + 1,
+            main_is_running: self.main_is_running.load(Ordering::SeqCst),
+            cancelled,
+        };
+        prepare(snapshot, &mut base)
+    }
+
+    /// Makes a prepared version live; `wait` is called when the program has to reach a safepoint first.
+    pub fn commit(
+        self: &Arc<Self>,
+        reloader: &mut Reloader,
+        prepared: Box<Prepared>,
+        wait: &mut dyn FnMut(&Pending) -> Waited,
+    ) -> Option<(Report, bool)> {
+        let clock = Clock::start();
+        let changes_code = prepared.changes_code();
+        if !changes_code || prepared.is_single_body() {
+            // One store shows a new body to everybody at once.
+            let mut prepared = prepared;
+            self.apply(&mut prepared);
+            return Some(self.finish(reloader, prepared, &clock, changes_code));
+        }
+        let cell = Arc::new(Mutex::new(Some(prepared)));
+        let (program, shared) = (self.clone(), cell.clone());
+        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |_| {
+            if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                program.apply(prepared);
+            }
+        });
+        let pending = Pending { ticket, prepared: cell, clock };
+        match wait(&pending) {
+            Waited::Done => {
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                Some(self.finish(reloader, prepared, &pending.clock, true))
+            }
+            Waited::Cancelled => {
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                self.abandon(&prepared);
+                None
+            }
+        }
+    }
+
+    /// The stores of a commit.
+    fn apply(&self, prepared: &mut Prepared) {
+        for (path, bytes) in prepared.global_bytes.drain(..) {
+            if let Some(memory) = self.linkage().global(path) {
+                memory.write(&bytes);
+            }
+        }
+        let changes_code = prepared.changes_code();
+        let retired = self.live().apply(prepared);
+        if changes_code {
+            self.version.fetch_add(1, Ordering::Release);
+        }
+        if !retired.is_empty() {
+            retired.into_iter().for_each(|unit| self.world.retire(unit));
+            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
+                stopped.sweep();
+            });
+        }
+    }
+
+    fn finish(
+        &self,
+        reloader: &mut Reloader,
+        mut prepared: Box<Prepared>,
+        clock: &Clock,
+        changed: bool,
+    ) -> (Report, bool) {
+        self.adopt(reloader, &mut prepared);
+        let mut report = std::mem::take(&mut prepared.report);
+        report.times.swap_us = clock.micros();
+        (report, changed)
+    }
+
+    /// Takes over what later preparations start from.
+    fn adopt(&self, reloader: &mut Reloader, prepared: &mut Prepared) {
+        reloader.links = std::mem::take(&mut prepared.links);
+        reloader.promoted.extend(prepared.promoted.drain(..));
+        reloader.history.remember(self.version(), &prepared.snapshot);
+    }
+
+    fn abandon(&self, prepared: &Prepared) {
+        let mut linkage = self.linkage();
+        prepared.new_slots.iter().for_each(|key| linkage.forget_slot(key));
+    }
+
+    /// Prepares what the workspace holds now.
+    pub fn stage(
+        &self,
+        reloader: &mut Reloader,
+        files: Vec<PathBuf>,
+        clock: Clock,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Staged, Update> {
+        let watch_us = clock.micros();
+        let snapshot = reloader.workspace.snapshot();
+        match self.preparation(reloader, snapshot.clone(), cancelled) {
+            None => Err(Update::Superseded),
+            Some(Preparation::Rejected(list)) => Err(Update::Rejected(self.rejected(&snapshot, list))),
+            Some(Preparation::Refused(mut report)) => {
+                report.files = files;
+                report.times.watch_us = watch_us;
+                report.times.total_us = clock.micros();
+                Err(Update::Refused(Arc::new(report)))
+            }
+            Some(Preparation::Ready(mut prepared)) => {
+                prepared.report.files = files;
+                prepared.report.times.watch_us = watch_us;
+                Ok(Staged { prepared, clock, base: self.version() })
+            }
+        }
+    }
+
+    /// Makes a staged version live.
+    pub fn land(
+        self: &Arc<Self>,
+        reloader: &mut Reloader,
+        staged: Staged,
+        wait: &mut dyn FnMut(&Pending) -> Waited,
+    ) -> Update {
+        if staged.base != self.version() {
+            self.abandon(&staged.prepared);
+            return Update::Superseded;
+        }
+        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, wait) else {
+            return Update::Superseded;
+        };
+        report.times.total_us = staged.clock.micros();
+        let (version, report) = (self.version(), Arc::new(report));
+        if changed { Update::Reloaded { version, report } } else { Update::Unchanged }
+    }
+
+    /// The event that tells of an update.
+    pub fn announce(&self, update: &Update, files: &[PathBuf]) {
+        let version = self.version();
+        match update {
+            Update::Superseded => {}
+            Update::Unchanged => {
+                let report = Arc::new(Report { files: files.to_vec(), ..Report::default() });
+                self.tell(&Event::Unchanged { version, report });
+            }
+            Update::Reloaded { version, report } => {
+                self.tell(&Event::Reloaded { version: *version, report: report.clone() });
+            }
+            Update::Rejected(diagnostics) => {
+                self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })
+            }
+            Update::Refused(report) => self.tell(&Event::Refused { version, report: report.clone() }),
+        }
+    }
+
+    /// Reads the files again and applies what changed, here and now.
+    pub fn update_now(self: &Arc<Self>) -> Update {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let (files, _) = reloader.workspace.refresh();
+        if files.is_empty() && self.is_current(&reloader) {
+            return Update::Unchanged;
+        }
+        let update = self.update_from(&mut reloader, files.clone(), clock);
+        drop(reloader);
+        self.announce(&update, &files);
+        update
+    }
+
+    /// Applies what the workspace holds, here and now.
+    pub fn update_from(self: &Arc<Self>, reloader: &mut Reloader, files: Vec<PathBuf>, clock: Clock) -> Update {
+        match self.stage(reloader, files, clock, &|| false) {
+            Ok(staged) => self.land(reloader, staged, &mut Pending::wait_for_ever),
+            Err(update) => update,
+        }
+    }
+
+    /// Is the last snapshot the running version?
+    pub fn is_current(&self, reloader: &Reloader) -> bool {
+        let live = self.live();
+        reloader.workspace.last().is_some_and(|last| Arc::ptr_eq(&last.checked, &live.checked))
+    }
+}
+
+impl Pending {
+    /// Waits; what became of the commit, if anything has.
+    pub fn wait(&self, time: Duration) -> Option<Waited> {
+        Some(match self.ticket.wait(time)? {
+            Outcome::Done { .. } => Waited::Done,
+            Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
+        })
+    }
+
+    /// Waits as long as it takes.
+    pub fn wait_for_ever(&self) -> Waited {
+        loop {
+            if let Some(waited) = self.wait(Duration::from_secs(1)) {
+                return waited;
+            }
+        }
+    }
+
+    /// Takes the commit back; false when it has happened already.
+    pub fn cancel(&self) -> bool {
+        self.ticket.cancel()
+    }
+
+    /// The function that is being waited for.
+    pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
+        let frames = self.ticket.blocked_on();
+        let live = program.live();
+        let frame = frames.last()?;
+        Some(live.meta(&frame.unit, frame.function)?.name())
+    }
+
+    /// What it will change.
+    pub(crate) fn report(&self) -> Report {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default()
+    }
+}
+
+impl ProgramInner {
+    /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
+    pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let Some(texts) = reloader.history.texts(to).cloned() else {
+            let kept: Vec<String> = reloader.history.versions().map(|version| version.to_string()).collect();
+            return Err(Error::Other(format!("version {to} is not kept any more; there are {}", kept.join(", "))));
+        };
+        let mut files = Vec::new();
+        for (path, text) in &texts {
+            if reloader.workspace.set_text(path, text) {
+                files.push(path.clone());
+            }
+        }
+        let update = self.update_from(&mut reloader, files.clone(), clock);
+        drop(reloader);
+        self.announce(&update, &files);
+        Ok(update)
+    }
+
+    /// Replaces the text of one function of the root file, from memory.
+    fn patch(self: &Arc<Self>, name: &str, text: &str) -> Result<Update, Error> {
+        let clock = Clock::start();
+        let mut reloader = self.reloader();
+        let root = reloader.workspace.root().to_path_buf();
+        let whole = reloader.workspace.text(&root).unwrap_or_default();
+        let range = reloader.workspace.function_range(name);
+        let range = range.ok_or_else(|| Error::Other(format!("there is no function `{name}` to replace")))?;
+        let patched = format!("{}{text}{}", &whole[..range.start], &whole[range.end..]);
+        reloader.workspace.set_text(&root, &patched);
+        let update = self.update_from(&mut reloader, vec![root.clone()], clock);
+        if !update.is_reloaded() && !matches!(update, Update::Unchanged) {
+            // The next save starts from the file, not from a patch that was turned down.
+            reloader.workspace.set_text(&root, &whole);
+        }
+        drop(reloader);
+        self.announce(&update, &[root]);
+        Ok(update)
+    }
+}
+
+/// What a host gets: a version that was turned down is an error.
+fn to_result(update: Update) -> Result<Update, Error> {
+    match update {
+        Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
+        Update::Refused(report) => Err(Error::Refused(report)),
+        other => Ok(other),
+    }
+}
+
+impl Program {
+    /// Replaces one function of the root file with this text (attributes included), from memory. The file on disk stays
+    /// as it is, and the patch holds until it changes there.
+    pub fn patch(&self, name: &str, text: &str) -> Result<Update, Error> {
+        to_result(self.inner.patch(name, text)?)
+    }
+
+    /// Makes an earlier version the newest, under a new number; the last 20 are kept. It holds until a file changes on
+    /// disk.
+    pub fn rollback(&self, version: u64) -> Result<Update, Error> {
+        to_result(self.inner.roll_back(version)?)
+    }
+
+    /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not
+    /// running, or from a host function.
+    pub fn poll(&self) -> Result<Update, Error> {
+        to_result(self.inner.update_now())
+    }
+}

@@ -1,0 +1,16 @@
+//! A reload: prepared aside, tried and committed.
+//!
+//! ```text
+//! snapshot --prepare--> Prepared --commit--> a new version
+//!     |                    |
+//!     +-> Rejected         +-> Refused
+//! ```
+//!
+//! [`prepare`](prepare::prepare) compares a snapshot with what is live, compiles what changed into fresh modules and
+//! says of every edit what will happen to it; all that can fail happens there. [`commit`] only stores.
+
+pub(crate) mod commit;
+pub(crate) mod compile;
+pub(crate) mod diff;
+pub mod links;
+pub(crate) mod prepare;

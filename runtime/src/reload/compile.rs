@@ -1,0 +1,270 @@
+//! Compiling what a reload changes: HIR to MIR with its fingerprint, MIR to a fresh module for each group.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use vaisjit_codegen::clif::{self, Location, leaf};
+use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::link::{Import, SlotKey};
+use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
+use vaisjit_codegen::unit::define::define;
+use vaisjit_codegen::unit::{Compiler, UnitInput};
+use vaisjit_semantics::{Instance, Ty, hir};
+use vaisjit_syntax::{Diagnostic, Place};
+
+use super::links::{Links, Summary, UnitLinker, groups};
+use super::prepare::{Base, body_of};
+use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
+use crate::codes;
+use crate::host::HostTable;
+use crate::live::{Code, FunctionMeta, LiveFunction};
+use crate::workspace::Snapshot;
+
+/// A function as MIR, with what decides whether it has to be compiled.
+pub(crate) struct Lowered {
+    pub body: mir::Body,
+    pub hir: Arc<hir::Body>,
+    pub signature: Signature,
+    pub summary: Summary,
+    pub locations: Arc<[Location]>,
+    /// Hash of the MIR alone.
+    pub plain_fingerprint: u64,
+    /// The same with layouts and links, once sealed.
+    pub fingerprint: u64,
+    /// The functions it calls directly, once sealed.
+    pub direct: Box<[Instance]>,
+}
+
+/// Lowers a body and looks at what it calls; the error is a diagnostic about something that cannot be compiled or does
+/// not exist.
+pub(crate) fn lower(
+    body: &Arc<hir::Body>,
+    snapshot: &Snapshot,
+    layouts: &TypeLayouts,
+    hot: bool,
+    host: &HostTable,
+) -> Result<Lowered, Diagnostic> {
+    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot)
+        .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
+    let is_leaf = |callee: &Callee| is_leaf(callee, host);
+    Ok(Lowered {
+        hir: body.clone(),
+        signature: mir.signature(),
+        summary: Summary::of(&mir, &is_leaf),
+        locations: clif::locations(&mir).into(),
+        plain_fingerprint: mir.fingerprint(),
+        fingerprint: 0,
+        direct: Box::default(),
+        body: mir,
+    })
+}
+
+fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
+    match callee {
+        Callee::Host(name) => host.get(*name).is_some_and(|entry| entry.flags.leaf),
+        Callee::C(name, None) => leaf::is_math(name).is_some(),
+        _ => false,
+    }
+}
+
+impl Lowered {
+    /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
+    pub fn seal(&mut self, instance: Instance, links: &Links, layouts: &TypeLayouts) {
+        let mut hasher = FxHasher::default();
+        self.plain_fingerprint.hash(&mut hasher);
+        for ty in types_of(&self.body) {
+            layouts.layout_fingerprint(ty).hash(&mut hasher);
+        }
+        let direct = self.summary.callees.iter().copied().filter(|callee| links.is_direct(instance, *callee));
+        self.direct = direct.collect();
+        self.direct.hash(&mut hasher);
+        self.fingerprint = hasher.finish();
+    }
+}
+
+/// The types whose layouts a body depends on, in a fixed order.
+fn types_of(body: &mir::Body) -> Vec<Ty> {
+    let mut seen = FxHashSet::default();
+    let mut types = Vec::new();
+    let mut add = |ty: Ty| {
+        if seen.insert(ty) {
+            types.push(ty);
+        }
+    };
+    for (_, local) in body.locals.iter() {
+        add(local.ty);
+        if let Some(pointee) = local.ty.pointee() {
+            add(pointee);
+        }
+    }
+    for (_, block) in body.blocks.iter() {
+        mir::visit::block_places(block, &mut |place, _| {
+            add(place.ty);
+            if let PlaceBase::Deref(_, ty) | PlaceBase::Global(_, ty) = &place.base {
+                add(*ty);
+            }
+        });
+    }
+    types
+}
+
+/// New code, not yet published.
+#[derive(Default)]
+pub(crate) struct Compiled {
+    pub functions: Vec<(Instance, LiveFunction)>,
+    pub stores: Vec<(Slot, CodeAddress)>,
+    pub new_slots: Vec<SlotKey>,
+}
+
+/// Compiles functions group by group, callees first. `Ok(None)` means a newer save arrived meanwhile.
+pub(crate) fn compile(
+    changed: &[(Instance, Lowered)],
+    links: &Links,
+    layouts: &TypeLayouts,
+    base: &mut Base<'_>,
+    snapshot: &Snapshot,
+) -> Result<Option<Compiled>, Vec<Diagnostic>> {
+    let bodies: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
+    let unknown: Vec<Diagnostic> = changed.iter().flat_map(|(_, body)| unknown_functions(body, base)).collect();
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    let order: Vec<Instance> = changed.iter().map(|(instance, _)| *instance).collect();
+    let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default(), compiler: Compiler::default() };
+    for group in groups(&order, &|instance| bodies[&instance].direct.to_vec()) {
+        if (base.cancelled)() {
+            work.abandon(base);
+            return Ok(None);
+        }
+        let members: Vec<&Lowered> = group.iter().map(|instance| bodies[instance]).collect();
+        if let Err(message) = work.unit(&group, &members, links, layouts, base) {
+            work.abandon(base);
+            let item = Place::item(bodies[&group[0]].hir.item.0, vaisjit_syntax::Span::default());
+            let head = body_of(&snapshot.checked, group[0]).map_or(item, |(_, head)| head);
+            return Err(vec![codes::cannot_compile(head, &message)]);
+        }
+    }
+    Ok(Some(work.compiled))
+}
+
+/// Calls of C functions that do not exist.
+fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (_, block) in lowered.body.blocks.iter() {
+        for statement in &block.statements {
+            let StatementKind::Call(call) = &statement.kind else { continue };
+            let place = Place::item(lowered.hir.item.0, statement.span);
+            match &call.callee {
+                Callee::C(name, _) if base.linkage.c_function(*name).is_none() => {
+                    found.push(codes::unknown_c_function(place, *name));
+                }
+                Callee::Host(name) if base.host.get(*name).is_none() => {
+                    found.push(codes::unknown_host_function(place, *name));
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// The state of a compilation.
+struct Work {
+    compiled: Compiled,
+    done: FxHashMap<Instance, Code>,
+    compiler: Compiler,
+}
+
+impl Work {
+    fn unit(
+        &mut self,
+        group: &[Instance],
+        members: &[&Lowered],
+        links: &Links,
+        layouts: &TypeLayouts,
+        base: &mut Base<'_>,
+    ) -> Result<(), String> {
+        let linker = UnitLinker { links, hot: base.mode.hot };
+        let input = UnitInput { functions: members.iter().map(|member| &member.body).collect(), inline: Vec::new() };
+        let isa = base.linkage.isa().clone();
+        let machine = self.compiler.compile(&input, layouts, &linker, &*isa).map_err(|error| error.to_string())?;
+        let (mut module, symbols) = base.linkage.module()?;
+        let unit = define(&machine, &mut *module).map_err(|error| error.to_string())?;
+        let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
+        for import in &unit.imports {
+            self.note_slot(import, base);
+            let address = self.link(import, base, &mut needs)?;
+            symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
+        }
+        let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
+            id: function.func_id,
+            name: function.instance.to_string(),
+            info: function.info.clone(),
+            looping: looping(&member.locations),
+        });
+        let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
+        for (index, (instance, member)) in group.iter().zip(members).enumerate() {
+            self.publish(*instance, member, Code { unit: made.clone(), index }, base);
+        }
+        Ok(())
+    }
+
+    fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
+        if let Import::Slot(key) = import
+            && base.linkage.slot(key).is_none()
+        {
+            self.compiled.new_slots.push(key.clone());
+        }
+    }
+
+    fn link(&self, import: &Import, base: &mut Base<'_>, needs: &mut Vec<Arc<CodeUnit>>) -> Result<usize, String> {
+        if let Import::Function(instance) = import {
+            let live = base.live.functions.get(instance).map(|live| &live.code);
+            let code = self.done.get(instance).or(live).ok_or_else(|| format!("`{instance}` has no code"))?;
+            needs.push(code.unit.clone());
+            return Ok(code.address().get());
+        }
+        base.linkage.resolve(import, base.host, &|_| None)
+    }
+
+    fn publish(&mut self, instance: Instance, lowered: &Lowered, code: Code, base: &mut Base<'_>) {
+        let key = SlotKey { instance, signature: lowered.signature.clone() };
+        let (slot, new) = base.linkage.slot_or_new(&key);
+        if new {
+            self.compiled.new_slots.push(key);
+        }
+        self.compiled.stores.push((slot.clone(), code.address()));
+        self.done.insert(instance, code.clone());
+        let meta = FunctionMeta {
+            instance,
+            version: base.version,
+            locations: lowered.locations.clone(),
+            item: lowered.hir.item,
+            frozen: None,
+        };
+        let function = LiveFunction {
+            body: lowered.hir.clone(),
+            fingerprint: lowered.fingerprint,
+            plain_fingerprint: lowered.plain_fingerprint,
+            signature: lowered.signature.clone(),
+            summary: lowered.summary.clone(),
+            direct: lowered.direct.clone(),
+            code,
+            slot,
+            meta: Arc::new(meta),
+        };
+        self.compiled.functions.push((instance, function));
+    }
+
+    fn abandon(&self, base: &mut Base<'_>) {
+        for key in &self.compiled.new_slots {
+            base.linkage.forget_slot(key);
+        }
+    }
+}
+
+/// For each source location number whether it lies in a polled loop.
+fn looping(locations: &[Location]) -> Box<[bool]> {
+    std::iter::once(false).chain(locations.iter().map(|location| location.in_loop.is_some())).collect()
+}

@@ -1,0 +1,333 @@
+//! Prepare: from a checked snapshot to everything a commit needs, without touching anything that can be seen.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::link::SlotKey;
+use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_syntax::{Diagnostic, Place};
+
+use super::compile::{Compiled, Lowered, compile, lower};
+use super::diff;
+use super::links::Links;
+use crate::code::{CodeAddress, Slot};
+use crate::host::HostTable;
+use crate::linkage::Linkage;
+use crate::live::{FunctionMeta, Live, LiveFunction};
+use crate::program::{constant, is_literal};
+use crate::report::{Clock, Edit, Outcome, Report};
+use crate::workspace::Snapshot;
+
+/// How a program is compiled; the same for all its versions.
+pub(crate) struct Mode {
+    /// With slots, polls and data stack.
+    pub hot: bool,
+}
+
+/// Everything a commit needs.
+pub(crate) struct Prepared {
+    /// The new texts and trees.
+    pub snapshot: Snapshot,
+    /// What will happen to each edit.
+    pub report: Report,
+    /// Functions with new code.
+    pub functions: Vec<(Instance, LiveFunction)>,
+    /// Functions that are gone.
+    pub removed: Vec<Instance>,
+    /// Functions whose code stays, with their new bodies and places.
+    pub refreshed: Vec<(Instance, Arc<hir::Body>, Arc<FunctionMeta>)>,
+    /// Addresses to publish.
+    pub stores: Vec<(Slot, CodeAddress)>,
+    /// New globals; those of version 1 are initialised by running their initial values.
+    pub globals: Vec<ItemPath>,
+    /// Initial values of new globals in a reload.
+    pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
+    /// The links of the new version.
+    pub links: Links,
+    /// Functions that are called through slots from now on because they have been edited.
+    pub promoted: Vec<Instance>,
+    /// Slots made for this reload; taken back if it is abandoned.
+    pub new_slots: Vec<SlotKey>,
+}
+
+impl Prepared {
+    /// Is it the body of exactly one function and nothing else, so that one store publishes it?
+    pub fn is_single_body(&self) -> bool {
+        self.stores.len() <= 1 && self.functions.len() == 1 && self.removed.is_empty() && self.globals.is_empty()
+    }
+
+    /// Does any running code change?
+    pub fn changes_code(&self) -> bool {
+        !self.functions.is_empty() || !self.removed.is_empty() || !self.globals.is_empty()
+    }
+}
+
+/// What became of a snapshot.
+pub(crate) enum Preparation {
+    /// It can be committed.
+    Ready(Box<Prepared>),
+    /// It has mistakes.
+    Rejected(Vec<Diagnostic>),
+    /// It cannot be carried over; the report says why.
+    Refused(Report),
+}
+
+/// What a preparation starts from.
+pub(crate) struct Base<'a> {
+    pub mode: &'a Mode,
+    pub live: &'a Live,
+    pub linkage: &'a mut Linkage,
+    pub host: &'a HostTable,
+    /// Links of the running version.
+    pub links: &'a Links,
+    /// Functions called through slots because they have been edited before.
+    pub promoted: &'a FxHashSet<Instance>,
+    /// The number the new version will get.
+    pub version: u64,
+    /// Is `main` being called now?
+    pub main_is_running: bool,
+    /// Has a newer save made this one pointless? Asked between functions.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+/// The bodies that are compiled: the functions, and the initial values of globals that are not made of literals.
+pub(crate) fn bodies(checked: &Checked) -> impl Iterator<Item = (Instance, &Arc<hir::Body>)> {
+    let functions = checked.functions.iter().map(|(instance, function)| (*instance, &function.body));
+    let inits = checked.globals.values().filter_map(|global| global.init.as_ref());
+    functions.chain(inits.filter(|init| !is_literal(&init.value)).map(|init| (init.instance, init)))
+}
+
+/// A body and where it is declared.
+pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir::Body>, Place)> {
+    if let Some(function) = checked.functions.get(&instance) {
+        return Some((&function.body, function.head));
+    }
+    let global =
+        checked.globals.values().find(|global| global.init.as_ref().is_some_and(|i| i.instance == instance))?;
+    Some((global.init.as_ref()?, global.place))
+}
+
+/// Compares, compiles and plans. `None` means a newer save arrived meanwhile.
+pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
+    let clock = Clock::start();
+    let mut report = Report::default();
+    report.times.parse_us = snapshot.times.parse_us;
+    report.times.check_us = snapshot.times.check_us;
+    if snapshot.has_errors() {
+        return Some(Preparation::Rejected(snapshot.checked.diagnostics.clone()));
+    }
+    let layouts = TypeLayouts::new(&snapshot.checked);
+    diff::types(base.live, &snapshot, &mut report);
+    let globals = diff::globals(base.live, &snapshot, &mut report);
+    let first = base.live.functions.is_empty();
+    let mut plan = match Plan::new(&snapshot, base, &layouts) {
+        Ok(plan) => plan,
+        Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
+    };
+    plan.report(&snapshot, base, &mut report);
+    if report.refusals().next().is_some() {
+        return Some(Preparation::Refused(report));
+    }
+    let mut global_bytes = Vec::new();
+    for path in &globals {
+        let global = &snapshot.checked.globals[path];
+        base.linkage.global_or_new(*path, layouts.layout(global.ty).size);
+        match &global.init {
+            Some(init) if !first => {
+                global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
+            }
+            _ => {}
+        }
+    }
+    let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
+        Ok(compiled) => compiled?,
+        Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
+    };
+    report.times.compile_us = clock.micros();
+    Some(Preparation::Ready(Box::new(plan.finish(snapshot, report, compiled, (globals, global_bytes), base))))
+}
+
+/// Which functions get new code.
+struct Plan {
+    changed: Vec<(Instance, Lowered)>,
+    refreshed: Vec<(Instance, Arc<hir::Body>, Lowered)>,
+    removed: Vec<Instance>,
+    links: Links,
+    promoted: Vec<Instance>,
+}
+
+impl Plan {
+    fn new(snapshot: &Snapshot, base: &Base<'_>, layouts: &TypeLayouts) -> Result<Plan, Vec<Diagnostic>> {
+        let mut lowered = Vec::new();
+        let mut diagnostics = Vec::new();
+        let mut met = 0;
+        for (instance, body) in bodies(&snapshot.checked) {
+            if let Some(live) = base.live.functions.get(&instance) {
+                met += 1;
+                if Arc::ptr_eq(&live.body, body) {
+                    continue;
+                }
+            }
+            match lower(body, snapshot, layouts, base.mode.hot, base.host) {
+                Ok(body) => lowered.push((instance, body)),
+                Err(found) => diagnostics.push(found),
+            }
+        }
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+        let mut removed = Vec::new();
+        if met < base.live.functions.len() {
+            let new: FxHashSet<Instance> = bodies(&snapshot.checked).map(|(instance, _)| instance).collect();
+            removed.extend(base.live.functions.keys().filter(|instance| !new.contains(*instance)));
+            removed.sort_unstable();
+        }
+        let mut plan = Plan {
+            changed: Vec::new(),
+            refreshed: Vec::new(),
+            removed,
+            links: base.links.clone(),
+            promoted: Vec::new(),
+        };
+        plan.choose_links(snapshot, base, &lowered);
+        for (instance, mut body) in lowered {
+            body.seal(instance, &plan.links, layouts);
+            match base.live.functions.get(&instance) {
+                Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
+                    plan.refreshed.push((instance, body.hir.clone(), body));
+                }
+                _ => plan.changed.push((instance, body)),
+            }
+        }
+        plan.add_dependents(snapshot, base, layouts).map_err(|found| vec![found])?;
+        Ok(plan)
+    }
+
+    /// Chooses links anew if a function is edited that other functions may call directly.
+    fn choose_links(&mut self, snapshot: &Snapshot, base: &Base<'_>, lowered: &[(Instance, Lowered)]) {
+        if !base.mode.hot {
+            self.links = Links::direct();
+            return;
+        }
+        let is_hot = |instance: Instance| snapshot.checked.functions.get(&instance).is_some_and(|f| f.hot);
+        let was_slotted = |instance: Instance| is_hot(instance) || base.promoted.contains(&instance);
+        let first = base.live.functions.is_empty();
+        if !first && self.removed.is_empty() && lowered.iter().all(|(instance, _)| was_slotted(*instance)) {
+            return;
+        }
+        for (instance, body) in lowered {
+            let live = base.live.functions.get(instance);
+            if live.is_some_and(|live| live.plain_fingerprint != body.plain_fingerprint) && !was_slotted(*instance) {
+                self.promoted.push(*instance);
+            }
+        }
+        let new: FxHashMap<Instance, &Lowered> = lowered.iter().map(|(instance, body)| (*instance, body)).collect();
+        let all = bodies(&snapshot.checked).filter_map(|(instance, _)| match new.get(&instance) {
+            Some(body) => Some((instance, &body.summary)),
+            None => Some((instance, &base.live.functions.get(&instance)?.summary)),
+        });
+        let promoted: FxHashSet<Instance> = self.promoted.iter().copied().collect();
+        self.links = Links::choose(all, &|instance| was_slotted(instance) || promoted.contains(&instance));
+    }
+
+    /// Functions whose text stays but whose direct calls change: they are compiled again in the same commit.
+    fn add_dependents(
+        &mut self,
+        snapshot: &Snapshot,
+        base: &Base<'_>,
+        layouts: &TypeLayouts,
+    ) -> Result<(), Diagnostic> {
+        let planned: FxHashSet<Instance> = self.changed.iter().map(|(instance, _)| *instance).collect();
+        let mut again: Vec<Instance> = base
+            .live
+            .functions
+            .iter()
+            .filter(|(instance, live)| {
+                !planned.contains(*instance)
+                    && !self.removed.contains(*instance)
+                    && live
+                        .direct
+                        .iter()
+                        .any(|callee| planned.contains(callee) || !self.links.is_direct(**instance, *callee))
+            })
+            .map(|(instance, _)| *instance)
+            .collect();
+        again.sort_unstable();
+        for instance in again {
+            self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
+            let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
+            let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+            lowered.seal(instance, &self.links, layouts);
+            self.changed.push((instance, lowered));
+        }
+        Ok(())
+    }
+
+    /// One entry per edited function.
+    fn report(&mut self, snapshot: &Snapshot, base: &Base<'_>, report: &mut Report) {
+        for (instance, lowered) in &self.changed {
+            let live = base.live.functions.get(instance);
+            let is_main = snapshot.checked.main == Some(*instance);
+            let change = match live {
+                None => "added",
+                Some(live) if live.signature != lowered.signature => "signature",
+                Some(live) if live.plain_fingerprint == lowered.plain_fingerprint => "relinked",
+                Some(_) => "changed",
+            };
+            let outcome =
+                if is_main && base.main_is_running && live.is_some() { diff::running_main() } else { Outcome::LiveNow };
+            if instance.path.name.starts_with('{') {
+                continue;
+            }
+            let at = body_of(&snapshot.checked, *instance)
+                .and_then(|(_, head)| crate::live::resolve(head, &snapshot.sources))
+                .map(|resolved| resolved.at);
+            report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
+        }
+        for instance in &self.removed {
+            let name = instance.path.name.to_string();
+            let outcome = Outcome::LiveNow;
+            report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
+        }
+        report.edits.retain(|edit| edit.change != "relinked");
+    }
+
+    fn finish(
+        self,
+        snapshot: Snapshot,
+        report: Report,
+        compiled: Compiled,
+        (globals, global_bytes): (Vec<ItemPath>, Vec<(ItemPath, Vec<u8>)>),
+        base: &mut Base<'_>,
+    ) -> Prepared {
+        let refreshed = self
+            .refreshed
+            .into_iter()
+            .filter_map(|(instance, body, lowered)| {
+                let old = &base.live.functions.get(&instance)?.meta;
+                let meta = FunctionMeta {
+                    instance,
+                    version: old.version,
+                    locations: lowered.locations,
+                    item: body.item,
+                    frozen: None,
+                };
+                Some((instance, body, Arc::new(meta)))
+            })
+            .collect();
+        Prepared {
+            snapshot,
+            report,
+            functions: compiled.functions,
+            removed: self.removed,
+            refreshed,
+            stores: compiled.stores,
+            globals,
+            global_bytes,
+            links: self.links,
+            promoted: self.promoted,
+            new_slots: compiled.new_slots,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Plays a case on a real program in a temporary folder. The only place that touches the library.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+use vaisjit::{Arguments, Engine, Error, Outcome, Program, Report, Returned, Update};
+
+use crate::case::{Case, Step};
+
+const ROOT: &str = "main.vais";
+
+/// What is seen at each step that expects something.
+pub fn play(case: &Case) -> Vec<(usize, String)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut program = None;
+    let mut seen = Vec::new();
+    for (index, step) in case.steps.iter().enumerate() {
+        match step {
+            Step::File { name, text, .. } => write(&folder, name.as_deref().unwrap_or(ROOT), text.as_deref()),
+            Step::Reload { .. } => {
+                let program = program.get_or_insert_with(|| load(folder.path(), case));
+                seen.push((index, reload(program)));
+            }
+            Step::Call { function, arguments, .. } => {
+                let program = program.get_or_insert_with(|| load(folder.path(), case));
+                seen.push((index, call(program, function, arguments)));
+            }
+        }
+        if starts_version_2(&case.steps, index) {
+            program.get_or_insert_with(|| load(folder.path(), case));
+        }
+    }
+    seen
+}
+
+/// Is the next step the first file of the second version? Then the first one is loaded before.
+fn starts_version_2(steps: &[Step], index: usize) -> bool {
+    let version = |step: Option<&Step>| match step {
+        Some(Step::File { version, .. }) => version.clone(),
+        _ => String::new(),
+    };
+    version(steps.get(index)) == "v1" && version(steps.get(index + 1)) == "v2"
+}
+
+fn write(folder: &TempDir, name: &str, text: Option<&str>) {
+    let path = folder.path().join(name);
+    match text {
+        Some(text) => fs::write(path, text).expect("written"),
+        None => fs::remove_file(path).expect("removed"),
+    }
+}
+
+fn load(folder: &Path, case: &Case) -> Program {
+    let engine = Engine::builder().build().expect("an engine");
+    engine.load_file(folder.join(ROOT)).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+}
+
+fn reload(program: &Program) -> String {
+    let before = program.version();
+    let (text, is_new) = match program.poll() {
+        Ok(Update::Reloaded { report, .. }) => (edits(&report, false), true),
+        Ok(Update::Unchanged) => ("unchanged".to_owned(), false),
+        Ok(Update::Rejected(_) | Update::Refused(_) | Update::Superseded) => ("another result".to_owned(), false),
+        Err(Error::Rejected(diagnostics)) => {
+            let codes: Vec<String> = diagnostics.list.iter().map(|found| found.code.to_string()).collect();
+            (format!("rejected {}", codes.join(" ")), false)
+        }
+        Err(Error::Refused(report)) => (edits(&report, true), false),
+        Err(error) => (format!("failed: {error}"), false),
+    };
+    assert_eq!(program.version(), before + u64::from(is_new), "`{text}` must count");
+    text
+}
+
+/// The edits of a report: `changed tick, added global lives (initialised)`.
+fn edits(report: &Report, refused: bool) -> String {
+    let all = report.edits.iter().filter(|edit| !refused || matches!(edit.outcome, Outcome::Refused { .. }));
+    let texts: Vec<String> = all
+        .map(|edit| {
+            let kind = if edit.kind == "function" { String::new() } else { format!("{} ", edit.kind) };
+            let change = if refused { "refused" } else { edit.change };
+            let outcome = match &edit.outcome {
+                Outcome::LiveNow => String::new(),
+                Outcome::AtNextCall => " (at the next call)".to_owned(),
+                Outcome::NoCode => " (no code)".to_owned(),
+                Outcome::KeptValue => " (kept)".to_owned(),
+                Outcome::Initialised => " (initialised)".to_owned(),
+                Outcome::Refused { why, help } => {
+                    assert!(!help.is_empty(), "a refusal needs a way out");
+                    format!(": {why}")
+                }
+            };
+            format!("{change} {kind}{}{outcome}", edit.name)
+        })
+        .collect();
+    texts.join(", ")
+}
+
+/// Calls with whole numbers, unless the first argument has a point; a result is tried as each kind there is.
+fn call(program: &Program, function: &str, arguments: &[String]) -> String {
+    if arguments.iter().any(|argument| argument.contains('.')) {
+        let float = |index: usize| arguments[index].parse::<f64>().expect("a number");
+        return typed::<(f64,), f64>(program, function, (float(0),))
+            .or_else(|_| typed::<(f64,), i64>(program, function, (float(0),)))
+            .unwrap_or_else(|error| error.to_string());
+    }
+    let number = |index: usize| arguments[index].parse::<i64>().expect("a number");
+    let result = match arguments.len() {
+        0 => typed::<(), i64>(program, function, ()).or_else(|_| typed::<(), f64>(program, function, ())),
+        1 => typed::<(i64,), i64>(program, function, (number(0),)),
+        _ => typed::<(i64, i64), i64>(program, function, (number(0), number(1))),
+    };
+    result.unwrap_or_else(|error| error.to_string())
+}
+
+fn typed<A: Arguments, R: Returned + std::fmt::Debug>(
+    program: &Program,
+    function: &str,
+    arguments: A,
+) -> Result<String, Error> {
+    let function = program.function::<A, R>(function)?;
+    Ok(match function.call(arguments) {
+        Ok(result) => format!("{result:?}"),
+        Err(trap) => format!("trap {:?}", trap.code),
+    })
+}

@@ -1,0 +1,21 @@
+//! Whole-product tests: the real binary, real files, saved as editors save them. What a person would see is what is
+//! looked at: the program's own output, the events, standard error and the exit status.
+
+mod bad_input;
+mod check_command;
+mod counter;
+mod delivered;
+mod examples;
+mod explain_command;
+mod harness;
+mod hot_functions;
+mod isolation;
+mod mistakes;
+mod options;
+mod output;
+mod readme;
+mod refused;
+mod saves;
+mod statuses;
+mod traps;
+mod watch_command;

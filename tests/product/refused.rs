@@ -1,0 +1,173 @@
+//! Every kind of edit that this version cannot carry: it is refused by name with a reason and a way out, the old version
+//! runs on, and the next good save works. No row of the table is ignored silently.
+
+use crate::counter::{Counter, FILE};
+use crate::harness::replaced;
+
+/// A program with something of each kind that can be edited, all of it in use.
+const KINDS: &str = r#"S Point {
+    x: i64,
+    y: i64,
+}
+
+S Unit {
+    size: i64,
+    place: Point,
+}
+
+G total: i64 = 0
+G place: Point
+G units: [Unit; 4]
+
+#[hot]
+F step(p: *Point, n: i64) -> i64 {
+    total += 1
+    p.x += 1
+    place.y += 1
+    units[1].size += 1
+    println("one {n} {total} {p.x} {place.y} {units[1].size}")
+    0
+}
+
+F main() -> i64 {
+    here := Point { x: 0, y: 0 }
+    n := 0
+    L n < 1000000 {
+        step(&here, n)
+        n += 1
+        usleep(2000)
+    }
+    0
+}
+"#;
+
+/// Saves an edit of `before`; `name` must be refused, in the list `list` of the event.
+fn refuses_in(before: &str, from: &str, to: &str, list: &str, name: &str) {
+    let mut counter = Counter::of(before, &[]);
+    // The edit comes with another one that could be carried: all of a save or nothing.
+    let edited = replaced(&replaced(before, from, to), "\"one ", "\"two ");
+    counter.project.save(FILE, &edited);
+    let event = counter.run.event("refused");
+    assert_eq!(event["version"], 1, "{event:#}");
+    let entries = event[list].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["name"] == name && entry["when"] == "refused");
+    let entry = entry.unwrap_or_else(|| panic!("`{name}` must be refused: {event:#}"));
+    for word in ["why", "help"] {
+        assert!(entry[word].as_str().is_some_and(|text| text.len() > 10), "{word} in {entry:#}");
+    }
+    counter.run.err.line("the refusal", |line| line.contains(&format!("`{name}`")));
+    counter.run.err.line("the way out", |line| line.trim_start().starts_with("help: "));
+    counter.run.err.line("the status line", |line| line.starts_with("refused v1"));
+    counter.still("one");
+    // Taking the edit back and making a good one is all it needs.
+    counter.project.save(FILE, &replaced(before, "\"one ", "\"three "));
+    assert_eq!(counter.run.event("reloaded")["version"], 2);
+    counter.sees("three");
+    counter.is_continuous();
+}
+
+fn refuses_type(from: &str, to: &str, name: &str) {
+    refuses_in(KINDS, from, to, "types", name);
+}
+
+fn refuses_global(from: &str, to: &str, name: &str) {
+    refuses_in(KINDS, from, to, "functions", name);
+}
+
+#[test]
+fn a_field_added() {
+    refuses_type("    y: i64,\n", "    y: i64,\n    z: i64,\n", "Point");
+}
+
+#[test]
+fn a_field_removed() {
+    let before = replaced(KINDS, "    y: i64,\n", "    y: i64,\n    z: i64 = 3,\n");
+    refuses_in(&before, "    z: i64 = 3,\n", "", "types", "Point");
+}
+
+#[test]
+fn a_field_retyped() {
+    let before = replaced(KINDS, "    y: i64,\n", "    y: i64,\n    z: i64 = 3,\n");
+    refuses_in(&before, "z: i64 = 3", "z: i32 = 3", "types", "Point");
+}
+
+#[test]
+fn a_field_renamed() {
+    let before = replaced(KINDS, "    y: i64,\n", "    y: i64,\n    z: i64 = 3,\n");
+    refuses_in(&before, "z: i64 = 3", "depth: i64 = 3", "types", "Point");
+}
+
+#[test]
+fn fields_reordered() {
+    refuses_type("    x: i64,\n    y: i64,\n", "    y: i64,\n    x: i64,\n", "Point");
+}
+
+#[test]
+fn a_field_of_a_nested_struct() {
+    refuses_type("    size: i64,\n", "    size: i64,\n    colour: i64,\n", "Unit");
+}
+
+#[test]
+fn a_global_retyped() {
+    let before = replaced(KINDS, "G total: i64 = 0\n", "G total: i64 = 0\nG mood: i64 = 1\n");
+    let before = replaced(&before, "    0\n}\n\nF main", "    mood += 1\n    0\n}\n\nF main");
+    refuses_in(&before, "G mood: i64 = 1", "G mood: i32 = 1", "functions", "mood");
+}
+
+#[test]
+fn an_array_global_that_grows() {
+    refuses_global("units: [Unit; 4]", "units: [Unit; 5]", "units");
+}
+
+#[test]
+fn the_loop_that_main_is_running() {
+    refuses_in(KINDS, "        n += 1\n", "        n += 2\n", "functions", "main");
+}
+
+#[test]
+fn a_line_before_the_loop_that_main_is_running() {
+    refuses_in(KINDS, "    n := 0\n", "    n := 100\n", "functions", "main");
+}
+
+#[test]
+fn the_signature_of_main_while_it_runs() {
+    refuses_in(KINDS, "F main() -> i64 {", "F main() -> i32 {", "functions", "main");
+}
+
+/// `main` builds an instance itself, so it is old code that knows the old shape.
+#[test]
+fn a_callee_whose_signature_the_running_main_uses() {
+    let before = replaced(KINDS, "step(&here, n)", "step(&here, next(n))")
+        .replace("#[hot]\nF step", "#[hot]\nF next(n: i64) -> i64 { n }\n\n#[hot]\nF step");
+    let from = "F next(n: i64) -> i64 { n }";
+    let mut counter = Counter::of(&before, &[]);
+    let edited = replaced(&before, from, "F next(n: i64, by: i64) -> i64 { n * by }");
+    counter.project.save(FILE, &replaced(&edited, "next(n))", "next(n, 1))"));
+    let event = counter.run.event_after("refused", &["pending"]);
+    assert!(event.to_string().contains("main"), "it must name `main`: {event:#}");
+    counter.still("one");
+    counter.is_continuous();
+}
+
+/// What a refusal says twice is not said again for a save of the same text, and the way back is silent.
+#[test]
+fn taking_a_refused_edit_back_is_unchanged() {
+    let mut counter = Counter::of(KINDS, &[]);
+    counter.project.save(FILE, &replaced(KINDS, "    y: i64,\n", "    y: i64,\n    z: i64,\n"));
+    counter.run.event("refused");
+    counter.project.save(FILE, KINDS);
+    assert_eq!(counter.run.event("unchanged")["version"], 1);
+    counter.still("one");
+    counter.is_continuous();
+}
+
+/// Types nothing has an instance of may still be added and removed.
+#[test]
+fn a_new_struct_is_no_reason_to_refuse() {
+    let mut counter = Counter::of(KINDS, &[]);
+    let edited = replaced(KINDS, "#[hot]\nF step", "S Extra { a: i64, b: f64 = 2.5 }\n\n#[hot]\nF step");
+    let edited = replaced(&edited, "println(\"one {n}", "e := Extra { a: 4 }\n    println(\"two {n} {e.a} {e.b}");
+    counter.project.save(FILE, &edited);
+    counter.run.event("reloaded");
+    counter.run.out.line("the new struct", |line| line.starts_with("two ") && line.contains(" 4 2.5"));
+}
