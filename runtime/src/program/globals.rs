@@ -24,7 +24,8 @@ impl ProgramInner {
         let Some(init) = &global.init else {
             return self.write_global(path, &vec![0; size]);
         };
-        if let Some(bytes) = constant(&init.value, &layouts, &mut self.linkage()) {
+        let literal = constant(&init.value, &layouts, &mut self.linkage());
+        if let Some(bytes) = literal {
             return self.write_global(path, &bytes);
         }
         let entry = self.entry(init.instance)?;
