@@ -55,6 +55,7 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
         Opt::Speed => OptLevel::Speed,
     };
     Engine::builder()
+        .needs_main(true)
         .static_mode(options.static_mode)
         .all_hot(options.all_hot)
         .opt_level(opt)

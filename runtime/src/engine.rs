@@ -83,6 +83,7 @@ pub(crate) struct Options {
     pub debounce: Duration,
     pub poll: bool,
     pub warn_all: bool,
+    pub needs_main: bool,
     pub arguments: Vec<String>,
     pub on_event: Option<EventHandler>,
 }
@@ -118,6 +119,7 @@ impl Engine {
             debounce: Duration::from_millis(30),
             poll: false,
             warn_all: false,
+            needs_main: false,
             arguments: Vec::new(),
             on_event: None,
         };
@@ -162,14 +164,14 @@ impl Engine {
             host: host.declarations(),
             library: crate::host::library(),
             all_hot: self.options.all_hot,
-            needs_main: false,
+            needs_main: self.options.needs_main,
         }
     }
 
     /// The diagnostics of a snapshot that are to be shown.
     pub(crate) fn diagnostics(&self, snapshot: &Snapshot) -> Diagnostics {
         let all = self.options.warn_all;
-        let list = snapshot.checked.diagnostics.iter().filter(|found| all || found.severity != Severity::Lint);
+        let list = snapshot.diagnostics.iter().filter(|found| all || found.severity != Severity::Lint);
         Diagnostics { list: list.cloned().collect(), sources: snapshot.sources.clone() }
     }
 }
@@ -215,6 +217,12 @@ impl EngineBuilder {
     /// Shows all warnings.
     pub fn warn_all(mut self, warn_all: bool) -> EngineBuilder {
         self.options.warn_all = warn_all;
+        self
+    }
+
+    /// Makes a program without a `main` a mistake: set by hosts that only run `main`.
+    pub fn needs_main(mut self, needs_main: bool) -> EngineBuilder {
+        self.options.needs_main = needs_main;
         self
     }
 

@@ -56,7 +56,7 @@ pub use workspace::{DiskLoader, LoadError, Loader, MemoryLoader};
 /// Every diagnostic code there is, in the order of the numbers.
 pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
     let mut all: Vec<&CodeInfo> =
-        vaisjit_syntax::codes::CODES.iter().chain(codes::CODES).collect();
+        vaisjit_syntax::codes::CODES.iter().chain(vaisjit_semantics::codes::TABLE).chain(codes::CODES).collect();
     all.sort_by_key(|info| info.code);
     all.into_iter()
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::isa;
 use vaisjit_semantics::Instance;
+use vaisjit_syntax::Severity;
 
 use crate::code::{RawTrap, World};
 use crate::driver::{Driver, Watching};
@@ -171,7 +172,9 @@ impl ProgramInner {
     }
 
     pub fn rejected(&self, snapshot: &Snapshot, list: Vec<vaisjit_syntax::Diagnostic>) -> Diagnostics {
-        Diagnostics { list: list.into(), sources: snapshot.sources.clone() }
+        let all = self.engine.options.warn_all;
+        let shown = list.into_iter().filter(|found| all || found.severity != Severity::Lint);
+        Diagnostics { list: shown.collect(), sources: snapshot.sources.clone() }
     }
 
     /// The trap as people see it.

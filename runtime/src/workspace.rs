@@ -12,10 +12,14 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
 use vaisjit_semantics::{Checked, Input};
-use vaisjit_syntax::{FileId, Module, Name, SourceFile, Sources};
+use vaisjit_syntax::ast::ItemKind;
+use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources};
 
 use crate::report::Clock;
 pub use loader::{DiskLoader, LoadError, Loader, MemoryLoader};
+
+/// The checker's codes for names that nothing declares.
+const UNKNOWN_NAMES: std::ops::RangeInclusive<u16> = 201..=208;
 
 /// A checked, immutable state of a workspace.
 #[derive(Clone)]
@@ -24,8 +28,10 @@ pub struct Snapshot {
     pub sources: Arc<Sources>,
     /// What the checker was given.
     pub(crate) input: Arc<Input>,
-    /// What it found.
+    /// What it found, as a program.
     pub checked: Arc<Checked>,
+    /// What there is to say about it, by the parser and the checker, in source order.
+    pub diagnostics: Arc<[Diagnostic]>,
     /// The files the program consists of, the root first; the standard library's are not among them.
     pub files: Arc<[PathBuf]>,
     /// Files that imports look for and that do not exist: creating one is a change of the program.
@@ -44,7 +50,7 @@ pub(crate) struct SnapshotTimes {
 impl Snapshot {
     /// Is there an error among the diagnostics?
     pub fn has_errors(&self) -> bool {
-        self.checked.has_errors()
+        self.diagnostics.iter().any(Diagnostic::is_error)
     }
 }
 
@@ -244,17 +250,41 @@ impl Workspace {
         });
         let previous = self.last.as_ref().map(|last| (&*last.input, &*last.checked));
         let checked = Arc::new(vaisjit_semantics::check(&input, previous));
+        let diagnostics = self.diagnostics(&input, &checked);
         let files = self.paths();
         let snapshot = Snapshot {
             sources: self.sources.clone(),
             input,
             checked,
+            diagnostics,
             files,
             wanted: wanted.into(),
             times: SnapshotTimes { parse_us: std::mem::take(&mut self.parse_us), check_us: clock.micros() },
         };
         self.last = Some(snapshot.clone());
         snapshot
+    }
+
+    /// What the parser and the checker have to say. Where an item could not be read at all, nobody knows which names it
+    /// would have declared, so unknown names are not reported then.
+    fn diagnostics(&self, input: &Input, checked: &Checked) -> Arc<[Diagnostic]> {
+        let own = input.modules.iter().filter(|module| !module.name.starts_with("std/"));
+        let mut found = Vec::new();
+        let mut has_gaps = false;
+        for item in own.flat_map(|module| &module.tree.items) {
+            found.extend(item.diagnostics.iter().cloned());
+            has_gaps |= matches!(item.item.kind, ItemKind::Error);
+        }
+        let syntax_is_clean = found.is_empty();
+        let known = |diagnostic: &&Diagnostic| !has_gaps || !UNKNOWN_NAMES.contains(&diagnostic.code.0);
+        found.extend(checked.diagnostics.iter().filter(known).cloned());
+        if !syntax_is_clean {
+            let at = |diagnostic: &Diagnostic| {
+                self.sources.resolve(diagnostic.primary.place).map(|(file, range)| (file, range.start))
+            };
+            found.sort_by_cached_key(at);
+        }
+        found.into()
     }
 
     fn paths(&self) -> Arc<[PathBuf]> {

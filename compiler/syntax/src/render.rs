@@ -96,7 +96,8 @@ fn human(diagnostic: &Diagnostic, sources: &Sources, cache: &mut Cache, color: b
         let primary = place == (file, range.clone());
         let color = if primary { ariadne::Color::Red } else { ariadne::Color::Blue };
         let label = Label::new(place).with_color(color).with_order(index as i32);
-        report = report.with_label(if text.is_empty() { label } else { label.with_message(text) });
+        // A label without a message is not drawn at all.
+        report = report.with_label(label.with_message(if text.is_empty() { "here" } else { &text }));
     }
     report.with_helps(diagnostic.help.iter().chain(&suggested(diagnostic, sources)));
     let mut bytes = Vec::new();

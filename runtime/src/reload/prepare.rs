@@ -115,7 +115,7 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     report.times.parse_us = snapshot.times.parse_us;
     report.times.check_us = snapshot.times.check_us;
     if snapshot.has_errors() {
-        return Some(Preparation::Rejected(snapshot.checked.diagnostics.clone()));
+        return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
     let layouts = TypeLayouts::new(&snapshot.checked);
     diff::types(base.live, &snapshot, &mut report);

@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use rustc_hash::FxHashMap;
+use vaisjit_abi::HostFlags;
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::lower::Options;
 use vaisjit_codegen::mir::dump::dump;
 use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
+use vaisjit_semantics::program::HostDeclaration;
 use vaisjit_semantics::{Checked, Input, ModuleInput};
 use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources, parse};
@@ -26,6 +29,21 @@ fn library(name: &str) -> Arc<Module> {
 static LIBRARY: LazyLock<[(&str, Arc<Module>); 2]> =
     LazyLock::new(|| [("std/math", library("math")), ("std/prelude", library("prelude"))]);
 
+/// Host functions of the runtime that programs here may call.
+static HOST: LazyLock<Arc<FxHashMap<Name, HostDeclaration>>> = LazyLock::new(|| {
+    let tree = parse("N \"host\" { F exit(status: i64) }");
+    let mut table = FxHashMap::default();
+    for item in &tree.items {
+        if let ItemKind::Extern(declared) = &item.item.kind {
+            for function in &declared.functions {
+                let declaration = HostDeclaration { function: Arc::new(function.clone()), flags: HostFlags::default() };
+                table.insert(function.name.name, declaration);
+            }
+        }
+    }
+    Arc::new(table)
+});
+
 /// Checks a program of one module; its errors as `line:column text`.
 pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
     let tree = Arc::new(parse(text));
@@ -33,7 +51,7 @@ pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
         std::iter::once(("main", tree.clone())).chain(LIBRARY.iter().cloned()).collect();
     let input = Input {
         modules: modules.iter().enumerate().map(|(index, (name, tree))| module(index, name, tree)).collect(),
-        host: Arc::default(),
+        host: HOST.clone(),
         all_hot: false,
         needs_main: true,
     };
@@ -44,10 +62,10 @@ pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
     let errors: Vec<String> = parsed
         .chain(checked.diagnostics.iter().cloned())
         .filter(Diagnostic::is_error)
-        .map(|error| {
-            let position = sources.position(error.primary.place).map(|(_, position)| position);
-            let place = position.map_or(String::new(), |position| format!("{}:{} ", position.line, position.column));
-            format!("{place}{} {}", error.code, error.message)
+        .filter_map(|error| {
+            // The library names host functions that only the runtime has; programs here do not call them.
+            let position = sources.position(error.primary.place)?.1;
+            Some(format!("{}:{} {} {}", position.line, position.column, error.code, error.message))
         })
         .collect();
     if errors.is_empty() { Ok((checked, sources)) } else { Err(errors) }

@@ -322,9 +322,12 @@ impl Checker<'_, '_> {
         {
             result = self.result_of_instance(id, *instance, name, span);
         }
-        if let Callee::C(function) = &callee
-            && matches!(function.symbol.as_str(), "exit" | "abort" | "_exit")
-        {
+        let ends = match &callee {
+            Callee::C(function) => matches!(function.symbol.as_str(), "exit" | "abort" | "_exit"),
+            Callee::Host(name) => matches!(name.as_str(), "exit" | "hot_restart"),
+            _ => false,
+        };
+        if ends {
             let call = self.make(ExprKind::Call(callee, values), result, span);
             let end = self.make(ExprKind::Trap(vaisjit_abi::TrapCode::Unreachable, None), Ty::never(), span);
             return self.make(ExprKind::Block(vec![crate::hir::Stmt::Expr(call)], Some(end)), Ty::never(), span);
