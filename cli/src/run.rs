@@ -78,11 +78,7 @@ fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode
     let result = program.run_main();
     drop(watching);
     vaisjit::flush_stdout();
-    let code = match result {
-        Ok(code) => code,
-        Err(trap) if trap.code == vaisjit::TrapCode::Interrupted => 130,
-        Err(_) => TRAPPED,
-    };
+    let code = result.unwrap_or(TRAPPED);
     status.event(&Event::Exit { status: code.into() });
     ExitCode::from(code)
 }

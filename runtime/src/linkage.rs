@@ -121,6 +121,11 @@ impl Linkage {
         words.as_ptr() as usize + string::HEADER_SIZE
     }
 
+    /// The literals of the program, all versions'.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        self.strings.keys().map(|text| &**text)
+    }
+
     /// The address of a C function, looked up once.
     pub fn c_function(&mut self, name: Name) -> Option<usize> {
         *self.c_symbols.entry(name).or_insert_with(|| c_symbol(&name))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::program::Program;
+use crate::program::{Program, ProgramInner};
 
 /// How long a program may take to come to a safepoint after Ctrl-C.
 const GRACE: Duration = Duration::from_millis(300);
@@ -23,16 +23,22 @@ const TERMINATED: i32 = 143;
 pub fn interrupt_on_signals(program: &Program) {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let program = Arc::downgrade(&program.inner);
+    let mut asked = false;
     let listener = move || {
         for signal in signals.forever() {
             let status = if signal == SIGTERM { TERMINATED } else { INTERRUPTED };
-            let Some(program) = program.upgrade() else { end(status) };
+            let Some(program) = program.upgrade() else { end(status, "") };
+            let restore = program.restore_sequence();
+            if asked {
+                end(status, &restore);
+            }
+            asked = true;
             program.control.terminated_by(status);
             program.world.interrupt();
             drop(program);
             std::thread::spawn(move || {
                 std::thread::sleep(GRACE);
-                end(status);
+                end(status, &restore);
             });
         }
     };
@@ -40,17 +46,47 @@ pub fn interrupt_on_signals(program: &Program) {
     let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
 }
 
-fn end(status: i32) -> ! {
-    restore_terminal();
+fn end(status: i32, restore: &str) -> ! {
+    write_restore(restore);
     vaisjit_std::flush_stdout();
     std::process::exit(status)
 }
 
-/// Shows the cursor and ends colours, if standard output is a terminal that a program may have changed.
-pub fn restore_terminal() {
-    if std::io::stdout().is_terminal() {
+/// Modes of a terminal that a program may switch on and that must not outlive it: the alternate screen, the mouse,
+/// bracketed paste. The cursor is the one that is switched off.
+const MODES: [&str; 9] = ["1049", "1047", "47", "1000", "1002", "1003", "1006", "1015", "2004"];
+
+impl ProgramInner {
+    /// Leaves the terminal as the program found it: only what the program's own texts can have switched is switched
+    /// back, and only if standard output is a terminal.
+    pub fn restore_terminal(&self) {
+        write_restore(&self.restore_sequence());
+    }
+
+    /// The escape sequences that undo those in the program's literals.
+    fn restore_sequence(&self) -> String {
+        let linkage = self.linkage();
+        let mut sequence = String::new();
+        let has = |text: &str| linkage.literals().any(|literal| literal.contains(text));
+        for mode in MODES {
+            if has(&format!("\u{1b}[?{mode}h")) {
+                sequence += &format!("\u{1b}[?{mode}l");
+            }
+        }
+        if has("\u{1b}[?25l") {
+            sequence += "\u{1b}[?25h";
+        }
+        if has("\u{1b}[") {
+            sequence += "\u{1b}[0m";
+        }
+        sequence
+    }
+}
+
+fn write_restore(sequence: &str) {
+    if !sequence.is_empty() && std::io::stdout().is_terminal() {
         // A terminal that is gone needs no restoring.
-        let _ = vaisjit_std::write_to_stdout("\u{1b}[0m\u{1b}[?25h");
+        let _ = vaisjit_std::write_to_stdout(sequence);
         vaisjit_std::flush_stdout();
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Entry {
 impl Program {
     /// Runs `main` and returns the exit status it asks for: its value modulo 256, 0 if it has none. `hot_restart` in
     /// the program runs the newest `main` again, with the globals kept.
+    ///
+    /// If standard output is a terminal, modes that the program's texts can have switched (alternate screen, hidden
+    /// cursor, colours) are switched back when `main` ends, however it ends.
     pub fn run_main(&self) -> Result<u8, Trap> {
         let missing = || Trap {
             code: TrapCode::HostFailure,
@@ -41,6 +44,7 @@ impl Program {
             self.inner.main_is_running.store(true, Ordering::SeqCst);
             let result = self.inner.enter(&entry, &mut []);
             self.inner.main_is_running.store(false, Ordering::SeqCst);
+            self.inner.restore_terminal();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
                 (Err(_), Some(Ending::Restart)) => self.inner.apply_waiting(),
