@@ -182,7 +182,8 @@ fn in_parallel(
         let mut made = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             let first = next.fetch_add(BATCH, Ordering::Relaxed);
-            let Some(batch) = groups.get(first..groups.len().min(first + BATCH)).filter(|batch| !batch.is_empty()) else {
+            let Some(batch) = groups.get(first..groups.len().min(first + BATCH)).filter(|batch| !batch.is_empty())
+            else {
                 break;
             };
             made.extend((first..).zip(batch.iter().map(|group| translate(&mut compiler, group))));
@@ -271,7 +272,8 @@ impl Work {
             info: function.info.clone(),
             looping: looping(&member.locations),
         });
-        let inlined: Vec<Arc<[InlinedLocation]>> = unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
+        let inlined: Vec<Arc<[InlinedLocation]>> =
+            unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
         for (index, (instance, member)) in group.iter().zip(members).enumerate() {
             let code = Code { unit: made.clone(), index };
