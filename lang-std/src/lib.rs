@@ -8,7 +8,7 @@ pub mod text;
 
 use vaisjit_abi::{HostFlags, HostFunction};
 
-pub use shim::{flush_stdout, write_to_stdout};
+pub use shim::{flush_stdout, prepare_stdout, write_to_stdout};
 
 /// The modules written in the language, by name. `std/prelude` is imported by every module.
 pub fn modules() -> &'static [(&'static str, &'static str)] {

@@ -38,6 +38,7 @@ mod watch_only;
 mod workspace;
 
 pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure, StrValue};
+pub use code::end_on_closed_pipe;
 pub use driver::Watching;
 pub use engine::{Engine, EngineBuilder, Error, OptLevel};
 pub use events::{Diagnostics, Event};

@@ -1,4 +1,4 @@
-//! Looking up C functions with the dynamic linker.
+//! The process around us: C functions by name, and what a closed pipe does.
 
 use std::ffi::CString;
 
@@ -32,4 +32,13 @@ fn in_mathematics(name: &CString) -> *mut libc::c_void {
 pub fn c_symbol(name: &str) -> Option<usize> {
     let _ = CString::new(name).ok()?;
     None
+}
+
+/// Makes writing to a closed pipe end the process quietly, as C programs end; Rust's own start-up turns that off.
+pub fn end_on_closed_pipe() {
+    #[cfg(unix)]
+    // SAFETY: the default action involves no handler of ours.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL)
+    };
 }

@@ -33,6 +33,7 @@ impl Program {
             omitted: 0,
             line: None,
         };
+        vaisjit_std::prepare_stdout();
         self.inner.control.begin();
         loop {
             let main = self.inner.live().checked.main.ok_or_else(missing)?;
