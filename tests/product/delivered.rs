@@ -195,6 +195,32 @@ F main() -> i64 {
     counter.is_continuous();
 }
 
+/// C gets an address that goes on working: the next comparison runs the new code.
+#[test]
+fn a_function_that_c_calls_back() {
+    let before = r#"X F qsort(base: *i64, count: i64, size: i64, compare: fn(*i64, *i64) -> i32)
+
+G list: [i64; 4]
+
+F order(a: *i64, b: *i64) -> i32 { (*a - *b) as i32 }
+
+F main() -> i64 {
+    n := 0
+    L n < 1000000 {
+        list = [3, 1, 4, 2]
+        qsort(&list[0], 4, 8, order)
+        println("one {n} {list[0]}")
+        n += 1
+        usleep(2000)
+    }
+    0
+}
+"#;
+    let (mut counter, _) = after(before, &replaced(before, "*a - *b", "*b - *a"));
+    counter.run.out.line("the other order", |line| line.ends_with(" 4"));
+    counter.is_continuous();
+}
+
 #[test]
 fn an_imported_file() {
     let project = Project::example("multi");
@@ -299,6 +325,19 @@ fn a_global_keeps_its_value_when_its_initial_value_is_edited() {
     let line = counter.run.out.line("a line", |_| true);
     assert!(total(&line) < 5_000_000, "{line}");
     assert!(event.to_string().contains("total"), "the report must name it: {event:#}");
+}
+
+/// Nothing is swapped, but the author must be told why nothing happens.
+#[test]
+fn an_edit_of_nothing_but_an_initial_value_is_named() {
+    let mut counter = Counter::start();
+    counter.project.save(FILE, &replaced(TEXT, "total: i64 = 0", "total: i64 = 5000000"));
+    let event = counter.run.event_after("unchanged", &["reloaded"]);
+    assert!(names(&event, "functions").contains(&"total"), "the report must name it: {event:#}");
+    counter
+        .run
+        .err
+        .line("the same for people", |line| line.contains("total") && line.contains("value in memory stays"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every example starts, does what it promises, and takes an edit while it runs.
 
-use crate::harness::{Project, Run};
+use crate::harness::{self, Project, Run};
 
 #[test]
 fn the_simple_example() {
@@ -62,7 +62,7 @@ fn the_loop_with_a_function_value() {
 fn the_particles() {
     let project = Project::example("hot_reload_advanced.vais");
     let mut run = Run::hot(&project, "hot_reload_advanced.vais");
-    run.out.line("a status line", |line| line.contains("frame 30 ") || line.contains("particles 200"));
+    run.out.line("a status line", |line| line.contains("frame 30 ") && line.contains("particles 200"));
     run.out.line("coloured particles", |line| line.contains("\u{1b}[38;5;") && line.contains('*'));
     project.edit("hot_reload_advanced.vais", "Ctrl-C ends", "edited");
     run.event("reloaded");
@@ -73,11 +73,28 @@ fn the_particles() {
     run.interrupt();
     let finished = run.finish();
     assert_eq!(finished.status, Some(130));
+    assert!(finished.out.starts_with("\u{1b}[2J\u{1b}[?25l"), "an empty screen, no cursor");
     let frames: Vec<&str> = finished.out.split("\u{1b}[H").collect();
-    assert!(finished.out.starts_with("\u{1b}[?1049h\u{1b}[?25l"), "the alternate screen, no cursor");
-    assert_eq!(frames[frames.len() - 2].lines().count(), 24, "a frame fills the screen and no more");
-    let end = format!("{}{}", frames.last().unwrap(), finished.err);
-    assert!(end.contains("\u{1b}[?25h") && end.contains("\u{1b}[?1049l"), "the terminal is restored");
+    for frame in &frames[1..frames.len() - 1] {
+        assert_eq!(frame.lines().count(), 23, "a frame leaves the last line of the terminal free: {frame:?}");
+    }
+}
+
+/// On a terminal the cursor comes back, however the program ends.
+#[test]
+fn the_particles_on_a_terminal() {
+    let project = Project::example("hot_reload_advanced.vais");
+    let (mut screen, terminal) = harness::terminal();
+    let mut run = Run::prepared(&project, |command| {
+        command.args(["run", "--quiet", "hot_reload_advanced.vais"]).stdout(terminal);
+    });
+    screen.line("a status line", |line| line.contains("frame 10 "));
+    run.interrupt();
+    assert_eq!(run.wait().code(), Some(130));
+    let text = screen.all();
+    let (hidden, shown) = (text.rfind("\u{1b}[?25l"), text.rfind("\u{1b}[?25h"));
+    assert!(hidden.is_some() && shown > hidden, "the cursor must be shown in the end");
+    assert!(text.ends_with("\u{1b}[?25h") || text.ends_with('\n'), "nothing is written after that");
 }
 
 #[test]

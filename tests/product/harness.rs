@@ -7,6 +7,7 @@ mod stream;
 
 pub use process::{Finished, Run, run_to_end};
 pub use project::{Project, replaced};
+pub use stream::terminal;
 
 use std::time::Duration;
 

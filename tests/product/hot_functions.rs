@@ -150,7 +150,7 @@ F main() -> i64 {
     hot_on_reload(news)
     n := 0
     L n < 1000000 {
-        tag()
+        hot_check()
         usleep(2000)
         n += 1
     }

@@ -68,7 +68,7 @@ fn an_empty_file_does_not_end_the_program() {
 fn a_binary_file_does_not_end_the_program() {
     let mut counter = Counter::start();
     std::fs::write(counter.project.path(FILE), [0x7f, b'E', b'L', b'F', 0, 255, 254, 0]).unwrap();
-    counter.run.event_after("rejected", &["notice"]);
+    counter.run.err.line("what is wrong", |line| line.contains(FILE) && line.contains("UTF-8"));
     counter.still("one");
     counter.retag("two");
 }

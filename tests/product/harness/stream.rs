@@ -1,6 +1,9 @@
 //! Output of a process, collected while it runs.
 
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::ptr::null_mut;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -12,6 +15,18 @@ pub struct Stream {
     /// Bytes before this one have been looked at by `line`.
     read: usize,
     name: &'static str,
+}
+
+/// A terminal of 80 columns and 24 lines: what is shown on it, and its other end for a process to write to.
+pub fn terminal() -> (Stream, OwnedFd) {
+    let (mut screen, mut process) = (-1, -1);
+    let size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the two numbers are written, the size is read, and null is allowed for the rest.
+    let status = unsafe { libc::openpty(&mut screen, &mut process, null_mut(), null_mut(), &size) };
+    assert_eq!(status, 0, "a terminal can be opened");
+    // SAFETY: both descriptors were opened above and belong to nobody else.
+    let (screen, process) = unsafe { (OwnedFd::from_raw_fd(screen), OwnedFd::from_raw_fd(process)) };
+    (Stream::new("the terminal", Some(File::from(screen))), process)
 }
 
 #[derive(Default)]
