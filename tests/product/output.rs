@@ -90,18 +90,3 @@ fn a_closed_pipe_ends_quietly() {
     let complaints = finished.err.lines().filter(|line| !line.starts_with("ready"));
     assert_eq!(complaints.count(), 0, "{finished:?}");
 }
-
-#[test]
-fn a_closed_standard_error_does_not_end_the_program() {
-    let project = Project::new(&[(FILE, TEXT)]);
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    drop(reader);
-    let mut run = Run::prepared(&project, |command| {
-        command.arg("run").arg("--events").arg(project.events_path()).arg(FILE).stderr(writer);
-    });
-    run.out.line("a step", |line| line.starts_with("one 3 "));
-    project.edit(FILE, "\"one ", "\"two ");
-    run.event("reloaded");
-    run.out.line("the new code", |line| line.starts_with("two "));
-    assert!(run.is_running());
-}
