@@ -5,9 +5,12 @@ use crate::memory::Memory;
 use crate::save::Saves;
 use crate::start::Starts;
 
+/// The first row of a plot begins here at the earliest, in microseconds.
+const LEAST: f64 = 50.0;
+
 /// One line a size, and how the times are spread.
 pub fn saves(all: &[Saves]) {
-    println!("save to live: from rename() returning to the first instruction of the new code, milliseconds");
+    println!("save to live: from rename() to the first instruction of the new code, milliseconds");
     println!(
         "{:>8} {:>9} {:>6} {:>8} {:>8}   medians of the stages, as reported:",
         "lines", "function", "edits", "p50", "p95"
@@ -27,8 +30,7 @@ pub fn saves(all: &[Saves]) {
 
 /// A histogram lying on its side, with rows that grow by a fifth each.
 fn plot(sorted: &[f64]) {
-    let Some(first) = sorted.first() else { return };
-    let mut from = first * 0.999;
+    let mut from = sorted.first().map_or(LEAST, |first| first.max(LEAST));
     let mut left = sorted;
     while !left.is_empty() {
         let to = from * 1.2;
