@@ -43,8 +43,8 @@ pub static CODES: &[CodeInfo] = &[
         title: "a function cannot be compiled",
         explanation: "The function is beyond a limit of the code generator, mostly because it is very long or its \
                       variables are very large. Split it, or keep large data in globals.",
-        wrong: "",
-        right: "",
+        wrong: "F main() -> i64 {\n    cells := [0; 200000000]\n    cells[5]\n}",
+        right: "G cells: [i64; 200000000]\nF main() -> i64 {\n    cells[5]\n}",
     },
 ];
 
@@ -70,4 +70,23 @@ pub(crate) fn unsupported(place: Place, what: &str) -> Diagnostic {
 /// A function beyond the code generator's limits.
 pub(crate) fn cannot_compile(place: Place, message: &str) -> Diagnostic {
     Diagnostic::error(CANNOT_COMPILE, place, message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CODES;
+    use crate::{Engine, Error};
+
+    #[test]
+    fn every_wrong_example_gives_its_code_and_every_right_one_is_accepted() {
+        let engine = Engine::builder().build().unwrap();
+        for info in CODES {
+            let found: Vec<_> = match engine.load_str(info.wrong) {
+                Err(Error::Rejected(found)) => found.list.iter().map(|found| found.code).collect(),
+                other => panic!("{}: {:?}", info.code, other.err()),
+            };
+            assert_eq!(found, [info.code], "{}", info.wrong);
+            assert!(engine.load_str(info.right).is_ok(), "{}: {}", info.code, info.right);
+        }
+    }
 }

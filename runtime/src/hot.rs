@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use vaisjit_abi::HostFlags;
+use vaisjit_codegen::host_calls;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
 use crate::driver::{Driver, Watching};
@@ -134,7 +135,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
     let (init, start, check, reload) = (with(program), with(program), with(program), with(program));
     let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
     let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
-    let argument = with(program);
+    let (argument, callback) = (with(program), with(program));
     vec![
         ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
         ("hot_start", (move |path: &str| start().map(|p| p.start_watching(path, false))).into_host_closure(), plain),
@@ -151,6 +152,12 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
         ),
         ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
         ("args", (move |number: i64| argument().map(|p| p.argument(number))).into_host_closure(), plain),
+        (
+            host_calls::C_CALLBACK,
+            (move |function: i64, signature: &str| callback().and_then(|p| p.callback(function, signature)))
+                .into_host_closure(),
+            plain,
+        ),
         ("hot_turn", (move || turn().map(|p| p.hot_turn())).into_host_closure(), safepoint),
         (
             "exit",
@@ -176,6 +183,14 @@ impl ProgramInner {
             *lock(&self.control.watching) = Some(Driver::start(self));
         }
         if exists { 0 } else { -1 }
+    }
+
+    /// The C function for a function value; a null one stays null, as C's own.
+    fn callback(&self, function: i64, signature: &str) -> Result<i64, String> {
+        match function {
+            0 => Ok(0),
+            _ => Ok(self.linkage().callback(&self.world, function as usize, signature)? as i64),
+        }
     }
 
     /// `args(n)`: 0 is the program's file, then come the arguments; an empty text beyond them.

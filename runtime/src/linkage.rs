@@ -13,7 +13,9 @@ use vaisjit_codegen::thunks::{self, AbiSignature, ExitKind, ExitThunk, ThunkErro
 use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
-use crate::code::{self, CodeModule, GlobalMemory, Slot, SlotTable, Trampoline, UnitFunction, c_symbol};
+use crate::code::{
+    self, CallbackTarget, CodeModule, GlobalMemory, Slot, SlotTable, Trampoline, UnitFunction, World, c_symbol,
+};
 use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
 
@@ -29,6 +31,8 @@ pub(crate) struct Linkage {
     strings: FxHashMap<Arc<str>, Box<[u64]>>,
     thunks: FxHashMap<ThunkKey, Code>,
     trampolines: FxHashMap<AbiSignature, Trampoline>,
+    /// By slot address and ABI types; C may keep the addresses, so they stay.
+    callbacks: FxHashMap<(usize, String), (Code, Arc<CallbackTarget>)>,
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
 }
@@ -46,6 +50,7 @@ impl Linkage {
             strings: FxHashMap::default(),
             thunks: FxHashMap::default(),
             trampolines: FxHashMap::default(),
+            callbacks: FxHashMap::default(),
             safepoint: None,
             c_symbols: FxHashMap::default(),
         }
@@ -201,6 +206,23 @@ impl Linkage {
         })?;
         let address = thunk.address().get();
         self.thunks.insert(key.clone(), thunk);
+        Ok(address)
+    }
+
+    /// The C function that stands for a function value, made once: it enters whatever is in the slot at that address.
+    pub fn callback(&mut self, world: &World, function: usize, signature: &str) -> Result<usize, LinkError> {
+        let key = (function, signature.to_owned());
+        if let Some((thunk, _)) = self.callbacks.get(&key) {
+            return Ok(thunk.address().get());
+        }
+        let slot = self.slots.at(function).ok_or("this is no function value")?;
+        let abi: AbiSignature = signature.parse()?;
+        let target = CallbackTarget::new(world, self.trampoline(&abi)?, slot);
+        let name = format!("callback{abi}");
+        let symbols = [("target".to_owned(), target.address())];
+        let thunk = self.emit(&name, &symbols, &|module| thunks::callback_thunk(module, &name, &abi, "target"))?;
+        let address = thunk.address().get();
+        self.callbacks.insert(key, (thunk, target));
         Ok(address)
     }
 

@@ -46,6 +46,8 @@ pub const PRINT_F64_SPEC: &str = "print_f64_spec";
 pub const STR_EQ: &str = "str_eq";
 /// Order of two texts by bytes.
 pub const STR_CMP: &str = "str_cmp";
+/// The C function that stands for a function value of these ABI types.
+pub const C_CALLBACK: &str = "c_callback";
 
 /// All of them.
 pub const HOST_CALLS: [HostCall; 15] = [

@@ -48,6 +48,12 @@ pub enum AbiType {
 }
 
 impl AbiType {
+    /// The type of this name.
+    fn named(name: &str) -> Option<AbiType> {
+        use AbiType::*;
+        [I8, U8, I16, U16, I32, U32, I64, I128, F32, F64].into_iter().find(|ty| ty.to_string() == name)
+    }
+
     /// The type as Cranelift has it.
     pub fn clif(self) -> ir::Type {
         match self {
@@ -141,6 +147,23 @@ impl fmt::Display for AbiSignature {
     }
 }
 
+/// Reads what `Display` writes.
+impl std::str::FromStr for AbiSignature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<AbiSignature, String> {
+        let wrong = || format!("`{text}` is no ABI signature");
+        let (params, result) = match text.split_once(" -> ") {
+            Some((params, result)) => (params, Some(AbiType::named(result).ok_or_else(wrong)?)),
+            None => (text, None),
+        };
+        let params = params.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(wrong)?;
+        let names = params.split(", ").filter(|name| !name.is_empty());
+        let params = names.map(|name| AbiType::named(name).ok_or_else(wrong)).collect::<Result<_, _>>()?;
+        Ok(AbiSignature { params, result })
+    }
+}
+
 /// Why a thunk could not be made.
 #[derive(Debug)]
 pub enum ThunkError {
@@ -229,6 +252,9 @@ mod tests {
     fn narrow_integers_are_extended_for_c_only() {
         let signature = AbiSignature::new([AbiType::I8, AbiType::U16, AbiType::I128], Some(AbiType::U8));
         assert_eq!(signature.to_string(), "(i8, u16, i128) -> u8");
+        assert_eq!(signature.to_string().parse(), Ok(signature.clone()));
+        assert_eq!("()".parse(), Ok(AbiSignature::default()));
+        assert!("(i64, what)".parse::<AbiSignature>().is_err());
         assert_eq!(signature.words(), 4);
         let c = signature.clif(CallConv::SystemV, false);
         assert_eq!(c.to_string(), "(i8 sext, i16 uext, i128) -> i8 uext system_v");

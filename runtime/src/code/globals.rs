@@ -15,7 +15,10 @@ unsafe impl Sync for GlobalMemory {}
 impl GlobalMemory {
     /// Room for a value of this many bytes.
     pub fn new(size: usize) -> GlobalMemory {
-        GlobalMemory { words: (0..size.div_ceil(16).max(1)).map(|_| UnsafeCell::new(0)).collect(), size }
+        // Zeroed by the system, page by page when it is used: large arrays cost nothing here.
+        let words = Box::into_raw(vec![0u128; size.div_ceil(16).max(1)].into_boxed_slice());
+        // SAFETY: the pointer comes from `into_raw`, and a cell has the layout of what is in it.
+        GlobalMemory { words: unsafe { Box::from_raw(words as *mut [UnsafeCell<u128>]) }, size }
     }
 
     /// Where it lies.

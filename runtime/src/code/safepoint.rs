@@ -199,6 +199,12 @@ impl Control {
         self.threads.retain(|other| !Arc::ptr_eq(other, record));
     }
 
+    /// When the next request gets impatient.
+    fn patience_left(&self) -> Option<Duration> {
+        let strict = self.requests.iter().filter(|request| !request.relaxed);
+        strict.map(|request| PATIENCE.saturating_sub(request.since.elapsed())).min()
+    }
+
     /// A request that all threads have stopped for.
     fn ready(&self) -> Option<usize> {
         if self.requests.is_empty() {
@@ -365,7 +371,8 @@ impl Shared {
                 pause = SHORTEST;
                 continue;
             }
-            let woken = self.pace.wait_timeout(control, pause).unwrap_or_else(PoisonError::into_inner);
+            let patience = control.patience_left().unwrap_or(LONGEST).max(SHORTEST);
+            let woken = self.pace.wait_timeout(control, pause.min(patience)).unwrap_or_else(PoisonError::into_inner);
             control = woken.0;
             pause = if woken.1.timed_out() { (pause * 2).min(LONGEST) } else { SHORTEST };
             self.relax(&mut control, PATIENCE);

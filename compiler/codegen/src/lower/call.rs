@@ -5,6 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::string::LENGTH_OFFSET;
+use crate::clif::abi_signature;
+use crate::host_calls;
 use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, Expr};
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
@@ -24,7 +26,10 @@ impl<'a> Lowerer<'a> {
             return self.builtin(*builtin, arguments, ty, dest);
         }
         let (callee, ty) = self.callee(callee, arguments, ty)?;
-        let arguments = self.arguments(arguments)?;
+        let mut arguments = self.arguments(arguments)?;
+        if let Callee::C(..) = callee {
+            arguments.iter_mut().for_each(|argument| self.callback(argument));
+        }
         self.emit_call(callee, arguments, ty, dest);
         Ok(())
     }
@@ -48,6 +53,15 @@ impl<'a> Lowerer<'a> {
             hir::Callee::Host(name) => Ok((Callee::Host(*name), ty)),
             hir::Callee::C(function) => Ok((Callee::C(function.symbol, function.fixed), ty)),
             hir::Callee::Builtin(_) => self.unsupported("an operation without a function"),
+        }
+    }
+
+    /// C wants a code address where the language passes a function value.
+    fn callback(&mut self, argument: &mut Operand) {
+        if let TyKind::Function(params, result) = *argument.ty().kind() {
+            let signature = abi_signature(&Signature::new(params.iter().copied(), result)).to_string();
+            let signature = Operand::Const(Const::Str(signature.into()));
+            *argument = self.host_value(host_calls::C_CALLBACK, [argument.clone(), signature], Ty::i64());
         }
     }
 
