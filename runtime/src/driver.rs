@@ -170,6 +170,7 @@ impl Driver {
     }
 
     fn saved(&mut self, program: &Arc<ProgramInner>, first: Signal) {
+        let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let settled_at = first.at + self.debounce;
         let mut signal = first;
         loop {

@@ -49,6 +49,8 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// Held by the reload thread from the first look at a save until everybody has been told of it.
+    pub busy: Mutex<()>,
     /// How many reload threads are at work.
     drivers: AtomicU64,
     /// The number of the next watching.
@@ -258,7 +260,7 @@ impl ProgramInner {
     fn hot_reload(self: &Arc<Self>) -> i64 {
         let result = match self.update_now() {
             Ok(Update::Reloaded { .. }) => 1,
-            Ok(Update::Unchanged | Update::Superseded) => 0,
+            Ok(Update::Unchanged(_) | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
         };
         self.call_on_reload();

@@ -46,6 +46,18 @@ pub fn interrupt_on_signals(program: &Program) {
     let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
 }
 
+/// Calls this on the first Ctrl-C or SIGTERM instead of ending the process, with the status to end with.
+pub fn on_interrupt(action: impl FnOnce(i32) + Send + 'static) {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let listener = move || {
+        if let Some(signal) = signals.forever().next() {
+            action(if signal == SIGTERM { TERMINATED } else { INTERRUPTED });
+        }
+    };
+    // Without the thread nobody would answer: the system's own handling is lost only with it.
+    let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
+}
+
 fn end(status: i32, restore: &str) -> ! {
     write_restore(restore);
     vaisjit_std::flush_stdout();

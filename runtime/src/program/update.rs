@@ -20,7 +20,7 @@ use crate::workspace::{LoadError, Snapshot};
 #[derive(Clone, Debug)]
 pub enum Update {
     /// No text has changed, or nothing that runs depends on what has.
-    Unchanged,
+    Unchanged(Arc<Report>),
     /// A new version is live.
     Reloaded {
         /// Its number.
@@ -269,7 +269,7 @@ impl ProgramInner {
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
-        if changed { Update::Reloaded { version, report } } else { Update::Unchanged }
+        if changed { Update::Reloaded { version, report } } else { Update::Unchanged(report) }
     }
 
     /// The event that tells of an update.
@@ -277,10 +277,7 @@ impl ProgramInner {
         let version = self.version();
         match update {
             Update::Superseded => {}
-            Update::Unchanged => {
-                let report = Arc::new(Report { files: files.to_vec(), ..Report::default() });
-                self.tell(&Event::Unchanged { version, report });
-            }
+            Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
             }
@@ -305,7 +302,7 @@ impl ProgramInner {
             return Err(error.into());
         }
         if files.is_empty() && self.is_current(&reloader) {
-            return Ok(Update::Unchanged);
+            return Ok(Update::Unchanged(Arc::default()));
         }
         let known = files.is_empty() && reloader.has_told();
         let update = self.update_from(&mut reloader, files.clone(), clock);
