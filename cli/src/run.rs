@@ -76,9 +76,10 @@ fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode
         return ExitCode::from(FAILURE);
     }
     let result = program.run_main();
-    drop(watching);
-    vaisjit::flush_stdout();
     let code = result.unwrap_or(TRAPPED);
     status.event(&Event::Exit { status: code.into() });
-    ExitCode::from(code)
+    vaisjit::flush_stdout();
+    // The process takes the watcher, the threads and the program's memory with it, quicker than they would end by
+    // themselves.
+    std::process::exit(code.into())
 }

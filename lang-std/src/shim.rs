@@ -3,6 +3,7 @@
 //! All output goes through C's standard output, so that `printf`, `puts` and `println` appear in program order; it is
 //! line-buffered even into a pipe.
 
+use std::cell::RefCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::io;
 use std::sync::Once;
@@ -50,9 +51,34 @@ pub fn flush_stdout() {
     unsafe { libc::fflush(standard_output()) };
 }
 
+thread_local! {
+    /// The text that is being made of values, instead of being written.
+    static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    /// The text taken last, as the image of a `str`.
+    static TAKEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Output that cannot be written is lost, as with `printf`.
 fn print(text: &str) {
-    let _ = write_to_stdout(text);
+    print_bytes(text.as_bytes());
+}
+
+fn print_bytes(bytes: &[u8]) {
+    let captured = CAPTURED.with_borrow_mut(|captured| captured.as_mut().map(|text| text.extend(bytes)).is_some());
+    if !captured {
+        // SAFETY: the bytes are valid for the call, the file is open.
+        unsafe { libc::fwrite(bytes.as_ptr().cast::<c_void>(), 1, bytes.len(), standard_output()) };
+    }
+}
+
+extern "C" fn text_begin(_: *mut CallContext) {
+    CAPTURED.set(Some(Vec::new()));
+}
+
+extern "C" fn text_take(_: *mut CallContext) -> *const c_char {
+    let bytes = CAPTURED.take().unwrap_or_default();
+    TAKEN.set(string::image(&String::from_utf8_lossy(&bytes)));
+    TAKEN.with_borrow(|image| image[string::HEADER_SIZE..].as_ptr().cast())
 }
 
 /// The bytes of a `str`.
@@ -72,13 +98,13 @@ fn lossy<'a>(value: *const c_char) -> std::borrow::Cow<'a, str> {
 }
 
 extern "C" fn print_str(_: *mut CallContext, value: *const c_char) {
-    let bytes = bytes(value);
-    // SAFETY: the bytes are valid for the call, the file is open.
-    unsafe { libc::fwrite(bytes.as_ptr().cast::<c_void>(), 1, bytes.len(), standard_output()) };
+    print_bytes(bytes(value));
 }
 
-extern "C" fn print_i64(_: *mut CallContext, value: i64) {
+/// Programs may call it too, and get a 0.
+extern "C" fn print_i64(_: *mut CallContext, value: i64) -> i64 {
     print(&value.to_string());
+    0
 }
 
 extern "C" fn print_u64(_: *mut CallContext, value: u64) {
@@ -93,8 +119,10 @@ extern "C" fn print_u128(_: *mut CallContext, value: u128) {
     print(&value.to_string());
 }
 
-extern "C" fn print_f64(_: *mut CallContext, value: f64) {
+/// Programs may call it too, and get a 0.
+extern "C" fn print_f64(_: *mut CallContext, value: f64) -> i64 {
     print(&text::float(value));
+    0
 }
 
 extern "C" fn print_ptr(_: *mut CallContext, address: i64) {
@@ -138,6 +166,48 @@ extern "C" fn str_len(_: *mut CallContext, value: *const c_char) -> i64 {
     bytes(value).len() as i64
 }
 
+extern "C" fn str_contains(_: *mut CallContext, value: *const c_char, part: *const c_char) -> u8 {
+    u8::from(text::find(bytes(value), bytes(part)).is_some())
+}
+
+extern "C" fn str_starts_with(_: *mut CallContext, value: *const c_char, part: *const c_char) -> u8 {
+    u8::from(bytes(value).starts_with(bytes(part)))
+}
+
+extern "C" fn str_ends_with(_: *mut CallContext, value: *const c_char, part: *const c_char) -> u8 {
+    u8::from(bytes(value).ends_with(bytes(part)))
+}
+
+extern "C" fn str_index_of(_: *mut CallContext, value: *const c_char, part: *const c_char) -> i64 {
+    text::find(bytes(value), bytes(part)).map_or(-1, |at| at as i64)
+}
+
+extern "C" fn str_byte_at(_: *mut CallContext, value: *const c_char, index: i64) -> i64 {
+    let index = usize::try_from(index).ok();
+    index.and_then(|index| bytes(value).get(index)).map_or(-1, |byte| i64::from(*byte))
+}
+
+extern "C" fn str_char_at(_: *mut CallContext, value: *const c_char, index: i64) -> i64 {
+    let index = usize::try_from(index).ok();
+    index.and_then(|index| lossy(value).chars().nth(index)).map_or(-1, |found| i64::from(u32::from(found)))
+}
+
+extern "C" fn str_parse_i64_ok(_: *mut CallContext, value: *const c_char) -> u8 {
+    u8::from(text::integer(&lossy(value)).is_some())
+}
+
+extern "C" fn str_parse_i64(_: *mut CallContext, value: *const c_char) -> i64 {
+    text::integer(&lossy(value)).unwrap_or(0)
+}
+
+extern "C" fn str_parse_f64_ok(_: *mut CallContext, value: *const c_char) -> u8 {
+    u8::from(text::number(&lossy(value)).is_some())
+}
+
+extern "C" fn str_parse_f64(_: *mut CallContext, value: *const c_char) -> f64 {
+    text::number(&lossy(value)).unwrap_or(0.0)
+}
+
 extern "C" fn puts_ptr(_: *mut CallContext, text: *const c_char) -> i64 {
     if text.is_null() {
         print("\n");
@@ -160,11 +230,11 @@ extern "C" fn putchar(_: *mut CallContext, character: i64) -> i64 {
 pub(crate) fn table() -> Vec<(&'static str, &'static str, usize)> {
     vec![
         ("print_str", "(text: str)", print_str as *const () as usize),
-        ("print_i64", "(value: i64)", print_i64 as *const () as usize),
+        ("print_i64", "(value: i64) -> i64", print_i64 as *const () as usize),
         ("print_u64", "(value: u64)", print_u64 as *const () as usize),
         ("print_i128", "(value: i128)", print_i128 as *const () as usize),
         ("print_u128", "(value: u128)", print_u128 as *const () as usize),
-        ("print_f64", "(value: f64)", print_f64 as *const () as usize),
+        ("print_f64", "(value: f64) -> i64", print_f64 as *const () as usize),
         ("print_ptr", "(address: i64)", print_ptr as *const () as usize),
         ("print_str_spec", "(text: str, flags: i64, sizes: i64)", print_str_spec as *const () as usize),
         ("print_i64_spec", "(value: i64, flags: i64, sizes: i64)", print_i64_spec as *const () as usize),
@@ -174,6 +244,18 @@ pub(crate) fn table() -> Vec<(&'static str, &'static str, usize)> {
         ("print_f64_spec", "(value: f64, flags: i64, sizes: i64)", print_f64_spec as *const () as usize),
         ("str_eq", "(left: str, right: str) -> bool", str_eq as *const () as usize),
         ("str_cmp", "(left: str, right: str) -> i64", str_cmp as *const () as usize),
+        ("text_begin", "()", text_begin as *const () as usize),
+        ("text_take", "() -> str", text_take as *const () as usize),
+        ("str_contains", "(text: str, part: str) -> bool", str_contains as *const () as usize),
+        ("str_starts_with", "(text: str, part: str) -> bool", str_starts_with as *const () as usize),
+        ("str_ends_with", "(text: str, part: str) -> bool", str_ends_with as *const () as usize),
+        ("str_index_of", "(text: str, part: str) -> i64", str_index_of as *const () as usize),
+        ("str_byte_at", "(text: str, index: i64) -> i64", str_byte_at as *const () as usize),
+        ("str_char_at", "(text: str, index: i64) -> i64", str_char_at as *const () as usize),
+        ("str_parse_i64_ok", "(text: str) -> bool", str_parse_i64_ok as *const () as usize),
+        ("str_parse_i64", "(text: str) -> i64", str_parse_i64 as *const () as usize),
+        ("str_parse_f64_ok", "(text: str) -> bool", str_parse_f64_ok as *const () as usize),
+        ("str_parse_f64", "(text: str) -> f64", str_parse_f64 as *const () as usize),
         ("str_len", "(text: str) -> i64", str_len as *const () as usize),
         ("puts_ptr", "(text: *i8) -> i64", puts_ptr as *const () as usize),
         ("putchar", "(character: i64) -> i64", putchar as *const () as usize),

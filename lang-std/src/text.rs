@@ -4,6 +4,24 @@ use std::fmt::Write as _;
 
 use vaisjit_abi::format::Format;
 
+/// Where a text first contains a part.
+pub fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() {
+        return Some(0);
+    }
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// The integer a text is, white space around it apart.
+pub fn integer(text: &str) -> Option<i64> {
+    text.trim().parse().ok()
+}
+
+/// The number a text is, white space around it apart.
+pub fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
+}
+
 /// A float without a format: six decimals; `inf`, `-inf` and `nan` as C prints them.
 pub fn float(value: f64) -> String {
     if value.is_nan() { "nan".to_owned() } else { format!("{value:.6}") }

@@ -9,12 +9,11 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use vaisjit_semantics::Checked;
-
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Reloader, Update, Waited};
+use crate::program::{Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, Signal};
+use crate::workspace::{DiskTexts, LoadError};
 
 /// How long a commit may wait for a safepoint before it is reported as pending.
 const PENDING_AFTER: Duration = Duration::from_millis(250);
@@ -28,6 +27,7 @@ const MOST_CANCELS: u32 = 2;
 /// A program being watched; dropping it ends the watching.
 pub struct Watching {
     program: Weak<ProgramInner>,
+    number: u64,
     messages: Sender<Message>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,7 +42,7 @@ impl Watching {
     pub fn events(&self) -> impl Iterator<Item = Event> + use<> {
         let (sender, receiver) = channel();
         if let Some(program) = self.program.upgrade() {
-            program.control.subscribe(sender);
+            program.control.subscribe(self.number, sender);
         }
         receiver.into_iter()
     }
@@ -58,7 +58,7 @@ impl Drop for Watching {
             let _ = thread.join();
         }
         if let Some(program) = self.program.upgrade() {
-            program.control.unsubscribe();
+            program.control.unsubscribe(self.number);
             program.control.count_driver(false);
         }
     }
@@ -72,11 +72,13 @@ pub(crate) struct Driver {
     debounce: Duration,
     /// How many saves in a row have cancelled a compilation.
     cancels: u32,
-    /// The last snapshot that was turned down and told of.
-    told: Option<Arc<Checked>>,
     /// Is a missing root file known and reported?
     root_is_gone: bool,
     stopping: bool,
+    /// A signal that came while a reload was under way and still has to be looked after.
+    waiting: Option<Signal>,
+    /// One that brought no newer text of a file that is known.
+    later: Option<Signal>,
 }
 
 /// What the thread found out about a save.
@@ -102,9 +104,10 @@ impl Driver {
             watcher: FileWatcher::new(signal, program.engine.options.poll),
             debounce: program.engine.options.debounce,
             cancels: 0,
-            told: None,
             root_is_gone: false,
             stopping: false,
+            waiting: None,
+            later: None,
         };
         program.control.count_driver(true);
         driver.follow(program);
@@ -113,7 +116,8 @@ impl Driver {
         // Whatever was saved between loading and watching is found by looking once.
         let _ = sender.send(Message::Saved(Signal { at: Instant::now(), folders: false }));
         let thread = std::thread::Builder::new().name("vaisjit reload".to_owned()).spawn(move || driver.run());
-        Watching { program: Arc::downgrade(program), messages: sender, thread: thread.ok() }
+        let number = program.control.new_watching();
+        Watching { program: Arc::downgrade(program), number, messages: sender, thread: thread.ok() }
     }
 
     fn run(mut self) {
@@ -128,6 +132,9 @@ impl Driver {
         loop {
             if self.stopping {
                 return None;
+            }
+            if let Some(signal) = self.waiting.take().or_else(|| self.later.take()) {
+                return Some(signal);
             }
             let message = match self.watcher.poll_interval() {
                 None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -144,15 +151,21 @@ impl Driver {
         }
     }
 
-    /// A signal that is there already.
-    fn newer(&mut self) -> Option<Signal> {
-        match self.messages.try_recv() {
-            Ok(Message::Saved(signal)) => Some(signal),
-            Ok(Message::Stop) => {
-                self.stopping = true;
-                None
+    /// Takes in what has arrived; true if something has to be looked after.
+    fn hear(&mut self) -> bool {
+        while let Ok(message) = self.messages.try_recv() {
+            self.take(message);
+        }
+        self.stopping || self.waiting.is_some()
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Saved(signal) => {
+                let folders = signal.folders | self.waiting.as_ref().is_some_and(|waiting| waiting.folders);
+                self.waiting = Some(Signal { folders, ..signal });
             }
-            Err(_) => None,
+            Message::Stop => self.stopping = true,
         }
     }
 
@@ -160,13 +173,16 @@ impl Driver {
         let settled_at = first.at + self.debounce;
         let mut signal = first;
         loop {
-            while let Some(newer) = self.newer() {
-                signal.folders |= newer.folders;
+            self.hear();
+            signal.folders |= self.waiting.take().is_some_and(|newer| newer.folders);
+            if self.stopping {
+                return;
             }
             if signal.folders {
                 self.watcher.renew();
             }
-            match self.look(program, signal) {
+            self.later = None;
+            match self.look_safely(program, signal) {
                 Seen::Settled => break,
                 Seen::Superseded => self.cancels += 1,
                 Seen::Unsettled(update, files) => {
@@ -194,19 +210,10 @@ impl Driver {
         if left.is_zero() {
             return false;
         }
-        match self.messages.recv_timeout(left) {
-            Ok(Message::Saved(signal)) => {
-                if signal.folders {
-                    self.watcher.renew();
-                }
-                true
-            }
-            Ok(Message::Stop) => {
-                self.stopping = true;
-                true
-            }
-            Err(_) => false,
-        }
+        let message = self.messages.recv_timeout(left);
+        let heard = message.is_ok();
+        message.into_iter().for_each(|message| self.take(message));
+        heard
     }
 
     /// Have the texts on disk changed since they were read last?
@@ -214,12 +221,24 @@ impl Driver {
         program.reloader().workspace.differs_from_disk()
     }
 
+    /// A bug of ours in this save must not be the end of all reloading.
+    fn look_safely(&mut self, program: &Arc<ProgramInner>, signal: Signal) -> Seen {
+        let look = std::panic::AssertUnwindSafe(|| self.look(program, signal));
+        std::panic::catch_unwind(look).unwrap_or_else(|_| {
+            let version = program.version();
+            program
+                .tell(&Event::Notice(format!("this save cannot be compiled, a bug of vaisjit's; v{version} runs on")));
+            Seen::Settled
+        })
+    }
+
     /// Reads, prepares and commits.
     fn look(&mut self, program: &Arc<ProgramInner>, signal: Signal) -> Seen {
         let clock = Clock::since(signal.at);
         let mut reloader = program.reloader();
         let (files, failed) = reloader.workspace.refresh();
-        let nothing_new = files.is_empty() && (program.is_current(&reloader) || self.has_told(&reloader));
+        let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
+        let nothing_new = files.is_empty() && known;
         if nothing_new && failed.is_empty() {
             self.root_is_gone = false;
             return Seen::Settled;
@@ -227,18 +246,19 @@ impl Driver {
         if let Some(error) = failed.first()
             && files.is_empty()
         {
-            return self.unreadable(program, &mut reloader, error);
+            drop(reloader);
+            return self.unreadable(program, error);
         }
         let started = Instant::now();
         let allowed = self.cancels < MOST_CANCELS;
         let staged = {
-            let messages = &self.messages;
-            let disturbed = std::cell::Cell::new(false);
+            let texts = reloader.workspace.disk_texts();
+            let driver = std::cell::RefCell::new(&mut *self);
             let cancelled = || {
-                if allowed && started.elapsed() > UNDISTURBED && matches!(messages.try_recv(), Ok(Message::Saved(_))) {
-                    disturbed.set(true);
-                }
-                disturbed.get()
+                let mut driver = driver.borrow_mut();
+                started.elapsed() > UNDISTURBED
+                    && driver.hear()
+                    && (driver.stopping || allowed && driver.waits_for_newer(&texts))
             };
             program.stage(&mut reloader, files.clone(), clock, &cancelled)
         };
@@ -248,7 +268,8 @@ impl Driver {
                 return Seen::Settled;
             }
             Ok(staged) => {
-                let mut wait = |pending: &Pending| self.wait(program, pending);
+                let texts = reloader.workspace.disk_texts();
+                let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
                 program.land(&mut reloader, staged, &mut wait)
             }
             Err(update) => update,
@@ -264,14 +285,8 @@ impl Driver {
         }
     }
 
-    fn unreadable(
-        &mut self,
-        program: &Arc<ProgramInner>,
-        reloader: &mut Reloader,
-        error: &crate::workspace::LoadError,
-    ) -> Seen {
-        let _ = reloader;
-        let gone = matches!(error, crate::workspace::LoadError::Missing(_));
+    fn unreadable(&mut self, program: &Arc<ProgramInner>, error: &LoadError) -> Seen {
+        let gone = matches!(error, LoadError::Missing(_));
         if !std::mem::replace(&mut self.root_is_gone, true) || !gone {
             program.tell(&Event::Notice(format!("{error}; v{} runs on", program.version())));
         }
@@ -279,7 +294,7 @@ impl Driver {
     }
 
     /// Waits for a commit; a newer save takes it back.
-    fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending) -> Waited {
+    fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending, texts: &DiskTexts) -> Waited {
         let started = Instant::now();
         let mut told = false;
         loop {
@@ -292,7 +307,7 @@ impl Driver {
                 let report = Arc::new(pending.report());
                 program.tell(&Event::Pending { version: program.version(), report, waits_for });
             }
-            if (self.newer().is_some() || self.stopping) && pending.cancel() {
+            if self.hear() && (self.stopping || self.waits_for_newer(texts)) && pending.cancel() {
                 return Waited::Cancelled;
             }
         }
@@ -300,17 +315,19 @@ impl Driver {
 
     /// Tells of an update; the snapshot of one that was turned down is remembered, so that it is told of once.
     fn tell(&mut self, program: &Arc<ProgramInner>, update: &Update, files: &[PathBuf]) {
-        let turned_down = matches!(update, Update::Rejected(_) | Update::Refused(_));
-        self.told = match program.reloader().workspace.last() {
-            Some(last) if turned_down => Some(last.checked.clone()),
-            _ => None,
-        };
+        program.reloader().tells(update);
         program.announce(update, files);
     }
 
-    fn has_told(&self, reloader: &Reloader) -> bool {
-        let last = reloader.workspace.last();
-        last.zip(self.told.as_ref()).is_some_and(|(last, told)| Arc::ptr_eq(&last.checked, told))
+    /// Is there a newer save, and not only a signal of the one that is being looked after?
+    fn waits_for_newer(&mut self, texts: &DiskTexts) -> bool {
+        let Some(signal) = &self.waiting else { return false };
+        if signal.folders || texts.have_changed() {
+            return true;
+        }
+        // Perhaps a file that an import looks for: that is seen by the next look.
+        self.later = self.waiting.take();
+        false
     }
 
     /// Watches the files the program now consists of.

@@ -21,7 +21,8 @@ pub(crate) type Texts = Vec<(PathBuf, Arc<str>)>;
 impl History {
     /// Keeps the texts of a version that has become live.
     pub fn remember(&mut self, version: u64, snapshot: &Snapshot) {
-        let texts = snapshot.sources.iter().map(|(_, file)| (file.path.clone(), file.text.clone())).collect();
+        let own = snapshot.sources.iter().filter(|(_, file)| snapshot.files.contains(&file.path));
+        let texts = own.map(|(_, file)| (file.path.clone(), file.text.clone())).collect();
         self.versions.retain(|(known, _)| *known != version);
         self.versions.push_back((version, texts));
         if self.versions.len() > KEPT_VERSIONS {

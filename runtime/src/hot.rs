@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use vaisjit_abi::HostFlags;
 use vaisjit_codegen::host_calls;
+use vaisjit_semantics::Checked;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
 use crate::driver::{Driver, Watching};
 use crate::events::Event;
 use crate::program::{Pending, ProgramInner, Staged, Update};
+use crate::report::Clock;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -37,7 +39,8 @@ pub(crate) struct Control {
     reloads: AtomicU64,
     /// Failed saves that `hot_check` has not told of.
     failures: AtomicU64,
-    subscribers: Mutex<Vec<Sender<Event>>>,
+    /// Who listens, with the number of the watching that ends it.
+    subscribers: Mutex<Vec<(u64, Sender<Event>)>>,
     ending: Mutex<Option<Ending>>,
     /// The function to call after each reload.
     on_reload: Mutex<Option<FunctionValue>>,
@@ -48,6 +51,8 @@ pub(crate) struct Control {
     turn_started: Mutex<Option<Instant>>,
     /// How many reload threads are at work.
     drivers: AtomicU64,
+    /// The number of the next watching.
+    next_watching: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,22 +81,27 @@ impl Control {
 
     /// Passes an event on to subscribers; those that are gone are forgotten.
     pub fn tell(&self, event: &Event) {
-        lock(&self.subscribers).retain(|subscriber| subscriber.send(event.clone()).is_ok());
+        lock(&self.subscribers).retain(|(_, subscriber)| subscriber.send(event.clone()).is_ok());
     }
 
-    /// Sends all further events there.
-    pub fn subscribe(&self, subscriber: Sender<Event>) {
-        lock(&self.subscribers).push(subscriber);
+    /// Sends all further events there, until that watching ends.
+    pub fn subscribe(&self, watching: u64, subscriber: Sender<Event>) {
+        lock(&self.subscribers).push((watching, subscriber));
     }
 
-    /// Ends all subscriptions.
-    pub fn unsubscribe(&self) {
-        lock(&self.subscribers).clear();
+    /// Ends the subscriptions of a watching.
+    pub fn unsubscribe(&self, watching: u64) {
+        lock(&self.subscribers).retain(|(number, _)| *number != watching);
     }
 
     /// Does the program choose the moment?
     pub fn is_manual(&self) -> bool {
         self.manual.load(Ordering::SeqCst)
+    }
+
+    /// A number for a watching.
+    pub fn new_watching(&self) -> u64 {
+        self.next_watching.fetch_add(1, Ordering::SeqCst)
     }
 
     /// A reload thread starts (`+1`) or ends.
@@ -113,9 +123,24 @@ impl Control {
         self.drivers.load(Ordering::SeqCst) > 0
     }
 
-    /// Keeps a version until the program asks for it; a newer one replaces it.
+    /// Keeps a version until the program asks for it, or until a newer one is prepared.
     pub fn stage(&self, staged: Staged) {
         *lock(&self.staged) = Some(staged);
+    }
+
+    /// Takes the version that waits; only by who has the right to reload.
+    pub fn take_staged(&self) -> Option<Staged> {
+        lock(&self.staged).take()
+    }
+
+    /// The program of the version that waits.
+    pub fn staged_program(&self) -> Option<Arc<Checked>> {
+        lock(&self.staged).as_ref().map(Staged::checked)
+    }
+
+    /// Does a version wait for the program to ask for it?
+    pub fn has_staged(&self) -> bool {
+        lock(&self.staged).is_some()
     }
 }
 
@@ -172,8 +197,11 @@ impl ProgramInner {
     /// `hot_init` and `hot_start`: 0, or -1 when there is no such file (the running one is watched all the same).
     fn start_watching(self: &Arc<Self>, path: &str, manual: bool) -> i64 {
         self.control.manual.store(manual, Ordering::SeqCst);
+        if !manual {
+            self.apply_waiting();
+        }
         let folder = self.root.parent().unwrap_or(Path::new(""));
-        let exists = self.reloader().workspace.exists(&folder.join(path));
+        let exists = self.reloads_here().is_ok() && self.reloader().workspace.exists(&folder.join(path));
         if !exists {
             let text =
                 format!("there is no file `{path}` beside `{}`, which is watched all the same", self.root.display());
@@ -212,29 +240,39 @@ impl ProgramInner {
 
     /// Makes the version live that waits for the program to ask, if there is one.
     pub fn apply_waiting(self: &Arc<Self>) {
-        let Some(staged) = lock(&self.control.staged).take() else { return };
-        let files = staged.report().files.clone();
+        if !self.control.has_staged() || self.reloads_here().is_err() {
+            return;
+        }
         let mut reloader = self.reloader();
-        let update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
+        let Some(staged) = self.control.take_staged() else { return };
+        let files = staged.report().files.clone();
+        let mut update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
+        if matches!(update, Update::Superseded) {
+            update = self.update_from(&mut reloader, files.clone(), Clock::start());
+        }
+        reloader.tells(&update);
         drop(reloader);
         self.announce(&update, &files);
     }
 
     fn hot_reload(self: &Arc<Self>) -> i64 {
-        lock(&self.control.staged).take();
         let result = match self.update_now() {
-            Update::Reloaded { .. } => 1,
-            Update::Unchanged | Update::Superseded => 0,
-            Update::Rejected(_) | Update::Refused(_) => -1,
+            Ok(Update::Reloaded { .. }) => 1,
+            Ok(Update::Unchanged | Update::Superseded) => 0,
+            Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
         };
         self.call_on_reload();
         result
     }
 
-    fn hot_cleanup(&self) -> i64 {
+    fn hot_cleanup(self: &Arc<Self>) -> i64 {
         self.control.manual.store(false, Ordering::SeqCst);
         *lock(&self.control.on_reload) = None;
-        lock(&self.control.watching).take();
+        // Taken out first: the reload thread that ends may itself look here.
+        let watching = lock(&self.control.watching).take();
+        drop(watching);
+        // Nobody is going to ask for what waits any more.
+        self.apply_waiting();
         0
     }
 

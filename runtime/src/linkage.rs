@@ -112,6 +112,11 @@ impl Linkage {
         (memory, new)
     }
 
+    /// Takes back the memory of a global that no code has been published for.
+    pub fn forget_global(&mut self, path: ItemPath) {
+        self.globals.remove(&path);
+    }
+
     /// The address of the first byte of a literal.
     pub fn string(&mut self, text: &Arc<str>) -> usize {
         let words = self.strings.entry(text.clone()).or_insert_with(|| {

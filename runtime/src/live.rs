@@ -12,8 +12,10 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
 use vaisjit_syntax::{Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
+use crate::reload::diff::Shapes;
 use crate::reload::links::Summary;
 use crate::report;
+use crate::workspace::Snapshot;
 
 /// A function of the running version.
 #[derive(Clone)]
@@ -176,6 +178,10 @@ pub(crate) struct Live {
     pub retired: Vec<(usize, Weak<CodeUnit>)>,
     /// Functions that a save removed: values may still hold their slots.
     pub orphans: Vec<LiveFunction>,
+    /// The shape of every type that code of this program has ever used: values of it may be anywhere.
+    pub shapes: Shapes,
+    /// The snapshot it was made from.
+    pub snapshot: Option<Snapshot>,
     /// The program it was made from.
     pub checked: Arc<Checked>,
     /// Its texts.

@@ -5,13 +5,14 @@ mod handles;
 mod run;
 mod update;
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::isa;
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::{Checked, Instance};
 use vaisjit_syntax::Severity;
 
 use crate::code::{RawTrap, World};
@@ -48,10 +49,13 @@ pub(crate) struct ProgramInner {
     pub mode: Mode,
     /// The number of the running version.
     pub version: AtomicU64,
-    pub main_is_running: AtomicBool,
+    /// How many calls of `main` are going on.
+    pub mains_running: AtomicUsize,
     pub live: Mutex<Live>,
     /// Whoever reloads holds this from the first look at the texts until the commit.
     pub reloader: Mutex<Reloader>,
+    /// The thread that does, 0 for none.
+    pub reloads_on: AtomicUsize,
     /// What code is linked against; taken after `reloader` and `live`, and only for short whiles.
     pub linkage: Mutex<Linkage>,
     /// The state behind `std/hot`.
@@ -66,6 +70,54 @@ pub(crate) struct Reloader {
     /// Functions that are called through slots because they have been edited.
     pub promoted: FxHashSet<Instance>,
     pub history: History,
+    /// The last snapshot that was turned down and told of, so that it is told of once.
+    pub told: Option<Arc<Checked>>,
+}
+
+impl Reloader {
+    /// Has the newest text been turned down, and everybody been told?
+    pub fn has_told(&self) -> bool {
+        let last = self.workspace.last();
+        last.zip(self.told.as_ref()).is_some_and(|(last, told)| Arc::ptr_eq(&last.checked, told))
+    }
+
+    /// Remembers what is being told of.
+    pub fn tells(&mut self, update: &Update) {
+        let turned_down = matches!(update, Update::Rejected(_) | Update::Refused(_));
+        self.told = self.workspace.last().filter(|_| turned_down).map(|last| last.checked.clone());
+    }
+}
+
+/// The right to reload.
+pub(crate) struct Reloading<'a> {
+    guard: MutexGuard<'a, Reloader>,
+    owner: &'a AtomicUsize,
+}
+
+impl Deref for Reloading<'_> {
+    type Target = Reloader;
+
+    fn deref(&self) -> &Reloader {
+        &self.guard
+    }
+}
+
+impl DerefMut for Reloading<'_> {
+    fn deref_mut(&mut self) -> &mut Reloader {
+        &mut self.guard
+    }
+}
+
+impl Drop for Reloading<'_> {
+    fn drop(&mut self) {
+        self.owner.store(0, Ordering::SeqCst);
+    }
+}
+
+/// A number of the current thread that no other living one has.
+fn this_thread() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
 }
 
 impl Program {
@@ -86,6 +138,7 @@ impl Program {
                 links: Links::default(),
                 promoted: FxHashSet::default(),
                 history: History::default(),
+                told: None,
             };
             ProgramInner {
                 engine: engine.clone(),
@@ -93,9 +146,10 @@ impl Program {
                 host,
                 mode: Mode { hot: !options.static_mode },
                 version: AtomicU64::new(0),
-                main_is_running: AtomicBool::new(false),
+                mains_running: AtomicUsize::new(0),
                 live: Mutex::default(),
                 reloader: Mutex::new(reloader),
+                reloads_on: AtomicUsize::new(0),
                 linkage: Mutex::new(Linkage::new(isa)),
                 control: Control::default(),
                 root: path.to_path_buf(),
@@ -120,8 +174,7 @@ impl Program {
 
     /// Warnings about the running version.
     pub fn diagnostics(&self) -> Diagnostics {
-        let reloader = self.inner.reloader();
-        match reloader.workspace.last() {
+        match &self.inner.live().snapshot {
             Some(snapshot) => self.inner.engine.diagnostics(snapshot),
             None => Diagnostics { list: Arc::default(), sources: Arc::default() },
         }
@@ -150,16 +203,26 @@ impl ProgramInner {
     }
 
     pub fn files(&self) -> Arc<[PathBuf]> {
-        let reloader = self.reloader();
-        reloader.workspace.last().map(|snapshot| snapshot.files.clone()).unwrap_or_default()
+        self.live().snapshot.as_ref().map(|snapshot| snapshot.files.clone()).unwrap_or_default()
     }
 
     pub fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn reloader(&self) -> MutexGuard<'_, Reloader> {
-        self.reloader.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Not to be called by who has it already: see [`ProgramInner::reloads_here`].
+    pub fn reloader(&self) -> Reloading<'_> {
+        let guard = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reloads_on.store(this_thread(), Ordering::SeqCst);
+        Reloading { guard, owner: &self.reloads_on }
+    }
+
+    /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?
+    pub fn reloads_here(&self) -> Result<(), Error> {
+        match self.reloads_on.load(Ordering::SeqCst) == this_thread() {
+            true => Err(Error::Other("a reload is going on, and this is called from inside it".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// Tells everybody who listens.
@@ -167,7 +230,8 @@ impl ProgramInner {
         self.control.note(event);
         self.control.tell(event);
         if let Some(handler) = &self.engine.options.on_event {
-            handler(event);
+            // A panic has been printed; neither the program nor its reloads depend on who listens.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler(event)));
         }
     }
 

@@ -19,6 +19,11 @@ impl Clock {
         Clock(start)
     }
 
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.0
+    }
+
     /// Microseconds since the start.
     pub fn micros(&self) -> u64 {
         self.0.elapsed().as_micros() as u64

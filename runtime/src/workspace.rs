@@ -78,7 +78,17 @@ pub struct Workspace {
     library: FxHashMap<Name, LoadedFile>,
     sources: Arc<Sources>,
     last: Option<Snapshot>,
+    /// Texts of files that are no part of the program now, to be used instead of the disk's should they become one.
+    kept: FxHashMap<PathBuf, Arc<str>>,
     parse_us: u64,
+}
+
+/// What a workspace held at some moment.
+pub struct Checkpoint {
+    files: FxHashMap<Name, LoadedFile>,
+    kept: FxHashMap<PathBuf, Arc<str>>,
+    sources: Arc<Sources>,
+    last: Option<Snapshot>,
 }
 
 /// One file of the program.
@@ -89,7 +99,22 @@ struct LoadedFile {
     text: Arc<str>,
     /// The text last read from disk; `text` differs from it after a patch or a rollback.
     disk: Arc<str>,
+    /// Has a rollback brought it back? Then there need not be such a file.
+    from_memory: bool,
     tree: Arc<Module>,
+}
+
+/// The texts on disk as they were read last.
+pub struct DiskTexts {
+    loader: Arc<dyn Loader>,
+    texts: Vec<(PathBuf, Arc<str>)>,
+}
+
+impl DiskTexts {
+    /// Is any of them another now?
+    pub fn have_changed(&self) -> bool {
+        self.texts.iter().any(|(path, text)| self.loader.read(path).is_ok_and(|now| *now != **text))
+    }
 }
 
 impl Workspace {
@@ -103,8 +128,45 @@ impl Workspace {
             library: FxHashMap::default(),
             sources: Arc::default(),
             last: None,
+            kept: FxHashMap::default(),
             parse_us: 0,
         }
+    }
+
+    /// What it holds now.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            files: self.files.clone(),
+            kept: self.kept.clone(),
+            sources: self.sources.clone(),
+            last: self.last.clone(),
+        }
+    }
+
+    /// Makes it hold that again.
+    pub fn restore(&mut self, checkpoint: Checkpoint) {
+        let Checkpoint { files, kept, sources, last } = checkpoint;
+        (self.files, self.kept, self.sources, self.last) = (files, kept, sources, last);
+    }
+
+    /// Makes these texts the whole program, until a file changes on disk. Returns the files that hold another text now.
+    pub fn set_texts(&mut self, texts: &[(PathBuf, Arc<str>)]) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        for (path, text) in texts {
+            if !self.files.values().any(|file| file.path == *path) {
+                self.kept.insert(path.clone(), text.clone());
+                changed.push(path.clone());
+            } else if self.set_text(path, text) {
+                changed.push(path.clone());
+            }
+        }
+        changed
+    }
+
+    /// The texts on disk as they were read last.
+    pub fn disk_texts(&self) -> DiskTexts {
+        let texts = self.files.values().map(|file| (file.path.clone(), file.disk.clone())).collect();
+        DiskTexts { loader: self.options.loader.clone(), texts }
     }
 
     /// Reads the root file.
@@ -124,8 +186,7 @@ impl Workspace {
 
     /// Does a file on disk hold another text than it did when it was read last?
     pub fn differs_from_disk(&self) -> bool {
-        let differs = |file: &LoadedFile| self.options.loader.read(&file.path).is_ok_and(|text| *text != *file.disk);
-        self.files.values().any(differs)
+        self.disk_texts().have_changed()
     }
 
     /// The bytes that a function of the root file takes, its attributes included.
@@ -178,6 +239,7 @@ impl Workspace {
         match self.files.iter().find(|(_, file)| file.path == path) {
             Some((name, file)) if &*file.disk != text => {
                 let name = *name;
+                self.kept.clear();
                 self.put(name, path.to_path_buf(), text.into());
                 true
             }
@@ -199,13 +261,13 @@ impl Workspace {
             match self.options.loader.read(&path) {
                 Ok(text) if self.take_disk(&path, &text) => changed.push(path),
                 Ok(_) => {}
+                Err(_) if self.files.values().any(|file| file.path == path && file.from_memory) => {}
                 Err(error) => failed.push(error),
             }
         }
         changed.sort();
-        if self.last.as_ref().is_some_and(|last| last.wanted.iter().any(|path| self.options.loader.exists(path))) {
-            changed.extend(self.last.as_ref().into_iter().flat_map(|last| last.wanted.iter().cloned()));
-        }
+        let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
+        changed.extend(wanted.filter(|path| self.options.loader.exists(path)).cloned());
         (changed, failed)
     }
 
@@ -217,7 +279,7 @@ impl Workspace {
             Some(old) => vaisjit_syntax::reparse(&text, &old.tree, &old.text),
             None => vaisjit_syntax::parse(&text),
         });
-        let file = LoadedFile { id, path, disk: text.clone(), text, tree };
+        let file = LoadedFile { id, path, disk: text.clone(), text, from_memory: false, tree };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.files.insert(name, file);
         self.parse_us += clock.micros();
@@ -324,10 +386,16 @@ impl Workspace {
         for (name, relative) in &candidates {
             let path = folder.join(relative);
             if self.files.contains_key(name) {
-                if self.options.loader.exists(&path) {
+                if self.options.loader.exists(&path) || self.is_from_memory(name) {
                     return Ok(*name);
                 }
                 continue;
+            }
+            if let Some(text) = self.kept.remove(&path) {
+                let disk = self.options.loader.read(&path).map_or_else(|_| text.clone(), Arc::from);
+                self.put(*name, path, text);
+                self.files.entry(*name).and_modify(|file| (file.disk, file.from_memory) = (disk, true));
+                return Ok(*name);
             }
             match self.options.loader.read(&path) {
                 Ok(text) => {
@@ -340,6 +408,10 @@ impl Workspace {
         }
         wanted.extend(candidates.iter().map(|(_, relative)| folder.join(relative)));
         Err(format!("there is no file `{}`", folder.join(&candidates[0].1).display()))
+    }
+
+    fn is_from_memory(&self, name: &Name) -> bool {
+        self.files.get(name).is_some_and(|file| file.from_memory)
     }
 
     fn find_in_library(&mut self, path: &[Name]) -> Option<Name> {
@@ -362,7 +434,7 @@ impl Workspace {
         let next = FileId(self.ids.len() as u32);
         let id = *self.ids.entry(path.clone()).or_insert(next);
         let tree = Arc::new(vaisjit_syntax::parse(text));
-        let file = LoadedFile { id, path, text: text.clone(), disk: text.clone(), tree };
+        let file = LoadedFile { id, path, text: text.clone(), disk: text.clone(), from_memory: false, tree };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.library.insert(name, file);
         true

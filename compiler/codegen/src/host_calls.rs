@@ -49,8 +49,33 @@ pub const STR_CMP: &str = "str_cmp";
 /// The C function that stands for a function value of these ABI types.
 pub const C_CALLBACK: &str = "c_callback";
 
+/// From now on the printing functions collect the text instead of writing it.
+pub const TEXT_BEGIN: &str = "text_begin";
+/// Ends collecting; the text stays valid until the next one is taken.
+pub const TEXT_TAKE: &str = "text_take";
+/// Does a text contain another?
+pub const STR_CONTAINS: &str = "str_contains";
+/// Does a text start with another?
+pub const STR_STARTS_WITH: &str = "str_starts_with";
+/// Does a text end with another?
+pub const STR_ENDS_WITH: &str = "str_ends_with";
+/// Where a text first contains another.
+pub const STR_INDEX_OF: &str = "str_index_of";
+/// A byte of a text.
+pub const STR_BYTE_AT: &str = "str_byte_at";
+/// A character of a text.
+pub const STR_CHAR_AT: &str = "str_char_at";
+/// Is a text an integer?
+pub const STR_PARSE_I64_OK: &str = "str_parse_i64_ok";
+/// The integer a text is.
+pub const STR_PARSE_I64: &str = "str_parse_i64";
+/// Is a text a number?
+pub const STR_PARSE_F64_OK: &str = "str_parse_f64_ok";
+/// The number a text is.
+pub const STR_PARSE_F64: &str = "str_parse_f64";
+
 /// All of them.
-pub const HOST_CALLS: [HostCall; 15] = [
+pub const HOST_CALLS: [HostCall; 27] = [
     call(PRINT_STR, "(text: str)", "writes the text to standard output"),
     call(PRINT_I64, "(value: i64)", "writes the decimal number"),
     call(PRINT_U64, "(value: u64)", "writes the decimal number"),
@@ -66,6 +91,18 @@ pub const HOST_CALLS: [HostCall; 15] = [
     call(PRINT_F64_SPEC, "(value: f64, flags: i64, sizes: i64)", "like print_f64, formatted"),
     call(STR_EQ, "(left: str, right: str) -> bool", "1 if the bytes are equal; null is the empty text"),
     call(STR_CMP, "(left: str, right: str) -> i64", "-1, 0 or 1: order by bytes; null is the empty text"),
+    call(TEXT_BEGIN, "()", "what this thread prints is collected from now on"),
+    call(TEXT_TAKE, "() -> str", "ends collecting; the text is valid until this thread takes the next"),
+    call(STR_CONTAINS, "(text: str, part: str) -> bool", "1 if the part occurs in the text"),
+    call(STR_STARTS_WITH, "(text: str, part: str) -> bool", "1 if the text starts with the part"),
+    call(STR_ENDS_WITH, "(text: str, part: str) -> bool", "1 if the text ends with the part"),
+    call(STR_INDEX_OF, "(text: str, part: str) -> i64", "the byte at which the part first occurs, or -1"),
+    call(STR_BYTE_AT, "(text: str, index: i64) -> i64", "the byte, or -1 out of bounds"),
+    call(STR_CHAR_AT, "(text: str, index: i64) -> i64", "the code point of the character, or -1 out of bounds"),
+    call(STR_PARSE_I64_OK, "(text: str) -> bool", "1 if the text, white space around it apart, is an i64"),
+    call(STR_PARSE_I64, "(text: str) -> i64", "the number, or 0"),
+    call(STR_PARSE_F64_OK, "(text: str) -> bool", "1 if the text, white space around it apart, is a number"),
+    call(STR_PARSE_F64, "(text: str) -> f64", "the number, or 0"),
 ];
 
 const fn call(name: &'static str, signature: &'static str, does: &'static str) -> HostCall {

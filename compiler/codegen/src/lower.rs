@@ -232,6 +232,9 @@ fn constant_text(expr: &hir::Expr) -> Option<Arc<str>> {
             });
             Some(texts.collect::<Option<String>>()?.into())
         }
+        hir::ExprKind::Binary(hir::BinaryOp::Add, left, right) if expr.ty == Ty::str() => {
+            Some(format!("{}{}", constant_text(left)?, constant_text(right)?).into())
+        }
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::index::{DefId, DefKind};
 use crate::infer::{substitute, walk};
 use crate::interface::Interface;
 use crate::lower::TypeScope;
-use crate::program::{Checked, EnumDef, FieldDef, Function, Input, StructDef, VariantDef};
+use crate::program::{Checked, EnumDef, FieldDef, Function, Input, Signature, StructDef, VariantDef};
 use crate::state::{BodyEntry, State};
 use crate::types::{Instance, Ty, TyKind, TyList};
 use crate::world::World;
@@ -68,7 +68,9 @@ pub(crate) fn patched(
                     && b.requests.is_empty()
                     && a.types == b.types
                     && a.globals.is_empty()
-                    && b.globals.is_empty();
+                    && b.globals.is_empty()
+                    && a.closures.is_empty()
+                    && b.closures.is_empty();
                 if !same {
                     return None;
                 }
@@ -102,6 +104,17 @@ fn function_of(entry: &BodyEntry) -> Option<Function> {
         inline: entry.inline,
         head: entry.head,
     })
+}
+
+/// A closure as the function it is compiled to.
+fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (Instance, Function) {
+    let local = |id: &crate::hir::LocalId| &body.locals[*id];
+    let signature = Signature {
+        names: body.params.iter().map(|id| local(id).name).collect(),
+        params: body.params.iter().map(|id| local(id).ty).collect(),
+        result: body.result,
+    };
+    (body.instance, Function { signature: Arc::new(signature), body: body.clone(), hot, inline: false, head })
 }
 
 /// The generic instances that initial values of globals call.
@@ -220,7 +233,10 @@ impl Whole<'_, '_> {
                 if let Some(made) = global_of(world, id) {
                     found.extend(made.diagnostics);
                     self.types.extend(made.types);
+                    let place = made.global.place;
                     self.checked.globals.insert(path, made.global);
+                    let closures = made.closures.iter().map(|body| closure_function(body, place, false));
+                    self.checked.functions.extend(closures);
                 }
             }
             DefKind::Impl => crate::conform::check(world, id, found),
@@ -242,6 +258,8 @@ impl Whole<'_, '_> {
         }
         if let Some(function) = function_of(entry) {
             self.checked.functions.insert(instance, function);
+            let closures = entry.closures.iter().map(|body| closure_function(body, entry.head, entry.hot));
+            self.checked.functions.extend(closures);
         }
     }
 

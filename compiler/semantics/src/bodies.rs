@@ -104,6 +104,7 @@ fn check_body(
     });
     let (hot, inline) = attributes(world, id);
     BodyEntry {
+        closures: if body.is_some() { checker.closure_bodies } else { Vec::new() },
         body,
         signature: Arc::new(Signature { names, params: parts, result }),
         head: world.head(id),
@@ -327,6 +328,8 @@ pub(crate) struct Initial {
     pub diagnostics: Vec<Diagnostic>,
     pub requests: Vec<(Instance, Place)>,
     pub types: Vec<Ty>,
+    /// The bodies of the closures made in it.
+    pub closures: Vec<Arc<hir::Body>>,
 }
 
 /// Checks the initial value of a global.
@@ -361,6 +364,7 @@ pub(crate) fn initial_value(
             diagnostics: checker.diagnostics,
             requests: checker.requests,
             types: Vec::new(),
+            closures: Vec::new(),
         };
     };
     let (value, types) = checker.finish_expr(value);
@@ -380,6 +384,7 @@ pub(crate) fn initial_value(
         diagnostics: checker.diagnostics,
         requests: checker.requests,
         types,
+        closures: if errors { Vec::new() } else { checker.closure_bodies },
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod block;
 mod builtin;
+mod builtin_method;
 mod call;
 mod closure;
 mod coerce;
@@ -17,6 +18,7 @@ mod name;
 mod operator;
 mod pattern;
 mod place;
+mod slice;
 mod printf;
 mod text;
 
@@ -129,6 +131,8 @@ pub(crate) struct Checker<'w, 'a> {
     /// Type arguments that do not.
     pub unmet: Vec<Ty>,
     pub closures: u32,
+    /// The closures' bodies, once everything in them is resolved.
+    pub closure_bodies: Vec<std::sync::Arc<hir::Body>>,
     /// Set while something from another item is checked in place: all spans are this one.
     pub at: Option<Span>,
     /// A part did not parse: unknown names may have been declared there.
@@ -155,6 +159,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             bounds: Vec::new(),
             unmet: Vec::new(),
             closures: 0,
+            closure_bodies: Vec::new(),
             at: None,
             recovering: false,
             probe: None,

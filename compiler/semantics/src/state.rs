@@ -30,6 +30,8 @@ pub(crate) struct State {
 pub(crate) struct BodyEntry {
     /// Absent when there were errors.
     pub body: Option<Arc<hir::Body>>,
+    /// The bodies of the closures made in it.
+    pub closures: Vec<Arc<hir::Body>>,
     pub signature: Arc<Signature>,
     pub head: Place,
     pub hot: bool,

@@ -48,7 +48,8 @@ impl ProgramInner {
 
     /// Sets a global of the root module back to its initial value.
     pub fn reset_global(&self, name: &str) -> Result<(), String> {
-        let snapshot = self.reloader().workspace.last().cloned().ok_or("nothing is loaded")?;
+        // The running version's, not the last text's: that may have been turned down.
+        let snapshot = self.live().snapshot.clone().ok_or("nothing is loaded")?;
         let found = snapshot.checked.globals.keys().find(|path| path.name == name).copied();
         let path = found.ok_or_else(|| format!("there is no global `{name}`"))?;
         self.initialise(path, &snapshot).map_err(|error| error.to_string())

@@ -41,13 +41,13 @@ impl Program {
         loop {
             let main = self.inner.live().checked.main.ok_or_else(missing)?;
             let entry = self.inner.entry(main).map_err(|_| missing())?;
-            self.inner.main_is_running.store(true, Ordering::SeqCst);
+            self.inner.count_main(true);
             let result = self.inner.enter(&entry, &mut []);
-            self.inner.main_is_running.store(false, Ordering::SeqCst);
+            self.inner.count_main(false);
             self.inner.restore_terminal();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
-                (Err(_), Some(Ending::Restart)) => self.inner.apply_waiting(),
+                (Err(_), Some(Ending::Restart)) => self.inner.take_newest(),
                 (_, Some(Ending::Exit(status))) => return Ok(status),
                 (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
                 (Err(trap), None) => {
@@ -72,6 +72,21 @@ fn exit_status(value: u128, ty: Ty) -> u8 {
 }
 
 impl ProgramInner {
+    /// Counts calls of `main`. Under the lock of commits: one that replaces `main` either comes before the call, which
+    /// then runs the new code, or sees that `main` is running.
+    fn count_main(&self, starts: bool) {
+        let _live = self.live();
+        let _ = match starts {
+            true => self.mains_running.fetch_add(1, Ordering::SeqCst),
+            false => self.mains_running.fetch_sub(1, Ordering::SeqCst),
+        };
+    }
+
+    /// Is `main` being called?
+    pub fn main_is_running(&self) -> bool {
+        self.mains_running.load(Ordering::SeqCst) > 0
+    }
+
     /// A function of the program, to be called from the host.
     pub fn entry(&self, instance: Instance) -> Result<Entry, Error> {
         let (slot, signature) = {

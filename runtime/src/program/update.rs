@@ -1,9 +1,11 @@
 //! New versions: from the texts on disk (or a patch, or the history) to a committed reload.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use vaisjit_semantics::Checked;
 
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Ticket};
@@ -12,7 +14,7 @@ use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::report::{Clock, Report};
-use crate::workspace::Snapshot;
+use crate::workspace::{LoadError, Snapshot};
 
 /// What became of an attempt to reload.
 #[derive(Clone, Debug)]
@@ -39,6 +41,11 @@ impl Update {
     pub fn is_reloaded(&self) -> bool {
         matches!(self, Update::Reloaded { .. })
     }
+
+    /// Does the old version run on because of what is wrong with the new one?
+    pub(crate) fn is_turned_down(&self) -> bool {
+        matches!(self, Update::Rejected(_) | Update::Refused(_))
+    }
 }
 
 /// A commit that waits for the program.
@@ -57,6 +64,11 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
+    /// The program it makes.
+    pub fn checked(&self) -> Arc<Checked> {
+        self.prepared.snapshot.checked.clone()
+    }
+
     /// What it will change.
     pub fn report(&self) -> &Report {
         &self.prepared.report
@@ -101,6 +113,10 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
+        // What waits for the program to ask for it counts on slots that this preparation may want, too.
+        if let Some(staged) = self.control.take_staged() {
+            self.abandon(&staged.prepared);
+        }
         let live = self.live();
         let mut base = Base {
             mode: &self.mode,
@@ -110,7 +126,7 @@ impl ProgramInner {
             links: &reloader.links,
             promoted: &reloader.promoted,
             version: self.version() + 1,
-            main_is_running: self.main_is_running.load(Ordering::SeqCst),
+            main_is_running: self.main_is_running(),
             cancelled,
         };
         prepare(snapshot, &mut base)
@@ -128,23 +144,28 @@ impl ProgramInner {
         if !changes_code || prepared.is_single_body() {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            self.apply(&mut prepared);
+            if !self.apply(&mut prepared) {
+                self.abandon(&prepared);
+                return None;
+            }
             return Some(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
+        let applied = Arc::new(AtomicBool::new(false));
+        let done = applied.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |_| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                program.apply(prepared);
+                done.store(program.apply(prepared), Ordering::SeqCst);
             }
         });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
-            Waited::Done => {
+            Waited::Done if applied.load(Ordering::SeqCst) => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
                 Some(self.finish(reloader, prepared, &pending.clock, true))
             }
-            Waited::Cancelled => {
+            Waited::Done | Waited::Cancelled => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
                 self.abandon(&prepared);
                 None
@@ -152,24 +173,31 @@ impl ProgramInner {
         }
     }
 
-    /// The stores of a commit.
-    fn apply(&self, prepared: &mut Prepared) {
+    /// The stores of a commit. False, and nothing done, if `main` was started after it was prepared and would go on with
+    /// code that this commit replaces.
+    fn apply(&self, prepared: &mut Prepared) -> bool {
+        let mut live = self.live();
+        if prepared.edits_main && self.main_is_running() {
+            return false;
+        }
         for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
             }
         }
         let changes_code = prepared.changes_code();
-        let retired = self.live().apply(prepared);
+        let retired = live.apply(prepared);
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
+        drop(live);
         if !retired.is_empty() {
             retired.into_iter().for_each(|unit| self.world.retire(unit));
             self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
                 stopped.sweep();
             });
         }
+        true
     }
 
     fn finish(
@@ -195,6 +223,7 @@ impl ProgramInner {
     fn abandon(&self, prepared: &Prepared) {
         let mut linkage = self.linkage();
         prepared.new_slots.iter().for_each(|key| linkage.forget_slot(key));
+        prepared.new_globals.iter().for_each(|path| linkage.forget_global(*path));
     }
 
     /// Prepares what the workspace holds now.
@@ -263,25 +292,65 @@ impl ProgramInner {
     }
 
     /// Reads the files again and applies what changed, here and now.
-    pub fn update_now(self: &Arc<Self>) -> Update {
+    pub fn update_now(self: &Arc<Self>) -> Result<Update, Error> {
         let clock = Clock::start();
+        self.reloads_here()?;
         let mut reloader = self.reloader();
-        let (files, _) = reloader.workspace.refresh();
-        if files.is_empty() && self.is_current(&reloader) {
-            return Update::Unchanged;
+        let (files, failed) = reloader.workspace.refresh();
+        // A file that is missing is perhaps being replaced.
+        let failed = failed.into_iter().find(|error| !matches!(error, LoadError::Missing(_)));
+        if files.is_empty()
+            && let Some(error) = failed
+        {
+            return Err(error.into());
         }
+        if files.is_empty() && self.is_current(&reloader) {
+            return Ok(Update::Unchanged);
+        }
+        let known = files.is_empty() && reloader.has_told();
         let update = self.update_from(&mut reloader, files.clone(), clock);
+        reloader.tells(&update);
         drop(reloader);
-        self.announce(&update, &files);
-        update
+        if !(known && update.is_turned_down()) {
+            self.announce(&update, &files);
+        }
+        Ok(update)
+    }
+
+    /// Before `main` starts again: what was refused because it was running, and what waits for the program, can be had
+    /// now.
+    pub fn take_newest(self: &Arc<Self>) {
+        if !self.mode.hot {
+            return;
+        }
+        self.apply_waiting();
+        let is_current = self.is_current(&self.reloader());
+        if self.control.is_watched() || !is_current {
+            // Whoever watches is told of failures.
+            let _ = self.update_now();
+        }
     }
 
     /// Applies what the workspace holds, here and now.
     pub fn update_from(self: &Arc<Self>, reloader: &mut Reloader, files: Vec<PathBuf>, clock: Clock) -> Update {
-        match self.stage(reloader, files, clock, &|| false) {
-            Ok(staged) => self.land(reloader, staged, &mut Pending::wait_for_ever),
-            Err(update) => update,
+        let mut update = Update::Superseded;
+        // Once more if `main` was started in between.
+        for _ in 0..2 {
+            update = match self.stage(reloader, files.clone(), Clock::since(clock.started()), &|| false) {
+                Ok(staged) => self.land(reloader, staged, &mut Pending::wait_for_ever),
+                Err(update) => update,
+            };
+            if !matches!(update, Update::Superseded) {
+                break;
+            }
         }
+        update
+    }
+
+    /// Is the last snapshot one that waits for the program to ask for it?
+    pub fn waits_for_program(&self, reloader: &Reloader) -> bool {
+        let last = reloader.workspace.last();
+        last.is_some_and(|last| self.control.staged_program().is_some_and(|staged| Arc::ptr_eq(&staged, &last.checked)))
     }
 
     /// Is the last snapshot the running version?
@@ -333,18 +402,18 @@ impl ProgramInner {
     /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
     pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
         let clock = Clock::start();
+        self.reloads_here()?;
         let mut reloader = self.reloader();
         let Some(texts) = reloader.history.texts(to).cloned() else {
             let kept: Vec<String> = reloader.history.versions().map(|version| version.to_string()).collect();
             return Err(Error::Other(format!("version {to} is not kept any more; there are {}", kept.join(", "))));
         };
-        let mut files = Vec::new();
-        for (path, text) in &texts {
-            if reloader.workspace.set_text(path, text) {
-                files.push(path.clone());
-            }
-        }
+        let before = reloader.workspace.checkpoint();
+        let files = reloader.workspace.set_texts(&texts);
         let update = self.update_from(&mut reloader, files.clone(), clock);
+        if update.is_turned_down() {
+            reloader.workspace.restore(before);
+        }
         drop(reloader);
         self.announce(&update, &files);
         Ok(update)
@@ -353,17 +422,19 @@ impl ProgramInner {
     /// Replaces the text of one function of the root file, from memory.
     fn patch(self: &Arc<Self>, name: &str, text: &str) -> Result<Update, Error> {
         let clock = Clock::start();
+        self.reloads_here()?;
         let mut reloader = self.reloader();
         let root = reloader.workspace.root().to_path_buf();
         let whole = reloader.workspace.text(&root).unwrap_or_default();
         let range = reloader.workspace.function_range(name);
         let range = range.ok_or_else(|| Error::Other(format!("there is no function `{name}` to replace")))?;
         let patched = format!("{}{text}{}", &whole[..range.start], &whole[range.end..]);
+        let before = reloader.workspace.checkpoint();
         reloader.workspace.set_text(&root, &patched);
         let update = self.update_from(&mut reloader, vec![root.clone()], clock);
-        if !update.is_reloaded() && !matches!(update, Update::Unchanged) {
+        if update.is_turned_down() {
             // The next save starts from the file, not from a patch that was turned down.
-            reloader.workspace.set_text(&root, &whole);
+            reloader.workspace.restore(before);
         }
         drop(reloader);
         self.announce(&update, &[root]);
@@ -396,6 +467,6 @@ impl Program {
     /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not
     /// running, or from a host function.
     pub fn poll(&self) -> Result<Update, Error> {
-        to_result(self.inner.update_now())
+        to_result(self.inner.update_now()?)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::prepare::Prepared;
-use crate::code::CodeUnit;
+use crate::code::{CodeUnit, Slot};
 use crate::live::{Code, FunctionMeta, Live, LiveFunction};
 
 impl Live {
@@ -16,16 +16,18 @@ impl Live {
         let mut retired = Vec::new();
         for (instance, function) in prepared.functions.drain(..) {
             self.set_meta(&function.code, function.meta.clone());
+            self.shapes.add_function(&function.body, &function.signature, &prepared.snapshot.checked);
+            self.retire_orphans(&function.slot, &mut retired);
             let signature = function.signature.clone();
             match self.functions.insert(instance, function) {
                 Some(old) if old.signature == signature => self.retire(&old.code, &old.meta, &mut retired),
-                Some(old) => self.orphan(old),
+                Some(old) => self.orphan(old, &mut retired),
                 None => {}
             }
         }
         for instance in prepared.removed.drain(..) {
             if let Some(old) = self.functions.remove(&instance) {
-                self.orphan(old);
+                self.orphan(old, &mut retired);
             }
         }
         for (instance, body, meta) in prepared.refreshed.drain(..) {
@@ -37,24 +39,39 @@ impl Live {
             }
         }
         for (path, global) in &prepared.snapshot.checked.globals {
+            self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
+        self.snapshot = Some(prepared.snapshot.clone());
         self.checked = prepared.snapshot.checked.clone();
         self.sources = prepared.snapshot.sources.clone();
         retired
     }
 
     /// Keeps a function that nothing calls by name any more: a function value may still hold its slot.
-    fn orphan(&mut self, function: LiveFunction) {
+    fn orphan(&mut self, function: LiveFunction, retired: &mut Vec<Arc<CodeUnit>>) {
         self.freeze(&function.code, &function.meta);
-        self.orphans.retain(|other| other.slot != function.slot);
+        self.retire_orphans(&function.slot, retired);
         self.orphans.push(function);
+    }
+
+    /// Retires what a slot called that calls other code now. It may be running still, so it is not just dropped.
+    fn retire_orphans(&mut self, slot: &Slot, retired: &mut Vec<Arc<CodeUnit>>) {
+        let (gone, kept) = std::mem::take(&mut self.orphans).into_iter().partition(|orphan| orphan.slot == *slot);
+        self.orphans = kept;
+        let gone: Vec<LiveFunction> = gone;
+        gone.iter().for_each(|orphan| self.hand_over(&orphan.code, retired));
     }
 
     fn retire(&mut self, code: &Code, meta: &Arc<FunctionMeta>, retired: &mut Vec<Arc<CodeUnit>>) {
         self.freeze(code, meta);
-        if !retired.iter().any(|unit| Arc::ptr_eq(unit, &code.unit)) {
-            self.retired.push((Live::unit_key(&code.unit), Arc::downgrade(&code.unit)));
+        self.hand_over(code, retired);
+    }
+
+    fn hand_over(&mut self, code: &Code, retired: &mut Vec<Arc<CodeUnit>>) {
+        let key = Live::unit_key(&code.unit);
+        if !self.retired.iter().any(|(known, _)| *known == key) {
+            self.retired.push((key, Arc::downgrade(&code.unit)));
             retired.push(code.unit.clone());
         }
     }

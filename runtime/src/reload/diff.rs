@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::mir::Signature;
+use vaisjit_semantics::hir::Body;
 use vaisjit_semantics::program::{EnumDef, FieldDef, Global, StructDef, place_of};
 use vaisjit_semantics::types::TyList;
 use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
@@ -29,27 +31,24 @@ fn refused(why: impl Into<String>, help: impl Into<String>) -> Outcome {
 
 /// Compares the structs and enums of the running program with the new ones.
 pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
-    let mut used = None;
     for (ty, new) in &snapshot.checked.structs {
-        let Some(old) = live.checked.structs.get(ty).filter(|old| !Arc::ptr_eq(old, new) && old != &new) else {
-            continue;
-        };
+        let shape = live.shapes.structs.get(ty);
+        let before = shape.or_else(|| live.checked.structs.get(ty));
+        let Some(old) = before.filter(|old| !Arc::ptr_eq(old, new) && old.fields != new.fields) else { continue };
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
-        let used = used.get_or_insert_with(|| used_types(&live.checked));
-        report.edits.push(edit("struct", *ty, used, struct_change(old, new), at));
+        report.edits.push(edit("struct", *ty, shape.is_some(), struct_change(old, new), at));
     }
     for (ty, new) in &snapshot.checked.enums {
-        let Some(old) = live.checked.enums.get(ty).filter(|old| !Arc::ptr_eq(old, new) && old != &new) else {
-            continue;
-        };
+        let shape = live.shapes.enums.get(ty);
+        let before = shape.or_else(|| live.checked.enums.get(ty));
+        let Some(old) = before.filter(|old| !Arc::ptr_eq(old, new) && old.variants != new.variants) else { continue };
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
-        let used = used.get_or_insert_with(|| used_types(&live.checked));
-        report.edits.push(edit("enum", *ty, used, enum_change(old, new), at));
+        report.edits.push(edit("enum", *ty, shape.is_some(), enum_change(old, new), at));
     }
 }
 
-fn edit(kind: &'static str, ty: Ty, used: &FxHashSet<Ty>, change: String, at: Option<Location>) -> Edit {
-    let outcome = if used.contains(&ty) {
+fn edit(kind: &'static str, ty: Ty, used: bool, change: String, at: Option<Location>) -> Edit {
+    let outcome = if used {
         refused(
             format!("{change}, and the running program has values of the old shape, which this version cannot convert"),
             RESTART,
@@ -60,21 +59,34 @@ fn edit(kind: &'static str, ty: Ty, used: &FxHashSet<Ty>, change: String, at: Op
     Edit { kind, name: ty.to_string(), change: "changed", outcome, at }
 }
 
-/// The types that values of the running program can have: those of its globals and of its functions' variables, with
-/// all that lies inside them.
-fn used_types(checked: &Checked) -> FxHashSet<Ty> {
-    let mut used = FxHashSet::default();
-    let mut queue: Vec<Ty> = checked.globals.values().map(|global| global.ty).collect();
-    for function in checked.functions.values() {
-        queue.extend(function.body.locals.iter().map(|(_, local)| local.ty));
-        queue.push(function.signature.result);
+/// The types that values of a program can have or have had: those of its globals and of its functions' variables, with
+/// all that lies inside them, as they were when code used them first. They only ever grow, for nobody knows when the last
+/// value is gone: a parked global, the frame of a function that has been replaced and C may hold one.
+#[derive(Default)]
+pub(crate) struct Shapes {
+    seen: FxHashSet<Ty>,
+    structs: FxHashMap<Ty, Arc<StructDef>>,
+    enums: FxHashMap<Ty, Arc<EnumDef>>,
+}
+
+impl Shapes {
+    /// Adds the types of a function's variables.
+    pub fn add_function(&mut self, body: &Body, signature: &Signature, checked: &Checked) {
+        body.locals.iter().for_each(|(_, local)| self.add(local.ty, checked));
+        self.add(signature.result, checked);
     }
-    while let Some(ty) = queue.pop() {
-        if used.insert(ty) {
-            inside(ty, checked, &mut queue);
+
+    /// Adds a type and all that lies inside it.
+    pub fn add(&mut self, ty: Ty, checked: &Checked) {
+        let mut queue = vec![ty];
+        while let Some(ty) = queue.pop() {
+            if self.seen.insert(ty) {
+                self.structs.extend(checked.structs.get(&ty).map(|def| (ty, def.clone())));
+                self.enums.extend(checked.enums.get(&ty).map(|def| (ty, def.clone())));
+                inside(ty, checked, &mut queue);
+            }
         }
     }
-    used
 }
 
 /// The types that a value of a type contains or points at.

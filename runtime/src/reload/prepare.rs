@@ -49,6 +49,10 @@ pub(crate) struct Prepared {
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
     pub new_slots: Vec<SlotKey>,
+    /// Globals whose memory was made for this reload; taken back likewise.
+    pub new_globals: Vec<ItemPath>,
+    /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
+    pub edits_main: bool,
 }
 
 impl Prepared {
@@ -130,9 +134,12 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
         return Some(Preparation::Refused(report));
     }
     let mut global_bytes = Vec::new();
+    let mut new_globals = Vec::new();
     for path in &globals {
         let global = &snapshot.checked.globals[path];
-        base.linkage.global_or_new(*path, layouts.layout(global.ty).size);
+        if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
+            new_globals.push(*path);
+        }
         match &global.init {
             Some(init) if !first => {
                 global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
@@ -141,11 +148,17 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
         }
     }
     let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
-        Ok(compiled) => compiled?,
-        Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
+        Ok(Some(compiled)) => compiled,
+        failed => {
+            // The next save may give these names other types.
+            new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+            return failed.err().map(Preparation::Rejected);
+        }
     };
     report.times.compile_us = clock.micros();
-    Some(Preparation::Ready(Box::new(plan.finish(snapshot, report, compiled, (globals, global_bytes), base))))
+    let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
+    prepared.new_globals = new_globals;
+    Some(Preparation::Ready(Box::new(prepared)))
 }
 
 /// Which functions get new code.
@@ -155,6 +168,7 @@ struct Plan {
     removed: Vec<Instance>,
     links: Links,
     promoted: Vec<Instance>,
+    edits_main: bool,
 }
 
 impl Plan {
@@ -189,6 +203,7 @@ impl Plan {
             removed,
             links: base.links.clone(),
             promoted: Vec::new(),
+            edits_main: false,
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
@@ -275,8 +290,9 @@ impl Plan {
                 Some(live) if live.plain_fingerprint == lowered.plain_fingerprint => "relinked",
                 Some(_) => "changed",
             };
-            let outcome =
-                if is_main && base.main_is_running && live.is_some() { diff::running_main() } else { Outcome::LiveNow };
+            let edits_main = is_main && live.is_some() && change != "relinked";
+            self.edits_main |= edits_main;
+            let outcome = if edits_main && base.main_is_running { diff::running_main() } else { Outcome::LiveNow };
             if instance.path.name.starts_with('{') {
                 continue;
             }
@@ -329,6 +345,8 @@ impl Plan {
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,
+            new_globals: Vec::new(),
+            edits_main: self.edits_main,
         }
     }
 }

@@ -106,6 +106,9 @@ impl<'a> Lowerer<'a> {
             ExprKind::Zero if expr.ty.is_scalar() => constant(zero(expr.ty)),
             ExprKind::Function(callee) => self.function_value(callee, expr.ty),
             ExprKind::Closure(body, captures) => self.closure(body, captures),
+            ExprKind::Binary(BinaryOp::Add, ..) if expr.ty == Ty::str() && constant_text(expr).is_some() => {
+                constant(Const::Str(constant_text(expr).unwrap_or_default()))
+            }
             ExprKind::Format(FormatTarget::Str, _) => match constant_text(expr) {
                 Some(text) => constant(Const::Str(text)),
                 None => self.unsupported("a text made of values"),
@@ -307,7 +310,7 @@ impl<'a> Lowerer<'a> {
 
     fn trap(&mut self, code: TrapCode, message: Option<&'a Expr>) -> Result {
         let message = match message {
-            Some(message) => Some(self.operand(message)?),
+            Some(message) => Some(self.message(message)?),
             None => None,
         };
         self.b.end(Terminator::Trap(code, message));

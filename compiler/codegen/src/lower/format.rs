@@ -1,6 +1,6 @@
 //! Output: every piece of a formatted text becomes a call of a host function.
 
-use vaisjit_semantics::hir::{CastKind, Expr, FormatPiece};
+use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget};
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::ast::FormatSpec;
@@ -12,20 +12,52 @@ use crate::mir::{Const, Operand, Rvalue};
 impl<'a> Lowerer<'a> {
     /// Evaluates all values, then prints all pieces.
     pub(super) fn print(&mut self, pieces: &'a [FormatPiece]) -> Result {
+        let pieces = flat(pieces);
+        let values = self.values_of(&pieces)?;
+        self.print_pieces(&pieces, values)
+    }
+
+    /// A text for the report of a trap. If it is made of values, it lies in a buffer of the thread until the next one.
+    pub(super) fn message(&mut self, message: &'a Expr) -> Result<Operand> {
+        let mut pieces = Vec::new();
+        flatten(message, &PLAIN, &mut pieces);
+        if let [Piece::Value(value, spec)] = &pieces[..]
+            && **spec == PLAIN
+        {
+            return self.operand(value);
+        }
+        let texts = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => Some(*text),
+            Piece::Value(..) => None,
+        });
+        if let Some(text) = texts.collect::<Option<String>>() {
+            return Ok(Operand::Const(Const::Str(text.into())));
+        }
+        let values = self.values_of(&pieces)?;
+        self.host_call(host::TEXT_BEGIN, []);
+        self.print_pieces(&pieces, values)?;
+        Ok(self.host_value(host::TEXT_TAKE, [], Ty::str()))
+    }
+
+    fn values_of(&mut self, pieces: &[Piece<'a>]) -> Result<Vec<Operand>> {
         let mut values = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
-            if let FormatPiece::Value(value, _) = piece {
+            if let Piece::Value(value, _) = piece {
                 let operand = self.operand(value)?;
                 let calm = pieces[index + 1..].iter().all(is_calm);
                 values.push(if calm { operand } else { self.b.stable(operand) });
             }
         }
+        Ok(values)
+    }
+
+    fn print_pieces(&mut self, pieces: &[Piece<'a>], values: Vec<Operand>) -> Result {
         let mut values = values.into_iter();
         let mut text = String::new();
         for piece in pieces {
             match piece {
-                FormatPiece::Text(more) => text.push_str(more),
-                FormatPiece::Value(value, spec) => {
+                Piece::Text(more) => text.push_str(more),
+                Piece::Value(value, spec) => {
                     self.print_text(&mut text);
                     let Some(operand) = values.next() else { continue };
                     self.print_value(value, operand, spec)?;
@@ -84,9 +116,50 @@ impl<'a> Lowerer<'a> {
     }
 }
 
-fn is_calm(piece: &FormatPiece) -> bool {
+/// A piece of a text that is not made of pieces itself.
+enum Piece<'a> {
+    Text(&'a str),
+    Value(&'a Expr, &'a FormatSpec),
+}
+
+static PLAIN: FormatSpec = FormatSpec {
+    fill: None,
+    align: None,
+    sign: false,
+    alternate: false,
+    zero: false,
+    width: None,
+    precision: None,
+    kind: None,
+};
+
+/// The pieces, with those of texts that are only made to be printed.
+fn flat(pieces: &[FormatPiece]) -> Vec<Piece<'_>> {
+    let mut all = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match piece {
+            FormatPiece::Text(text) => all.push(Piece::Text(text)),
+            FormatPiece::Value(value, spec) => flatten(value, spec, &mut all),
+        }
+    }
+    all
+}
+
+fn flatten<'a>(value: &'a Expr, spec: &'a FormatSpec, all: &mut Vec<Piece<'a>>) {
+    match &*value.kind {
+        ExprKind::Str(text) if *spec == PLAIN => all.push(Piece::Text(text)),
+        ExprKind::Format(FormatTarget::Str, pieces) if *spec == PLAIN => all.extend(flat(pieces)),
+        ExprKind::Binary(BinaryOp::Add, left, right) if *spec == PLAIN && value.ty == Ty::str() => {
+            flatten(left, spec, all);
+            flatten(right, spec, all);
+        }
+        _ => all.push(Piece::Value(value, spec)),
+    }
+}
+
+fn is_calm(piece: &Piece) -> bool {
     match piece {
-        FormatPiece::Text(_) => true,
-        FormatPiece::Value(value, _) => scan::pure(value),
+        Piece::Text(_) => true,
+        Piece::Value(value, _) => scan::pure(value),
     }
 }

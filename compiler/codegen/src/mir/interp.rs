@@ -157,6 +157,8 @@ pub struct Machine {
     pub memory: Memory,
     /// What it has written.
     pub output: Vec<u8>,
+    /// What is printed while a text is made of values.
+    pub captured: Option<Vec<u8>>,
     strings: FxHashMap<Arc<str>, u64>,
 }
 

@@ -203,6 +203,7 @@ impl Checker<'_, '_> {
                     self.resolve_arena(&mut locals, types);
                     body.locals = locals;
                 }
+                self.closure_bodies.push(body.clone());
             }
             _ => {}
         }

@@ -97,49 +97,6 @@ impl Checker<'_, '_> {
         self.coerce(value, result, Why::Result)
     }
 
-    /// Methods of the types the language brings along.
-    pub fn builtin_method(
-        &mut self,
-        value: Expr,
-        ty: Ty,
-        method: ast::Ident,
-        arguments: &[ast::Expr],
-        span: vaisjit_syntax::Span,
-    ) -> Expr {
-        use crate::hir::{Builtin, Callee};
-        match (ty.kind(), method.name.as_str()) {
-            (TyKind::Array(..) | TyKind::Slice(_) | TyKind::Str, "len" | "length") if arguments.is_empty() => {
-                let value = self.follow(value);
-                return self.make(ExprKind::Call(Callee::Builtin(Builtin::Length), vec![value]), Ty::i64(), span);
-            }
-            (TyKind::Str, "is_empty" | "isEmpty") if arguments.is_empty() => {
-                let value = self.follow(value);
-                let length = self.make(ExprKind::Call(Callee::Builtin(Builtin::Length), vec![value]), Ty::i64(), span);
-                let zero = self.make(ExprKind::Int(0), Ty::i64(), span);
-                return self.make(ExprKind::Binary(crate::hir::BinaryOp::Eq, length, zero), Ty::bool(), span);
-            }
-            (TyKind::Str, "clone") if arguments.is_empty() => return self.follow(value),
-            _ => {}
-        }
-        self.arguments_alone(arguments);
-        match ty.kind() {
-            TyKind::Infer(_) => self.undetermined(method.span, value.span),
-            TyKind::Vec(_) | TyKind::HashMap(..) => {
-                let shown = self.show(ty);
-                self.unsupported(&format!("the method `{}` of `{shown}` is", method.name), method.span)
-            }
-            TyKind::Str if STR_METHODS.contains(&method.name.as_str()) => {
-                self.unsupported(&format!("the method `{}` of `str` is", method.name), method.span)
-            }
-            TyKind::Enum(path, _)
-                if path.module == "std/prelude" && OUTCOME_METHODS.contains(&method.name.as_str()) =>
-            {
-                self.unsupported(&format!("the method `{}` of `{}` is", method.name, path.name), method.span)
-            }
-            _ => self.no_method(ty, method, span),
-        }
-    }
-
     /// `Vec.new()` and the like.
     pub fn builtin_static(
         &mut self,
@@ -170,44 +127,3 @@ impl Checker<'_, '_> {
         }
     }
 }
-
-/// The methods of `str`.
-const STR_METHODS: &[&str] = &[
-    "contains",
-    "starts_with",
-    "startsWith",
-    "ends_with",
-    "endsWith",
-    "index_of",
-    "indexOf",
-    "substring",
-    "trim",
-    "split",
-    "replace",
-    "to_upper",
-    "toUpper",
-    "to_lower",
-    "toLower",
-    "char_at",
-    "charAt",
-    "byte_at",
-    "byteAt",
-    "repeat",
-    "parse_i64",
-    "parse_f64",
-];
-
-/// The methods of `Option` and `Result`.
-const OUTCOME_METHODS: &[&str] = &[
-    "unwrap",
-    "unwrap_or",
-    "expect",
-    "is_some",
-    "is_none",
-    "is_ok",
-    "is_err",
-    "map",
-    "and_then",
-    "ok_or",
-    "unwrap_err",
-];

@@ -380,7 +380,7 @@ impl Checker<'_, '_> {
     }
 
     /// The variants of an `Option` or `Result`: the good one's number, the other's.
-    fn outcome(&mut self, value: &Expr, symbol: &str, span: Span) -> Option<(u32, u32, Arc<EnumSig>, Ty)> {
+    pub(super) fn outcome(&mut self, value: &Expr, symbol: &str, span: Span) -> Option<(u32, u32, Arc<EnumSig>, Ty)> {
         let ty = self.shallow(value.ty);
         if let TyKind::Enum(path, _) = *ty.kind()
             && let Some((_, sig)) = self.enum_sig(path)
@@ -415,6 +415,25 @@ impl Checker<'_, '_> {
         span: Span,
         lost: impl FnOnce(&mut Self, Vec<Expr>) -> Expr,
     ) -> Expr {
+        let kept = |this: &mut Self, payload: Vec<Expr>| {
+            payload.into_iter().next().unwrap_or_else(|| this.make(ExprKind::Unit, Ty::unit(), span))
+        };
+        self.outcome_choice(value, good, other, sig, ty, span, kept, lost)
+    }
+
+    /// A match on the two variants of an `Option` or `Result`; the value has the type of what `kept` makes.
+    #[expect(clippy::too_many_arguments, reason = "the two variants and what to do with them")]
+    pub(super) fn outcome_choice(
+        &mut self,
+        value: Expr,
+        good: u32,
+        other: u32,
+        sig: &EnumSig,
+        ty: Ty,
+        span: Span,
+        kept: impl FnOnce(&mut Self, Vec<Expr>) -> Expr,
+        lost: impl FnOnce(&mut Self, Vec<Expr>) -> Expr,
+    ) -> Expr {
         let map = self.argument_map(ty);
         let bind = |this: &mut Self, number: u32| {
             let fields = &sig.variants[number as usize].fields;
@@ -433,7 +452,7 @@ impl Checker<'_, '_> {
         };
         let (good_pattern, payload) = bind(self, good);
         let (other_pattern, rest) = bind(self, other);
-        let value_of = payload.into_iter().next().unwrap_or_else(|| self.make(ExprKind::Unit, Ty::unit(), span));
+        let value_of = kept(self, payload);
         let result = value_of.ty;
         let lost = lost(self, rest);
         let arms = vec![

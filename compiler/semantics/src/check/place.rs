@@ -237,21 +237,6 @@ impl Checker<'_, '_> {
         self.make(ExprKind::Index(value, index), element, span)
     }
 
-    fn slice(
-        &mut self,
-        value: Expr,
-        start: Option<&ast::Expr>,
-        end: Option<&ast::Expr>,
-        inclusive: bool,
-        span: Span,
-    ) -> Expr {
-        let _ = (start, end, inclusive);
-        if self.is_error(value.ty) {
-            return value;
-        }
-        self.unsupported("slicing is", span)
-    }
-
     /// The place an assignment writes; `None` after a report.
     pub fn target(&mut self, e: &ast::Expr) -> Option<Expr> {
         if let ast::ExprKind::Name(name) = &*e.kind {

@@ -223,6 +223,26 @@ impl Layout<'_> {
         self.peek(after).kind == Kind::Colon || self.is_letter_at(after, "in")
     }
 
+    /// Does a list of types, or of bounds after `where`, in the head of an item go on behind the next comma?
+    pub(super) fn in_head_list(&mut self) -> bool {
+        let frame = self.frame();
+        let item = matches!(frame.kind, FrameKind::Top | FrameKind::Members);
+        if frame.code || frame.heads.is_empty() || !item {
+            return false;
+        }
+        let mut open = 0;
+        for (kind, _) in self.chunk.tokens.iter().rev().take(MAX_LOOKAHEAD) {
+            match kind {
+                Kind::Where => return true,
+                Kind::GenericOpen => open += 1,
+                Kind::GenericClose => open -= 1,
+                kind if is_item_letter(*kind) => break,
+                _ => {}
+            }
+        }
+        open > 0
+    }
+
     /// Are newlines only white space here?
     pub(super) fn in_round(&mut self) -> bool {
         matches!(self.frame().kind, FrameKind::Round | FrameKind::Square | FrameKind::Names)

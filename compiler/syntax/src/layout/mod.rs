@@ -450,6 +450,7 @@ impl<'s> Layout<'s> {
 
     fn punctuation(&mut self, raw: Raw) {
         match raw.kind {
+            Kind::Comma if self.in_head_list() => return self.push(Kind::Comma),
             Kind::Comma => {
                 self.push(Kind::Comma);
                 let parameters = matches!(self.frame().kind, FrameKind::Round) && !self.in_code_outside();

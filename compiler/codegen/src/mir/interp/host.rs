@@ -29,14 +29,48 @@ pub struct StdHost;
 
 impl Host for StdHost {
     fn call(&mut self, name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop> {
-        match print(&name, arguments, machine)? {
-            Some(text) => {
-                machine.output.extend(text.as_bytes());
+        if let Some(text) = print(&name, arguments, machine)? {
+            machine.captured.as_mut().unwrap_or(&mut machine.output).extend(text.as_bytes());
+            return Ok(0);
+        }
+        match name.as_str() {
+            names::TEXT_BEGIN => {
+                machine.captured = Some(Vec::new());
                 Ok(0)
             }
-            None => compare(name, arguments, result, machine),
+            names::TEXT_TAKE => {
+                let text = machine.captured.take().unwrap_or_default();
+                Ok(u128::from(machine.literal(&String::from_utf8_lossy(&text).into())))
+            }
+            _ => match text(&name, arguments, machine)? {
+                Some(bits) => Ok(bits),
+                None => compare(name, arguments, result, machine),
+            },
         }
     }
+}
+
+/// What the methods of `str` ask.
+fn text(name: &str, arguments: &[Argument], machine: &Machine) -> Result<Option<u128>, TrapCode> {
+    let argument = |index: usize| arguments.get(index).map_or(0, |(bits, _)| *bits as u64);
+    let text = |index: usize| Ok::<_, TrapCode>(String::from_utf8_lossy(&machine.text(argument(index))?).into_owned());
+    let bits = |value: i64| arith::bits_of(i128::from(value), Ty::i64());
+    let integer = |text: String| text.trim().parse::<i64>();
+    let float = |text: String| text.trim().parse::<f64>();
+    let at = |found: Option<i64>| bits(found.unwrap_or(-1));
+    Ok(Some(match name {
+        names::STR_CONTAINS => u128::from(text(0)?.contains(&text(1)?)),
+        names::STR_STARTS_WITH => u128::from(text(0)?.starts_with(&text(1)?)),
+        names::STR_ENDS_WITH => u128::from(text(0)?.ends_with(&text(1)?)),
+        names::STR_INDEX_OF => at(text(0)?.find(&text(1)?).map(|at| at as i64)),
+        names::STR_BYTE_AT => at(text(0)?.bytes().nth(argument(1) as usize).map(i64::from)),
+        names::STR_CHAR_AT => at(text(0)?.chars().nth(argument(1) as usize).map(|c| i64::from(u32::from(c)))),
+        names::STR_PARSE_I64_OK => u128::from(integer(text(0)?).is_ok()),
+        names::STR_PARSE_I64 => bits(integer(text(0)?).unwrap_or(0)),
+        names::STR_PARSE_F64_OK => u128::from(float(text(0)?).is_ok()),
+        names::STR_PARSE_F64 => arith::float_bits(float(text(0)?).unwrap_or(0.0), Ty::f64()),
+        _ => return Ok(None),
+    }))
 }
 
 fn compare(name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop> {

@@ -1,0 +1,364 @@
+//! Reloads through the library: what a host, its threads and its handlers of events may rely on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use vaisjit::{Engine, EngineBuilder, Error, Event, MemoryLoader, Program, TrapCode, Update};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A program of one file in memory.
+struct Memory {
+    files: MemoryLoader,
+    program: Program,
+}
+
+impl Memory {
+    fn new(text: &str) -> Memory {
+        Memory::with(Engine::builder(), text)
+    }
+
+    fn with(engine: EngineBuilder, text: &str) -> Memory {
+        let files = MemoryLoader::default();
+        files.set("main.vais", text);
+        let engine = engine.build().expect("an engine");
+        let program = engine.load_with("main.vais", Arc::new(files.clone())).expect("a program");
+        Memory { files, program }
+    }
+
+    fn save(&self, text: &str) -> Result<Update, Error> {
+        self.files.set("main.vais", text);
+        self.program.poll()
+    }
+
+    fn reload(&self, text: &str) {
+        let update = self.save(text).expect("it can be carried over");
+        assert!(update.is_reloaded(), "{update:?}");
+    }
+
+    fn call(&self, name: &str) -> i64 {
+        self.program.function::<(), i64>(name).expect("the function").call(()).expect("no trap")
+    }
+}
+
+/// Ends `main` of a program that loops, whatever happens in the test.
+struct Running {
+    program: Program,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(program: &Program) -> Running {
+        let own = program.clone();
+        let thread = std::thread::spawn(move || {
+            let ended = own.run_main();
+            assert!(ended.is_err_and(|trap| trap.code == TrapCode::Interrupted));
+        });
+        Running { program: program.clone(), thread: Some(thread) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.program.interrupt();
+        let thread = self.thread.take().expect("it is joined once");
+        let deadline = Instant::now() + DEADLINE;
+        while !thread.is_finished() && Instant::now() < deadline {
+            // It may not have been inside when it was interrupted.
+            self.program.interrupt();
+            std::thread::yield_now();
+        }
+        assert!(thread.is_finished(), "`main` cannot be stopped");
+        let ended = thread.join();
+        assert!(ended.is_ok() || std::thread::panicking());
+    }
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+fn refused(result: Result<Update, Error>) -> String {
+    match result {
+        Err(error @ Error::Refused(_)) => error.to_string(),
+        other => panic!("it should have been refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_global_of_a_rejected_save_may_come_back_with_another_type() {
+    let memory = Memory::new("F tick() -> i64 { 1 }");
+    let with_unknown = "G list: i64 = 1\nN \"C\" { F no_such_function_anywhere() -> i64; }\nF tick() -> i64 { list + no_such_function_anywhere() }";
+    assert!(matches!(memory.save(with_unknown), Err(Error::Rejected(_))));
+    memory.reload("G list: [i64; 1000]\nF tick() -> i64 { L i:0..1000 { list[i] = i }\n list[999] + list[1] }");
+    assert_eq!(memory.call("tick"), 1000);
+}
+
+#[test]
+fn a_type_that_a_parked_global_has_keeps_its_shape() {
+    let memory = Memory::new("S Point { x: i64 }\nG p: Point\nF tick() -> i64 { p.x += 1\n p.x }");
+    assert_eq!(memory.call("tick"), 1);
+    memory.reload("F tick() -> i64 { 0 }");
+    let wider = "S Point { x: i64, y: i64, z: i64, w: [i64; 100] }\nG p: Point\nF tick() -> i64 { p.x += 1\n p.x }";
+    assert!(refused(memory.save(wider)).contains("field `y` was added"));
+    memory.reload("S Point { x: i64 }\nG p: Point\nF tick() -> i64 { p.x += 1\n p.x }");
+    assert_eq!(memory.call("tick"), 2);
+}
+
+#[test]
+fn code_that_runs_is_kept_through_changes_of_its_signature() {
+    let text = |types: &str, by: &str| {
+        format!(
+            "G stop: i64\nG turns: i64\n#[hot] F work(by: {types}) -> i64 {{ L stop == 0 {{ turns += 1 }}\n turns + {by} }}\nF end() -> i64 {{ stop = 1\n turns }}\n"
+        )
+    };
+    let memory = Memory::new(&text("i64", "1"));
+    let work = memory.program.function::<(i64,), i64>("work").expect("the function");
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| work.call((1,)));
+        let turns = memory.program.function::<(), i64>("end").expect("the function");
+        drop(turns);
+        for round in 0..6 {
+            memory.reload(&text(["f64", "i64"][round % 2], &round.to_string()));
+        }
+        until("the loop ends", || {
+            memory.call("end");
+            running.is_finished()
+        });
+        assert!(running.join().expect("no panic").is_ok());
+    });
+}
+
+#[test]
+fn a_patch_that_is_turned_down_and_a_rollback_that_is_leave_nothing_behind() {
+    let memory = Memory::new("F a() -> i64 { 1 }\nF b() -> i64 { 2 }");
+    assert!(memory.program.patch("a", "F a() -> i64 { nonsense }").is_err());
+    assert!(matches!(memory.program.poll(), Ok(Update::Unchanged)));
+    memory.program.patch("a", "F a() -> i64 { 10 }").expect("patched");
+    assert_eq!((memory.call("a"), memory.call("b")), (10, 2));
+    memory.program.rollback(1).expect("rolled back");
+    assert_eq!((memory.call("a"), memory.program.version()), (1, 3));
+    assert!(memory.program.rollback(99).is_err());
+}
+
+#[test]
+fn a_rollback_brings_back_files_that_are_gone() {
+    let files = MemoryLoader::default();
+    files.set("main.vais", "U other\nG n: i64 = 1\nF tick() -> i64 { n + value() }");
+    files.set("other.vais", "F value() -> i64 { 10 }");
+    let engine = Engine::builder().build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).expect("a program");
+    let tick = program.function::<(), i64>("tick").expect("the function");
+    files.set("main.vais", "G n: i64 = 1\nG more: i64 = 5\nF tick() -> i64 { n + more }");
+    assert!(program.poll().expect("carried over").is_reloaded());
+    assert_eq!(tick.call(()).expect("no trap"), 6);
+    // The file that version 1 imported is no part of the program any more, and even gone from the disk.
+    files.remove(Path::new("other.vais"));
+    assert!(program.rollback(1).expect("its texts are kept").is_reloaded());
+    assert_eq!(tick.call(()).expect("no trap"), 11);
+    assert!(matches!(program.poll(), Ok(Update::Unchanged)));
+}
+
+#[test]
+fn a_refused_rollback_does_not_come_back_with_the_next_save() {
+    let point = |fields: &str| format!("S Point {{ {fields} }}\nG n: i64 = 1\nF tick() -> i64 {{ n }}");
+    let memory = Memory::new(&point("x: i64"));
+    memory.reload(&format!("{}\nF use_it() -> i64 {{ q := Point {{ x: 1, y: 2 }}\n q.y }}", point("x: i64, y: i64")));
+    memory.reload(&format!("{}\nF use_it() -> i64 {{ 7 }}", point("x: i64, y: i64")));
+    refused(memory.program.rollback(1));
+    assert!(matches!(memory.program.poll(), Ok(Update::Unchanged)));
+    assert_eq!((memory.call("use_it"), memory.program.version()), (7, 3));
+}
+
+#[test]
+fn what_is_reset_is_what_runs_not_what_was_turned_down() {
+    let memory = Memory::new("G n: i64 = 5\nF tick() -> i64 { n += 1\n n }");
+    assert_eq!(memory.call("tick"), 6);
+    assert!(memory.save("G n: i64 = 500\nF tick() -> i64 { mistake }").is_err());
+    memory.program.reset("n").expect("there is one");
+    assert_eq!(memory.call("tick"), 6);
+    assert!(memory.program.diagnostics().is_empty());
+    assert!(memory.program.reset("other").is_err());
+}
+
+#[test]
+fn a_mistake_is_told_of_once_for_each_save() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let counter = told.clone();
+    let engine = Engine::builder().on_event(move |event| {
+        if matches!(event, Event::Rejected { .. }) {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let memory = Memory::with(engine, "F tick() -> i64 { 1 }");
+    assert!(memory.save("F tick() -> i64 { mistake }").is_err());
+    for _ in 0..3 {
+        assert!(memory.program.poll().is_err());
+    }
+    assert_eq!(told.load(Ordering::SeqCst), 1);
+    assert!(memory.save("F tick() -> i64 { mistake + 1 }").is_err());
+    assert_eq!(told.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_handler_that_panics_or_asks_back_harms_nobody() {
+    let (sender, program_of) = channel::<Program>();
+    let program_of = std::sync::Mutex::new((program_of, None::<Program>));
+    let engine = Engine::builder().on_event(move |event| {
+        let mut cell = program_of.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if cell.1.is_none() {
+            cell.1 = cell.0.try_recv().ok();
+        }
+        let Some(program) = cell.1.take() else { return };
+        assert!(!program.files().is_empty());
+        let _ = program.diagnostics();
+        let polled = program.poll();
+        assert!(program.function::<(), i64>("tick").is_ok());
+        drop(program);
+        drop(cell);
+        panic!("{} {polled:?}, on purpose", event.name());
+    });
+    let memory = Memory::with(engine, "F tick() -> i64 { 1 }");
+    sender.send(memory.program.clone()).expect("the handler lives");
+    memory.reload("F tick() -> i64 { 2 }");
+    memory.reload("F tick() -> i64 { 3 }");
+    assert_eq!(memory.call("tick"), 3);
+}
+
+#[test]
+fn an_edit_of_main_and_its_start_never_miss_each_other() {
+    let text = |step: usize| format!("G n: i64\nF main() -> i64 {{ n += 1\n {} }}", step % 100);
+    let memory = Memory::new(&text(0));
+    let newest = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let runner = scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                let before = newest.load(Ordering::SeqCst);
+                let status = usize::from(memory.program.run_main().expect("no trap"));
+                let after = newest.load(Ordering::SeqCst) + 1;
+                assert!((before..=after).contains(&status), "{before} <= {status} <= {after}");
+            }
+        });
+        for step in 1..90 {
+            until("main is not running some time", || matches!(memory.save(&text(step)), Ok(Update::Reloaded { .. })));
+            newest.store(step, Ordering::SeqCst);
+        }
+        stop.store(true, Ordering::SeqCst);
+        runner.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_restart_runs_the_main_that_was_refused() {
+    let text = |end: &str| {
+        format!(
+            "G go: i64\nG turns: i64\nF leave() -> i64 {{ go = 1\n 0 }}\nF turns_now() -> i64 {{ turns }}\nF main() -> i64 {{ L {{ turns += 1\n I go == 1 {{ {end} }} }}\n 0 }}"
+        )
+    };
+    let memory = Memory::new(&text("hot_restart()"));
+    std::thread::scope(|scope| {
+        let main = scope.spawn(|| memory.program.run_main());
+        until("main runs", || memory.call("turns_now") > 0);
+        refused(memory.save(&text("R 42")));
+        memory.call("leave");
+        assert_eq!(main.join().expect("no panic").expect("no trap"), 42);
+    });
+}
+
+#[test]
+fn nobody_sees_two_versions_in_one_call() {
+    let text = |n: usize| {
+        format!(
+            "#[hot] F a() -> i64 {{ {n} }}\n#[hot] F b() -> i64 {{ {n} }}\nF mixed() -> i64 {{ x := a()\n y := b()\n I x == y {{ 0 }} E {{ 1 }} }}\nF main() -> i64 {{ L {{ a() }}\n 0 }}"
+        )
+    };
+    let memory = Memory::new(&text(0));
+    let stop = AtomicBool::new(false);
+    let _main = Running::start(&memory.program);
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mixed = memory.program.function::<(), i64>("mixed").expect("the function");
+                    let mut calls = 0u64;
+                    while !stop.load(Ordering::SeqCst) {
+                        assert_eq!(mixed.call(()).expect("no trap"), 0);
+                        calls += 1;
+                    }
+                    calls
+                })
+            })
+            .collect();
+        for n in 1..=200 {
+            memory.reload(&text(n));
+        }
+        stop.store(true, Ordering::SeqCst);
+        assert!(callers.into_iter().all(|caller| caller.join().expect("no mix") > 0));
+    });
+}
+
+#[test]
+fn watchings_and_programs_can_be_dropped_at_any_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    for round in 0..40 {
+        std::fs::write(&path, format!("F tick() -> i64 {{ {round} }}")).expect("written");
+        let program = Engine::builder().build().expect("an engine").load_file(&path).expect("a program");
+        let first = program.watch().expect("watched");
+        let second = program.watch().expect("watched");
+        let events = second.events();
+        std::fs::write(&path, format!("F tick() -> i64 {{ {round} + 1000 }}\nF more() -> i64 {{ tick() }}"))
+            .expect("written");
+        drop(first);
+        if round % 2 == 0 {
+            let reloaded = |event: &Event| matches!(event, Event::Reloaded { .. });
+            assert!(events.into_iter().any(|event| reloaded(&event)), "the other watching goes on");
+            drop(program);
+            drop(second);
+        } else {
+            drop(second);
+            assert!(events.into_iter().count() < 10);
+            drop(program);
+        }
+    }
+}
+
+#[test]
+fn memory_stays_flat() {
+    let rounds: usize = std::env::var("RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    let text = |n: usize| {
+        let types = ["i64", "f64"][n % 2];
+        format!(
+            "#[hot] F hot() -> i64 {{ {n} }}\nF small() -> i64 {{ {n} * 2 }}\nF caller() -> i64 {{ small() + 1 }}\nF flips(x: {types}) -> i64 {{ x as i64 + {n} }}\nF tick() -> i64 {{ hot() + caller() + flips({n} as {types}) }}"
+        )
+    };
+    let memory = Memory::new(&text(0));
+    let mut settled = 0;
+    for n in 1..=rounds {
+        memory.reload(&text(n));
+        let n = n as i64;
+        assert_eq!(memory.call("tick"), n + 2 * n + 1 + 2 * n);
+        if n == 50 {
+            settled = resident();
+        }
+        if n % 1000 == 0 {
+            println!("{n} reloads: {} KiB more than after 50", resident() as i64 - settled as i64);
+        }
+    }
+    println!("{rounds} reloads: {} KiB more than after 50", resident() as i64 - settled as i64);
+}
+
+/// Resident memory in KiB; 0 where nobody tells.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
