@@ -27,6 +27,13 @@ fn example() -> PathBuf {
     path
 }
 
+/// All at once, as most editors save.
+fn save(path: &Path, text: &str) {
+    let temporary = path.with_extension("tmp");
+    std::fs::write(&temporary, text).expect("written");
+    std::fs::rename(&temporary, path).expect("renamed");
+}
+
 #[test]
 fn the_host_calls_the_newest_script() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/embed/game.vais");
@@ -41,10 +48,9 @@ fn the_host_calls_the_newest_script() {
     let mut out = BufReader::new(host.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut err = BufReader::new(host.0.stderr.take().expect("piped")).lines().map_while(Result::ok);
     assert_eq!(out.next().as_deref(), Some("enemy 1 appears at (0.00, 2.00)"));
-    std::fs::write(&script, text.replace("enemies +=", "enemise +=")).expect("written");
+    save(&script, &text.replace("enemies +=", "enemise +="));
     assert!(err.any(|line| line.contains("enemise")), "the mistake is shown, and the host goes on");
-    std::fs::write(&script, text.replace("frame % 60 == 0", "frame % 2 == 0").replace("2.0)", "77.0)"))
-        .expect("written");
+    save(&script, &text.replace("frame % 60 == 0", "frame % 2 == 0").replace("2.0)", "77.0)"));
     assert!(out.any(|line| line.ends_with(", 77.00)")), "the new script is called");
     assert!(host.0.try_wait().expect("the host can be asked").is_none(), "the host still runs");
 }
