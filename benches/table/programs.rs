@@ -59,8 +59,3 @@ F work_{number}(a: i64, b: i64) -> i64 {{
 "
     );
 }
-
-/// A program of as many lines that ends at once.
-pub fn that_ends(lines: usize) -> String {
-    text(lines, 1, 0).replace("L running() {", "L 1 < 0 {").replace("stamp(1 + plain(0))", "turns = plain(0)")
-}

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use vaisjit::Engine;
+use vaisjit::render::Format;
+use vaisjit::{Engine, Event};
 
 const FRAME: Duration = Duration::from_millis(16);
 
@@ -24,6 +25,18 @@ fn default_script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/embed/game.vais")
 }
 
+/// What became of a save, once for each.
+fn tell(event: &Event) {
+    match event {
+        Event::Reloaded { version, report } => {
+            eprintln!("v{version}: {}", report.functions().collect::<Vec<_>>().join(", "));
+        }
+        Event::Rejected { diagnostics, .. } => eprint!("{}", diagnostics.render(Format::Human, false)),
+        Event::Refused { report, .. } => eprintln!("cannot be carried over: {}", report.refusals().count()),
+        _ => {}
+    }
+}
+
 /// The host's loop: apply what was saved, call the script, show what it said.
 fn play(script: &Path, frames: i64) -> Result<(), Box<dyn Error>> {
     let spawned = Arc::new(AtomicI64::new(0));
@@ -34,13 +47,15 @@ fn play(script: &Path, frames: i64) -> Result<(), Box<dyn Error>> {
             println!("enemy {number} appears at ({x:.2}, {y:.2})");
             1
         })
-        .function("log", |text: &str| println!("{text}"))
+        .function("say", |text: &str| println!("{text}"))
+        .on_event(tell)
         .build()?;
     let program = engine.load_file(script)?;
     // The signature is checked here, once; the handle always calls the newest version.
     let update = program.function::<(f64, i64), i64>("update")?;
     for frame in 0..frames {
-        program.poll()?;
+        // A save that has mistakes or cannot be carried over is told of by an event; the version before runs on.
+        let _ = program.poll();
         match update.call((0.016, frame)) {
             Ok(_) => {}
             // The script failed; the program stays usable, and the next save may mend it.
