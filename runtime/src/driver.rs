@@ -262,6 +262,11 @@ impl Driver {
             };
             program.stage(&mut reloader, files.clone(), clock, &cancelled)
         };
+        if self.stopping {
+            // The program may be waiting for this thread in order to end.
+            staged.into_iter().for_each(|staged| program.give_up(&staged));
+            return Seen::Settled;
+        }
         let update = match staged {
             Ok(staged) if program.control.is_manual() => {
                 program.control.stage(staged);
@@ -296,14 +301,16 @@ impl Driver {
     /// Waits for a commit; a newer save takes it back.
     fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending, texts: &DiskTexts) -> Waited {
         let started = Instant::now();
-        let mut told = false;
+        let (mut told, mut blocked) = (false, None);
         loop {
             if let Some(waited) = pending.wait(LOOK_EVERY) {
                 return waited;
             }
+            // Asked all the time: once inner loops are admitted it may be over before anybody can tell.
+            blocked = pending.blocked_on(program).or(blocked);
             if !told && started.elapsed() >= PENDING_AFTER {
                 told = true;
-                let waits_for = pending.blocked_on(program).unwrap_or_else(|| "a call of the host's".to_owned());
+                let waits_for = blocked.clone().unwrap_or_else(|| "a call of the host's".to_owned());
                 let report = Arc::new(pending.report());
                 program.tell(&Event::Pending { version: program.version(), report, waits_for });
             }
