@@ -164,6 +164,7 @@ impl Status {
                 Outcome::NoCode => "no code",
                 Outcome::KeptValue => "the value in memory stays",
                 Outcome::Initialised => "initialised",
+                Outcome::HeldBack => "held back",
                 Outcome::Refused { .. } => "refused",
             };
             let noteworthy = matches!(edit.outcome, Outcome::AtNextCall | Outcome::KeptValue);

@@ -48,6 +48,9 @@ impl Update {
     }
 }
 
+/// Said of a commit that did not wait for the outermost loops.
+const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
+
 /// A commit that waits for the program.
 pub struct Pending {
     ticket: Ticket,
@@ -77,7 +80,10 @@ impl Staged {
 
 /// What a wait for a commit ended with.
 pub(crate) enum Waited {
-    Done,
+    /// The new version is live; `relaxed`: inside an inner loop.
+    Done {
+        relaxed: bool,
+    },
     Cancelled,
 }
 
@@ -161,11 +167,13 @@ impl ProgramInner {
         });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
-            Waited::Done if applied.load(Ordering::SeqCst) => {
+            Waited::Done { relaxed } if applied.load(Ordering::SeqCst) => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-                Some(self.finish(reloader, prepared, &pending.clock, true))
+                let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
+                report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
+                Some((report, changed))
             }
-            Waited::Done | Waited::Cancelled => {
+            Waited::Done { .. } | Waited::Cancelled => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
                 self.abandon(&prepared);
                 None
@@ -234,7 +242,7 @@ impl ProgramInner {
         clock: Clock,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Staged, Update> {
-        let watch_us = clock.micros();
+        let watch_us = clock.micros().saturating_sub(reloader.workspace.parse_us());
         let snapshot = reloader.workspace.snapshot();
         match self.preparation(reloader, snapshot.clone(), cancelled) {
             None => Err(Update::Superseded),
@@ -251,6 +259,11 @@ impl ProgramInner {
                 Ok(Staged { prepared, clock, base: self.version() })
             }
         }
+    }
+
+    /// Takes back a version that will not be made live.
+    pub fn give_up(&self, staged: &Staged) {
+        self.abandon(&staged.prepared);
     }
 
     /// Makes a staged version live.
@@ -361,7 +374,7 @@ impl Pending {
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         Some(match self.ticket.wait(time)? {
-            Outcome::Done { .. } => Waited::Done,
+            Outcome::Done { relaxed, .. } => Waited::Done { relaxed },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
         })
     }

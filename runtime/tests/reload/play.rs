@@ -86,6 +86,7 @@ fn edits(report: &Report, refused: bool) -> String {
                 Outcome::NoCode => " (no code)".to_owned(),
                 Outcome::KeptValue => " (kept)".to_owned(),
                 Outcome::Initialised => " (initialised)".to_owned(),
+                Outcome::HeldBack => " (held back)".to_owned(),
                 Outcome::Refused { why, help } => {
                     assert!(!help.is_empty(), "a refusal needs a way out");
                     format!(": {why}")
