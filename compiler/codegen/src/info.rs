@@ -55,15 +55,16 @@ impl CodeInfo {
     }
 
     /// The source location of the instruction that contains `offset`. Instructions that the optimiser made anew have
-    /// none of their own: they are mostly operands, so the next one stands for them.
+    /// none of their own: they are mostly operands, so the next one stands for them. Prologues and what
+    /// belongs to them have none.
     pub fn location_at(&self, offset: u32) -> Option<u32> {
         let after = self.locations.partition_point(|(start, ..)| *start <= offset);
         let before = self.locations[..after].last();
         let next = self.locations.get(after);
         match (before, next) {
             (Some((_, end, location)), _) if offset < *end => Some(*location),
-            (_, Some((.., location))) | (Some((.., location)), None) => Some(*location),
-            (None, None) => None,
+            (Some(_), Some((.., location))) => Some(*location),
+            _ => None,
         }
     }
 }
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!([info.trap_at(4), info.trap_at(5)], [Some(3), None]);
         assert_eq!(
             [0, 3, 5, 7, 9, 15].map(|at| info.location_at(at)),
-            [Some(7), Some(7), Some(8), Some(8), Some(8), Some(8)]
+            [None, Some(7), Some(8), Some(8), Some(8), None]
         );
     }
 }
