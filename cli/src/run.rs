@@ -76,6 +76,7 @@ fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode
         return ExitCode::from(FAILURE);
     }
     let result = program.run_main();
+    program.settle();
     let code = result.unwrap_or(TRAPPED);
     status.event(&Event::Exit { status: code.into() });
     vaisjit::flush_stdout();

@@ -81,9 +81,10 @@ impl Status {
                 }
             }
             Event::Reloaded { version, report } => self.reloaded(*version, report),
-            Event::Unchanged { version, .. } => {
+            Event::Unchanged { version, report } => {
                 if self.volume > Volume::Quiet {
                     self.line("unchanged", Paint::Dim, &format!("v{version}  nothing that runs has changed"));
+                    self.edits(report);
                 }
             }
             Event::Rejected { version, diagnostics, .. } => {
@@ -163,6 +164,7 @@ impl Status {
                 Outcome::NoCode => "no code",
                 Outcome::KeptValue => "the value in memory stays",
                 Outcome::Initialised => "initialised",
+                Outcome::HeldBack => "held back",
                 Outcome::Refused { .. } => "refused",
             };
             let noteworthy = matches!(edit.outcome, Outcome::AtNextCall | Outcome::KeptValue);

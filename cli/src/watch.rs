@@ -1,6 +1,7 @@
 //! `vaisjit watch FILE [--exec CMD]`.
 
 use std::process::{Child, Command, ExitCode};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use vaisjit::render::Format;
@@ -24,7 +25,12 @@ pub fn watch(options: &WatchOptions) -> ExitCode {
         }
     };
     let color = options.color.on_stderr();
-    let mut child = Running(None);
+    let child = Arc::new(Mutex::new(Running(None)));
+    let running = child.clone();
+    vaisjit::on_interrupt(move |status| {
+        lock(&running).end();
+        std::process::exit(status)
+    });
     let result = engine.watch_file(&options.file, |event| match event {
         CheckEvent::Notice(text) => say(&format!("note {text}")),
         CheckEvent::Checked { diagnostics, files, micros } => {
@@ -38,7 +44,7 @@ pub fn watch(options: &WatchOptions) -> ExitCode {
                 if options.verbose {
                     files.iter().for_each(|file| say(&format!("  {}", file.display())));
                 }
-                child.restart(options);
+                lock(&child).restart(options);
             }
         }
     });
@@ -49,6 +55,10 @@ pub fn watch(options: &WatchOptions) -> ExitCode {
             ExitCode::from(FAILURE)
         }
     }
+}
+
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The command started last; ended when dropped.

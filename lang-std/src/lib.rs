@@ -15,6 +15,7 @@ pub fn modules() -> &'static [(&'static str, &'static str)] {
     &[
         ("std/prelude", include_str!("../vais/prelude.vais")),
         ("std/hot", include_str!("../vais/hot.vais")),
+        ("std/io", include_str!("../vais/io.vais")),
         ("std/math", include_str!("../vais/math.vais")),
     ]
 }

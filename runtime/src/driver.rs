@@ -72,8 +72,8 @@ pub(crate) struct Driver {
     debounce: Duration,
     /// How many saves in a row have cancelled a compilation.
     cancels: u32,
-    /// Is a missing root file known and reported?
-    root_is_gone: bool,
+    /// What was told of a file that cannot be read, until all can.
+    unreadable: Option<String>,
     stopping: bool,
     /// A signal that came while a reload was under way and still has to be looked after.
     waiting: Option<Signal>,
@@ -85,6 +85,8 @@ pub(crate) struct Driver {
 enum Seen {
     /// It may not be finished: read it again before telling anybody.
     Unsettled(Update, Vec<PathBuf>),
+    /// A file is missing or is no text; perhaps it is being replaced.
+    Unreadable(LoadError),
     /// Done and told.
     Settled,
     /// A newer save arrived meanwhile.
@@ -104,7 +106,7 @@ impl Driver {
             watcher: FileWatcher::new(signal, program.engine.options.poll),
             debounce: program.engine.options.debounce,
             cancels: 0,
-            root_is_gone: false,
+            unreadable: None,
             stopping: false,
             waiting: None,
             later: None,
@@ -170,6 +172,7 @@ impl Driver {
     }
 
     fn saved(&mut self, program: &Arc<ProgramInner>, first: Signal) {
+        let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let settled_at = first.at + self.debounce;
         let mut signal = first;
         loop {
@@ -185,6 +188,12 @@ impl Driver {
             match self.look_safely(program, signal) {
                 Seen::Settled => break,
                 Seen::Superseded => self.cancels += 1,
+                Seen::Unreadable(error) => {
+                    if !self.settling(settled_at) {
+                        self.tell_unreadable(program, &error);
+                        break;
+                    }
+                }
                 Seen::Unsettled(update, files) => {
                     if !self.settling(settled_at) {
                         let changed = self.has_changed(program);
@@ -239,15 +248,13 @@ impl Driver {
         let (files, failed) = reloader.workspace.refresh();
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;
-        if nothing_new && failed.is_empty() {
-            self.root_is_gone = false;
-            return Seen::Settled;
+        if failed.is_empty() {
+            self.unreadable = None;
         }
-        if let Some(error) = failed.first()
-            && files.is_empty()
-        {
-            drop(reloader);
-            return self.unreadable(program, error);
+        match failed.into_iter().next() {
+            Some(error) if files.is_empty() => return Seen::Unreadable(error),
+            None if nothing_new => return Seen::Settled,
+            _ => {}
         }
         let started = Instant::now();
         let allowed = self.cancels < MOST_CANCELS;
@@ -262,6 +269,11 @@ impl Driver {
             };
             program.stage(&mut reloader, files.clone(), clock, &cancelled)
         };
+        if self.stopping {
+            // The program may be waiting for this thread in order to end.
+            staged.into_iter().for_each(|staged| program.give_up(&staged));
+            return Seen::Settled;
+        }
         let update = match staged {
             Ok(staged) if program.control.is_manual() => {
                 program.control.stage(staged);
@@ -285,25 +297,27 @@ impl Driver {
         }
     }
 
-    fn unreadable(&mut self, program: &Arc<ProgramInner>, error: &LoadError) -> Seen {
-        let gone = matches!(error, LoadError::Missing(_));
-        if !std::mem::replace(&mut self.root_is_gone, true) || !gone {
-            program.tell(&Event::Notice(format!("{error}; v{} runs on", program.version())));
+    fn tell_unreadable(&mut self, program: &Arc<ProgramInner>, error: &LoadError) {
+        let text = error.to_string();
+        if self.unreadable.as_ref() != Some(&text) {
+            program.tell(&Event::Notice(format!("{text}; v{} runs on", program.version())));
+            self.unreadable = Some(text);
         }
-        Seen::Settled
     }
 
     /// Waits for a commit; a newer save takes it back.
     fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending, texts: &DiskTexts) -> Waited {
         let started = Instant::now();
-        let mut told = false;
+        let (mut told, mut blocked) = (false, None);
         loop {
             if let Some(waited) = pending.wait(LOOK_EVERY) {
                 return waited;
             }
+            // Asked all the time: once inner loops are admitted it may be over before anybody can tell.
+            blocked = pending.blocked_on(program).or(blocked);
             if !told && started.elapsed() >= PENDING_AFTER {
                 told = true;
-                let waits_for = pending.blocked_on(program).unwrap_or_else(|| "a call of the host's".to_owned());
+                let waits_for = blocked.clone().unwrap_or_else(|| "a call of the host's".to_owned());
                 let report = Arc::new(pending.report());
                 program.tell(&Event::Pending { version: program.version(), report, waits_for });
             }

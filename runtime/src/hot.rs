@@ -1,7 +1,7 @@
 //! `std/hot`: how a program steers its own reloads, and the state behind it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -49,6 +49,10 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// The exit status that a signal asked for; 0 for none.
+    pub signalled: Arc<AtomicUsize>,
+    /// Held by the reload thread from the first look at a save until everybody has been told of it.
+    pub busy: Mutex<()>,
     /// How many reload threads are at work.
     drivers: AtomicU64,
     /// The number of the next watching.
@@ -67,6 +71,10 @@ impl Control {
 
     /// How `main` was ended, if it was.
     pub fn take_ending(&self) -> Option<Ending> {
+        let signalled = self.signalled.load(Ordering::SeqCst);
+        if signalled != 0 {
+            return Some(Ending::Exit(signalled as u8));
+        }
         lock(&self.ending).take()
     }
 
@@ -111,11 +119,6 @@ impl Control {
         } else {
             self.drivers.fetch_sub(1, Ordering::SeqCst)
         };
-    }
-
-    /// A signal asked the process to end with this status.
-    pub fn terminated_by(&self, status: i32) {
-        *lock(&self.ending) = Some(Ending::Exit(status as u8));
     }
 
     /// Is a reload thread at work?
@@ -258,7 +261,7 @@ impl ProgramInner {
     fn hot_reload(self: &Arc<Self>) -> i64 {
         let result = match self.update_now() {
             Ok(Update::Reloaded { .. }) => 1,
-            Ok(Update::Unchanged | Update::Superseded) => 0,
+            Ok(Update::Unchanged(_) | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
         };
         self.call_on_reload();

@@ -46,7 +46,7 @@ pub use history::KEPT_VERSIONS;
 pub use program::{Argument, Arguments, Function, Program, Returned, Update};
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};
-pub use signals::interrupt_on_signals;
+pub use signals::{interrupt_on_signals, on_interrupt};
 pub use trap::{Trap, TrapCode, TrapFrame};
 pub use vaisjit_std::{flush_stdout, write_to_stdout};
 pub use vaisjit_syntax::codes::CodeInfo;

@@ -9,7 +9,7 @@ use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::unit::InlinedLocation;
 use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
-use vaisjit_syntax::{Place, Sources, Span, source::position_in};
+use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::reload::diff::Shapes;
@@ -81,6 +81,28 @@ pub(crate) struct Frozen {
     line: u32,
 }
 
+/// Counts the lines of places that lie near each other, without counting from the start of the text each time.
+#[derive(Default)]
+pub(crate) struct LineCounter {
+    last: Option<(FileId, usize, u32)>,
+}
+
+impl LineCounter {
+    /// The line of a place, from 1.
+    fn line(&mut self, file: FileId, text: &str, at: usize) -> u32 {
+        let (from, line) = match self.last {
+            Some((last, from, line)) if last == file => (from, line),
+            _ => (0, 1),
+        };
+        let newlines = |from: usize, to: usize| {
+            text.as_bytes().get(from..to).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count()) as u32
+        };
+        let line = if from <= at { line + newlines(from, at) } else { line - newlines(at, from) };
+        self.last = Some((file, at, line));
+        line
+    }
+}
+
 /// A resolved place, with what a code frame shows.
 pub(crate) struct Resolved {
     pub at: report::Location,
@@ -118,12 +140,15 @@ impl FunctionMeta {
     }
 
     /// The same with the text kept, before the sources forget it.
-    pub fn freeze(&self, sources: &Sources) -> Option<FunctionMeta> {
-        let (file, start) = sources.resolve(Place::item(self.item.0, Span::default()))?;
-        let file = sources.get(file)?;
+    pub fn freeze(&self, sources: &Sources, lines: &mut LineCounter) -> Option<FunctionMeta> {
+        if self.frozen.is_some() {
+            return None;
+        }
+        let (id, start) = sources.resolve(Place::item(self.item.0, Span::default()))?;
+        let file = sources.get(id)?;
         let item = file.module.get(self.item.0)?;
         let text: Arc<str> = file.text.get(item.start as usize..item.end as usize)?.into();
-        let line = position_in(&file.text, start.start).line;
+        let line = lines.line(id, &file.text, start.start);
         Some(FunctionMeta {
             instance: self.instance,
             version: self.version,
@@ -180,6 +205,8 @@ pub(crate) struct Live {
     pub orphans: Vec<LiveFunction>,
     /// The shape of every type that code of this program has ever used: values of it may be anywhere.
     pub shapes: Shapes,
+    /// Counts lines during a commit.
+    pub lines: LineCounter,
     /// The snapshot it was made from.
     pub snapshot: Option<Snapshot>,
     /// The program it was made from.

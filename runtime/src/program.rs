@@ -188,6 +188,11 @@ impl Program {
         Ok(Driver::start(&self.inner))
     }
 
+    /// Waits until a reload that is going on has been told of. For hosts that are about to end.
+    pub fn settle(&self) {
+        drop(self.inner.control.busy.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Asks the program to stop: every call that is going on ends with the trap [`TrapCode::Interrupted`] at its next
     /// safepoint. May be called from any thread.
     ///

@@ -61,6 +61,8 @@ pub enum Outcome {
     KeptValue,
     /// A new global was set to its initial value.
     Initialised,
+    /// It could be carried over, but not alone: another edit of the save was refused.
+    HeldBack,
     /// It cannot be carried over.
     Refused {
         /// Why, in a sentence.
@@ -119,6 +121,15 @@ impl Report {
     /// The edits that cannot be carried over.
     pub fn refusals(&self) -> impl Iterator<Item = &Edit> {
         self.edits.iter().filter(|edit| matches!(edit.outcome, Outcome::Refused { .. }))
+    }
+
+    /// Nothing of a save is live whose edits cannot all be.
+    pub(crate) fn hold_back(&mut self) {
+        for edit in &mut self.edits {
+            if !matches!(edit.outcome, Outcome::Refused { .. } | Outcome::NoCode) {
+                edit.outcome = Outcome::HeldBack;
+            }
+        }
     }
 
     /// Names of the functions with new code.

@@ -21,6 +21,10 @@ const TERMINATED: i32 = 143;
 /// Makes Ctrl-C and SIGTERM end this program: `run_main` returns the trap `Interrupted`. A program that does not come
 /// to a safepoint in time, and a second Ctrl-C, end the process at once, with the output flushed.
 pub fn interrupt_on_signals(program: &Program) {
+    for (signal, status) in [(SIGINT, INTERRUPTED), (SIGTERM, TERMINATED)] {
+        // Set by the handler itself: a sleep in C that the signal ends may end `main` before the listener wakes up.
+        let _ = signal_hook::flag::register_usize(signal, program.inner.control.signalled.clone(), status as usize);
+    }
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let program = Arc::downgrade(&program.inner);
     let mut asked = false;
@@ -33,7 +37,6 @@ pub fn interrupt_on_signals(program: &Program) {
                 end(status, &restore);
             }
             asked = true;
-            program.control.terminated_by(status);
             program.world.interrupt();
             drop(program);
             std::thread::spawn(move || {
@@ -43,6 +46,18 @@ pub fn interrupt_on_signals(program: &Program) {
         }
     };
     // Without the thread the system's own handling of the signals stays.
+    let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
+}
+
+/// Calls this on the first Ctrl-C or SIGTERM instead of ending the process, with the status to end with.
+pub fn on_interrupt(action: impl FnOnce(i32) + Send + 'static) {
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let listener = move || {
+        if let Some(signal) = signals.forever().next() {
+            action(if signal == SIGTERM { TERMINATED } else { INTERRUPTED });
+        }
+    };
+    // Without the thread nobody would answer: the system's own handling is lost only with it.
     let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
 }
 

@@ -209,6 +209,11 @@ impl Workspace {
         &self.root
     }
 
+    /// Time spent in parsing since the last snapshot.
+    pub fn parse_us(&self) -> u64 {
+        self.parse_us
+    }
+
     /// The last snapshot.
     pub fn last(&self) -> Option<&Snapshot> {
         self.last.as_ref()

@@ -64,7 +64,7 @@ fn a_negative_index() {
 
 #[test]
 fn a_null_pointer_read() {
-    traps("p: *i64", "n + *p", "deep(0 as *i64)", "NullPointer", "null pointer", 9);
+    traps("p: *i64", "n + *p", "deep(0 as *i64)", "NullPointer", "null pointer", 5);
 }
 
 #[test]

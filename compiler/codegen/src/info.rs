@@ -54,11 +54,17 @@ impl CodeInfo {
         Some(self.traps[found].1)
     }
 
-    /// The source location of the instruction that contains `offset`.
+    /// The source location of the instruction that contains `offset`. Instructions that the optimiser made anew have
+    /// none of their own: they are mostly operands, so the next one stands for them.
     pub fn location_at(&self, offset: u32) -> Option<u32> {
         let after = self.locations.partition_point(|(start, ..)| *start <= offset);
-        let (_, end, location) = self.locations[..after].last()?;
-        (offset < *end).then_some(*location)
+        let before = self.locations[..after].last();
+        let next = self.locations.get(after);
+        match (before, next) {
+            (Some((_, end, location)), _) if offset < *end => Some(*location),
+            (_, Some((.., location))) | (Some((.., location)), None) => Some(*location),
+            (None, None) => None,
+        }
     }
 }
 
@@ -75,17 +81,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn look_ups_respect_the_ends_of_ranges() {
+    fn look_ups_between_ranges_find_the_next() {
         let info = CodeInfo {
             size: 20,
             traps: vec![(4, 3), (9, 1)],
-            locations: vec![(0, 4, 7), (6, 10, 8)],
+            locations: vec![(2, 4, 7), (8, 10, 8)],
             handlers: vec![],
         };
+        assert_eq!(CodeInfo::default().location_at(0), None);
         assert_eq!([info.trap_at(4), info.trap_at(5)], [Some(3), None]);
         assert_eq!(
-            [0, 3, 4, 6, 9, 10].map(|at| info.location_at(at)),
-            [Some(7), Some(7), None, Some(8), Some(8), None]
+            [0, 3, 5, 7, 9, 15].map(|at| info.location_at(at)),
+            [Some(7), Some(7), Some(8), Some(8), Some(8), Some(8)]
         );
     }
 }

@@ -128,6 +128,14 @@ struct Lowerer<'a> {
     ranges: Vec<(hir::LocalId, i128, i128)>,
 }
 
+/// The expression that gives a block its value: where a body that ends without `R` returns.
+fn tail(mut expr: &hir::Expr) -> &hir::Expr {
+    while let hir::ExprKind::Block(_, Some(value)) = &*expr.kind {
+        expr = value;
+    }
+    expr
+}
+
 impl<'a> Lowerer<'a> {
     fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
@@ -158,6 +166,7 @@ impl<'a> Lowerer<'a> {
         }
         let result = self.result_place();
         self.lower(&hir.value, result.as_ref())?;
+        self.b.span = tail(&hir.value).span;
         self.leave();
         self.run_defers()
     }

@@ -72,6 +72,7 @@ fn check_body(
         checker.path = Some(instance.path);
         checker.instance = Some(instance);
         checker.tree = tree;
+        checker.recovering = world.has_syntax_errors(id);
         let Some(tree) = tree else { return (None, result, checker, Vec::new(), Vec::new()) };
         let locals = checker.parameters(tree, params);
         for (sig, ty) in sigs.iter().zip(params) {

@@ -456,7 +456,9 @@ impl Maker<'_, '_> {
         let path = self.world.def(self.id).path;
         for field in &def.fields {
             let mut seen = Vec::new();
-            if crate::lower::holds(self.world, self.id.module, &field.ty, path, &mut seen) {
+            if crate::lower::holds(self.world, self.id.module, &field.ty, path, &mut seen)
+                && !seen.iter().any(|other| self.reports_instead(*other, path))
+            {
                 let place = Place::item(self.item, field.ty.span);
                 let message = format!("the struct `{}` contains itself", def.name.name);
                 let diagnostic = Diagnostic::error(codes::RECURSIVE_TYPE, place, message)
@@ -466,6 +468,17 @@ impl Maker<'_, '_> {
                 return;
             }
         }
+    }
+}
+
+impl Maker<'_, '_> {
+    /// Is `other` an earlier struct of the same circle, which the report names already?
+    fn reports_instead(&self, other: crate::types::ItemPath, path: crate::types::ItemPath) -> bool {
+        let Some(id) = self.world.find(other).filter(|id| *id < self.id) else { return false };
+        let ItemKind::Struct(def) = &self.world.item(id).kind else { return false };
+        def.fields
+            .iter()
+            .any(|field| crate::lower::holds(self.world, id.module, &field.ty, path, &mut Vec::new()))
     }
 }
 

@@ -106,6 +106,11 @@ impl<'a> World<'a> {
         &self.parsed(id).item
     }
 
+    /// Did parts of the item not parse?
+    pub fn has_syntax_errors(&self, id: DefId) -> bool {
+        self.parsed(id).diagnostics.iter().any(vaisjit_syntax::Diagnostic::is_error)
+    }
+
     pub fn item_id(&self, id: DefId) -> ItemId {
         self.parsed(id).id
     }

@@ -20,7 +20,7 @@ use crate::workspace::{LoadError, Snapshot};
 #[derive(Clone, Debug)]
 pub enum Update {
     /// No text has changed, or nothing that runs depends on what has.
-    Unchanged,
+    Unchanged(Arc<Report>),
     /// A new version is live.
     Reloaded {
         /// Its number.
@@ -47,6 +47,9 @@ impl Update {
         matches!(self, Update::Rejected(_) | Update::Refused(_))
     }
 }
+
+/// Said of a commit that did not wait for the outermost loops.
+const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
 
 /// A commit that waits for the program.
 pub struct Pending {
@@ -77,7 +80,10 @@ impl Staged {
 
 /// What a wait for a commit ended with.
 pub(crate) enum Waited {
-    Done,
+    /// The new version is live; `relaxed`: inside an inner loop.
+    Done {
+        relaxed: bool,
+    },
     Cancelled,
 }
 
@@ -161,11 +167,13 @@ impl ProgramInner {
         });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
-            Waited::Done if applied.load(Ordering::SeqCst) => {
+            Waited::Done { relaxed } if applied.load(Ordering::SeqCst) => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-                Some(self.finish(reloader, prepared, &pending.clock, true))
+                let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
+                report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
+                Some((report, changed))
             }
-            Waited::Done | Waited::Cancelled => {
+            Waited::Done { .. } | Waited::Cancelled => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
                 self.abandon(&prepared);
                 None
@@ -234,7 +242,7 @@ impl ProgramInner {
         clock: Clock,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Staged, Update> {
-        let watch_us = clock.micros();
+        let watch_us = clock.micros().saturating_sub(reloader.workspace.parse_us());
         let snapshot = reloader.workspace.snapshot();
         match self.preparation(reloader, snapshot.clone(), cancelled) {
             None => Err(Update::Superseded),
@@ -253,6 +261,11 @@ impl ProgramInner {
         }
     }
 
+    /// Takes back a version that will not be made live.
+    pub fn give_up(&self, staged: &Staged) {
+        self.abandon(&staged.prepared);
+    }
+
     /// Makes a staged version live.
     pub fn land(
         self: &Arc<Self>,
@@ -269,7 +282,7 @@ impl ProgramInner {
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
-        if changed { Update::Reloaded { version, report } } else { Update::Unchanged }
+        if changed { Update::Reloaded { version, report } } else { Update::Unchanged(report) }
     }
 
     /// The event that tells of an update.
@@ -277,10 +290,7 @@ impl ProgramInner {
         let version = self.version();
         match update {
             Update::Superseded => {}
-            Update::Unchanged => {
-                let report = Arc::new(Report { files: files.to_vec(), ..Report::default() });
-                self.tell(&Event::Unchanged { version, report });
-            }
+            Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
             }
@@ -305,7 +315,7 @@ impl ProgramInner {
             return Err(error.into());
         }
         if files.is_empty() && self.is_current(&reloader) {
-            return Ok(Update::Unchanged);
+            return Ok(Update::Unchanged(Arc::default()));
         }
         let known = files.is_empty() && reloader.has_told();
         let update = self.update_from(&mut reloader, files.clone(), clock);
@@ -364,7 +374,7 @@ impl Pending {
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         Some(match self.ticket.wait(time)? {
-            Outcome::Done { .. } => Waited::Done,
+            Outcome::Done { relaxed, .. } => Waited::Done { relaxed },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
         })
     }

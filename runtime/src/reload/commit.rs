@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::prepare::Prepared;
 use crate::code::{CodeUnit, Slot};
-use crate::live::{Code, FunctionMeta, Live, LiveFunction};
+use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
 
 impl Live {
     /// Makes a prepared version the live one. Returns the code that was replaced.
     pub(crate) fn apply(&mut self, prepared: &mut Prepared) -> Vec<Arc<CodeUnit>> {
         self.forget_freed();
+        self.lines = LineCounter::default();
         for (slot, address) in &prepared.stores {
             slot.store(*address);
         }
@@ -78,7 +79,7 @@ impl Live {
 
     /// Keeps the text of a function whose code may still be running while its source is gone.
     fn freeze(&mut self, code: &Code, meta: &FunctionMeta) {
-        if let Some(frozen) = meta.freeze(&self.sources) {
+        if let Some(frozen) = meta.freeze(&self.sources, &mut self.lines) {
             self.set_meta(code, Arc::new(frozen));
         }
     }

@@ -177,10 +177,14 @@ fn in_parallel(
     let threads = processors.min(groups.len() / WORTH_A_THREAD);
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    let work = || {
+    let work = |cancelled: &dyn Fn() -> bool| {
         let mut compiler = Compiler::default();
         let mut made = Vec::new();
         while !stop.load(Ordering::Relaxed) {
+            if cancelled() {
+                stop.store(true, Ordering::Relaxed);
+                break;
+            }
             let first = next.fetch_add(BATCH, Ordering::Relaxed);
             let Some(batch) = groups.get(first..groups.len().min(first + BATCH)).filter(|batch| !batch.is_empty())
             else {
@@ -191,8 +195,8 @@ fn in_parallel(
         made
     };
     let mut all = std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = if threads <= 1 { one_by_one(groups, translate, cancelled, &stop) } else { work() };
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(|| work(&|| false))).collect();
+        let mut all = if threads <= 1 { one_by_one(groups, translate, cancelled, &stop) } else { work(cancelled) };
         for helper in helpers {
             match helper.join() {
                 Ok(made) => all.extend(made),

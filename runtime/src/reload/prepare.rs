@@ -131,6 +131,7 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     };
     plan.report(&snapshot, base, &mut report);
     if report.refusals().next().is_some() {
+        report.hold_back();
         return Some(Preparation::Refused(report));
     }
     let mut global_bytes = Vec::new();

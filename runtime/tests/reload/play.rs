@@ -60,7 +60,7 @@ fn reload(program: &Program) -> String {
     let before = program.version();
     let (text, is_new) = match program.poll() {
         Ok(Update::Reloaded { report, .. }) => (edits(&report, false), true),
-        Ok(Update::Unchanged) => ("unchanged".to_owned(), false),
+        Ok(Update::Unchanged(_)) => ("unchanged".to_owned(), false),
         Ok(Update::Rejected(_) | Update::Refused(_) | Update::Superseded) => ("another result".to_owned(), false),
         Err(Error::Rejected(diagnostics)) => {
             let codes: Vec<String> = diagnostics.list.iter().map(|found| found.code.to_string()).collect();
@@ -86,6 +86,7 @@ fn edits(report: &Report, refused: bool) -> String {
                 Outcome::NoCode => " (no code)".to_owned(),
                 Outcome::KeptValue => " (kept)".to_owned(),
                 Outcome::Initialised => " (initialised)".to_owned(),
+                Outcome::HeldBack => " (held back)".to_owned(),
                 Outcome::Refused { why, help } => {
                     assert!(!help.is_empty(), "a refusal needs a way out");
                     format!(": {why}")

@@ -38,6 +38,7 @@ impl Checker<'_, '_> {
         };
         self.arguments_alone(arguments);
         match ty.kind() {
+            TyKind::Infer(_) if self.is_number(ty) => self.no_method(ty, method, span),
             TyKind::Infer(_) => self.undetermined(method.span, value.span),
             TyKind::Vec(_) | TyKind::HashMap(..) => {
                 let shown = self.show(ty);

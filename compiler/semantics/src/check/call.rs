@@ -120,8 +120,8 @@ impl Checker<'_, '_> {
                     self.report(diagnostic);
                 }
                 let known = own.iter().map(|g| g.name).zip(types.iter().copied()).collect();
-                if sig.abi == crate::interface::Abi::C && name == "printf" && sig.variadic {
-                    return self.printf(id, &sig, arguments, span);
+                if super::printf::has_format(name, &sig) && arguments.len() >= sig.params.len() {
+                    return self.printf(name, &sig, arguments, span);
                 }
                 let target = Target { id: Some(id), name, sig: &sig, known, receiver: None };
                 self.call_target(target, arguments, span, want)

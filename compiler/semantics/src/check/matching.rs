@@ -13,13 +13,7 @@ impl Checker<'_, '_> {
         let subject = self.value(subject);
         let ty = self.shallow(subject.ty);
         let subject = match ty.pointee() {
-            Some(_)
-                if !arms
-                    .iter()
-                    .all(|arm| matches!(arm.pattern.kind, ast::PatternKind::Wildcard | ast::PatternKind::Name(_))) =>
-            {
-                self.follow(subject)
-            }
+            Some(_) if !arms.iter().all(|arm| takes_anything(&arm.pattern)) => self.follow(subject),
             _ => subject,
         };
         let ty = self.shallow(subject.ty);
@@ -62,6 +56,15 @@ impl Checker<'_, '_> {
             arms.iter().filter(|(_, guard)| guard.is_none()).map(|(pattern, _)| vec![pattern]).collect();
         let mut budget = 20_000;
         uncovered(self, rows, &[ty], &mut budget).and_then(|mut example| example.pop())
+    }
+}
+
+/// Does the pattern, as written, look into nothing? Capitalised names are variants and constants.
+fn takes_anything(pattern: &ast::Pattern) -> bool {
+    match &pattern.kind {
+        ast::PatternKind::Wildcard => true,
+        ast::PatternKind::Name(name) => !name.starts_with(|first: char| first.is_uppercase()),
+        _ => false,
     }
 }
 

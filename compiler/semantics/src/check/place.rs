@@ -105,6 +105,9 @@ impl Checker<'_, '_> {
 
     /// Reports a type that nothing has determined where it must be known.
     pub fn undetermined(&mut self, span: Span, of: Span) -> Expr {
+        if self.recovering {
+            return self.wrong(span);
+        }
         let diagnostic = self
             .error(codes::UNDETERMINED, of, "the type of this is not known here")
             .with_help("write its type where it is declared");

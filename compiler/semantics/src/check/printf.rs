@@ -1,4 +1,4 @@
-//! `printf`: its literal format is adapted to the types of the arguments.
+//! `printf` and its relatives: their literal format is adapted to the types of the arguments.
 
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use super::coerce::cast;
 use super::{Checker, Want};
 use crate::codes;
 use crate::hir::{CFunction, Callee, CastKind, Expr, ExprKind};
-use crate::index::DefId;
 use crate::infer::Known;
 use crate::interface::FnSig;
 use crate::lower::plural;
@@ -24,13 +23,15 @@ struct Conversion {
 }
 
 impl Checker<'_, '_> {
-    pub fn printf(&mut self, _id: DefId, sig: &FnSig, arguments: &[ast::Expr], span: Span) -> Expr {
-        let callee = Callee::C(CFunction { symbol: Name::new("printf"), fixed: Some(sig.params.len() as u32) });
-        let Some((first, rest)) = arguments.split_first() else {
-            let diagnostic =
-                self.error(codes::ARGUMENT_COUNT, span, "`printf` takes at least 1 argument, but 0 are given");
-            return self.fail(diagnostic, span);
+    /// A call with at least as many arguments as there are parameters before the `...`, the last of which is the format.
+    pub fn printf(&mut self, name: Name, sig: &FnSig, arguments: &[ast::Expr], span: Span) -> Expr {
+        let callee = Callee::C(CFunction { symbol: name, fixed: Some(sig.params.len() as u32) });
+        let (before, arguments) = arguments.split_at(sig.params.len() - 1);
+        let check = |(e, param): (&ast::Expr, &crate::interface::ParamSig)| {
+            self.check_to(e, param.ty, super::coerce::Why::Argument(name, param.name, None))
         };
+        let before: Vec<Expr> = before.iter().zip(&sig.params).map(check).collect();
+        let Some((first, rest)) = arguments.split_first() else { return self.wrong(span) };
         let pointer = Ty::pointer(Ty::int(IntKind::I8));
         let format = self.check(first, Want::Any);
         let mut values: Vec<Expr> = rest
@@ -49,7 +50,8 @@ impl Checker<'_, '_> {
             }
             _ => self.coerce(format, pointer, super::coerce::Why::Plain),
         };
-        let mut all = vec![format];
+        let mut all = before;
+        all.push(format);
         for value in values {
             let value = self.promote(value);
             all.push(value);
@@ -57,11 +59,12 @@ impl Checker<'_, '_> {
         self.make(ExprKind::Call(callee, all), sig.result, span)
     }
 
-    /// Integer literals are 64 bits wide here.
+    /// An enum as its number, an array as the address of its first element.
     fn promote_number(&mut self, value: Expr) -> Expr {
         let ty = self.shallow(value.ty);
         match ty.kind() {
             TyKind::Enum(..) => self.variant_number(value.clone()).unwrap_or(value),
+            TyKind::Array(of, _) => self.coerce(value, Ty::pointer(*of), super::coerce::Why::Plain),
             _ => value,
         }
     }
@@ -210,6 +213,12 @@ impl Checker<'_, '_> {
         matches!(ty.kind(), TyKind::Float(_))
             || matches!(ty.kind(), TyKind::Infer(_)) && matches!(self.table.known(ty), Known::Float)
     }
+}
+
+/// Is it one of C's functions whose last parameter before the `...` is a format for output?
+pub(super) fn has_format(name: Name, sig: &FnSig) -> bool {
+    let known = matches!(name.as_str(), "printf" | "sprintf" | "snprintf" | "fprintf" | "dprintf");
+    known && sig.abi == crate::interface::Abi::C && sig.variadic && !sig.params.is_empty()
 }
 
 /// Reads what follows a `%`, dropping the length letters.
