@@ -81,9 +81,10 @@ impl Status {
                 }
             }
             Event::Reloaded { version, report } => self.reloaded(*version, report),
-            Event::Unchanged { version, .. } => {
+            Event::Unchanged { version, report } => {
                 if self.volume > Volume::Quiet {
                     self.line("unchanged", Paint::Dim, &format!("v{version}  nothing that runs has changed"));
+                    self.edits(report);
                 }
             }
             Event::Rejected { version, diagnostics, .. } => {

@@ -258,7 +258,7 @@ impl ProgramInner {
     fn hot_reload(self: &Arc<Self>) -> i64 {
         let result = match self.update_now() {
             Ok(Update::Reloaded { .. }) => 1,
-            Ok(Update::Unchanged | Update::Superseded) => 0,
+            Ok(Update::Unchanged | Update::Kept { .. } | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
         };
         self.call_on_reload();

@@ -13,7 +13,7 @@ use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
-use crate::report::{Clock, Report};
+use crate::report::{Clock, Outcome as Kept, Report};
 use crate::workspace::{LoadError, Snapshot};
 
 /// What became of an attempt to reload.
@@ -21,6 +21,12 @@ use crate::workspace::{LoadError, Snapshot};
 pub enum Update {
     /// No text has changed, or nothing that runs depends on what has.
     Unchanged,
+    /// Nothing that runs has changed, but the author may have expected it: the initial value of a global is another,
+    /// and its value in memory stays.
+    Kept {
+        /// What changed.
+        report: Arc<Report>,
+    },
     /// A new version is live.
     Reloaded {
         /// Its number.
@@ -282,7 +288,11 @@ impl ProgramInner {
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
-        if changed { Update::Reloaded { version, report } } else { Update::Unchanged }
+        match changed {
+            true => Update::Reloaded { version, report },
+            false if report.edits.iter().any(|edit| edit.outcome == Kept::KeptValue) => Update::Kept { report },
+            false => Update::Unchanged,
+        }
     }
 
     /// The event that tells of an update.
@@ -294,6 +304,7 @@ impl ProgramInner {
                 let report = Arc::new(Report { files: files.to_vec(), ..Report::default() });
                 self.tell(&Event::Unchanged { version, report });
             }
+            Update::Kept { report } => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
             }
