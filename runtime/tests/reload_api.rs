@@ -402,6 +402,42 @@ fn the_last_owner_of_a_program_may_be_a_handler() {
 }
 
 #[test]
+fn a_reload_that_has_to_wait_says_so_and_can_be_asked_about() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    let text = |n: usize| {
+        format!(
+            "G runs: i64\nF begun() -> i64 {{ runs }}\nF main() -> i64 {{ runs = 1\n L {{ busy(60) + other() }}\n 0 }}\nF busy(n: i64) -> i64 {{ I n < 2 {{ R {n} }}\n busy(n - 1) + busy(n - 2) }}\nF other() -> i64 {{ {n} }}"
+        )
+    };
+    std::fs::write(&path, text(0)).expect("written");
+    let (asked, (sender, said)) = (Asked::default(), channel());
+    let (in_handler, sender) = (asked.clone(), std::sync::Mutex::new(sender));
+    let engine = Engine::builder().on_event(move |event| {
+        if let (Event::Pending { waits_for, .. }, Some(program)) = (event, in_handler.get()) {
+            let polled = program.poll().is_err() && program.patch("other", "F other() -> i64 { 1 }").is_err();
+            let rolled = program.rollback(1).is_err() && program.reset("nothing").is_err();
+            let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let _ = sender.send((waits_for.clone(), polled && rolled && !program.files().is_empty()));
+        }
+    });
+    let program = engine.build().expect("an engine").load_file(&path).expect("a program");
+    asked.set(Some(program.clone()));
+    let watching = program.watch().expect("watched");
+    let running = Running::start(&program);
+    let begun = program.function::<(), i64>("begun").expect("the function");
+    until("`main` runs", || begun.call(()).expect("no trap") == 1);
+    std::fs::write(&path, text(1)).expect("written");
+    let (waits_for, refused) = said.recv_timeout(DEADLINE).expect("it is pending");
+    assert!(refused, "what is asked from inside a reload is an error, and no deadlock");
+    assert!(!waits_for.is_empty());
+    drop(running);
+    until("the end of `main` lets it through", || program.version() == 2);
+    drop(watching);
+    asked.set(None);
+}
+
+#[test]
 fn watching_can_end_while_a_reload_compiles() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("main.vais");
