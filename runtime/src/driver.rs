@@ -329,7 +329,14 @@ impl Driver {
 
     /// Tells of an update; the snapshot of one that was turned down is remembered, so that it is told of once.
     fn tell(&mut self, program: &Arc<ProgramInner>, update: &Update, files: &[PathBuf]) {
-        program.reloader().tells(update);
+        {
+            let mut reloader = program.reloader();
+            if update.is_turned_down() && reloader.has_told() {
+                // While it settled the program itself asked, and it was told of.
+                return;
+            }
+            reloader.tells(update);
+        }
         program.announce(update, files);
     }
 

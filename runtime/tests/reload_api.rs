@@ -331,6 +331,131 @@ fn watchings_and_programs_can_be_dropped_at_any_time() {
     }
 }
 
+/// A cell for the program that a host function asks.
+#[derive(Clone, Default)]
+struct Asked(Arc<std::sync::Mutex<Option<Program>>>);
+
+impl Asked {
+    fn get(&self) -> Option<Program> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    fn set(&self, program: Option<Program>) {
+        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = program;
+    }
+}
+
+#[test]
+fn a_host_function_may_reload_while_the_watcher_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    let text = |n: usize| {
+        format!(
+            "F main() -> i64 {{ L {{ L i:0..3 {{ poll_now() }}\n a()\n b() }}\n 0 }}\nF a() -> i64 {{ {n} }}\nF b() -> i64 {{ {n} }}\nF sum() -> i64 {{ a() + b() }}"
+        )
+    };
+    std::fs::write(&path, text(0)).expect("written");
+    let asked = Asked::default();
+    let in_host = asked.clone();
+    let engine = Engine::builder()
+        .function("poll_now", move || -> i64 {
+            let Some(program) = in_host.get() else { return 0 };
+            let _ = (program.files(), program.reset("nothing"));
+            i64::from(program.poll().is_ok_and(|update| update.is_reloaded()))
+        })
+        .build()
+        .expect("an engine");
+    let program = engine.load_file(&path).expect("a program");
+    asked.set(Some(program.clone()));
+    let watching = program.watch().expect("watched");
+    let running = Running::start(&program);
+    let sum = program.function::<(), i64>("sum").expect("the function");
+    for n in 1..60 {
+        std::fs::write(&path, text(n)).expect("written");
+        until("it is live", || sum.call(()).expect("no trap") == 2 * n as i64);
+    }
+    drop(running);
+    drop(watching);
+    asked.set(None);
+}
+
+#[test]
+fn the_last_owner_of_a_program_may_be_a_handler() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    std::fs::write(&path, "F tick() -> i64 { 1 }").expect("written");
+    let held = Asked::default();
+    let (in_handler, gone) = (held.clone(), Arc::new(AtomicBool::new(false)));
+    let dropped = gone.clone();
+    let engine = Engine::builder().on_event(move |event| {
+        if matches!(event, Event::Reloaded { .. }) {
+            in_handler.set(None);
+            dropped.store(true, Ordering::SeqCst);
+        }
+    });
+    let program = engine.build().expect("an engine").load_file(&path).expect("a program");
+    let watching = program.watch().expect("watched");
+    held.set(Some(program));
+    std::fs::write(&path, "F tick() -> i64 { 2 }").expect("written");
+    until("it is dropped", || gone.load(Ordering::SeqCst));
+    drop(watching);
+}
+
+#[test]
+fn a_reload_that_has_to_wait_says_so_and_can_be_asked_about() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    let text = |n: usize| {
+        format!(
+            "G runs: i64\nF begun() -> i64 {{ runs }}\nF main() -> i64 {{ runs = 1\n L {{ busy(60) + other() }}\n 0 }}\nF busy(n: i64) -> i64 {{ I n < 2 {{ R {n} }}\n busy(n - 1) + busy(n - 2) }}\nF other() -> i64 {{ {n} }}"
+        )
+    };
+    std::fs::write(&path, text(0)).expect("written");
+    let (asked, (sender, said)) = (Asked::default(), channel());
+    let (in_handler, sender) = (asked.clone(), std::sync::Mutex::new(sender));
+    let engine = Engine::builder().on_event(move |event| {
+        if let (Event::Pending { waits_for, .. }, Some(program)) = (event, in_handler.get()) {
+            let polled = program.poll().is_err() && program.patch("other", "F other() -> i64 { 1 }").is_err();
+            let rolled = program.rollback(1).is_err() && program.reset("nothing").is_err();
+            let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let _ = sender.send((waits_for.clone(), polled && rolled && !program.files().is_empty()));
+        }
+    });
+    let program = engine.build().expect("an engine").load_file(&path).expect("a program");
+    asked.set(Some(program.clone()));
+    let watching = program.watch().expect("watched");
+    let running = Running::start(&program);
+    let begun = program.function::<(), i64>("begun").expect("the function");
+    until("`main` runs", || begun.call(()).expect("no trap") == 1);
+    std::fs::write(&path, text(1)).expect("written");
+    let (waits_for, refused) = said.recv_timeout(DEADLINE).expect("it is pending");
+    assert!(refused, "what is asked from inside a reload is an error, and no deadlock");
+    assert!(!waits_for.is_empty());
+    drop(running);
+    until("the end of `main` lets it through", || program.version() == 2);
+    drop(watching);
+    asked.set(None);
+}
+
+#[test]
+fn watching_can_end_while_a_reload_compiles() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    let text = |n: usize| -> String {
+        (0..200).map(|f| format!("F f{f}(x: i64) -> i64 {{ L i:0..9 {{ x += i * {n} }}\n x }}\n")).collect()
+    };
+    for round in 0..4u64 {
+        std::fs::write(&path, text(round as usize)).expect("written");
+        let program = Engine::builder().build().expect("an engine").load_file(&path).expect("a program");
+        let watching = program.watch().expect("watched");
+        std::fs::write(&path, text(100)).expect("written");
+        // Any moment will do: before, in, or after the compilation.
+        std::thread::park_timeout(Duration::from_millis(20 * round));
+        drop(watching);
+        assert!(program.version() <= 2);
+    }
+}
+
 #[test]
 fn memory_stays_flat() {
     let rounds: usize = std::env::var("RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);

@@ -171,6 +171,7 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
                 }
             }
             Some(old) if old.ty != global.ty => report.edits.push(edit("changed", retyped(old, global))),
+            Some(_) if !live.checked.globals.contains_key(path) => report.edits.push(edit("added", Outcome::KeptValue)),
             Some(old) if !same_init(old, global) => report.edits.push(edit("changed", Outcome::KeptValue)),
             Some(_) => {}
         }

@@ -60,7 +60,8 @@ fn reload(program: &Program) -> String {
     let before = program.version();
     let (text, is_new) = match program.poll() {
         Ok(Update::Reloaded { report, .. }) => (edits(&report, false), true),
-        Ok(Update::Unchanged(_)) => ("unchanged".to_owned(), false),
+        Ok(Update::Unchanged(report)) if report.edits.is_empty() => ("unchanged".to_owned(), false),
+        Ok(Update::Unchanged(report)) => (format!("unchanged, {}", edits(&report, false)), false),
         Ok(Update::Rejected(_) | Update::Refused(_) | Update::Superseded) => ("another result".to_owned(), false),
         Err(Error::Rejected(diagnostics)) => {
             let codes: Vec<String> = diagnostics.list.iter().map(|found| found.code.to_string()).collect();
