@@ -219,6 +219,10 @@ impl<'a> Checker<'_, 'a> {
                 .with_help("a method takes it as its first parameter: `F name(&self)`");
             return self.fail(diagnostic, span);
         }
+        if self.reported.contains(&name) {
+            return self.wrong(span);
+        }
+        self.reported.push(name);
         let later = self.tree.and_then(|tree| walk::declaration(tree, name));
         if let Some(declared) = later {
             let place = self.place(declared);
