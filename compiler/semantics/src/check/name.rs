@@ -106,6 +106,7 @@ impl<'a> Checker<'_, 'a> {
             },
             Found::Def(id) => self.definition(id, name, span),
             Found::Variant(id, number) => self.variant_value(id, number, name, span, want),
+            Found::Builtin if self.recovering => self.wrong(span),
             Found::Builtin => {
                 let diagnostic = self.error(codes::NOT_A_VALUE, span, format!("`{name}` can only be called"));
                 self.fail(diagnostic, span)
