@@ -137,6 +137,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub at: Option<Span>,
     /// A part did not parse: unknown names may have been declared there.
     pub recovering: bool,
+    /// Names already reported as unknown: once is enough.
+    pub reported: Vec<vaisjit_syntax::Name>,
     /// The function whose calls are recorded, when only its call sites matter.
     pub probe: Option<(ItemPath, Vec<ProbedCall>)>,
 }
@@ -162,6 +164,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             closure_bodies: Vec::new(),
             at: None,
             recovering: false,
+            reported: Vec::new(),
             probe: None,
         }
     }

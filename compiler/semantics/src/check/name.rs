@@ -106,6 +106,7 @@ impl<'a> Checker<'_, 'a> {
             },
             Found::Def(id) => self.definition(id, name, span),
             Found::Variant(id, number) => self.variant_value(id, number, name, span, want),
+            Found::Builtin if self.recovering => self.wrong(span),
             Found::Builtin => {
                 let diagnostic = self.error(codes::NOT_A_VALUE, span, format!("`{name}` can only be called"));
                 self.fail(diagnostic, span)
@@ -219,6 +220,10 @@ impl<'a> Checker<'_, 'a> {
                 .with_help("a method takes it as its first parameter: `F name(&self)`");
             return self.fail(diagnostic, span);
         }
+        if self.reported.contains(&name) {
+            return self.wrong(span);
+        }
+        self.reported.push(name);
         let later = self.tree.and_then(|tree| walk::declaration(tree, name));
         if let Some(declared) = later {
             let place = self.place(declared);

@@ -345,6 +345,21 @@ impl Layout<'_> {
         }
     }
 
+    /// `linear T` and `affine T` where a type is wanted: true if it has been reported.
+    pub(super) fn left_out_type(&mut self, raw: Raw) -> bool {
+        let what = match self.text_of(raw) {
+            "linear" => "linear types",
+            "affine" => "affine types",
+            _ => return false,
+        };
+        let typed = matches!(self.last(), Kind::Colon | Kind::Arrow) && self.peek(1).kind == Kind::Name;
+        if typed {
+            let span = self.span_of(raw);
+            self.report(left_out(span, what));
+        }
+        typed
+    }
+
     /// `{x: i64 | x > 0}` where a type is wanted: true if it has been dealt with.
     pub(super) fn dependent_type(&mut self, raw: Raw) -> bool {
         let typed = matches!(self.last(), Kind::Colon | Kind::Arrow)

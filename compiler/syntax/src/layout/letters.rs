@@ -27,6 +27,9 @@ impl Layout<'_> {
                 return self.item_word(raw);
             }
             if !self.frame().code {
+                if self.left_out_type(raw) {
+                    return self.skip();
+                }
                 let is_where = self.text_of(raw) == "where" && !self.in_round();
                 return self.push(if is_where { Kind::Where } else { Kind::Name });
             }
