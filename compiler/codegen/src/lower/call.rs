@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::clif::abi_signature;
+use crate::host_calls;
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::string::LENGTH_OFFSET;
-use crate::clif::abi_signature;
-use crate::host_calls;
 use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, Expr};
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
