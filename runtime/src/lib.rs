@@ -61,3 +61,8 @@ pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
     all.sort_by_key(|info| info.code);
     all.into_iter()
 }
+
+/// The README's Rust is tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_module::{FuncId, Module};
 use rustc_hash::FxHashMap;
 use vaisjit_abi::string;
 use vaisjit_codegen::clif::leaf;
@@ -36,6 +37,9 @@ pub(crate) struct Linkage {
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
 }
+
+/// Emits a thunk into a module.
+type Emit<'a> = dyn Fn(&mut dyn Module) -> Result<(FuncId, CodeInfo), ThunkError> + 'a;
 
 /// Why something cannot be linked.
 pub(crate) type LinkError = String;
@@ -247,7 +251,7 @@ impl Linkage {
         &self,
         name: &str,
         imports: &[(String, usize)],
-        make: &dyn Fn(&mut dyn cranelift_module::Module) -> Result<(cranelift_module::FuncId, CodeInfo), ThunkError>,
+        make: &Emit<'_>,
     ) -> Result<Code, LinkError> {
         let (mut module, symbols) = self.module()?;
         symbols.lock().unwrap_or_else(|e| e.into_inner()).extend(imports.iter().cloned());

@@ -50,7 +50,7 @@ pub(crate) fn lower(
     layouts: &TypeLayouts,
     hot: bool,
     host: &HostTable,
-) -> Result<Lowered, Diagnostic> {
+) -> Result<Lowered, Box<Diagnostic>> {
     let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot)
         .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);

@@ -186,7 +186,7 @@ impl Plan {
             }
             match lower(body, snapshot, layouts, base.mode.hot, base.host) {
                 Ok(body) => lowered.push((instance, body)),
-                Err(found) => diagnostics.push(found),
+                Err(found) => diagnostics.push(*found),
             }
         }
         if !diagnostics.is_empty() {
@@ -216,7 +216,7 @@ impl Plan {
                 _ => plan.changed.push((instance, body)),
             }
         }
-        plan.add_dependents(snapshot, base, layouts).map_err(|found| vec![found])?;
+        plan.add_dependents(snapshot, base, layouts).map_err(|found| vec![*found])?;
         Ok(plan)
     }
 
@@ -253,7 +253,7 @@ impl Plan {
         snapshot: &Snapshot,
         base: &Base<'_>,
         layouts: &TypeLayouts,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         let planned: FxHashSet<Instance> = self.changed.iter().map(|(instance, _)| *instance).collect();
         let mut again: Vec<Instance> = base
             .live
