@@ -138,7 +138,7 @@ pub(crate) fn inferred_result(world: &World<'_>, id: DefId) -> Ty {
         let scope = TypeScope::new(id.module, world.item_id(id));
         let path = world.def(id).path;
         let place = world.place(id);
-        return initial_value(world, &scope, path, global, None, false, place).global.ty;
+        return known_or_error(initial_value(world, &scope, path, global, None, false, place).global.ty);
     }
     let Some(tree) = world.function(id) else { return Ty::error() };
     let path = world.def(id).path;
@@ -160,7 +160,12 @@ pub(crate) fn inferred_result(world: &World<'_>, id: DefId) -> Ty {
     entry.deps.iter().for_each(|dep| world.reads(*dep));
     let result = entry.signature.result;
     world.early.borrow_mut().insert(instance, entry);
-    if matches!(result.kind(), TyKind::Infer(_)) { Ty::error() } else { result }
+    known_or_error(result)
+}
+
+/// Variables of one body mean nothing outside of it.
+fn known_or_error(ty: Ty) -> Ty {
+    if crate::infer::has_variables(ty) { Ty::error() } else { ty }
 }
 
 fn method_self(world: &World<'_>, id: DefId) -> Option<Ty> {
@@ -203,7 +208,16 @@ pub(crate) fn inferred_parameter(world: &World<'_>, id: DefId, index: usize) -> 
         let scope = TypeScope::new(id.module, world.item_id(id));
         let mut checker = Checker::new(world, scope, Ty::unit());
         let value = checker.value(default);
-        return (checker.table.resolve(value.ty, true), checker.diagnostics);
+        let ty = checker.table.resolve(value.ty, true);
+        if crate::infer::has_variables(ty) {
+            let name = tree.params[index].name.name;
+            let diagnostic = checker
+                .error(codes::UNDETERMINED, default.span, format!("nothing says what type `{name}` has"))
+                .with_help(format!("declare it: `{name}: i64`"));
+            checker.report(diagnostic);
+            return (Ty::error(), checker.diagnostics);
+        }
+        return (ty, checker.diagnostics);
     }
     let mut weak = None;
     match used_as(world, id, tree, index) {
