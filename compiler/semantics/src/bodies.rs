@@ -90,7 +90,11 @@ fn check_body(
             checker.unused_locals();
         }
         let result = checker.table.resolve(result, true);
-        (Some(value), result, checker, locals, types)
+        let sketch = instance.arguments.contains(&Ty::error());
+        if crate::infer::has_variables(result) && !sketch {
+            checker.undetermined_type(tree.name.name, tree.name.span);
+        }
+        (Some(value), known_or_error(result), checker, locals, types)
     });
     let ((value, result, mut checker, locals, types), deps) = made;
     let unknown = |ty: Ty| crate::infer::has_variables(ty) || ty == Ty::error();
@@ -210,11 +214,8 @@ pub(crate) fn inferred_parameter(world: &World<'_>, id: DefId, index: usize) -> 
         let value = checker.value(default);
         let ty = checker.table.resolve(value.ty, true);
         if crate::infer::has_variables(ty) {
-            let name = tree.params[index].name.name;
-            let diagnostic = checker
-                .error(codes::UNDETERMINED, default.span, format!("nothing says what type `{name}` has"))
-                .with_help(format!("declare it: `{name}: i64`"));
-            checker.report(diagnostic);
+            let name = tree.params[index].name;
+            checker.undetermined_type(name.name, name.span);
             return (Ty::error(), checker.diagnostics);
         }
         return (ty, checker.diagnostics);
@@ -383,7 +384,10 @@ pub(crate) fn initial_value(
         };
     };
     let (value, types) = checker.finish_expr(value);
-    let ty = declared.unwrap_or(value.ty);
+    if declared.is_none() && crate::infer::has_variables(value.ty) {
+        checker.undetermined_type(global.name.name, global.name.span);
+    }
+    let ty = known_or_error(declared.unwrap_or(value.ty));
     let errors = checker.diagnostics.iter().any(Diagnostic::is_error);
     let frame = checker.frames.remove(0);
     let body = hir::Body {
