@@ -448,9 +448,8 @@ fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut 
 /// Does an `#[allow(E0212)]` or `#[allow(unused)]` silence a warning?
 fn allowed(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]) -> bool {
     let code = diagnostic.code.to_string();
-    let is_it = |text: &str| {
-        text.eq_ignore_ascii_case(&code) || diagnostic.code == codes::UNUSED && text.starts_with("unused")
-    };
+    let is_it =
+        |text: &str| text.eq_ignore_ascii_case(&code) || diagnostic.code == codes::UNUSED && text.starts_with("unused");
     let allows = attributes.iter().filter(|attribute| attribute.name.name == "allow");
     allows.flat_map(|attribute| &attribute.arguments).any(|(text, _)| is_it(text))
 }

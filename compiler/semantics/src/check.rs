@@ -18,8 +18,8 @@ mod name;
 mod operator;
 mod pattern;
 mod place;
-mod slice;
 mod printf;
+mod slice;
 mod text;
 
 pub(crate) use coerce::Why;

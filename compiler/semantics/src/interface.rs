@@ -476,9 +476,7 @@ impl Maker<'_, '_> {
     fn reports_instead(&self, other: crate::types::ItemPath, path: crate::types::ItemPath) -> bool {
         let Some(id) = self.world.find(other).filter(|id| *id < self.id) else { return false };
         let ItemKind::Struct(def) = &self.world.item(id).kind else { return false };
-        def.fields
-            .iter()
-            .any(|field| crate::lower::holds(self.world, id.module, &field.ty, path, &mut Vec::new()))
+        def.fields.iter().any(|field| crate::lower::holds(self.world, id.module, &field.ty, path, &mut Vec::new()))
     }
 }
 

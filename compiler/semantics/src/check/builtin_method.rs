@@ -63,7 +63,8 @@ impl Checker<'_, '_> {
             self.arguments_alone(arguments);
             let (wanted, given) = (types.len(), arguments.len());
             let verb = if given == 1 { "is" } else { "are" };
-            let message = format!("`{}` takes {wanted} argument{}, but {given} {verb} given", method.name, plural(wanted));
+            let message =
+                format!("`{}` takes {wanted} argument{}, but {given} {verb} given", method.name, plural(wanted));
             let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
             self.report(diagnostic);
             return None;

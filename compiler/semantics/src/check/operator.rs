@@ -5,9 +5,7 @@ use vaisjit_syntax::{Span, ast};
 use super::coerce::{cast, widens};
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{
-    BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, UnaryOp,
-};
+use crate::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, UnaryOp};
 use crate::infer::Known;
 use crate::types::{IntKind, Ty, TyKind};
 
@@ -113,11 +111,9 @@ impl Checker<'_, '_> {
         if lc == Class::Pointer && rc == Class::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub) {
             return self.move_pointer(op, left, right, span);
         }
-        let whole = |ty: Ty| {
-            matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..))
-        };
-        if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && whole(lt) && whole(rt) && self.table.unify(lt, rt)
-        {
+        let whole =
+            |ty: Ty| matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..));
+        if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && whole(lt) && whole(rt) && self.table.unify(lt, rt) {
             return self.compare_variants(op, left, right, span);
         }
         let allowed = |class: Class| match class {
