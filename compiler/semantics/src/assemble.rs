@@ -196,6 +196,7 @@ impl Whole<'_, '_> {
             for (later, first) in table.duplicates.iter().filter(|(later, _)| table.by_item[number].contains(later)) {
                 self.duplicate(DefId { module, index: *later }, DefId { module, index: *first }, &mut found);
             }
+            found.retain(|diagnostic| diagnostic.is_error() || !allowed(diagnostic, &parsed.item.attributes));
             found.sort_by_key(|diagnostic| diagnostic.primary.place.span.start);
             for diagnostic in found {
                 let twin = self.checked.diagnostics.iter().rev().take(64).any(|known| {
@@ -442,6 +443,15 @@ fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut 
         }
     }
     order.push(world.input.modules[module as usize].name);
+}
+
+/// Does an `#[allow(E0212)]` or `#[allow(unused)]` silence a warning?
+fn allowed(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]) -> bool {
+    let code = diagnostic.code.to_string();
+    let is_it =
+        |text: &str| text.eq_ignore_ascii_case(&code) || diagnostic.code == codes::UNUSED && text.starts_with("unused");
+    let allows = attributes.iter().filter(|attribute| attribute.name.name == "allow");
+    allows.flat_map(|attribute| &attribute.arguments).any(|(text, _)| is_it(text))
 }
 
 fn attribute_check(

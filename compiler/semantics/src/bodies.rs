@@ -90,7 +90,11 @@ fn check_body(
             checker.unused_locals();
         }
         let result = checker.table.resolve(result, true);
-        (Some(value), result, checker, locals, types)
+        let sketch = instance.arguments.contains(&Ty::error());
+        if crate::infer::has_variables(result) && !sketch {
+            checker.undetermined_type(tree.name.name, tree.name.span);
+        }
+        (Some(value), known_or_error(result), checker, locals, types)
     });
     let ((value, result, mut checker, locals, types), deps) = made;
     let unknown = |ty: Ty| crate::infer::has_variables(ty) || ty == Ty::error();
@@ -138,7 +142,7 @@ pub(crate) fn inferred_result(world: &World<'_>, id: DefId) -> Ty {
         let scope = TypeScope::new(id.module, world.item_id(id));
         let path = world.def(id).path;
         let place = world.place(id);
-        return initial_value(world, &scope, path, global, None, false, place).global.ty;
+        return known_or_error(initial_value(world, &scope, path, global, None, false, place).global.ty);
     }
     let Some(tree) = world.function(id) else { return Ty::error() };
     let path = world.def(id).path;
@@ -160,7 +164,12 @@ pub(crate) fn inferred_result(world: &World<'_>, id: DefId) -> Ty {
     entry.deps.iter().for_each(|dep| world.reads(*dep));
     let result = entry.signature.result;
     world.early.borrow_mut().insert(instance, entry);
-    if matches!(result.kind(), TyKind::Infer(_)) { Ty::error() } else { result }
+    known_or_error(result)
+}
+
+/// Variables of one body mean nothing outside of it.
+fn known_or_error(ty: Ty) -> Ty {
+    if crate::infer::has_variables(ty) { Ty::error() } else { ty }
 }
 
 fn method_self(world: &World<'_>, id: DefId) -> Option<Ty> {
@@ -203,7 +212,13 @@ pub(crate) fn inferred_parameter(world: &World<'_>, id: DefId, index: usize) -> 
         let scope = TypeScope::new(id.module, world.item_id(id));
         let mut checker = Checker::new(world, scope, Ty::unit());
         let value = checker.value(default);
-        return (checker.table.resolve(value.ty, true), checker.diagnostics);
+        let ty = checker.table.resolve(value.ty, true);
+        if crate::infer::has_variables(ty) {
+            let name = tree.params[index].name;
+            checker.undetermined_type(name.name, name.span);
+            return (Ty::error(), checker.diagnostics);
+        }
+        return (ty, checker.diagnostics);
     }
     let mut weak = None;
     match used_as(world, id, tree, index) {
@@ -369,7 +384,10 @@ pub(crate) fn initial_value(
         };
     };
     let (value, types) = checker.finish_expr(value);
-    let ty = declared.unwrap_or(value.ty);
+    if declared.is_none() && crate::infer::has_variables(value.ty) {
+        checker.undetermined_type(global.name.name, global.name.span);
+    }
+    let ty = known_or_error(declared.unwrap_or(value.ty));
     let errors = checker.diagnostics.iter().any(Diagnostic::is_error);
     let frame = checker.frames.remove(0);
     let body = hir::Body {

@@ -48,6 +48,7 @@ pub(crate) const NAMES: &[&str] = &[
     "type_size",
     "swap",
     "str_to_ptr",
+    "ptr_to_str",
 ];
 
 /// Is this the name of an operation?
@@ -78,6 +79,10 @@ impl Checker<'_, '_> {
                 let Some([value]) = self.exactly(name, at, arguments, span) else { return self.wrong(span) };
                 let value = self.check_to(value, Ty::str(), Why::Plain);
                 cast(CastKind::IntToInt, value, Ty::i64())
+            }
+            "ptr_to_str" => {
+                self.arguments_alone(arguments);
+                self.unsupported("`ptr_to_str` is", at)
             }
             _ if text.starts_with("load_") => self.load(name, at, arguments, span, want, types),
             _ => self.store(name, at, arguments, span),
@@ -234,14 +239,16 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// The size of a type in bytes: the distance of two neighbours behind a null pointer.
+    /// The size of a type in bytes: the distance of two neighbours, wherever they are.
     fn size(&mut self, ty: Ty, span: Span) -> Expr {
-        let null = self.make(ExprKind::Int(0), Ty::i64(), span);
+        const SOMEWHERE: i128 = 1 << 30;
+        let base = self.make(ExprKind::Int(SOMEWHERE), Ty::i64(), span);
         let one = self.make(ExprKind::Int(1), Ty::i64(), span);
-        let pointer = cast(CastKind::Pointer, null, Ty::pointer(ty));
+        let pointer = cast(CastKind::Pointer, base.clone(), Ty::pointer(ty));
         let next = self.make(ExprKind::Index(pointer, one), ty, span);
         let address = self.make(ExprKind::AddressOf(next), Ty::pointer(ty), span);
-        cast(CastKind::IntToInt, address, Ty::i64())
+        let address = cast(CastKind::IntToInt, address, Ty::i64());
+        self.make(ExprKind::Binary(crate::hir::BinaryOp::Sub, address, base), Ty::i64(), span)
     }
 
     fn type_size(&mut self, span: Span) -> Expr {

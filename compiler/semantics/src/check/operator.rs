@@ -1,15 +1,13 @@
 //! Operators and casts.
 
-use vaisjit_syntax::{Name, Span, ast};
+use vaisjit_syntax::{Span, ast};
 
 use super::coerce::{cast, widens};
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{
-    Arm, BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, Pattern, PatternKind, Stmt, UnaryOp,
-};
+use crate::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, UnaryOp};
 use crate::infer::Known;
-use crate::types::{IntKind, ItemPath, Ty, TyKind};
+use crate::types::{IntKind, Ty, TyKind};
 
 /// What kind of type an operand has.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -22,6 +20,9 @@ enum Class {
     Unknown,
     Other,
 }
+
+/// How deep the types of compared values may be nested.
+const DEEPEST: usize = 50;
 
 impl Checker<'_, '_> {
     fn class(&mut self, ty: Ty) -> Class {
@@ -110,10 +111,9 @@ impl Checker<'_, '_> {
         if lc == Class::Pointer && rc == Class::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub) {
             return self.move_pointer(op, left, right, span);
         }
-        if let (TyKind::Enum(..), TyKind::Enum(..), BinaryOp::Eq | BinaryOp::Ne)
-        | (TyKind::Tuple(_), TyKind::Tuple(_), BinaryOp::Eq | BinaryOp::Ne) = (lt.kind(), rt.kind(), op)
-            && self.table.unify(lt, rt)
-        {
+        let whole =
+            |ty: Ty| matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..));
+        if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && whole(lt) && whole(rt) && self.table.unify(lt, rt) {
             return self.compare_variants(op, left, right, span);
         }
         let allowed = |class: Class| match class {
@@ -224,84 +224,39 @@ impl Checker<'_, '_> {
         if let (Some(a), Some(b)) = (self.variant_number(left.clone()), self.variant_number(right.clone())) {
             return self.make(ExprKind::Binary(op, a, b), Ty::bool(), span);
         }
-        let mut statements = Vec::new();
-        let (a, b) = (self.kept(left, &mut statements), self.kept(right, &mut statements));
-        let Some(equal) = self.equal(&a, &b, span) else {
+        let ty = self.table.resolve(left.ty, true);
+        if !self.comparable(ty, &mut Vec::new()) {
             return self.unsupported("comparing values of this type is", span);
-        };
-        let value = match op {
-            BinaryOp::Ne => self.make(ExprKind::Unary(UnaryOp::Not, equal), Ty::bool(), span),
-            _ => equal,
-        };
-        self.make(ExprKind::Block(statements, Some(value)), Ty::bool(), span)
-    }
-
-    /// The value in a hidden local, so that it can be looked at several times.
-    fn kept(&mut self, value: Expr, statements: &mut Vec<Stmt>) -> Expr {
-        let (ty, span) = (value.ty, value.span);
-        let local = self.hidden(Name::new("{compared}"), ty, span);
-        self.frame().exempt.insert(local);
-        statements.push(Stmt::Let(super::bind_pattern(local, ty, span), value));
-        self.local(local, span)
-    }
-
-    /// Are two values of one type equal? `None` if values of the type cannot be compared.
-    fn equal(&mut self, a: &Expr, b: &Expr, span: Span) -> Option<Expr> {
-        let ty = self.table.resolve(a.ty, true);
-        match *ty.kind() {
-            TyKind::Enum(path, _) => self.equal_variants(a, b, path, ty, span),
-            TyKind::Tuple(parts) => {
-                let mut all = self.make(ExprKind::Bool(true), Ty::bool(), span);
-                for (index, part) in parts.iter().enumerate() {
-                    let field = |e: &Expr| Expr::new(ExprKind::Field(e.clone(), index as u32), *part, e.span);
-                    let same = self.equal(&field(a), &field(b), span)?;
-                    all = self.make(ExprKind::And(all, same), Ty::bool(), span);
-                }
-                Some(all)
-            }
-            TyKind::Pointer(_) | TyKind::Reference(_) => {
-                let address = |e: &Expr| cast(CastKind::IntToInt, e.clone(), Ty::i64());
-                Some(self.make(ExprKind::Binary(BinaryOp::Eq, address(a), address(b)), Ty::bool(), span))
-            }
-            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str => {
-                Some(self.make(ExprKind::Binary(BinaryOp::Eq, a.clone(), b.clone()), Ty::bool(), span))
-            }
-            _ => None,
         }
+        self.make(ExprKind::Binary(op, left, right), Ty::bool(), span)
     }
 
-    fn equal_variants(&mut self, a: &Expr, b: &Expr, path: ItemPath, ty: Ty, span: Span) -> Option<Expr> {
-        let (_, sig) = self.enum_sig(path)?;
+    /// Can values of the type be compared? Not if they hold values of their own type, or of ever larger ones.
+    fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
+        let ty = self.table.resolve(ty, true);
+        if around.contains(&ty) || around.len() > DEEPEST {
+            return false;
+        }
+        let parts: Vec<Ty> = match *ty.kind() {
+            TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Error => return true,
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str => return true,
+            TyKind::Tuple(parts) => parts.to_vec(),
+            TyKind::Array(of, _) => vec![of],
+            TyKind::Struct(path, _) => match self.struct_fields(path) {
+                Some((sig, _)) => sig.fields.iter().map(|field| field.ty).collect(),
+                None => return false,
+            },
+            TyKind::Enum(path, _) => match self.enum_sig(path) {
+                Some((_, sig)) => sig.variants.iter().flat_map(|v| v.fields.iter().map(|field| field.ty)).collect(),
+                None => return false,
+            },
+            _ => return false,
+        };
         let map = self.argument_map(ty);
-        let mut arms = Vec::new();
-        for (number, variant) in sig.variants.iter().enumerate() {
-            let mut sides = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
-            for (patterns, values) in &mut sides {
-                for field in &variant.fields {
-                    let ty = super::literal::replace(field.ty, &map);
-                    let local = self.hidden(Name::new("{compared}"), ty, span);
-                    self.frame().exempt.insert(local);
-                    patterns.push(super::bind_pattern(local, ty, self.span(span)));
-                    values.push(self.local(local, span));
-                }
-            }
-            let [(left, xs), (right, ys)] = sides;
-            let mut all = self.make(ExprKind::Bool(true), Ty::bool(), span);
-            for (x, y) in xs.iter().zip(&ys) {
-                let same = self.equal(x, y, span)?;
-                all = self.make(ExprKind::And(all, same), Ty::bool(), span);
-            }
-            let at = self.span(span);
-            let pattern = |kind: PatternKind| Pattern { kind, ty, span: at };
-            let no = self.make(ExprKind::Bool(false), Ty::bool(), span);
-            let inner = vec![
-                Arm { pattern: pattern(PatternKind::Variant(number as u32, right)), guard: None, body: all },
-                Arm { pattern: pattern(PatternKind::Wildcard), guard: None, body: no },
-            ];
-            let body = self.make(ExprKind::Match(b.clone(), inner), Ty::bool(), span);
-            arms.push(Arm { pattern: pattern(PatternKind::Variant(number as u32, left)), guard: None, body });
-        }
-        Some(self.make(ExprKind::Match(a.clone(), arms), Ty::bool(), span))
+        around.push(ty);
+        let all = parts.into_iter().all(|part| self.comparable(super::literal::replace(part, &map), around));
+        around.pop();
+        all
     }
 
     pub fn cast(&mut self, of: &ast::Expr, ty: &ast::Type, span: Span) -> Expr {

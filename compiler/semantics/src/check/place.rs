@@ -1,6 +1,6 @@
 //! Places: fields, elements, addresses and what they point at.
 
-use vaisjit_syntax::{Span, ast};
+use vaisjit_syntax::{Diagnostic, Span, ast};
 
 use super::coerce::{Why, cast, is_place};
 use super::name::Found;
@@ -112,6 +112,17 @@ impl Checker<'_, '_> {
             .error(codes::UNDETERMINED, of, "the type of this is not known here")
             .with_help("write its type where it is declared");
         self.fail(diagnostic, span)
+    }
+
+    /// Reports something declared whose type nothing determines, unless another mistake may be the reason.
+    pub fn undetermined_type(&mut self, name: vaisjit_syntax::Name, span: Span) {
+        if self.recovering || self.diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
+        let diagnostic = self
+            .error(codes::UNDETERMINED, span, format!("nothing says what type `{name}` has"))
+            .with_help("write its type where it is declared");
+        self.report(diagnostic);
     }
 
     fn no_field(&mut self, ty: Ty, ident: ast::Ident, span: Span) -> Expr {
