@@ -247,12 +247,7 @@ impl Linkage {
         Ok(made)
     }
 
-    fn emit(
-        &self,
-        name: &str,
-        imports: &[(String, usize)],
-        make: &Emit<'_>,
-    ) -> Result<Code, LinkError> {
+    fn emit(&self, name: &str, imports: &[(String, usize)], make: &Emit<'_>) -> Result<Code, LinkError> {
         let (mut module, symbols) = self.module()?;
         symbols.lock().unwrap_or_else(|e| e.into_inner()).extend(imports.iter().cloned());
         let (id, info) = make(&mut *module).map_err(|error| error.to_string())?;

@@ -8,12 +8,12 @@ use std::time::Duration;
 use vaisjit_semantics::Checked;
 
 use super::{Program, ProgramInner, Reloader};
-use crate::code::{Outcome, SafepointKind, Ticket};
+use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
-use crate::report::{Clock, Report};
+use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
 
 /// What became of an attempt to reload.
@@ -160,8 +160,9 @@ impl ProgramInner {
         let (program, shared) = (self.clone(), cell.clone());
         let applied = Arc::new(AtomicBool::new(false));
         let done = applied.clone();
-        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |_| {
+        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                program.note_running_loops(stopped, &mut prepared.report);
                 done.store(program.apply(prepared), Ordering::SeqCst);
             }
         });
@@ -178,6 +179,22 @@ impl ProgramInner {
                 self.abandon(&prepared);
                 None
             }
+        }
+    }
+
+    /// A function that is in a loop of its old code goes on there until it returns: the report says so.
+    fn note_running_loops(&self, stopped: &Stopped<'_>, report: &mut Report) {
+        let live = self.live();
+        let mut looping = Vec::new();
+        stopped.walk(|frame| {
+            if frame.unit.is_looping(frame.function, frame.srcloc) {
+                let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
+                looping.extend(metas.and_then(|metas| metas.get(frame.function)).map(|meta| meta.name()));
+            }
+        });
+        let is_old = |edit: &&mut Edit| edit.kind == "function" && matches!(edit.change, "changed" | "signature");
+        for edit in report.edits.iter_mut().filter(is_old).filter(|edit| looping.contains(&edit.name)) {
+            edit.outcome = EditOutcome::AtNextCall;
         }
     }
 

@@ -60,7 +60,10 @@ impl Layout<'_> {
 
     fn item_word(&mut self, raw: Raw) {
         let members = self.frame().kind == FrameKind::Members;
-        if self.is_letter_at(0, "P") && (self.modifies_item(1) || members && self.peek(1).kind == Kind::Name) {
+        if self.is_letter_at(0, "P")
+            && !self.peek(1).first
+            && (self.modifies_item(1) || members && self.peek(1).kind == Kind::Name)
+        {
             return self.skip();
         }
         let mut letter = self.item_letter(0);

@@ -24,7 +24,7 @@ impl Layout<'_> {
 
     /// `F name (` or `F name <`: nothing else looks like that.
     pub(super) fn function_starts(&mut self) -> bool {
-        self.function_at(0) || self.is_letter_at(0, "P") && self.function_at(1)
+        self.function_at(0) || self.is_letter_at(0, "P") && !self.peek(1).first && self.function_at(1)
     }
 
     fn function_at(&mut self, n: usize) -> bool {
