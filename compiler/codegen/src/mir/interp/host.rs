@@ -63,7 +63,7 @@ fn text(name: &str, arguments: &[Argument], machine: &Machine) -> Result<Option<
         names::STR_STARTS_WITH => u128::from(text(0)?.starts_with(&text(1)?)),
         names::STR_ENDS_WITH => u128::from(text(0)?.ends_with(&text(1)?)),
         names::STR_INDEX_OF => at(text(0)?.find(&text(1)?).map(|at| at as i64)),
-        names::STR_BYTE_AT => at(text(0)?.bytes().nth(argument(1) as usize).map(i64::from)),
+        names::STR_BYTE_AT => at(text(0)?.as_bytes().get(argument(1) as usize).map(|byte| i64::from(*byte))),
         names::STR_CHAR_AT => at(text(0)?.chars().nth(argument(1) as usize).map(|c| i64::from(u32::from(c)))),
         names::STR_PARSE_I64_OK => u128::from(integer(text(0)?).is_ok()),
         names::STR_PARSE_I64 => bits(integer(text(0)?).unwrap_or(0)),
