@@ -91,7 +91,7 @@ fn check_body(
         }
         let result = checker.table.resolve(result, true);
         let sketch = instance.arguments.contains(&Ty::error());
-        if crate::infer::has_variables(result) && !sketch {
+        if crate::infer::has_variables(result) && !sketch && value.ty != Ty::error() {
             checker.undetermined_type(tree.name.name, tree.name.span);
         }
         (Some(value), known_or_error(result), checker, locals, types)

@@ -145,8 +145,8 @@ pub const TABLE: &[CodeInfo] = &[
         code: UNSUPPORTED,
         title: "not supported yet",
         explanation: "A part of the language that this version cannot check yet.",
-        wrong: "F f(a: [i64; 3]) { b := a[0..2] }",
-        right: "F f(a: [i64; 3]) { b := a[0] }",
+        wrong: "F f(a: str) { _b := a.trim() }",
+        right: "F f(a: str) { _b := a }",
     },
     CodeInfo {
         code: MISMATCH,

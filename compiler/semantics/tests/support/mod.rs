@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
+use vaisjit_semantics::program::HostDeclaration;
 use vaisjit_semantics::{Checked, Input, ModuleInput};
 use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources, parse};
@@ -39,9 +40,16 @@ pub fn input(modules: &[(&str, Arc<Module>)]) -> Input {
         })
         .collect();
     list.push(ModuleInput { name: Name::new("std/prelude"), file: FileId(1000), tree: prelude(), imports: Vec::new() });
-    static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, vaisjit_semantics::program::HostDeclaration>>> =
-        LazyLock::new(Arc::default);
+    static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, HostDeclaration>>> = LazyLock::new(host);
     Input { modules: list, host: HOST.clone(), all_hot: false, needs_main: false }
+}
+
+/// The host function that the prelude itself calls.
+fn host() -> Arc<rustc_hash::FxHashMap<Name, HostDeclaration>> {
+    let module = parse("N \"host\" { F hot_turn() -> i64 }");
+    let ItemKind::Extern(block) = &module.items[0].item.kind else { panic!("a block of host functions") };
+    let declaration = HostDeclaration { function: Arc::new(block.functions[0].clone()), flags: Default::default() };
+    Arc::new([(Name::new("hot_turn"), declaration)].into_iter().collect())
 }
 
 fn imports(tree: &Module, modules: &[(&str, Arc<Module>)]) -> Vec<Result<Name, String>> {
