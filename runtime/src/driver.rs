@@ -72,6 +72,8 @@ pub(crate) struct Driver {
     debounce: Duration,
     /// How many saves in a row have cancelled a compilation.
     cancels: u32,
+    /// Has an empty file had its time to be written?
+    accepts_empty: bool,
     /// What was told of a file that cannot be read, until all can.
     unreadable: Option<String>,
     stopping: bool,
@@ -87,6 +89,8 @@ enum Seen {
     Unsettled(Update, Vec<PathBuf>),
     /// A file is missing or is no text; perhaps it is being replaced.
     Unreadable(LoadError),
+    /// A file is empty; perhaps it is being written.
+    Empty,
     /// Done and told.
     Settled,
     /// A newer save arrived meanwhile.
@@ -106,6 +110,7 @@ impl Driver {
             watcher: FileWatcher::new(signal, program.engine.options.poll),
             debounce: program.engine.options.debounce,
             cancels: 0,
+            accepts_empty: false,
             unreadable: None,
             stopping: false,
             waiting: None,
@@ -188,6 +193,7 @@ impl Driver {
             match self.look_safely(program, signal) {
                 Seen::Settled => break,
                 Seen::Superseded => self.cancels += 1,
+                Seen::Empty => self.accepts_empty = !self.settling(settled_at),
                 Seen::Unreadable(error) => {
                     if !self.settling(settled_at) {
                         self.tell_unreadable(program, &error);
@@ -210,6 +216,7 @@ impl Driver {
             signal = Signal { at: signal.at, folders: false };
         }
         self.cancels = 0;
+        self.accepts_empty = false;
         self.follow(program);
     }
 
@@ -245,6 +252,9 @@ impl Driver {
     fn look(&mut self, program: &Arc<ProgramInner>, signal: Signal) -> Seen {
         let clock = Clock::since(signal.at);
         let mut reloader = program.reloader();
+        if !self.accepts_empty && reloader.workspace.is_being_written() {
+            return Seen::Empty;
+        }
         let (files, failed) = reloader.workspace.refresh();
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;

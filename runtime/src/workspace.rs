@@ -276,6 +276,15 @@ impl Workspace {
         (changed, failed)
     }
 
+    /// Is a file empty on disk that was not when it was read last? An editor may be about to write it.
+    pub fn is_being_written(&self) -> bool {
+        let emptied = |file: &LoadedFile| {
+            !file.disk.trim().is_empty()
+                && self.options.loader.read(&file.path).is_ok_and(|text| text.trim().is_empty())
+        };
+        self.files.values().any(emptied)
+    }
+
     fn put(&mut self, name: Name, path: PathBuf, text: Arc<str>) {
         let clock = Clock::start();
         let next = FileId(self.ids.len() as u32);

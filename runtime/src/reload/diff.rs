@@ -21,7 +21,8 @@ const RESTART: &str = "undo the edit to go on, or end the program and start it a
 pub(crate) fn running_main() -> Outcome {
     refused(
         "`main` is running and would go on with its old code for ever, so this version cannot replace it",
-        "move what changes into a function that `main` calls: every other function can be edited while it runs",
+        "move what changes into a function that `main` calls: every other function can be edited while it runs; or have \
+         the program call `hot_restart()`, which starts the newest `main` with the globals kept",
     )
 }
 
