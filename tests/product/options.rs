@@ -71,7 +71,8 @@ fn quiet_says_nothing_about_good_saves() {
 
 #[test]
 fn a_run_begins_with_one_line() {
-    let counter = Counter::start();
+    let mut counter = Counter::start();
+    counter.run.err.line("the first line", |_| true);
     let text = counter.run.err.text();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.starts_with("ready v1") && text.contains("1 file"), "{text}");
