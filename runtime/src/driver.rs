@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use crate::events::Event;
 use crate::program::{Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
-use crate::watch::{FileWatcher, Signal};
+use crate::watch::{FileWatcher, POLLED, Signal};
 use crate::workspace::{DiskTexts, LoadError};
 
+/// How long a program runs before its files are watched; what is saved until then is found when the watching begins.
+const BEFORE_WATCHING: Duration = Duration::from_millis(15);
 /// How long a commit may wait for a safepoint before it is reported as pending.
 const PENDING_AFTER: Duration = Duration::from_millis(250);
 /// How often a waiting commit looks for newer saves.
@@ -101,13 +103,44 @@ impl Driver {
     /// Starts watching a program.
     pub fn start(program: &Arc<ProgramInner>) -> Watching {
         let (sender, messages) = channel();
+        let poll = program.engine.options.poll;
+        program.control.count_driver(true);
+        let notices = poll.then(|| POLLED.to_owned()).into_iter().collect();
+        program.tell(&Event::Ready { files: program.files(), watching: true, notices });
+        let (weak, forward) = (Arc::downgrade(program), sender.clone());
+        let watch = move || {
+            // A program that ends at once is not watched: the system takes longer to close a watch than it runs.
+            match messages.recv_timeout(BEFORE_WATCHING) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let Some(program) = weak.upgrade() else { return };
+            let mut driver = Driver::new(&program, messages, &forward);
+            driver.follow(&program);
+            drop(program);
+            // Whatever was saved between loading and watching is found by looking once.
+            let _ = forward.send(Message::Saved(Signal { at: Instant::now(), folders: false }));
+            driver.run();
+        };
+        let thread = std::thread::Builder::new().name("vaisjit reload".to_owned()).spawn(watch);
+        let number = program.control.new_watching();
+        Watching { program: Arc::downgrade(program), number, messages: sender, thread: thread.ok() }
+    }
+
+    fn new(program: &Arc<ProgramInner>, messages: Receiver<Message>, sender: &Sender<Message>) -> Driver {
         let forward = sender.clone();
         // The receiver is gone when the watching ends: nobody is interested any more.
         let signal = move |signal| _ = forward.send(Message::Saved(signal));
-        let mut driver = Driver {
+        let poll = program.engine.options.poll;
+        let mut watcher = FileWatcher::new(signal, poll);
+        if poll {
+            // Told of at the start.
+            watcher.take_notice();
+        }
+        Driver {
             program: Arc::downgrade(program),
             messages,
-            watcher: FileWatcher::new(signal, program.engine.options.poll),
+            watcher,
             debounce: program.engine.options.debounce,
             cancels: 0,
             accepts_empty: false,
@@ -115,16 +148,7 @@ impl Driver {
             stopping: false,
             waiting: None,
             later: None,
-        };
-        program.control.count_driver(true);
-        driver.follow(program);
-        let notices = driver.watcher.take_notice().into_iter().collect();
-        program.tell(&Event::Ready { files: program.files(), watching: true, notices });
-        // Whatever was saved between loading and watching is found by looking once.
-        let _ = sender.send(Message::Saved(Signal { at: Instant::now(), folders: false }));
-        let thread = std::thread::Builder::new().name("vaisjit reload".to_owned()).spawn(move || driver.run());
-        let number = program.control.new_watching();
-        Watching { program: Arc::downgrade(program), number, messages: sender, thread: thread.ok() }
+        }
     }
 
     fn run(mut self) {

@@ -15,6 +15,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// How often metadata is read where no events come.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Said where the files are polled because that was asked for.
+pub const POLLED: &str = "files are polled ten times a second";
+
 /// Something may have changed: look again.
 #[derive(Clone, Copy, Debug)]
 pub struct Signal {
@@ -62,7 +65,7 @@ impl FileWatcher {
             notice: None,
         };
         if poll {
-            watcher.notice = Some("files are polled ten times a second".to_owned());
+            watcher.notice = Some(POLLED.to_owned());
             return watcher;
         }
         let handler = move |event: notify::Result<notify::Event>| {
