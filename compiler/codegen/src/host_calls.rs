@@ -1,6 +1,7 @@
 //! Host functions that compiled code calls without the program naming them: what output, text comparisons and, later,
 //! text building become. The standard library implements every one of them.
 
+use vaisjit_abi::format::Format;
 use vaisjit_syntax::ast::FormatSpec;
 
 /// A host function the compiler relies on.
@@ -109,50 +110,17 @@ const fn call(name: &'static str, signature: &'static str, does: &'static str) -
     HostCall { name, signature, leaf: false, does }
 }
 
-/// Packs a format into the two integers that the `_spec` functions take.
-///
-/// ```text
-/// flags   bits 0..21   fill character, 0 for none
-///         bits 21..23  alignment: 0 none, 1 `<`, 2 `>`, 3 `^`
-///         bit 23 `+`   bit 24 `#`   bit 25 `0`
-///         bit 26       there is a width        bit 27  there is a precision
-///         bits 28..31  kind: 0 none, 1 x, 2 X, 3 b, 4 o, 5 e, 6 ?
-/// sizes   bits 0..32   width                   bits 32..64  precision
-/// ```
+/// Packs a format into the two integers that the `_spec` functions take (see `vaisjit_abi::format`).
 pub fn pack(spec: &FormatSpec) -> (i64, i64) {
-    let align = spec.align.map_or(0, |align| ALIGNMENTS.find(align).map_or(0, |at| at as i64 + 1));
-    let kind = spec.kind.map_or(0, |kind| KINDS.find(kind).map_or(0, |at| at as i64 + 1));
-    let bit = |set: bool, at: u32| i64::from(set) << at;
-    let flags = spec.fill.map_or(0, |fill| i64::from(u32::from(fill)))
-        | align << 21
-        | bit(spec.sign, 23)
-        | bit(spec.alternate, 24)
-        | bit(spec.zero, 25)
-        | bit(spec.width.is_some(), 26)
-        | bit(spec.precision.is_some(), 27)
-        | kind << 28;
-    let sizes = i64::from(spec.width.unwrap_or(0)) | i64::from(spec.precision.unwrap_or(0)) << 32;
-    (flags, sizes)
+    let &FormatSpec { fill, align, sign, alternate, zero, width, precision, kind } = spec;
+    Format { fill, align, sign, alternate, zero, width, precision, kind }.pack()
 }
 
 /// The format that [`pack`] packed.
 pub fn unpack(flags: i64, sizes: i64) -> FormatSpec {
-    let bit = |at: u32| flags >> at & 1 == 1;
-    let nth = |text: &str, number: i64| text.chars().nth((number as usize).wrapping_sub(1));
-    FormatSpec {
-        fill: char::from_u32((flags & 0x1f_ffff) as u32).filter(|fill| *fill != '\0'),
-        align: nth(ALIGNMENTS, flags >> 21 & 3),
-        sign: bit(23),
-        alternate: bit(24),
-        zero: bit(25),
-        width: bit(26).then_some(sizes as u32),
-        precision: bit(27).then_some((sizes >> 32) as u32),
-        kind: nth(KINDS, flags >> 28 & 7),
-    }
+    let Format { fill, align, sign, alternate, zero, width, precision, kind } = Format::unpack(flags, sizes);
+    FormatSpec { fill, align, sign, alternate, zero, width, precision, kind }
 }
-
-const ALIGNMENTS: &str = "<>^";
-const KINDS: &str = "xXboe?";
 
 #[cfg(test)]
 mod tests {
