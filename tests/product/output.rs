@@ -90,3 +90,10 @@ fn a_closed_pipe_ends_quietly() {
     let complaints = finished.err.lines().filter(|line| !line.starts_with("ready"));
     assert_eq!(complaints.count(), 0, "{finished:?}");
 }
+
+/// The prelude declares it for addresses, the host's table for C strings: the prelude's declaration counts.
+#[test]
+fn puts_ptr_takes_an_address() {
+    let text = "F main() -> i64 {\n    p := malloc(4)\n    store_byte(p, 72)\n    store_byte(p + 1, 105)\n    store_byte(p + 2, 0)\n    puts_ptr(p)\n    free(p)\n    0\n}\n";
+    assert_eq!(output_of(text), "Hi\n");
+}

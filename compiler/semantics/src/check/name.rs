@@ -43,7 +43,13 @@ impl<'a> Checker<'_, 'a> {
         match found {
             Some(value) if from_prelude(value) && is_builtin(name) => Some(Found::Builtin),
             // What the host has registered wins over C functions of the same name.
-            Some(value) if from_prelude(value) && self.world.input.host.contains_key(&name) => Some(Found::Host),
+            Some(Value::Def(id))
+                if from_prelude(Value::Def(id))
+                    && self.world.def(id).kind == DefKind::C
+                    && self.world.input.host.contains_key(&name) =>
+            {
+                Some(Found::Host)
+            }
             Some(Value::Def(id)) => Some(Found::Def(id)),
             Some(Value::Variant(id, number)) => Some(Found::Variant(id, number)),
             None if is_builtin(name) => Some(Found::Builtin),
