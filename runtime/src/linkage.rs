@@ -162,6 +162,8 @@ impl Linkage {
                 Ok(memory?.address())
             }
             Import::Str(text) => Ok(self.string(text)),
+            Import::Type(ty) => Err(format!("there is no heap for `{ty}`")),
+            Import::Table(_) => Err("there is no heap for tables".to_owned()),
             Import::Thunk(key) => self.thunk(key, host),
             Import::Leaf(name) => self.leaf(*name, host),
             Import::Safepoint => self.safepoint(),

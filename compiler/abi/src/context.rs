@@ -7,6 +7,8 @@ use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU8, AtomicU32};
 
+use crate::heap::Services;
+
 /// What generated code may know about the thread it runs on.
 ///
 /// The runtime embeds it at the start of its own per-thread record, so `owner` and `self` are the same allocation.
@@ -34,6 +36,8 @@ pub struct CallContext {
     pub entry: *const EntryRecord,
     /// The runtime's record of this thread.
     pub owner: *mut c_void,
+    /// What the standard library's functions may ask for.
+    pub services: *const Services,
 }
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.

@@ -153,6 +153,9 @@ impl Translator<'_, '_> {
                 let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
+            StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
+                self.bug(format_args!("counting of {}", place.ty));
+            }
             StatementKind::Safepoint => self.safepoint(),
         }
     }
@@ -260,6 +263,8 @@ impl Translator<'_, '_> {
             Operand::Const(Const::Function(instance, signature)) => {
                 self.data_address(Import::Slot(SlotKey { instance: *instance, signature: signature.clone() }))
             }
+            Operand::Const(Const::Type(ty)) => self.data_address(Import::Type(*ty)),
+            Operand::Const(Const::Table(keys)) => self.data_address(Import::Table(keys.clone())),
         }
     }
 

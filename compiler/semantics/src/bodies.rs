@@ -105,7 +105,15 @@ fn check_body(
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let frame = checker.frames.remove(0);
     let body = value.filter(|_| !errors).map(|value| {
-        Arc::new(hir::Body { instance, item: BodyItem(item), params: locals, locals: frame.locals, result, value })
+        Arc::new(hir::Body {
+            instance,
+            item: BodyItem(item),
+            params: locals,
+            captures: 0,
+            locals: frame.locals,
+            result,
+            value,
+        })
     });
     let (hot, inline) = attributes(world, id);
     BodyEntry {
@@ -394,6 +402,7 @@ pub(crate) fn initial_value(
         instance: Instance { path: init, arguments: TyList::EMPTY },
         item: BodyItem(scope.item),
         params: Vec::new(),
+        captures: 0,
         locals: frame.locals,
         result: ty,
         value,

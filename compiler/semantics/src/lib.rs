@@ -26,4 +26,4 @@ mod world;
 
 pub use driver::check;
 pub use program::{Checked, Input, ModuleInput};
-pub use types::{Instance, ItemPath, Ty, TyKind};
+pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

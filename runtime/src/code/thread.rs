@@ -66,6 +66,7 @@ impl ThreadRecord {
             exit_fp: 0,
             entry: ptr::null(),
             owner: ptr::null_mut(),
+            services: std::ptr::null(),
         };
         let record = Arc::new(ThreadRecord {
             context: UnsafeCell::new(context),

@@ -46,6 +46,12 @@ impl Translator<'_, '_> {
                 self.trap_if_zero(code, Trap::NullPointer);
                 self.call_generated(call, signature, Target::Address(code, abi_signature(signature)));
             }
+            Callee::Slot(operand, signature) => {
+                let slot = self.operand_value(operand);
+                let code = self.b.ins().load(types::I64, MemFlagsData::new(), slot, 0);
+                self.trap_if_zero(code, Trap::NullPointer);
+                self.call_generated(call, signature, Target::Address(code, abi_signature(signature)));
+            }
             Callee::Host(name) => self.call_host(call, *name),
             Callee::C(name, fixed) => self.call_c(call, *name, *fixed),
         }

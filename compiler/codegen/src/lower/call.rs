@@ -52,6 +52,7 @@ impl<'a> Lowerer<'a> {
             }
             hir::Callee::Host(name) => Ok((Callee::Host(*name), ty)),
             hir::Callee::C(function) => Ok((Callee::C(function.symbol, function.fixed), ty)),
+            hir::Callee::Dyn(..) => self.unsupported("a method of a `dyn`"),
             hir::Callee::Builtin(_) => self.unsupported("an operation without a function"),
         }
     }
@@ -139,7 +140,7 @@ impl<'a> Lowerer<'a> {
             hir::Callee::Value(value) => self.operand(value),
             hir::Callee::Host(name) => self.unsupported(format!("the host function `{name}` as a value")),
             hir::Callee::C(function) => self.unsupported(format!("the C function `{}` as a value", function.symbol)),
-            hir::Callee::Builtin(_) => self.unsupported("a built-in operation as a value"),
+            hir::Callee::Dyn(..) | hir::Callee::Builtin(_) => self.unsupported("a built-in operation as a value"),
         }
     }
 
@@ -161,7 +162,7 @@ impl<'a> Lowerer<'a> {
             Builtin::Floor => intrinsic(Intrinsic::Floor),
             Builtin::Ceil => intrinsic(Intrinsic::Ceil),
             Builtin::Trunc => intrinsic(Intrinsic::Trunc),
-            Builtin::Load => return self.load(&arguments[0], ty, dest),
+            Builtin::Load | Builtin::Take => return self.load(&arguments[0], ty, dest),
             Builtin::Store => return self.store(&arguments[0], &arguments[1]),
             Builtin::MemCopy => return self.copy_bytes(arguments, dest),
             Builtin::Swap => return self.swap(arguments),

@@ -79,6 +79,7 @@ pub(super) fn pure(expr: &Expr) -> bool {
         | ExprKind::Global(_)
         | ExprKind::Function(_)
         | ExprKind::Zero
+        | ExprKind::TypeInfo(_)
         | ExprKind::Unary(..)
         | ExprKind::Binary(..)
         | ExprKind::And(..)
@@ -93,7 +94,7 @@ pub(super) fn pure(expr: &Expr) -> bool {
         | ExprKind::Array(_)
         | ExprKind::Repeat(_) => true,
         ExprKind::Call(Callee::Builtin(builtin), _) => {
-            !matches!(builtin, Builtin::Store | Builtin::MemCopy | Builtin::Swap)
+            !matches!(builtin, Builtin::Store | Builtin::Take | Builtin::MemCopy | Builtin::Swap)
         }
         _ => false,
     };
@@ -113,7 +114,7 @@ pub(super) fn reads_memory(expr: &Expr, facts: &Facts) -> bool {
         ExprKind::Local(local) => facts.address_taken(*local),
         ExprKind::Index(base, _) => !matches!(base.ty.kind(), TyKind::Array(..)),
         ExprKind::Call(Callee::Builtin(builtin), _) => {
-            matches!(builtin, Builtin::Load | Builtin::Store | Builtin::MemCopy | Builtin::Swap)
+            matches!(builtin, Builtin::Load | Builtin::Take | Builtin::Store | Builtin::MemCopy | Builtin::Swap)
         }
         ExprKind::Call(..) => true,
         _ => false,
@@ -173,6 +174,7 @@ pub(super) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
         | ExprKind::Local(_)
         | ExprKind::Global(_)
         | ExprKind::Zero
+        | ExprKind::TypeInfo(_)
         | ExprKind::Continue(_) => {}
         ExprKind::Function(callee) => callee_child(callee, f),
         ExprKind::Unary(_, inner)
@@ -181,6 +183,8 @@ pub(super) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
         | ExprKind::Deref(inner)
         | ExprKind::Field(inner, _)
         | ExprKind::Repeat(inner)
+        | ExprKind::BoxNew(inner)
+        | ExprKind::MakeDyn { value: inner, .. }
         | ExprKind::Loop(_, inner) => f(inner),
         ExprKind::Binary(_, left, right)
         | ExprKind::And(left, right)

@@ -24,6 +24,8 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
         | ExprKind::Deref(a)
         | ExprKind::Field(a, _)
         | ExprKind::Repeat(a)
+        | ExprKind::BoxNew(a)
+        | ExprKind::MakeDyn { value: a, .. }
         | ExprKind::Loop(_, a) => expr(a),
         ExprKind::Binary(_, a, b)
         | ExprKind::And(a, b)
@@ -98,6 +100,7 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
         | ExprKind::Global(_)
         | ExprKind::Function(_)
         | ExprKind::Zero
+        | ExprKind::TypeInfo(_)
         | ExprKind::Continue(_) => {}
     }
 }

@@ -33,6 +33,7 @@ impl Checker<'_, '_> {
             }
             TyKind::Vec(_) => (Name::new("Vec"), own),
             TyKind::HashMap(..) => (Name::new("HashMap"), own),
+            TyKind::Box(_) => (Name::new("Box"), own),
             TyKind::Infer(_) => {
                 let shown = self.show(ty);
                 (Name::new(&shown), own)
@@ -302,6 +303,7 @@ pub(crate) fn may_match(a: Ty, b: Ty) -> bool {
             p == q && x.len() == y.len() && x.iter().zip(y.iter()).all(|(a, b)| may_match(*a, *b))
         }
         (&TyKind::Vec(x), &TyKind::Vec(y))
+        | (&TyKind::Box(x), &TyKind::Box(y))
         | (&TyKind::Pointer(x), &TyKind::Pointer(y))
         | (&TyKind::Reference(x), &TyKind::Reference(y))
         | (&TyKind::Slice(x), &TyKind::Slice(y)) => may_match(x, y),

@@ -143,6 +143,9 @@ impl Interp<'_> {
                 let bytes = u64::try_from(bytes as i64).map_err(|_| TrapCode::BadAddress)?;
                 Ok(self.machine.memory.copy(to as u64, from as u64, bytes)?)
             }
+            StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
+                Err(Stop::Bug(format!("counting of {}", place.ty)))
+            }
             StatementKind::Safepoint => {
                 self.safepoints += 1;
                 Ok(())
@@ -210,7 +213,7 @@ impl Interp<'_> {
         }
         let instance = match &call.callee {
             Callee::Function(instance, _) => *instance,
-            Callee::Value(value, _) => {
+            Callee::Value(value, _) | Callee::Slot(value, _) => {
                 let value = self.scalar(value)? as u64;
                 self.function_of(value)?
             }
@@ -298,6 +301,7 @@ impl Interp<'_> {
             Operand::Const(Const::Int(value, ty)) => Ok(arith::bits_of(*value, *ty)),
             Operand::Const(Const::Float(bits, ty)) => Ok(arith::float_bits(f64::from_bits(*bits), *ty)),
             Operand::Const(Const::Str(text)) => Ok(u128::from(self.machine.literal(text))),
+            Operand::Const(Const::Type(_) | Const::Table(_)) => Err(Stop::Bug("a value of the runtime's".to_owned())),
             Operand::Const(Const::Function(instance, _)) => Ok(u128::from(self.function_value(*instance))),
         }
     }
