@@ -2,7 +2,7 @@
 
 use vaisjit_abi::TrapCode;
 use vaisjit_semantics::Ty;
-use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, ExprKind, FormatPiece, FormatTarget, UnaryOp};
+use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, ExprKind, FormatPiece, UnaryOp};
 use vaisjit_semantics::types::IntKind;
 use vaisjit_syntax::Name;
 use vaisjit_syntax::ast::FormatSpec;
