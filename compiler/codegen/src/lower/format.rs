@@ -120,6 +120,16 @@ pub(super) enum Piece<'a> {
     Value(&'a Expr, &'a FormatSpec),
 }
 
+impl Piece<'_> {
+    /// Is it a text as it is?
+    pub(super) fn is_text(&self) -> bool {
+        match self {
+            Piece::Text(_) => true,
+            Piece::Value(value, spec) => value.ty == Ty::str() && is_plain(spec),
+        }
+    }
+}
+
 static PLAIN: FormatSpec = FormatSpec {
     fill: None,
     align: None,

@@ -243,17 +243,17 @@ impl<'a> Lowerer<'a> {
     /// `a + b + c` of texts.
     pub(super) fn joined(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
         let pieces = pieces_of(expr);
-        if let [Piece::Value(left, one), Piece::Value(right, two)] = &pieces[..]
-            && super::format::is_plain(one)
-            && super::format::is_plain(two)
-            && let Some(dest) = dest
-        {
-            let left = self.held_operand(left)?;
-            let right = self.operand(right)?;
-            self.joined_into(left, right, dest);
-            return Ok(());
-        }
-        self.text_of(&pieces, dest)
+        let Some(dest) = dest.filter(|_| pieces.len() == 2 && pieces.iter().all(Piece::is_text)) else {
+            return self.text_of(&pieces, dest);
+        };
+        let mut values = self.values_of(&pieces)?.into_iter();
+        let mut operand = |piece: &Piece| match piece {
+            Piece::Text(text) => Operand::Const(Const::Str((*text).into())),
+            Piece::Value(..) => values.next().unwrap_or(Operand::Const(Const::Str("".into()))),
+        };
+        let (left, right) = (operand(&pieces[0]), operand(&pieces[1]));
+        self.joined_into(left, right, dest);
+        Ok(())
     }
 
     pub(super) fn joined_into(&mut self, left: Operand, right: Operand, dest: &Place) {
