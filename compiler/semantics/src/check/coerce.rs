@@ -115,7 +115,7 @@ impl Checker<'_, '_> {
                 Ok(cast(CastKind::IntToInt, e, to))
             }
             (&TyKind::Reference(a), &TyKind::Pointer(b)) | (&TyKind::Pointer(a), &TyKind::Pointer(b)) => {
-                if self.table.unify(a, b) {
+                if self.same_pointee(a, b) {
                     return Ok(cast(CastKind::Pointer, e, to));
                 }
                 match *self.shallow(a).kind() {
@@ -158,6 +158,17 @@ impl Checker<'_, '_> {
             }
             _ if self.table.unify(from, to) => Ok(e),
             _ => Err(e),
+        }
+    }
+
+    /// Do two pointees agree? Pointers in them may be of either kind.
+    fn same_pointee(&mut self, a: Ty, b: Ty) -> bool {
+        if self.table.unify(a, b) {
+            return true;
+        }
+        match (self.shallow(a).kind(), self.shallow(b).kind()) {
+            (&TyKind::Reference(x) | &TyKind::Pointer(x), &TyKind::Pointer(y)) => self.same_pointee(x, y),
+            _ => false,
         }
     }
 
