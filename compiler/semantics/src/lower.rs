@@ -228,23 +228,10 @@ fn unknown_type(world: &World<'_>, scope: &TypeScope, path: &ast::TypePath, out:
     let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TYPE, place, format!("there is no type `{}`", last.name));
     if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
         diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-    } else if let Some(known) = foreign_type(last.name.as_str()) {
+    } else if let Some(known) = vaisjit_syntax::foreign_type(last.name.as_str()) {
         diagnostic = diagnostic.with_help(format!("it is called `{known}` here")).with_suggestion(place, known);
     }
     out.push(diagnostic);
-}
-
-/// What other languages' names of types are called here.
-fn foreign_type(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "int" | "long" => "i64",
-        "float" | "double" => "f64",
-        "string" => "str",
-        "char" | "byte" => "u8",
-        "uint" => "u64",
-        "boolean" => "bool",
-        _ => return None,
-    })
 }
 
 /// Does a value of the written type hold a value of the struct or enum `wanted`, directly or in a part?
