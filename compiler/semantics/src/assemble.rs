@@ -288,7 +288,6 @@ impl Whole<'_, '_> {
     ) {
         let place = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
         let place = Place::item(item, place);
-        let _ = module;
         match target {
             Some(Ok(name)) => {
                 let Some(from) = self.world.modules.get(name) else { return };
@@ -316,7 +315,14 @@ impl Whole<'_, '_> {
                     found.push(diagnostic);
                 }
             }
-            Some(Err(why)) => found.push(Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone())),
+            Some(Err(why)) => {
+                let written: Vec<&str> = import.path.iter().map(|ident| ident.name.as_str()).collect();
+                let others = self.world.input.modules.iter().map(|known| known.name);
+                let others = others.filter(|known| *known != self.world.input.modules[module as usize].name);
+                let diagnostic = Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone());
+                let written = Name::new(&written.join("/"));
+                found.push(crate::check::hints::did_you_mean(diagnostic, written, place, others));
+            }
             None => {}
         }
     }

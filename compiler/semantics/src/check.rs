@@ -10,6 +10,7 @@ mod constant;
 mod expr;
 mod finish;
 mod function;
+pub(crate) mod hints;
 mod literal;
 mod matching;
 mod member;

@@ -234,7 +234,10 @@ impl Maker<'_, '_> {
         let place = Place::item(self.item, ident.span);
         let message = format!("there is no trait `{}`", ident.name);
         let diagnostic = match required {
-            true => Diagnostic::error(codes::UNKNOWN_TRAIT, place, message),
+            true => {
+                let diagnostic = Diagnostic::error(codes::UNKNOWN_TRAIT, place, message);
+                crate::check::hints::did_you_mean(diagnostic, ident.name, place, self.world.trait_names(self.id.module))
+            }
             false => Diagnostic::warning(codes::UNKNOWN_TRAIT, place, message).with_text("this bound is ignored"),
         };
         self.diagnostics.push(diagnostic);

@@ -224,12 +224,19 @@ fn unknown_type(world: &World<'_>, scope: &TypeScope, path: &ast::TypePath, out:
     if world.has_failed_import(scope.module, path.segments[0].name) {
         return;
     }
+    let foreign = vaisjit_syntax::foreign_type(last.name.as_str());
+    // `int x` has been reported with the type's name in it.
+    if foreign.is_some() && world.has_syntax_error(scope, vaisjit_syntax::codes::BAD_PARAMETER) {
+        return;
+    }
     let place = Place::item(scope.item, last.span);
     let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TYPE, place, format!("there is no type `{}`", last.name));
-    if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
-        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-    } else if let Some(known) = vaisjit_syntax::foreign_type(last.name.as_str()) {
+    if let Some(known) = foreign {
         diagnostic = diagnostic.with_help(format!("it is called `{known}` here")).with_suggestion(place, known);
+    } else if last.name == "void" {
+        diagnostic = diagnostic.with_help("a function without a result has no `->`").with_suggestion(place, "()");
+    } else if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
+        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
     }
     out.push(diagnostic);
 }

@@ -305,6 +305,19 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Has the parser reported a mistake of this code in the item?
+    pub fn has_syntax_error(&self, scope: &crate::lower::TypeScope, code: vaisjit_syntax::Code) -> bool {
+        let items = &self.input.modules[scope.module as usize].tree.items;
+        let item = items.iter().find(|parsed| parsed.id == scope.item);
+        item.is_some_and(|parsed| parsed.diagnostics.iter().any(|found| found.code == code))
+    }
+
+    /// The names by which a module's imports are known in it.
+    pub fn module_names(&self, module: u32) -> Vec<Name> {
+        let imports = self.tables[module as usize].imports.iter().filter_map(|import| import.module);
+        imports.filter_map(|name| name.rsplit('/').next().map(Name::new)).collect()
+    }
+
     /// Every name a bare value could have in a module, for suggestions.
     pub fn value_names(&self, module: u32) -> Vec<Name> {
         let mut names = Vec::new();
@@ -321,6 +334,17 @@ impl<'a> World<'a> {
         let visible = self.visible(module);
         let own = visible.iter().flat_map(|module| self.tables[*module as usize].types.keys().copied());
         own.chain(crate::lower::BUILTIN_TYPES.iter().map(|name| Name::new(name))).collect()
+    }
+
+    /// Every trait a module knows, for suggestions.
+    pub fn trait_names(&self, module: u32) -> Vec<Name> {
+        let mut names = Vec::new();
+        for module in self.visible(module) {
+            let table = &self.tables[module as usize];
+            let is_trait = |index: &u32| table.defs[*index as usize].kind == crate::index::DefKind::Trait;
+            names.extend(table.types.iter().filter(|(_, index)| is_trait(index)).map(|(name, _)| *name));
+        }
+        names
     }
 
     fn visible(&self, module: u32) -> Vec<u32> {

@@ -387,8 +387,8 @@ impl Checker<'_, '_> {
             self.report(diagnostic);
         } else if lt != Ty::error() && rt != Ty::error() {
             match self.join(start.clone(), end.clone()) {
-                Some((a, b, joined)) => (start, end, ty) = (a, b, joined),
-                None => {
+                Ok((a, b, joined)) => (start, end, ty) = (a, b, joined),
+                Err(_) => {
                     let (a, b) = (self.show(lt), self.show(rt));
                     let diagnostic = self.error(
                         codes::MISMATCH,

@@ -206,9 +206,18 @@ impl Checker<'_, '_> {
                 plural(wanted),
                 if count == 1 { "is" } else { "are" }
             );
-            let mut diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
+            let spans: Vec<Span> = arguments.iter().map(|argument| argument.span).collect();
+            let at = match count > sig.params.len() {
+                true => spans[sig.params.len()].to(spans[count - 1]),
+                false => span,
+            };
+            let mut diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
             if let Some(place) = declared {
                 diagnostic = diagnostic.with_label(place, "declared here");
+            }
+            diagnostic = diagnostic.with_help(self.declaration_of(target.name, sig));
+            if count > sig.params.len() {
+                diagnostic = self.without_arguments(diagnostic, &spans, sig.params.len());
             }
             if count < required {
                 let missing: Vec<String> = sig.params[count..required]

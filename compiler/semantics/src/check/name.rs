@@ -10,7 +10,6 @@ use crate::codes;
 use crate::hir::{CFunction, Callee, Expr, ExprKind, LocalId};
 use crate::index::{DefId, DefKind};
 use crate::interface::{Abi, FnSig, Interface};
-use crate::suggest::nearest;
 use crate::types::{Instance, Ty, TyKind, TyList};
 use crate::walk;
 use crate::world::{Dep, Value};
@@ -103,7 +102,12 @@ impl<'a> Checker<'_, 'a> {
 
     /// A bare name as a value.
     pub fn name(&mut self, name: Name, span: Span, want: Want) -> Expr {
-        let Some(found) = self.resolve(name) else { return self.unknown_name(name, span) };
+        let Some(found) = self.resolve(name) else {
+            return match self.foreign_name(name, span, want) {
+                Some(reported) => reported,
+                None => self.unknown_name(name, span),
+            };
+        };
         match found {
             Found::Binding(Binding::Local(local)) => self.local(local, span),
             Found::Binding(Binding::Const(value)) => self.placed(&value, span),
@@ -229,6 +233,11 @@ impl<'a> Checker<'_, 'a> {
             return self.fail(diagnostic, span);
         }
         if self.reported.contains(&name) {
+            self.unknown_again(name, span);
+            return self.wrong(span);
+        }
+        // In a method of an unknown type the names may be its fields.
+        if self.receiver.is_some() && self.scope.self_ty == Some(Ty::error()) {
             return self.wrong(span);
         }
         self.reported.push(name);
@@ -254,7 +263,10 @@ impl<'a> Checker<'_, 'a> {
             return self.fail(diagnostic, span);
         }
         let diagnostic = self.error(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
-        let diagnostic = self.did_you_mean(diagnostic, name, span);
+        let diagnostic = match self.with_output(diagnostic.clone(), name) {
+            Some(diagnostic) => diagnostic,
+            None => self.did_you_mean(diagnostic, name, span),
+        };
         self.fail(diagnostic, span)
     }
 
@@ -264,13 +276,14 @@ impl<'a> Checker<'_, 'a> {
             self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten().map(|(name, _)| *name)).collect();
         names.extend(self.world.value_names(self.scope.module));
         names.extend(super::builtin::NAMES.iter().map(|name| Name::new(name)));
-        match nearest(name, names) {
-            Some(known) => {
-                let place = self.place(span);
-                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str())
-            }
-            None => diagnostic,
+        names.extend(self.world.module_names(self.scope.module));
+        if let (Some(_), Some(this)) = (self.receiver, self.scope.self_ty)
+            && let TyKind::Struct(path, _) = *this.kind()
+            && let Some((sig, _)) = self.struct_fields(path)
+        {
+            names.extend(sig.fields.iter().map(|field| field.name));
         }
+        self.with_nearest(diagnostic, name, span, names)
     }
 
     /// `f<T>` as a value.

@@ -131,6 +131,7 @@ impl Checker<'_, '_> {
             let message = format!("`{}` is a method: call it", ident.name);
             let diagnostic =
                 self.error(codes::UNKNOWN_FIELD, ident.span, message).with_help(format!("`.{}()`", ident.name));
+            let diagnostic = self.inserting(diagnostic, ident.span.end, "()");
             return self.fail(diagnostic, span);
         }
         let diagnostic = match *ty.kind() {
@@ -328,6 +329,19 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// After the report of a target: `x = 1` of an unknown name is taken for `x := 1`.
+    fn declare_instead(&mut self, known: usize, target: &ast::Expr, plain: bool, value: &ast::Expr) {
+        let value_of = self.check(value, Want::Any);
+        let ast::ExprKind::Name(name) = &*target.kind else { return };
+        let between = self.place(Span { start: target.span.end, end: value.span.start });
+        let Some(diagnostic) = self.diagnostics.get_mut(known) else { return };
+        if plain && diagnostic.code == codes::UNKNOWN_NAME && diagnostic.suggestions.is_empty() && self.at.is_none() {
+            diagnostic.suggestions.push(vaisjit_syntax::Suggestion { place: between, replacement: " := ".into() });
+            let local = self.declare(*name, value_of.ty, target.span);
+            self.frame().exempt.insert(local);
+        }
+    }
+
     /// `place = e` and `place op= e`
     pub fn assign(
         &mut self,
@@ -336,8 +350,9 @@ impl Checker<'_, '_> {
         value: &ast::Expr,
         span: Span,
     ) -> Expr {
+        let known = self.diagnostics.len();
         let Some(place) = self.target(target) else {
-            self.check(value, Want::Any);
+            self.declare_instead(known, target, op.is_none(), value);
             return self.wrong(span);
         };
         let ty = self.shallow(place.ty);
