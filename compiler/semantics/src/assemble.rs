@@ -149,7 +149,7 @@ fn global_of(world: &World<'_>, id: DefId) -> Option<Initial> {
 /// The whole result.
 pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<Instance, Arc<BodyEntry>>) -> Checked {
     let mut whole =
-        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
+        Whole { broken: is_broken(world), world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }
@@ -164,6 +164,8 @@ pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<In
 }
 
 struct Whole<'w, 'a> {
+    /// Items that did not parse: what seems to be unknown may be declared there.
+    broken: bool,
     world: &'w World<'a>,
     checked: Checked,
     types: FxHashSet<Ty>,
@@ -197,10 +199,12 @@ impl Whole<'_, '_> {
                 self.duplicate(DefId { module, index: *later }, DefId { module, index: *first }, &mut found);
             }
             found.retain(|diagnostic| diagnostic.is_error() || !allowed(diagnostic, &parsed.item.attributes));
+            found.retain(|diagnostic| !self.follows(diagnostic));
             found.sort_by_key(|diagnostic| diagnostic.primary.place.span.start);
             for diagnostic in found {
                 let twin = self.checked.diagnostics.iter().rev().take(64).any(|known| {
-                    known == &diagnostic
+                    known.primary.place == diagnostic.primary.place
+                        && known.code == diagnostic.code
                         && known.primary.place.span.start == diagnostic.primary.place.span.start
                         && known.primary.place.span.end == diagnostic.primary.place.span.end
                 });
@@ -209,6 +213,22 @@ impl Whole<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Is it probably only the consequence of a syntax error?
+    fn follows(&self, diagnostic: &Diagnostic) -> bool {
+        let unknown = [codes::UNKNOWN_NAME, codes::UNKNOWN_TYPE, codes::UNKNOWN_TRAIT, codes::UNKNOWN_VARIANT];
+        if self.broken && (unknown.contains(&diagnostic.code) || diagnostic.code == codes::UNKNOWN_METHOD) {
+            return true;
+        }
+        diagnostic.code == codes::ARGUMENT_COUNT
+            && diagnostic.labels.iter().any(|label| {
+                let items = self.world.input.modules.iter().flat_map(|module| &module.tree.items);
+                let mut items = items.filter(|parsed| label.place.anchor == vaisjit_syntax::Anchor::Item(parsed.id));
+                items.any(|parsed| {
+                    parsed.diagnostics.iter().any(|found| found.code == vaisjit_syntax::codes::UNEXPECTED_TOKEN)
+                })
+            })
     }
 
     fn definition(&mut self, id: DefId, body: Option<&Arc<BodyEntry>>, found: &mut Vec<Diagnostic>) {
@@ -437,6 +457,17 @@ impl Whole<'_, '_> {
         let diagnostic = Diagnostic::error(codes::BAD_MAIN, world.head(id), problem);
         self.checked.diagnostics.push(diagnostic);
     }
+}
+
+/// Is there an item of which nothing could be made?
+fn is_broken(world: &World<'_>) -> bool {
+    use vaisjit_syntax::codes::{MISPLACED_ATTRIBUTE, NOT_AN_ITEM, UNMATCHED_BRACKET};
+    let harmless = [MISPLACED_ATTRIBUTE, NOT_AN_ITEM, UNMATCHED_BRACKET];
+    let mut items = world.input.modules.iter().flat_map(|module| &module.tree.items);
+    items.any(|parsed| {
+        matches!(parsed.item.kind, ItemKind::Error)
+            && parsed.diagnostics.iter().any(|found| !harmless.contains(&found.code))
+    })
 }
 
 fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut Vec<Name>) {

@@ -140,6 +140,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub recovering: bool,
     /// Names already reported as unknown: once is enough.
     pub reported: Vec<vaisjit_syntax::Name>,
+    /// The variable whose first value is being checked.
+    pub declaring: Option<vaisjit_syntax::Name>,
     /// The function whose calls are recorded, when only its call sites matter.
     pub probe: Option<(ItemPath, Vec<ProbedCall>)>,
 }
@@ -166,6 +168,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             at: None,
             recovering: false,
             reported: Vec::new(),
+            declaring: None,
             probe: None,
         }
     }

@@ -274,6 +274,7 @@ impl Maker<'_, '_> {
                 let diagnostic = Diagnostic::error(codes::DUPLICATE, place, message)
                     .with_label(Place::item(self.item, first.span), "first here");
                 self.diagnostics.push(diagnostic);
+                continue;
             }
             let (fields, named) = match &variant.payload {
                 ast::Payload::Unit => (Vec::new(), false),

@@ -109,10 +109,12 @@ impl Checker<'_, '_> {
             ast::PatternKind::Name(name) => Some(*name),
             _ => None,
         };
+        let outer = std::mem::replace(&mut self.declaring, name);
         let value = match declared {
             Some(ty) => self.check_to(value, ty, name.map_or(Why::Plain, Why::Binding)),
             None => self.value(value),
         };
+        self.declaring = outer;
         let ty = declared.unwrap_or(value.ty);
         let pattern = match name {
             Some(name) => {
@@ -403,7 +405,14 @@ impl Checker<'_, '_> {
         self.push_scope();
         let name = match &pattern.kind {
             ast::PatternKind::Name(name) => *name,
-            _ => Name::new("_"),
+            ast::PatternKind::Wildcard => Name::new("_"),
+            _ => {
+                let message = "a loop over a range has one number at a time, so its pattern is a name";
+                let diagnostic = self.error(codes::PATTERN, pattern.span, message);
+                self.report(diagnostic);
+                self.recovering = true;
+                Name::new("_")
+            }
         };
         let local = self.declare(name, ty, pattern.span);
         let body = self.block(body, Want::Nothing);

@@ -75,6 +75,12 @@ impl Checker<'_, '_> {
                         .with_help(format!("call it on the receiver: `@.{name}(...)`"));
                     return self.fail(diagnostic, span);
                 }
+                if let Some(id) = self.world.ty(self.scope.module, name).filter(|_| !self.recovering) {
+                    let message = format!("`{name}` is a type, not a function");
+                    let diagnostic = self.error(codes::NOT_A_VALUE, at, message);
+                    let diagnostic = self.with_literal(diagnostic, id, at, arguments, span);
+                    return self.fail(diagnostic, span);
+                }
                 self.unknown_name(name, at)
             }
         }
@@ -206,11 +212,7 @@ impl Checker<'_, '_> {
                 plural(wanted),
                 if count == 1 { "is" } else { "are" }
             );
-            let spans: Vec<Span> = arguments.iter().map(|argument| argument.span).collect();
-            let at = match count > sig.params.len() {
-                true => spans[sig.params.len()].to(spans[count - 1]),
-                false => span,
-            };
+            let (at, spans) = self.surplus(arguments, sig.params.len(), span);
             let mut diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
             if let Some(place) = declared {
                 diagnostic = diagnostic.with_label(place, "declared here");
@@ -380,7 +382,9 @@ impl Checker<'_, '_> {
                         arguments.len(),
                         if arguments.len() == 1 { "is" } else { "are" }
                     );
-                    let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
+                    let (at, spans) = self.surplus(arguments, params.len(), span);
+                    let diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
+                    let diagnostic = self.without_arguments(diagnostic, &spans, params.len());
                     let mut e = self.fail(diagnostic, span);
                     e.ty = result;
                     return e;
@@ -404,11 +408,17 @@ impl Checker<'_, '_> {
                 self.make(ExprKind::Call(Callee::Value(Box::new(callee)), values), result, span)
             }
             _ => {
-                self.arguments_alone(arguments);
                 let shown = self.show(ty);
-                let diagnostic =
+                let mut diagnostic =
                     self.error(codes::NOT_CALLABLE, callee.span, format!("this is `{shown}` and cannot be called"));
-                self.fail(diagnostic, span)
+                if matches!(&*callee.kind, ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_)) {
+                    // Surely the next statement, on the same line.
+                    diagnostic = diagnostic.with_help("a `(` on the same line continues a statement: begin a new line");
+                    self.recovering = true;
+                }
+                self.report(diagnostic);
+                self.arguments_alone(arguments);
+                self.wrong(span)
             }
         }
     }

@@ -195,6 +195,9 @@ impl Checker<'_, '_> {
         if number(self, from) && number(self, to) || from == Ty::bool() && number(self, to) {
             return self.with_cast(diagnostic, e, to);
         }
+        if to == Ty::bool() && matches!(from.kind(), TyKind::Int(_) | TyKind::Infer(_)) && number(self, from) {
+            return self.with_behind(diagnostic.with_help("compare it: `x != 0`"), e, " != 0");
+        }
         if to == Ty::str() && number(self, from) {
             return self.with_cast(diagnostic, e, to);
         }
@@ -291,7 +294,7 @@ impl Checker<'_, '_> {
                 diagnostic = diagnostic.with_help("to ask whether it is empty, write `s.is_empty()`");
                 diagnostic = self.with_behind(diagnostic, &e, " != \"\"");
             }
-            TyKind::Float(_) => {
+            TyKind::Float(_) | TyKind::Infer(_) => {
                 diagnostic = self.with_behind(diagnostic.with_help("compare it: `x != 0.0`"), &e, " != 0.0");
             }
             _ => {}

@@ -251,7 +251,7 @@ impl Checker<'_, '_> {
     }
 
     /// Is this a generic body whose type arguments are unknown?
-    fn is_sketch(&self) -> bool {
+    pub fn is_sketch(&self) -> bool {
         self.instance.is_some_and(|instance| instance.arguments.contains(&Ty::error()))
     }
 

@@ -188,11 +188,43 @@ impl Checker<'_, '_> {
         let first = self.diagnostics.iter_mut().find(|known| known.message == message);
         if let Some(first) = first
             && let Some(suggestion) = first.suggestions.first().cloned()
-            && suggestion.place != place
-            && suggestion.place.span.end - suggestion.place.span.start == span.end - span.start
+            && suggestion.place.span.start != span.start
         {
             first.suggestions.push(vaisjit_syntax::Suggestion { place, ..suggestion });
         }
+    }
+
+    /// Where surplus arguments stand, else the whole call.
+    pub fn surplus(&self, arguments: &[vaisjit_syntax::ast::Expr], wanted: usize, span: Span) -> (Span, Vec<Span>) {
+        let spans: Vec<Span> = arguments.iter().map(|argument| argument.span).collect();
+        match (spans.get(wanted), spans.last()) {
+            (Some(first), Some(last)) => (first.to(*last), spans),
+            _ => (span, spans),
+        }
+    }
+
+    /// `P(1, 2)` for `P { x: 1, y: 2 }`: adds the edits, if the number of values is right.
+    pub fn with_literal(
+        &mut self,
+        diagnostic: Diagnostic,
+        id: crate::index::DefId,
+        at: Span,
+        arguments: &[vaisjit_syntax::ast::Expr],
+        span: Span,
+    ) -> Diagnostic {
+        let Some(crate::interface::Interface::Struct(sig)) = self.world.interface(id) else { return diagnostic };
+        let mut diagnostic = diagnostic.with_help("a struct is made with its fields: `P { x: 1 }`");
+        if sig.fields.len() != arguments.len() || arguments.is_empty() || self.is_elsewhere() {
+            return diagnostic;
+        }
+        let mut end = at.end;
+        for (index, (field, argument)) in sig.fields.iter().zip(arguments).enumerate() {
+            let before = if index == 0 { " { " } else { ", " };
+            let gap = self.place(Span { start: end, end: argument.span.start });
+            diagnostic = diagnostic.with_suggestion(gap, format!("{before}{}: ", field.name));
+            end = argument.span.end;
+        }
+        diagnostic.with_suggestion(self.place(Span { start: end, end: span.end }), " }")
     }
 
     /// `f(a: i64, b: i64) -> i64`, as a help.

@@ -237,10 +237,18 @@ impl<'a> Checker<'_, 'a> {
             return self.wrong(span);
         }
         // In a method of an unknown type the names may be its fields.
-        if self.receiver.is_some() && self.scope.self_ty == Some(Ty::error()) {
+        if self.receiver.is_some() && self.scope.self_ty == Some(Ty::error()) && !self.is_sketch() {
             return self.wrong(span);
         }
         self.reported.push(name);
+        if self.declaring == Some(name) {
+            // Most often the next statement stands on the same line and continues this one.
+            self.recovering = true;
+            let diagnostic = self
+                .error(codes::USED_BEFORE, span, format!("`{name}` is used in its own value"))
+                .with_help("a `(`, `[` or operator on the same line continues a statement: begin a new line");
+            return self.fail(diagnostic, span);
+        }
         let later = self.tree.and_then(|tree| walk::declaration(tree, name));
         if let Some(declared) = later {
             let place = self.place(declared);
@@ -260,6 +268,13 @@ impl<'a> Checker<'_, 'a> {
             let diagnostic = self
                 .error(codes::NOT_A_VALUE, span, format!("`{name}` is a module, not a value"))
                 .with_help(format!("name something in it: `{name}.x`"));
+            return self.fail(diagnostic, span);
+        }
+        if let Some(what) = vaisjit_syntax::left_out_name(name.as_str()) {
+            let diagnostic = self
+                .error(vaisjit_syntax::codes::LEFT_OUT, span, format!("this language has no {what}"))
+                .with_text("left out on purpose")
+                .with_help(vaisjit_syntax::LEFT_OUT_HELP);
             return self.fail(diagnostic, span);
         }
         let diagnostic = self.error(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));

@@ -21,6 +21,9 @@ enum Class {
     Other,
 }
 
+/// What to do with an `Option` or a `Result` where its value is wanted.
+const TAKE_OUT: &str = "take the value out with `!`, `?` or a match";
+
 /// How deep the types of compared values may be nested.
 const DEEPEST: usize = 50;
 
@@ -156,7 +159,8 @@ impl Checker<'_, '_> {
         let (left, right) = (self.show(lt), self.show(rt));
         let message = format!("`{}` does not work on `{left}` and `{right}`", op.symbol());
         let diagnostic = self.error(codes::OPERANDS, at, message);
-        let diagnostic = self.with_converted(diagnostic, op, a, b);
+        let assigned = at.end - at.start > op.symbol().len() as u32;
+        let diagnostic = self.with_converted(diagnostic, op, a, b, assigned);
         self.report(diagnostic);
         let ty = if is_comparison(op) { Ty::bool() } else { Ty::error() };
         let mut e = self.wrong(span);
@@ -167,8 +171,8 @@ impl Checker<'_, '_> {
         e
     }
 
-    /// Adds the conversion of one of two operands.
-    fn with_converted(&mut self, diagnostic: Diagnostic, op: BinaryOp, a: &Expr, b: &Expr) -> Diagnostic {
+    /// Adds the conversion of one of two operands; the first cannot be converted if it is `assigned` to.
+    fn with_converted(&mut self, diagnostic: Diagnostic, op: BinaryOp, a: &Expr, b: &Expr, assigned: bool) -> Diagnostic {
         let (lt, rt) = (self.shallow(a.ty), self.shallow(b.ty));
         let (lc, rc) = (self.class(lt), self.class(rt));
         let number = |class: Class| matches!(class, Class::Int | Class::Float);
@@ -176,19 +180,25 @@ impl Checker<'_, '_> {
         let arithmetic = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem);
         let bits = matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor);
         match (lc, rc) {
-            (Class::Int, Class::Float) if !bits => self.with_cast(diagnostic, a, rt),
+            (Class::Int, Class::Float) if !bits && !assigned => self.with_cast(diagnostic, a, rt),
             (Class::Float, Class::Int) if !bits => self.with_cast(diagnostic, b, lt),
             _ if number(lc) && number(rc) && lt != rt => self.with_cast(diagnostic, b, lt),
             (Class::Str, _) if number(rc) && op == BinaryOp::Add => {
                 self.with_cast(diagnostic, b, lt).with_help("or write \"{x}\"")
             }
-            (_, Class::Str) if number(lc) && op == BinaryOp::Add => self.with_cast(diagnostic, a, rt),
+            (_, Class::Str) if number(lc) && op == BinaryOp::Add && !assigned => self.with_cast(diagnostic, a, rt),
             (Class::Bool, Class::Int) if equality => self.with_truth(diagnostic, b),
             (Class::Int, Class::Bool) if equality => self.with_truth(diagnostic, a),
-            (Class::Bool, Class::Int) if arithmetic => self.with_cast(diagnostic, a, rt),
+            (Class::Bool, Class::Int) if arithmetic && !assigned => self.with_cast(diagnostic, a, rt),
             (Class::Int, Class::Bool) if arithmetic => self.with_cast(diagnostic, b, lt),
+            _ if arithmetic && self.is_outcome(lt) => self.with_behind(diagnostic.with_help(TAKE_OUT), a, "!"),
+            _ if arithmetic && self.is_outcome(rt) => self.with_behind(diagnostic.with_help(TAKE_OUT), b, "!"),
             _ => diagnostic,
         }
+    }
+
+    fn is_outcome(&self, ty: Ty) -> bool {
+        matches!(ty.kind(), TyKind::Enum(path, _) if path.name == "Option" || path.name == "Result")
     }
 
     /// `flag == 1`: `true` for the number.

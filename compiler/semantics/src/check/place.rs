@@ -88,7 +88,7 @@ impl Checker<'_, '_> {
                 }
             }
             TyKind::Error => value,
-            TyKind::Infer(_) => self.undetermined(ident.span, of.span),
+            TyKind::Infer(_) if !self.is_number(ty) => self.undetermined(ident.span, of.span),
             _ => self.no_field(ty, ident, span),
         }
     }
@@ -196,8 +196,11 @@ impl Checker<'_, '_> {
             }
             _ => {
                 let shown = self.show(ty);
-                let diagnostic =
+                let mut diagnostic =
                     self.error(codes::MISMATCH, index.span, format!("an index must be an integer, not `{shown}`"));
+                if self.is_number(ty) {
+                    diagnostic = self.with_cast(diagnostic, &index, Ty::i64());
+                }
                 self.fail(diagnostic, index.span)
             }
         }

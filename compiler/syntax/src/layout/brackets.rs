@@ -35,6 +35,10 @@ impl Layout<'_> {
             let pattern = self.frame().pattern;
             return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
         }
+        if self.literal_in_head(raw) {
+            self.push(Kind::StructOpen);
+            return self.push_frame(Frame::new(FrameKind::Fields, span, true));
+        }
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let head = frame.heads.pop();
         let code = frame.code;
@@ -230,6 +234,9 @@ impl Layout<'_> {
     /// around must have been forgotten?
     pub(super) fn lost_item(&mut self) -> bool {
         if !self.item_starts_for_sure() {
+            return false;
+        }
+        if self.nested_item() {
             return false;
         }
         // A method goes on in the type or implementation around it.

@@ -475,6 +475,114 @@ impl Layout<'_> {
         self.chunk.muted.iter().any(|range| range.start <= span.start && span.start <= range.end)
     }
 
+    /// `I p == P { x: 1 } {`: true if the `{` opens a struct literal in the head of a construct, which is reported.
+    pub(super) fn literal_in_head(&mut self, raw: Raw) -> bool {
+        if !self.frame().code || self.frame().heads.is_empty() || self.last() != Kind::Name || !self.fields_follow(1) {
+            return false;
+        }
+        let tokens = &self.chunk.tokens;
+        let path = tokens.iter().rev().take_while(|(kind, _)| matches!(kind, Kind::Name | Kind::Dot | Kind::PathSep));
+        let (last, first) = (tokens[tokens.len() - 1].1, tokens[tokens.len() - path.count()].1);
+        let capital = self.text.as_bytes()[(self.base + last.start) as usize].is_ascii_uppercase();
+        let Some(close) = self.matching_brace().filter(|_| capital) else { return false };
+        let after = self.peek(close + 1);
+        let goes_on = match after.kind {
+            Kind::LBrace => true,
+            kind => (kind == Kind::Dot || kind.is_binary()) && self.brace_on_line(close + 1),
+        };
+        if after.first || !goes_on {
+            return false;
+        }
+        let end = self.span_of(self.raws[self.at + close]).end;
+        let (open, shut) = (Span { end: first.start, ..first }, Span { start: end, end });
+        let whole = Span { end: self.span_of(raw).end.max(end), ..first };
+        self.report(
+            Problem::new(codes::UNEXPECTED_TOKEN, whole, "a struct literal cannot stand bare in the head of a block")
+                .text("needs parentheses")
+                .suggest(open, "(")
+                .suggest(shut, ")"),
+        );
+        true
+    }
+
+    /// The place of the `}` that closes the next token, on the same line.
+    fn matching_brace(&mut self) -> Option<usize> {
+        let mut depth = 0;
+        for n in 0..200 {
+            let next = self.peek(n);
+            match next.kind {
+                Kind::LBrace => depth += 1,
+                Kind::RBrace => depth -= 1,
+                Kind::Eof => return None,
+                _ if next.first => return None,
+                _ => {}
+            }
+            if depth == 0 {
+                return Some(n);
+            }
+        }
+        None
+    }
+
+    /// Does a `{` follow on the line, from the `n`th token on?
+    fn brace_on_line(&mut self, n: usize) -> bool {
+        (n..n + 100).map(|n| self.peek(n)).take_while(|raw| !raw.first).any(|raw| raw.kind == Kind::LBrace)
+    }
+
+    /// An item among statements, indented deeper than the function: it is reported and left out.
+    pub(super) fn nested_item(&mut self) -> bool {
+        let members = self.frames.iter().rposition(|frame| frame.kind == FrameKind::Members);
+        let Some(open) = self.frames.get(members.unwrap_or(0) + 1).map(|frame| frame.open) else { return false };
+        let raw = self.peek(0);
+        let code = self.frames.last().is_some_and(|frame| frame.kind == FrameKind::Block);
+        if !code || self.column(raw.start) <= self.column(self.base + open.start) {
+            return false;
+        }
+        self.separator(Kind::Newline);
+        let word = self.text_of(raw);
+        let span = self.span_of(raw);
+        let problem = Problem::new(codes::NOT_AN_ITEM, span, "an item cannot stand in a function");
+        let what = match word {
+            "F" => "functions",
+            "S" => "structs",
+            "E" | "EN" => "enums",
+            "U" => "imports",
+            _ => "items",
+        };
+        self.push(Kind::Unknown);
+        self.skip_nested();
+        let whole = Span { end: self.chunk.end - self.base, ..span };
+        let source = &self.text[(self.base + whole.start) as usize..(self.base + whole.end) as usize];
+        let start = self.chunk.tokens.first().map_or(0, |token| token.1.start);
+        let problem = problem
+            .text(format!("{what} stand outside of functions"))
+            .suggest(Span { start, end: start }, format!("{source}\n"))
+            .suggest(whole, "");
+        self.report(problem);
+        self.chunk.muted.push(whole);
+        true
+    }
+
+    /// Skips an item up to the end of its braces, or of its line.
+    pub(super) fn skip_nested(&mut self) {
+        let mut depth = 0;
+        loop {
+            let next = self.peek(0);
+            if next.kind == Kind::Eof || next.first && depth == 0 || depth == 0 && next.kind == Kind::RBrace {
+                break;
+            }
+            match next.kind {
+                Kind::LBrace => depth += 1,
+                Kind::RBrace => depth -= 1,
+                _ => {}
+            }
+            self.skip();
+            if depth == 0 && next.kind == Kind::RBrace {
+                break;
+            }
+        }
+    }
+
     /// Skips the rest of the line, or up to the bracket that closes around.
     pub(super) fn drop_line(&mut self, span: Span) {
         self.mute_line(span);

@@ -52,10 +52,40 @@ const LEFT_OUT_IN_CODE: &[(&str, &str)] = &[
     ("comptime", "`comptime`"),
 ];
 
+/// What is said below every report of something left out.
+pub const LEFT_OUT_HELP: &str = "of Vais this implementation leaves out macros, async, lazy evaluation, linear and dependent types, effect words, SIMD types, unions and `comptime`";
+
+/// What a name that a program does not declare would be in Vais, if this implementation leaves it out.
+pub fn left_out_name(name: &str) -> Option<&'static str> {
+    if let Some((_, what)) = LEFT_OUT_IN_CODE.iter().find(|(word, _)| *word == name) {
+        return Some(what);
+    }
+    let lower = name.to_ascii_lowercase();
+    let lanes = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let scalar = |text: &str| text.starts_with(['i', 'u', 'f']) && lanes(&text[1..]);
+    let (vector, rest) = match lower.strip_prefix("vec") {
+        Some(rest) => (true, rest),
+        None => (false, lower.as_str()),
+    };
+    let simd = if vector {
+        rest.find(['i', 'u', 'f']).is_some_and(|at| lanes(&rest[..at]) && scalar(&rest[at..]))
+    } else {
+        rest.starts_with("simd_") || rest.split_once('x').is_some_and(|(of, count)| scalar(of) && lanes(count))
+    };
+    match name {
+        _ if simd => Some("SIMD types"),
+        "Linear" => Some("linear types"),
+        "Affine" => Some("affine types"),
+        "Lazy" => Some("`lazy`"),
+        "Future" | "Promise" => Some("async functions"),
+        _ => None,
+    }
+}
+
 fn left_out(span: Span, what: &str) -> Problem {
     Problem::new(codes::LEFT_OUT, span, format!("this language has no {what}"))
         .text("left out on purpose")
-        .help("of Vais this implementation leaves out macros, async, lazy evaluation, linear and dependent types, effect words, SIMD types, unions and `comptime`")
+        .help(LEFT_OUT_HELP)
 }
 
 fn habit(span: Span, found: &str, here: &str) -> Problem {
@@ -141,20 +171,18 @@ impl Layout<'_> {
         }
         match text {
             "macro" => {
-                self.report(left_out(span, "macros"));
-                self.chunk.junk = true;
-                self.push(Kind::Name);
+                self.leave_out_item(left_out(span, "macros"));
             }
             "union" | "O" => {
-                self.report(left_out(span, "unions"));
-                self.begin_item(Kind::KwS);
+                self.leave_out_item(left_out(span, "unions"));
             }
             "pub" => {
                 self.unwanted(raw, "everything can be imported: there is no `pub`", "item");
             }
             _ => match LEFT_OUT_BEFORE_ITEMS.iter().find(|(word, _)| *word == text) {
                 Some((_, what)) => {
-                    self.report(left_out(span, what));
+                    let family = if what.starts_with("async") { "async" } else { "" };
+                    self.report(left_out(span, what).family(family));
                     self.skip();
                 }
                 None => {
@@ -164,6 +192,15 @@ impl Layout<'_> {
             },
         }
         true
+    }
+
+    /// Skips an item up to the end of its first braces, or of its line.
+    fn leave_out_item(&mut self, problem: Problem) {
+        self.report(problem);
+        self.chunk.junk = true;
+        self.push(Kind::Name);
+        self.skip_nested();
+        (self.prefix, self.done) = (false, true);
     }
 
     /// `fn` is a keyword of types, so it does not arrive as a word.
@@ -493,14 +530,18 @@ impl Layout<'_> {
         is_else
     }
 
-    /// `.await` and `.Y`.
-    pub(super) fn left_out_member(&mut self, raw: Raw) {
+    /// `.await` and `.Y`: true if it has been dealt with.
+    pub(super) fn left_out_member(&mut self, raw: Raw) -> bool {
         let text = self.text_of(raw);
         let call = self.peek(1).kind == Kind::LParen;
         if matches!(text, "await" | "Y") && !call && self.peek(1).kind != Kind::Eq {
             let span = self.span_of(raw);
-            self.report(left_out(span, "async functions").text("waiting is left out on purpose"));
+            self.report(left_out(span, "async functions").text("waiting is left out on purpose").family("async"));
+            self.chunk.tokens.pop();
+            self.skip();
+            return true;
         }
+        false
     }
 
     /// `linear T` and `affine T` where a type is wanted: true if it has been reported.
@@ -520,7 +561,7 @@ impl Layout<'_> {
 
     /// `{x: i64 | x > 0}` where a type is wanted: true if it has been dealt with.
     pub(super) fn dependent_type(&mut self, raw: Raw) -> bool {
-        let typed = matches!(self.last(), Kind::Colon | Kind::Arrow)
+        let typed = (matches!(self.last(), Kind::Colon | Kind::Arrow) || self.alias && self.last() == Kind::Eq)
             && self.peek(1).kind == Kind::Name
             && self.peek(2).kind == Kind::Colon;
         if !typed || self.frame().code && self.last() == Kind::Arrow {

@@ -19,7 +19,7 @@ impl Layout<'_> {
             return self.otherwise(raw, statement);
         }
         if self.is_member(raw) {
-            return self.push(Kind::Name);
+            return;
         }
         let frame = self.frames.last().expect("the top frame is never popped");
         if !frame.code || frame.kind == FrameKind::Members {
@@ -44,13 +44,13 @@ impl Layout<'_> {
         self.code_word(raw);
     }
 
-    /// After `.` or `::` any word is a member's name.
+    /// After `.` or `::` any word is a member's name. True if it has been taken.
     fn is_member(&mut self, raw: Raw) -> bool {
         if !matches!(self.last(), Kind::Dot | Kind::PathSep) {
             return false;
         }
-        if self.last() == Kind::Dot {
-            self.left_out_member(raw);
+        if self.last() != Kind::Dot || !self.left_out_member(raw) {
+            self.push(Kind::Name);
         }
         true
     }

@@ -12,6 +12,7 @@ pub(crate) mod problem;
 mod text;
 
 pub use foreign::foreign_type;
+pub use habits::{LEFT_OUT_HELP, left_out_name};
 
 use crate::Span;
 use crate::ast::FormatSpec;
