@@ -22,6 +22,7 @@ mod place;
 mod printf;
 mod slice;
 mod text;
+mod warnings;
 
 pub(crate) use coerce::Why;
 use la_arena::Arena;

@@ -446,6 +446,7 @@ impl Maker<'_, '_> {
         };
         sig.result = match (&function.result, &function.body) {
             (Some(ty), _) => self.lower(ty, &scope),
+            _ if self.is_head_broken(function) => Ty::error(),
             (None, Some(ast::FunctionBody::Expr(_))) if sig.generics.is_empty() => {
                 crate::bodies::inferred_result(self.world, self.id)
             }
@@ -453,6 +454,13 @@ impl Maker<'_, '_> {
             _ => Ty::unit(),
         };
         Interface::Function(Arc::new(sig))
+    }
+
+    /// Has the parser found a mistake in the signature, so that its result may have been lost?
+    fn is_head_broken(&self, function: &ast::Function) -> bool {
+        let items = &self.world.input.modules[self.id.module as usize].tree.items;
+        let parsed = &items[self.world.def(self.id).item as usize];
+        is_head_broken(&parsed.diagnostics, function.head)
     }
 
     /// Refuses a struct that would hold itself.
@@ -482,6 +490,18 @@ impl Maker<'_, '_> {
         let ItemKind::Struct(def) = &self.world.item(id).kind else { return false };
         def.fields.iter().any(|field| crate::lower::holds(self.world, id.module, &field.ty, path, &mut Vec::new()))
     }
+}
+
+/// Is one of an item's syntax errors in this head, other than a mere habit of another language?
+pub(crate) fn is_head_broken(diagnostics: &[Diagnostic], head: vaisjit_syntax::Span) -> bool {
+    use vaisjit_syntax::codes::{UNCLOSED_BRACKET, UNEXPECTED_TOKEN, UNMATCHED_BRACKET};
+    diagnostics.iter().any(|found| {
+        let start = found.primary.place.span.start;
+        matches!(found.code, UNEXPECTED_TOKEN | UNCLOSED_BRACKET | UNMATCHED_BRACKET)
+            && head.start <= start
+            && start <= head.end
+            && found.suggestions.is_empty()
+    })
 }
 
 /// The names of a type declaration's generic parameters.

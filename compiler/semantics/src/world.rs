@@ -42,6 +42,8 @@ enum Slot {
 
 /// The program being checked.
 pub(crate) struct World<'a> {
+    /// Are warnings made that only `--warn all` shows?
+    pub lints: bool,
     pub input: &'a Input,
     pub tables: Vec<Arc<ModuleTable>>,
     pub modules: FxHashMap<Name, u32>,
@@ -66,6 +68,7 @@ impl<'a> World<'a> {
             input.modules.iter().enumerate().map(|(i, module)| (module.name, i as u32)).collect();
         let prelude = modules.get(&Name::new("std/prelude")).copied();
         World {
+            lints: true,
             input,
             tables,
             modules,
@@ -77,6 +80,12 @@ impl<'a> World<'a> {
             early: RefCell::default(),
             bodies_checked: std::cell::Cell::new(0),
         }
+    }
+
+    /// With or without the warnings that only `--warn all` shows.
+    pub fn with_lints(mut self, lints: bool) -> World<'a> {
+        self.lints = lints;
+        self
     }
 
     /// Notes that what is being made depends on this.

@@ -60,13 +60,10 @@ impl Checker<'_, '_> {
     }
 
     fn unreachable(&mut self, span: Span) {
-        let place = self.place(span);
         if self.diagnostics.iter().any(|known| known.code == codes::UNREACHABLE) {
             return;
         }
-        let mut diagnostic = vaisjit_syntax::Diagnostic::warning(codes::UNREACHABLE, place, "this is never reached");
-        diagnostic.severity = vaisjit_syntax::Severity::Lint;
-        self.report(diagnostic);
+        self.lint(codes::UNREACHABLE, span, "this is never reached", "");
     }
 
     fn statement(&mut self, statement: &ast::Statement, out: &mut Vec<Stmt>) {
@@ -78,8 +75,9 @@ impl Checker<'_, '_> {
                 out.push(Stmt::Expr(e));
             }
             ast::StatementKind::Expr(e) => {
-                let e = self.check(e, Want::Nothing);
-                out.push(Stmt::Expr(e));
+                let value = self.check(e, Want::Nothing);
+                self.dropped(e, &value);
+                out.push(Stmt::Expr(value));
             }
             ast::StatementKind::Defer(e) => {
                 let e = self.check(e, Want::Nothing);

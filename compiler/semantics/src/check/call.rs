@@ -234,6 +234,7 @@ impl Checker<'_, '_> {
             e.ty = if matches!(result.kind(), TyKind::Param(_)) { Ty::error() } else { result };
             return e;
         }
+        let reported = self.diagnostics.len();
         let mut values: Vec<Expr> = target.receiver.into_iter().collect();
         let module = target.id.map_or(self.scope.module, |id| id.module);
         for (index, param) in sig.params.iter().enumerate() {
@@ -252,7 +253,33 @@ impl Checker<'_, '_> {
             let value = self.promote(value);
             values.push(value);
         }
+        self.one_mismatch(reported, target.name, sig);
         self.finish_call(target.id, sig, &map, values, target.name, span)
+    }
+
+    /// Of several arguments of wrong types only the first is an error: most often they stand in a wrong order.
+    fn one_mismatch(&mut self, reported: usize, name: Name, sig: &FnSig) {
+        let of_call = format!("of `{name}`, found");
+        let wrong = |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
+        if self.diagnostics[reported..].iter().filter(|found| wrong(found)).count() < 2 {
+            return;
+        }
+        let help = self.declaration_of(name, sig);
+        let (mut first, mut others) = (None, Vec::new());
+        for found in self.diagnostics.split_off(reported) {
+            match (wrong(&found), first) {
+                (true, None) => {
+                    first = Some(self.diagnostics.len());
+                    self.diagnostics.push(found);
+                }
+                (true, Some(_)) => others.push(found.primary),
+                (false, _) => self.diagnostics.push(found),
+            }
+        }
+        let Some(first) = first.and_then(|first| self.diagnostics.get_mut(first)) else { return };
+        first.labels.extend(others);
+        first.suggestions.clear();
+        first.help = vec![help];
     }
 
     /// An argument of one of the C library's functions: addresses are plain integers there.

@@ -271,9 +271,10 @@ impl Checker<'_, '_> {
         let ty = self.shallow(e.ty);
         match ty.kind() {
             TyKind::Bool | TyKind::Error | TyKind::Never => e,
-            TyKind::Int(_) | TyKind::Pointer(_) | TyKind::Reference(_) => cast(CastKind::ToBool, e, Ty::bool()),
+            TyKind::Int(_) => self.integer_condition(e),
+            TyKind::Pointer(_) | TyKind::Reference(_) => cast(CastKind::ToBool, e, Ty::bool()),
             TyKind::Infer(_) => match self.table.known(ty) {
-                Known::Int => cast(CastKind::ToBool, e, Ty::bool()),
+                Known::Int => self.integer_condition(e),
                 Known::Nothing => {
                     self.table.unify(ty, Ty::bool());
                     e
@@ -282,6 +283,12 @@ impl Checker<'_, '_> {
             },
             _ => self.no_condition(e, ty),
         }
+    }
+
+    fn integer_condition(&mut self, e: Expr) -> Expr {
+        let help = "write `x != 0`";
+        self.lint(codes::INTEGER_CONDITION, e.span, "a number is used as a condition", help);
+        cast(CastKind::ToBool, e, Ty::bool())
     }
 
     fn no_condition(&mut self, e: Expr, ty: Ty) -> Expr {

@@ -265,12 +265,20 @@ impl Checker<'_, '_> {
         let shown = self.show(ty);
         let message = format!("`{shown}` has no method `{}`", method.name);
         let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
-        if self.recovering || self.is_lost_method(head, method.name) {
+        if self.recovering || self.is_lost_method(head, method.name) || self.is_lacking(ty, method.name) {
             return self.wrong(span);
         }
         let names = self.method_names(ty, head);
         let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
         self.fail(diagnostic, span)
+    }
+
+    /// Does an implementation for the type lack the method, which is reported there?
+    fn is_lacking(&mut self, ty: Ty, name: Name) -> bool {
+        traits_of(self.world, ty).into_iter().any(|path| {
+            let found = self.world.find(path).and_then(|id| self.world.interface(id));
+            matches!(found, Some(Interface::Trait(sig)) if sig.methods.iter().any(|(method, _)| *method == name))
+        })
     }
 
     /// Is the method written for a type whose name is a misspelling of this one's?

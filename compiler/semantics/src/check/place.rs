@@ -105,7 +105,7 @@ impl Checker<'_, '_> {
 
     /// Reports a type that nothing has determined where it must be known.
     pub fn undetermined(&mut self, span: Span, of: Span) -> Expr {
-        if self.recovering {
+        if self.recovering || self.diagnostics.iter().any(Diagnostic::is_error) {
             return self.wrong(span);
         }
         let diagnostic = self
