@@ -118,10 +118,7 @@ fn typed(body: &hir::Body) -> String {
     vaisjit_semantics::dump::dump_body(body) + "\n"
 }
 
-fn chosen<'c>(
-    checked: &'c Checked,
-    function: Option<&'c str>,
-) -> impl Iterator<Item = (Instance, &'c Arc<hir::Body>)> {
+fn chosen<'c>(checked: &'c Checked, function: Option<&'c str>) -> impl Iterator<Item = (Instance, &'c Arc<hir::Body>)> {
     bodies(checked).filter(move |(instance, _)| is_chosen(*instance, function))
 }
 
