@@ -49,6 +49,8 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// Has a call ended with a trap, and left values on the heap that nobody will give up?
+    pub unwound: AtomicBool,
     /// The exit status that a signal asked for; 0 for none.
     pub signalled: Arc<AtomicUsize>,
     /// Held by the reload thread from the first look at a save until everybody has been told of it.
@@ -171,7 +173,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
         ("hot_reload", (move || reload().map(|p| p.hot_reload())).into_host_closure(), safepoint),
         ("hot_version", (move || version().map(|p| p.version() as i64)).into_host_closure(), plain),
         ("hot_cleanup", (move || cleanup().map(|p| p.hot_cleanup())).into_host_closure(), plain),
-        ("hot_on_reload", (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(), plain),
+        ("hot_on_reload", (move |f: FunctionValue| on_reload().and_then(|p| p.hot_on_reload(f))).into_host_closure(), plain),
         ("hot_reset", (move |name: &str| reset().map(|p| p.hot_reset(name))).into_host_closure(), plain),
         (
             "hot_restart",
@@ -279,10 +281,13 @@ impl ProgramInner {
         0
     }
 
-    fn hot_on_reload(&self, function: FunctionValue) -> i64 {
+    fn hot_on_reload(&self, function: FunctionValue) -> Result<i64, String> {
+        if function.is_closure() {
+            return Err("hot_on_reload takes no closure that has captured variables".to_owned());
+        }
         self.control.told_version.store(self.version(), Ordering::SeqCst);
         *lock(&self.control.on_reload) = Some(function);
-        0
+        Ok(0)
     }
 
     /// Calls the program's own function once for a new version.
