@@ -62,7 +62,11 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Is it the body of exactly one function and nothing else, so that one store publishes it?
     pub fn is_single_body(&self) -> bool {
-        self.stores.len() <= 1 && self.functions.len() == 1 && self.removed.is_empty() && self.globals.is_empty() && self.types.is_empty()
+        self.stores.len() <= 1
+            && self.functions.len() == 1
+            && self.removed.is_empty()
+            && self.globals.is_empty()
+            && self.types.is_empty()
     }
 
     /// Does any running code change?
