@@ -351,7 +351,7 @@ mod tests {
         let mut random = Random::new();
         let mut arena = Arena::new();
         let mut model: BTreeMap<usize, usize> = BTreeMap::new();
-        for _ in 0..60_000 {
+        for _ in 0..20_000 {
             if random.below(100) < 52 || model.is_empty() {
                 let size = match random.below(40) {
                     0 => 1 + random.below(300_000),

@@ -108,7 +108,9 @@ fn equal_maps_need_not_have_the_same_order() {
     let make = |keys: &[u64]| {
         let value = kit.heap.new_map(kit.of(ty)).unwrap().0 as u64;
         let map = Map::at(value as i64).unwrap();
-        keys.iter().for_each(|key| drop(kit.heap.map_insert(map, at(key), at(&(key * 2))).unwrap()));
+        for key in keys {
+            kit.heap.map_insert(map, at(key), at(&(key * 2))).unwrap();
+        }
         value
     };
     let (left, right, other) = (make(&[1, 2, 3]), make(&[3, 1, 2]), make(&[1, 2, 4]));
