@@ -231,7 +231,7 @@ impl Maker {
     }
 
     fn counted_loop(&mut self, depth: usize) -> Stmt {
-        let name = self.name("i");
+        let name = self.name("q");
         let from = Expr::Int(self.random.below(5) as i128 - 2, Int::I64);
         let to = match self.random.one_in(2) {
             true => Expr::Int(self.random.below(8) as i128, Int::I64),
