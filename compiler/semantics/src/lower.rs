@@ -171,6 +171,9 @@ fn lower_path(
         if scope.infer && arguments.is_empty() {
             // The caller fills the arguments in.
             let holes: Vec<Ty> = params.iter().map(|_| Ty::error()).collect();
+            if let (DefKind::Alias, Some(Interface::Alias(alias))) = (def.kind, world.interface(id)) {
+                return substitute(alias.ty, &|name| alias.params.contains(&name).then_some(Ty::error()));
+            }
             return nominal(def.kind, def.path, &holes);
         }
         let place = Place::item(scope.item, ty.span);

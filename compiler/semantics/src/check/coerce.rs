@@ -117,7 +117,7 @@ impl Checker<'_, '_> {
                 Ok(cast(CastKind::IntToInt, e, to))
             }
             (&TyKind::Reference(a), &TyKind::Pointer(b)) | (&TyKind::Pointer(a), &TyKind::Pointer(b)) => {
-                if self.table.unify(a, b) {
+                if self.same_pointee(a, b) {
                     return Ok(cast(CastKind::Pointer, e, to));
                 }
                 match *self.shallow(a).kind() {
@@ -194,6 +194,17 @@ impl Checker<'_, '_> {
         let span = e.span;
         let place = Expr::new(ExprKind::Deref(e), boxed, span);
         self.address_in_box(place, inner, to)
+    }
+
+    /// Do two pointees agree? Pointers in them may be of either kind.
+    fn same_pointee(&mut self, a: Ty, b: Ty) -> bool {
+        if self.table.unify(a, b) {
+            return true;
+        }
+        match (self.shallow(a).kind(), self.shallow(b).kind()) {
+            (&TyKind::Reference(x) | &TyKind::Pointer(x), &TyKind::Pointer(y)) => self.same_pointee(x, y),
+            _ => false,
+        }
     }
 
     fn mismatch(&mut self, e: &Expr, from: Ty, to: Ty, why: Why) -> Diagnostic {

@@ -206,6 +206,15 @@ impl Checker<'_, '_> {
             ExprKind::MakeDyn { methods, .. } => {
                 methods.iter_mut().for_each(|instance| self.resolve_instance(instance, span, types));
             }
+            ExprKind::Match(subject, _) if has_variables(subject.ty) => {
+                let at = subject.span;
+                if !self.is_sketch() && !self.diagnostics.iter().any(Diagnostic::is_error) {
+                    let diagnostic = self
+                        .error(codes::UNDETERMINED, at, "nothing says what type the matched value has")
+                        .with_help("bind it first, with its type: `x: Option<i64> = ...`");
+                    self.report(diagnostic);
+                }
+            }
             ExprKind::Closure(body, _) => {
                 if let Some(body) = std::sync::Arc::get_mut(body) {
                     body.result = self.resolve_type(body.result, types);
@@ -262,7 +271,7 @@ impl Checker<'_, '_> {
     }
 
     /// Is this a generic body whose type arguments are unknown?
-    fn is_sketch(&self) -> bool {
+    pub fn is_sketch(&self) -> bool {
         self.instance.is_some_and(|instance| instance.arguments.contains(&Ty::error()))
     }
 

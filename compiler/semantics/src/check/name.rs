@@ -101,11 +101,26 @@ impl<'a> Checker<'_, 'a> {
         }
     }
 
+    /// `self` of a number, a `bool` or a `str` is the value, also when the method takes it by reference.
+    fn plain_receiver(&mut self, receiver: Expr) -> Expr {
+        let ty = self.shallow(receiver.ty);
+        match ty.kind() {
+            &TyKind::Reference(to) if self.receiver.is_some() && is_plain(self.shallow(to)) => {
+                let span = receiver.span;
+                Expr::new(ExprKind::Deref(receiver), to, span)
+            }
+            _ => receiver,
+        }
+    }
+
     /// A bare name as a value.
     pub fn name(&mut self, name: Name, span: Span, want: Want) -> Expr {
         let Some(found) = self.resolve(name) else { return self.unknown_name(name, span) };
         match found {
-            Found::Binding(Binding::Local(local)) => self.local(local, span),
+            Found::Binding(Binding::Local(local)) => {
+                let value = self.local(local, span);
+                if name == "self" { self.plain_receiver(value) } else { value }
+            }
             Found::Binding(Binding::Const(value)) => self.placed(&value, span),
             Found::Binding(Binding::Global(path, ty)) => self.make(ExprKind::Global(path), ty, span),
             Found::OwnField(index) => match self.receiver_value(span) {
@@ -292,4 +307,9 @@ impl<'a> Checker<'_, 'a> {
             _ => self.name(ident.name, span, want),
         }
     }
+}
+
+/// Is this a number, a `bool` or a `str`?
+fn is_plain(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str)
 }

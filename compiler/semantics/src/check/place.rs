@@ -40,6 +40,11 @@ impl Checker<'_, '_> {
     /// `*p`
     pub fn dereference(&mut self, of: &ast::Expr, span: Span) -> Expr {
         let value = self.value(of);
+        if let (ast::ExprKind::Name(name), ExprKind::Deref(_)) = (&*of.kind, &*value.kind)
+            && *name == "self"
+        {
+            return value;
+        }
         let ty = self.shallow(value.ty);
         match inside(ty) {
             Some(to) => self.make(ExprKind::Deref(value), to, span),
@@ -145,6 +150,9 @@ impl Checker<'_, '_> {
     }
 
     fn no_field(&mut self, ty: Ty, ident: ast::Ident, span: Span) -> Expr {
+        if self.recovering {
+            return self.wrong(span);
+        }
         let (head, module) = self.head_of(ty);
         if !self.world.methods(module, head, ident.name).is_empty() {
             let message = format!("`{}` is a method: call it", ident.name);
