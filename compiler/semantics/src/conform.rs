@@ -23,6 +23,7 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
         .methods
         .iter()
         .filter(|method| method.body.is_none() && !tree.methods.iter().any(|own| own.name.name == method.name.name))
+        .filter(|method| misspelt(wanted, tree, method.name.name).is_none())
         .map(|method| format!("`{}`", method.name.name))
         .collect();
     if !missing.is_empty() {
@@ -37,7 +38,9 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
             let message = format!("the trait `{}` has no method `{}`", of_trait.name, own.name.name);
             let mut diagnostic = Diagnostic::error(codes::TRAIT_IMPL, place(own.name.span), message);
             if let Some(near) = nearest(own.name.name, wanted.methods.iter().map(|method| method.name.name)) {
-                diagnostic = diagnostic.with_help(format!("did you mean `{near}`?"));
+                diagnostic = diagnostic
+                    .with_help(format!("did you mean `{near}`?"))
+                    .with_suggestion(place(own.name.span), near.as_str());
             }
             found.push(diagnostic.with_label(world.place(trait_id), "the trait"));
             continue;
@@ -53,6 +56,13 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
         }
     }
     supertraits(world, trait_id, tree, of_trait, place(tree.target.span), found);
+}
+
+/// The method of the implementation that is probably meant for one it lacks.
+fn misspelt(wanted: &ast::Trait, tree: &ast::Impl, lacking: Name) -> Option<Name> {
+    let unknown = tree.methods.iter().map(|own| own.name.name);
+    let unknown = unknown.filter(|own| !wanted.methods.iter().any(|method| method.name.name == *own));
+    nearest(lacking, unknown)
 }
 
 fn difference(world: &World<'_>, own: DefId, asked: DefId, known: &[(Name, Ty)]) -> Option<String> {

@@ -276,7 +276,10 @@ impl Maker<'_, '_> {
         let place = Place::item(self.item, ident.span);
         let message = format!("there is no trait `{}`", ident.name);
         let diagnostic = match required {
-            true => Diagnostic::error(codes::UNKNOWN_TRAIT, place, message),
+            true => {
+                let diagnostic = Diagnostic::error(codes::UNKNOWN_TRAIT, place, message);
+                crate::check::hints::did_you_mean(diagnostic, ident.name, place, self.world.trait_names(self.id.module))
+            }
             false => Diagnostic::warning(codes::UNKNOWN_TRAIT, place, message).with_text("this bound is ignored"),
         };
         self.diagnostics.push(diagnostic);
@@ -313,6 +316,7 @@ impl Maker<'_, '_> {
                 let diagnostic = Diagnostic::error(codes::DUPLICATE, place, message)
                     .with_label(Place::item(self.item, first.span), "first here");
                 self.diagnostics.push(diagnostic);
+                continue;
             }
             let (fields, named) = match &variant.payload {
                 ast::Payload::Unit => (Vec::new(), false),
@@ -528,6 +532,7 @@ impl Maker<'_, '_> {
         };
         sig.result = match (&function.result, &function.body) {
             (Some(ty), _) => self.lower(ty, &scope),
+            _ if self.is_head_broken(function) => Ty::error(),
             (None, Some(ast::FunctionBody::Expr(_))) if sig.generics.is_empty() => {
                 crate::bodies::inferred_result(self.world, self.id)
             }
@@ -548,6 +553,13 @@ impl Maker<'_, '_> {
                 .with_help("put the parameters with defaults last");
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Has the parser found a mistake in the signature, so that its result may have been lost?
+    fn is_head_broken(&self, function: &ast::Function) -> bool {
+        let items = &self.world.input.modules[self.id.module as usize].tree.items;
+        let parsed = &items[self.world.def(self.id).item as usize];
+        is_head_broken(&parsed.diagnostics, function.head)
     }
 
     /// Refuses a struct or enum that would hold itself.
@@ -594,6 +606,18 @@ fn payload_types(variant: &ast::Variant) -> Vec<&ast::Type> {
         ast::Payload::Tuple(types) => types.iter().collect(),
         ast::Payload::Struct(fields) => fields.iter().map(|field| &field.ty).collect(),
     }
+}
+
+/// Is one of an item's syntax errors in this head, other than a mere habit of another language?
+pub(crate) fn is_head_broken(diagnostics: &[Diagnostic], head: vaisjit_syntax::Span) -> bool {
+    use vaisjit_syntax::codes::{UNCLOSED_BRACKET, UNEXPECTED_TOKEN, UNMATCHED_BRACKET};
+    diagnostics.iter().any(|found| {
+        let start = found.primary.place.span.start;
+        matches!(found.code, UNEXPECTED_TOKEN | UNCLOSED_BRACKET | UNMATCHED_BRACKET)
+            && head.start <= start
+            && start <= head.end
+            && found.suggestions.is_empty()
+    })
 }
 
 /// The names of a type declaration's generic parameters.

@@ -17,6 +17,7 @@ mod index;
 mod infer;
 mod interface;
 mod lower;
+mod marked;
 pub mod program;
 mod state;
 mod suggest;
@@ -24,6 +25,6 @@ pub mod types;
 mod walk;
 mod world;
 
-pub use driver::check;
+pub use driver::{check, check_with};
 pub use program::{Checked, Input, ModuleInput};
 pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

@@ -284,7 +284,7 @@ impl Checker<'_, '_> {
         if lt == Ty::error() || rt == Ty::error() {
             return self.wrong(span);
         }
-        let joined = if self.is_number(lt) && self.is_number(rt) { self.join(a, b) } else { None };
+        let joined = if self.is_number(lt) && self.is_number(rt) { self.join(a, b).ok() } else { None };
         match joined {
             Some((a, b, ty)) => {
                 let which = if name == "min" { Builtin::Min } else { Builtin::Max };

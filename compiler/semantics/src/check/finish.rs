@@ -1,7 +1,7 @@
 //! The end of a body's check: every type resolved, literals fitted, instances and generic types collected.
 
 use rustc_hash::FxHashSet;
-use vaisjit_syntax::{Diagnostic, Severity};
+use vaisjit_syntax::Diagnostic;
 
 use super::Checker;
 use crate::codes;
@@ -302,11 +302,8 @@ impl Checker<'_, '_> {
             }
         }
         for (name, span) in unused {
-            let place = self.place(span);
-            let mut diagnostic = Diagnostic::warning(codes::UNUSED, place, format!("`{name}` is never read"))
-                .with_help(format!("if that is intended, call it `_{name}`"));
-            diagnostic.severity = Severity::Lint;
-            self.report(diagnostic);
+            let help = format!("if that is intended, call it `_{name}`");
+            self.lint(codes::UNUSED, span, format!("`{name}` is never read"), &help);
         }
     }
 }

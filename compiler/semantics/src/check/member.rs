@@ -269,8 +269,10 @@ impl Checker<'_, '_> {
                 arguments.len(),
                 if arguments.len() == 1 { "is" } else { "are" }
             );
+            let (at, spans) = self.surplus(arguments, count, span);
             let diagnostic =
-                self.error(codes::ARGUMENT_COUNT, span, message).with_label(self.world.place(id), "declared here");
+                self.error(codes::ARGUMENT_COUNT, at, message).with_label(self.world.place(id), "declared here");
+            let diagnostic = self.without_arguments(diagnostic, &spans, count);
             let mut e = self.fail(diagnostic, span);
             e.ty = self.variant_type(id, &sig, want);
             return e;

@@ -335,20 +335,30 @@ impl Checker<'_, '_> {
     pub fn no_method(&mut self, ty: Ty, method: ast::Ident, span: Span) -> Expr {
         let (head, _) = self.head_of(ty);
         let shown = self.show(ty);
-        let is_enum = matches!(ty.kind(), TyKind::Enum(..));
         let message = format!("`{shown}` has no method `{}`", method.name);
-        let mut diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
-        let mut names = Vec::new();
-        for table in &self.world.tables {
-            names.extend(table.methods.keys().filter(|(owner, _)| *owner == head).map(|(_, name)| *name));
+        let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
+        if self.recovering || self.is_lost_method(head, method.name) || self.is_lacking(ty, method.name) {
+            return self.wrong(span);
         }
-        let _ = is_enum;
-        if let Some(known) = nearest(method.name, names) {
-            let place = self.place(method.span);
-            diagnostic =
-                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-        }
+        let names = self.method_names(ty, head);
+        let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
         self.fail(diagnostic, span)
+    }
+
+    /// Does an implementation for the type lack the method, which is reported there?
+    fn is_lacking(&mut self, ty: Ty, name: Name) -> bool {
+        traits_of(self.world, ty).into_iter().any(|path| {
+            let found = self.world.find(path).and_then(|id| self.world.interface(id));
+            matches!(found, Some(Interface::Trait(sig)) if sig.methods.iter().any(|(method, _)| *method == name))
+        })
+    }
+
+    /// Is the method written for a type whose name is a misspelling of this one's?
+    fn is_lost_method(&mut self, head: Name, name: Name) -> bool {
+        let own = self.scope.module;
+        let owners = self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
+        let mut owners = owners.map(|(owner, _)| *owner);
+        owners.any(|owner| nearest(owner, [head]).is_some() && self.world.ty(own, owner).is_none())
     }
 
     /// Reports a name a module does not declare.

@@ -10,7 +10,6 @@ use crate::codes;
 use crate::hir::{CFunction, Callee, Expr, ExprKind, LocalId};
 use crate::index::{DefId, DefKind};
 use crate::interface::{Abi, FnSig, Interface};
-use crate::suggest::nearest;
 use crate::types::{Instance, Ty, TyKind, TyList};
 use crate::walk;
 use crate::world::{Dep, Value};
@@ -115,7 +114,12 @@ impl<'a> Checker<'_, 'a> {
 
     /// A bare name as a value.
     pub fn name(&mut self, name: Name, span: Span, want: Want) -> Expr {
-        let Some(found) = self.resolve(name) else { return self.unknown_name(name, span) };
+        let Some(found) = self.resolve(name) else {
+            return match self.foreign_name(name, span, want) {
+                Some(reported) => reported,
+                None => self.unknown_name(name, span),
+            };
+        };
         match found {
             Found::Binding(Binding::Local(local)) => {
                 let value = self.local(local, span);
@@ -244,9 +248,22 @@ impl<'a> Checker<'_, 'a> {
             return self.fail(diagnostic, span);
         }
         if self.reported.contains(&name) {
+            self.unknown_again(name, span);
+            return self.wrong(span);
+        }
+        // In a method of an unknown type the names may be its fields.
+        if self.receiver.is_some() && self.scope.self_ty == Some(Ty::error()) && !self.is_sketch() {
             return self.wrong(span);
         }
         self.reported.push(name);
+        if self.declaring == Some(name) {
+            // Most often the next statement stands on the same line and continues this one.
+            self.recovering = true;
+            let diagnostic = self
+                .error(codes::USED_BEFORE, span, format!("`{name}` is used in its own value"))
+                .with_help("a `(`, `[` or operator on the same line continues a statement: begin a new line");
+            return self.fail(diagnostic, span);
+        }
         let later = self.tree.and_then(|tree| walk::declaration(tree, name));
         if let Some(declared) = later {
             let place = self.place(declared);
@@ -268,8 +285,18 @@ impl<'a> Checker<'_, 'a> {
                 .with_help(format!("name something in it: `{name}.x`"));
             return self.fail(diagnostic, span);
         }
+        if let Some(what) = vaisjit_syntax::left_out_name(name.as_str()) {
+            let diagnostic = self
+                .error(vaisjit_syntax::codes::LEFT_OUT, span, format!("this language has no {what}"))
+                .with_text("left out on purpose")
+                .with_help(vaisjit_syntax::LEFT_OUT_HELP);
+            return self.fail(diagnostic, span);
+        }
         let diagnostic = self.error(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
-        let diagnostic = self.did_you_mean(diagnostic, name, span);
+        let diagnostic = match self.with_output(diagnostic.clone(), name) {
+            Some(diagnostic) => diagnostic,
+            None => self.did_you_mean(diagnostic, name, span),
+        };
         self.fail(diagnostic, span)
     }
 
@@ -279,13 +306,14 @@ impl<'a> Checker<'_, 'a> {
             self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten().map(|(name, _)| *name)).collect();
         names.extend(self.world.value_names(self.scope.module));
         names.extend(super::builtin::NAMES.iter().map(|name| Name::new(name)));
-        match nearest(name, names) {
-            Some(known) => {
-                let place = self.place(span);
-                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str())
-            }
-            None => diagnostic,
+        names.extend(self.world.module_names(self.scope.module));
+        if let (Some(_), Some(this)) = (self.receiver, self.scope.self_ty)
+            && let TyKind::Struct(path, _) = *this.kind()
+            && let Some((sig, _)) = self.struct_fields(path)
+        {
+            names.extend(sig.fields.iter().map(|field| field.name));
         }
+        self.with_nearest(diagnostic, name, span, names)
     }
 
     /// `f<T>` as a value.

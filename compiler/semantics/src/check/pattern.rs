@@ -390,7 +390,8 @@ impl Checker<'_, '_> {
                 first = scope[before..].to_vec();
             } else {
                 let own = scope.split_off(before + first.len());
-                if let Some((name, _)) = first.iter().find(|(name, _)| !own.iter().any(|(other, _)| other == name)) {
+                let lacking = first.iter().find(|(name, _)| !own.iter().any(|(other, _)| other == name));
+                if let Some((name, _)) = lacking {
                     let message = format!("`{name}` is not bound in every alternative");
                     let diagnostic = self.error(codes::PATTERN, part.span, message);
                     self.report(diagnostic);

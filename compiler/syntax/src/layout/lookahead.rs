@@ -98,7 +98,14 @@ impl Layout<'_> {
 
     /// A `{` right after a name: do its contents look like those of a struct literal?
     pub(super) fn is_struct_literal(&mut self) -> bool {
-        matches!(self.last(), Kind::Name | Kind::GenericClose) && self.fields_follow(1)
+        matches!(self.last(), Kind::Name | Kind::GenericClose) && (self.fields_follow(1) || self.field_is_assigned())
+    }
+
+    /// `P { x = 1 }`, a habit.
+    fn field_is_assigned(&mut self) -> bool {
+        let Some((_, span)) = self.chunk.tokens.last().copied() else { return false };
+        let capital = self.text.as_bytes()[(self.base + span.start) as usize].is_ascii_uppercase();
+        capital && self.peek(1).kind == Kind::Name && self.peek(2).kind == Kind::Eq
     }
 
     /// `}`, `name :`, `name ,` or `name }`, from the `n`th token on.
