@@ -194,7 +194,7 @@ impl Checker<'_, '_> {
     pub fn default_value(&mut self, ty: Ty, span: Span) -> Option<Expr> {
         let TyKind::Struct(path, _) = *ty.kind() else {
             // Empty collections are no zeros.
-            return holds_collection(ty).then(|| self.make(ExprKind::Zero, ty, span));
+            return ty.holds_collection().then(|| self.make(ExprKind::Zero, ty, span));
         };
         let (sig, module) = self.struct_fields(path)?;
         let map = self.argument_map(ty);
@@ -287,16 +287,6 @@ fn has_holes(ty: Ty) -> bool {
     let mut found = false;
     crate::infer::walk(ty, &mut |part| found |= part == Ty::error());
     found
-}
-
-/// Does a zero value of the type have an empty `Vec` or `HashMap` in it? Structs apart.
-fn holds_collection(ty: Ty) -> bool {
-    match *ty.kind() {
-        TyKind::Vec(_) | TyKind::HashMap(..) => true,
-        TyKind::Tuple(parts) => parts.iter().any(|part| holds_collection(*part)),
-        TyKind::Array(of, _) => holds_collection(of),
-        _ => false,
-    }
 }
 
 /// A declared type with its generic parameters replaced.
