@@ -81,11 +81,7 @@ impl Program {
 /// Is a value made of literals only?
 pub(crate) fn is_literal(expr: &Expr) -> bool {
     match &*expr.kind {
-        ExprKind::Int(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Float(_)
-        | ExprKind::Str(_)
-        | ExprKind::Unit => true,
+        ExprKind::Int(_) | ExprKind::Bool(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Unit => true,
         ExprKind::Zero => !expr.ty.holds_collection(),
         ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(is_literal),
         ExprKind::Repeat(element) => is_literal(element),
