@@ -22,6 +22,11 @@ pub fn modules() -> &'static [(&'static str, &'static str)] {
         ("std/hot", include_str!("../vais/hot.vais")),
         ("std/io", include_str!("../vais/io.vais")),
         ("std/math", include_str!("../vais/math.vais")),
+        ("std/random", include_str!("../vais/random.vais")),
+        ("std/time", include_str!("../vais/time.vais")),
+        ("std/env", include_str!("../vais/env.vais")),
+        ("std/file", include_str!("../vais/file.vais")),
+        ("std/test", include_str!("../vais/test.vais")),
     ]
 }
 

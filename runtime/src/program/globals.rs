@@ -91,12 +91,8 @@ impl Program {
 /// Is a value made of literals only?
 pub(crate) fn is_literal(expr: &Expr) -> bool {
     match &*expr.kind {
-        ExprKind::Int(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Float(_)
-        | ExprKind::Str(_)
-        | ExprKind::Zero
-        | ExprKind::Unit => true,
+        ExprKind::Int(_) | ExprKind::Bool(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Unit => true,
+        ExprKind::Zero => !expr.ty.holds_collection(),
         ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(is_literal),
         ExprKind::Repeat(element) => is_literal(element),
         ExprKind::Block(statements, Some(value)) => statements.is_empty() && is_literal(value),
@@ -120,6 +116,7 @@ fn write(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage, bytes: &mut 
             _ => put(bytes, &bits.to_le_bytes()),
         },
         ExprKind::Str(text) => put(bytes, &linkage.string(text).to_le_bytes()),
+        ExprKind::Zero if expr.ty.holds_collection() => return None,
         ExprKind::Zero | ExprKind::Unit => {}
         ExprKind::Aggregate(fields, _) => {
             for (number, field) in fields.iter().enumerate() {

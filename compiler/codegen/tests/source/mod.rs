@@ -27,8 +27,17 @@ fn library(name: &str) -> Arc<Module> {
 }
 
 /// The modules every program may import, the same in every input.
-static LIBRARY: LazyLock<[(&str, Arc<Module>); 2]> =
-    LazyLock::new(|| [("std/math", library("math")), ("std/prelude", library("prelude"))]);
+static LIBRARY: LazyLock<Vec<(&str, Arc<Module>)>> = LazyLock::new(|| {
+    vec![
+        ("std/hashmap", library("hashmap")),
+        ("std/math", library("math")),
+        ("std/option", library("option")),
+        ("std/prelude", library("prelude")),
+        ("std/result", library("result")),
+        ("std/string", library("string")),
+        ("std/vec", library("vec")),
+    ]
+});
 
 /// Host functions of the runtime that programs here may call.
 static HOST: LazyLock<Arc<FxHashMap<Name, HostDeclaration>>> = LazyLock::new(|| {
