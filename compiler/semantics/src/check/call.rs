@@ -251,7 +251,7 @@ impl Checker<'_, '_> {
     }
 
     /// An argument of one of the C library's functions: addresses are plain integers there.
-    fn address_argument(&mut self, argument: &ast::Expr, ty: Ty, why: Why) -> Expr {
+    pub fn address_argument(&mut self, argument: &ast::Expr, ty: Ty, why: Why) -> Expr {
         let value = self.check(argument, Want::Of(ty));
         let value = self.must_have_value(value);
         let from = self.shallow(value.ty);
