@@ -105,9 +105,17 @@ fn check_body(
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let frame = checker.frames.remove(0);
     let body = value.filter(|_| !errors).map(|value| {
-        Arc::new(hir::Body { instance, item: BodyItem(item), params: locals, locals: frame.locals, result, value })
+        Arc::new(hir::Body {
+            instance,
+            item: BodyItem(item),
+            params: locals,
+            captures: 0,
+            locals: frame.locals,
+            result,
+            value,
+        })
     });
-    let (hot, inline) = attributes(world, id);
+    let Marks { hot, inline, test } = attributes(world, id);
     BodyEntry {
         closures: if body.is_some() { checker.closure_bodies } else { Vec::new() },
         body,
@@ -115,6 +123,7 @@ fn check_body(
         head: world.head(id),
         hot,
         inline,
+        test,
         diagnostics: checker.diagnostics,
         deps,
         requests: checker.requests,
@@ -123,7 +132,14 @@ fn check_body(
     }
 }
 
-fn attributes(world: &World<'_>, id: DefId) -> (bool, bool) {
+/// What a function is marked as.
+struct Marks {
+    hot: bool,
+    inline: bool,
+    test: bool,
+}
+
+fn attributes(world: &World<'_>, id: DefId) -> Marks {
     let own = match world.def(id).kind {
         DefKind::Method { .. } | DefKind::TraitMethod { .. } => {
             world.function(id).map(|function| &function.attributes[..])
@@ -133,7 +149,10 @@ fn attributes(world: &World<'_>, id: DefId) -> (bool, bool) {
     let item = &world.item(id).attributes[..];
     let all = || own.into_iter().flatten().chain(item);
     let has = |name: &str| all().any(|attribute| attribute.name.name == name);
-    (world.input.all_hot || has("hot"), has("inline"))
+    // The library's functions are never replaced.
+    let library = crate::check::is_library(world.input.modules[id.module as usize].name);
+    let hot = world.input.all_hot && !library || has("hot");
+    Marks { hot, inline: has("inline"), test: has("test") }
 }
 
 /// The result type of a function written `= expr`, or of a global's value.
@@ -394,6 +413,7 @@ pub(crate) fn initial_value(
         instance: Instance { path: init, arguments: TyList::EMPTY },
         item: BodyItem(scope.item),
         params: Vec::new(),
+        captures: 0,
         locals: frame.locals,
         result: ty,
         value,

@@ -6,11 +6,14 @@ mod builtin_method;
 mod call;
 mod closure;
 mod coerce;
+mod collection;
 mod constant;
+mod dynamic;
 mod expr;
 mod finish;
 mod function;
 pub(crate) mod hints;
+mod library;
 mod literal;
 mod matching;
 mod member;
@@ -26,6 +29,7 @@ mod warnings;
 
 pub(crate) use coerce::Why;
 use la_arena::Arena;
+pub(crate) use library::is_library;
 use rustc_hash::FxHashSet;
 use vaisjit_syntax::{Code, Diagnostic, Name, Place, Span, ast};
 

@@ -47,7 +47,9 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
         };
         let own_id = DefId { module: id.module, index: id.index + 1 + sub as u32 };
         let asked = DefId { module: trait_id.module, index: trait_id.index + 1 + position as u32 };
-        if let Some(why) = difference(world, own_id, asked, sig.target) {
+        let mut known = vec![(Name::new("Self"), sig.target)];
+        known.extend(wanted.generics.params.iter().map(|param| param.name.name).zip(sig.trait_arguments.clone()));
+        if let Some(why) = difference(world, own_id, asked, &known) {
             let message = format!("`{}` is not as the trait `{}` declares it: {why}", own.name.name, of_trait.name);
             let diagnostic = Diagnostic::error(codes::TRAIT_IMPL, place(own.name.span), message);
             found.push(diagnostic.with_label(world.head(asked), "declared here"));
@@ -63,7 +65,7 @@ fn misspelt(wanted: &ast::Trait, tree: &ast::Impl, lacking: Name) -> Option<Name
     nearest(lacking, unknown)
 }
 
-fn difference(world: &World<'_>, own: DefId, asked: DefId, target: Ty) -> Option<String> {
+fn difference(world: &World<'_>, own: DefId, asked: DefId, known: &[(Name, Ty)]) -> Option<String> {
     let (Some(Interface::Function(own)), Some(Interface::Function(asked))) =
         (world.interface(own), world.interface(asked))
     else {
@@ -77,7 +79,7 @@ fn difference(world: &World<'_>, own: DefId, asked: DefId, target: Ty) -> Option
     }
     let wanted = |ty: Ty, sig: &FnSig| {
         let _ = sig;
-        substitute(ty, &|name| (name == Name::new("Self")).then_some(target))
+        substitute(ty, &|name| known.iter().find(|(param, _)| *param == name).map(|(_, ty)| *ty))
     };
     for (mine, theirs) in own.params.iter().zip(&asked.params) {
         let ty = wanted(theirs.ty, &asked);

@@ -17,6 +17,7 @@ mod index;
 mod infer;
 mod interface;
 mod lower;
+mod marked;
 pub mod program;
 mod state;
 mod suggest;
@@ -26,4 +27,4 @@ mod world;
 
 pub use driver::{check, check_with};
 pub use program::{Checked, Input, ModuleInput};
-pub use types::{Instance, ItemPath, Ty, TyKind};
+pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

@@ -51,7 +51,7 @@ impl<'a> Checker<'_, 'a> {
             }
             Some(Value::Def(id)) => Some(Found::Def(id)),
             Some(Value::Variant(id, number)) => Some(Found::Variant(id, number)),
-            None if is_builtin(name) => Some(Found::Builtin),
+            None if is_builtin(name) || self.is_library_operation(name) => Some(Found::Builtin),
             None if self.world.input.host.contains_key(&name) => Some(Found::Host),
             None => None,
         }
@@ -100,6 +100,18 @@ impl<'a> Checker<'_, 'a> {
         }
     }
 
+    /// `self` of a number, a `bool` or a `str` is the value, also when the method takes it by reference.
+    fn plain_receiver(&mut self, receiver: Expr) -> Expr {
+        let ty = self.shallow(receiver.ty);
+        match ty.kind() {
+            &TyKind::Reference(to) if self.receiver.is_some() && is_plain(self.shallow(to)) => {
+                let span = receiver.span;
+                Expr::new(ExprKind::Deref(receiver), to, span)
+            }
+            _ => receiver,
+        }
+    }
+
     /// A bare name as a value.
     pub fn name(&mut self, name: Name, span: Span, want: Want) -> Expr {
         let Some(found) = self.resolve(name) else {
@@ -109,7 +121,10 @@ impl<'a> Checker<'_, 'a> {
             };
         };
         match found {
-            Found::Binding(Binding::Local(local)) => self.local(local, span),
+            Found::Binding(Binding::Local(local)) => {
+                let value = self.local(local, span);
+                if name == "self" { self.plain_receiver(value) } else { value }
+            }
             Found::Binding(Binding::Const(value)) => self.placed(&value, span),
             Found::Binding(Binding::Global(path, ty)) => self.make(ExprKind::Global(path), ty, span),
             Found::OwnField(index) => match self.receiver_value(span) {
@@ -320,4 +335,9 @@ impl<'a> Checker<'_, 'a> {
             _ => self.name(ident.name, span, want),
         }
     }
+}
+
+/// Is this a number, a `bool` or a `str`?
+fn is_plain(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str)
 }

@@ -138,7 +138,7 @@ impl Fun {
 
     pub fn body(&mut self, name: &str, params: Vec<LocalId>, result: Ty, value: Expr) -> Body {
         let locals = std::mem::take(&mut self.locals);
-        Body { instance: Instance::plain(path(name)), item: item(), params, locals, result, value }
+        Body { instance: Instance::plain(path(name)), item: item(), params, captures: 0, locals, result, value }
     }
 }
 
