@@ -194,6 +194,13 @@ impl Checker<'_, '_> {
         }
         let message = format!("the trait `{}` has no method `{}`", above[0].name, method.name);
         let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
+        let mut names = Vec::new();
+        for path in above {
+            if let Some(Interface::Trait(sig)) = self.world.find(path).and_then(|id| self.world.interface(id)) {
+                names.extend(sig.methods.iter().map(|(name, _)| *name));
+            }
+        }
+        let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
         self.report(diagnostic);
     }
 
@@ -356,7 +363,8 @@ impl Checker<'_, '_> {
     /// Is the method written for a type whose name is a misspelling of this one's?
     fn is_lost_method(&mut self, head: Name, name: Name) -> bool {
         let own = self.scope.module;
-        let owners = self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
+        let owners =
+            self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
         let mut owners = owners.map(|(owner, _)| *owner);
         owners.any(|owner| nearest(owner, [head]).is_some() && self.world.ty(own, owner).is_none())
     }

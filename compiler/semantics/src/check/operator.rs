@@ -192,7 +192,14 @@ impl Checker<'_, '_> {
     }
 
     /// Adds the conversion of one of two operands; the first cannot be converted if it is `assigned` to.
-    fn with_converted(&mut self, diagnostic: Diagnostic, op: BinaryOp, a: &Expr, b: &Expr, assigned: bool) -> Diagnostic {
+    fn with_converted(
+        &mut self,
+        diagnostic: Diagnostic,
+        op: BinaryOp,
+        a: &Expr,
+        b: &Expr,
+        assigned: bool,
+    ) -> Diagnostic {
         let (lt, rt) = (self.shallow(a.ty), self.shallow(b.ty));
         let (lc, rc) = (self.class(lt), self.class(rt));
         let number = |class: Class| matches!(class, Class::Int | Class::Float);
