@@ -199,6 +199,13 @@ impl Checker<'_, '_> {
             _ => format!("no trait of this value has a method `{}`", method.name),
         };
         let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
+        let mut names = Vec::new();
+        for path in above {
+            if let Some(Interface::Trait(sig)) = self.world.find(path).and_then(|id| self.world.interface(id)) {
+                names.extend(sig.methods.iter().map(|(name, _)| *name));
+            }
+        }
+        let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
         Some(self.fail(diagnostic, span))
     }
 
