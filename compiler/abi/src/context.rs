@@ -7,6 +7,8 @@ use std::ffi::c_void;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU8, AtomicU32};
 
+use crate::heap::Services;
+
 /// What generated code may know about the thread it runs on.
 ///
 /// The runtime embeds it at the start of its own per-thread record, so `owner` and `self` are the same allocation.
@@ -28,12 +30,14 @@ pub struct CallContext {
     pub data_end: usize,
     /// Frame pointer of the innermost exit thunk; means something while `state` is not `RUNNING` and `entry` is not
     /// null. From it a walk finds the generated frames below: `[fp]` is the caller's frame pointer, `[fp + 8]` the
-    /// return address into it.
+    /// return address into it. While the thread is `RUNNING` in a heap function, it carries the mark [`IN_HEAP`].
     pub exit_fp: usize,
     /// Innermost entry record, null outside generated code.
     pub entry: *const EntryRecord,
     /// The runtime's record of this thread.
     pub owner: *mut c_void,
+    /// What the standard library's functions may ask for.
+    pub services: *const Services,
 }
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
@@ -45,6 +49,9 @@ pub const IN_HOST: u32 = 1;
 pub const AT_SAFEPOINT: u32 = 2;
 /// [`CallContext::state`]: stopped at the poll of a loop, in the safepoint thunk.
 pub const AT_POLL: u32 = 3;
+
+/// Added to [`CallContext::exit_fp`] while a thread is in a heap function (`HostFlags::heap`).
+pub const IN_HEAP: usize = 1;
 
 /// Bits of [`CallContext::poll`].
 pub mod poll {

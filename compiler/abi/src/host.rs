@@ -23,6 +23,9 @@ pub struct HostFlags {
     /// The function only computes: it does not block, fail, call back, or take the call context. It is called without
     /// an exit thunk, so it must be quick and must not be given addresses it would read.
     pub leaf: bool,
+    /// The function works on the program's heap: it takes the call context and may trap, but neither blocks nor calls back.
+    /// The thread counts as running meanwhile, so that no commit finds the heap half changed.
+    pub heap: bool,
     /// The call is an explicit safepoint (`hot_check`, `hot_reload`): a waiting reload may be applied inside it,
     /// whatever loops its callers are in.
     pub safepoint: bool,

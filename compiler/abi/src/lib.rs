@@ -7,6 +7,7 @@
 
 pub mod context;
 pub mod format;
+pub mod heap;
 pub mod host;
 pub mod string;
 pub mod trap;

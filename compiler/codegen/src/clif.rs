@@ -11,6 +11,7 @@ pub mod types;
 mod arith;
 mod calls;
 mod cast;
+mod counts;
 mod flow;
 mod locals;
 mod place;
@@ -153,6 +154,8 @@ impl Translator<'_, '_> {
                 let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
+            StatementKind::Retain(place) => self.retain(place),
+            StatementKind::Release { place, checked } => self.release(place, *checked),
             StatementKind::Safepoint => self.safepoint(),
         }
     }
@@ -260,6 +263,8 @@ impl Translator<'_, '_> {
             Operand::Const(Const::Function(instance, signature)) => {
                 self.data_address(Import::Slot(SlotKey { instance: *instance, signature: signature.clone() }))
             }
+            Operand::Const(Const::Type(ty)) => self.data_address(Import::Type(*ty)),
+            Operand::Const(Const::Table(keys)) => self.data_address(Import::Table(keys.clone())),
         }
     }
 

@@ -75,8 +75,35 @@ pub const STR_PARSE_F64_OK: &str = "str_parse_f64_ok";
 /// The number a text is.
 pub const STR_PARSE_F64: &str = "str_parse_f64";
 
+/// One more reference to everything counted in a value.
+pub const HEAP_RETAIN: &str = "heap_retain";
+/// One reference less to everything counted in a value.
+pub const HEAP_RELEASE: &str = "heap_release";
+/// The same behind a raw pointer.
+pub const HEAP_RELEASE_CHECKED: &str = "heap_release_checked";
+/// One more reference to a block whose count is shared by threads.
+pub const HEAP_COUNT_UP: &str = "heap_count_up";
+/// The last reference to a block, or one of a count that is shared by threads.
+pub const HEAP_COUNT_DOWN: &str = "heap_count_down";
+/// Are two values equal?
+pub const HEAP_EQUAL: &str = "heap_equal";
+/// An empty `Vec`.
+pub const HEAP_VEC_NEW: &str = "heap_vec_new";
+/// An empty `HashMap`.
+pub const HEAP_MAP_NEW: &str = "heap_map_new";
+/// A `Box` without its value.
+pub const HEAP_BOX_NEW: &str = "heap_box_new";
+/// A closure without its captures.
+pub const HEAP_CLOSURE_NEW: &str = "heap_closure_new";
+/// A cell of a `dyn`.
+pub const HEAP_DYN_NEW: &str = "heap_dyn_new";
+/// Joins two texts.
+pub const STR_CONCAT: &str = "str_concat";
+/// The text at an address, as C ends it.
+pub const STR_FROM_C: &str = "str_from_c";
+
 /// All of them.
-pub const HOST_CALLS: [HostCall; 27] = [
+pub const HOST_CALLS: [HostCall; 40] = [
     call(PRINT_STR, "(text: str)", "writes the text to standard output"),
     call(PRINT_I64, "(value: i64)", "writes the decimal number"),
     call(PRINT_U64, "(value: u64)", "writes the decimal number"),
@@ -93,7 +120,28 @@ pub const HOST_CALLS: [HostCall; 27] = [
     call(STR_EQ, "(left: str, right: str) -> bool", "1 if the bytes are equal; null is the empty text"),
     call(STR_CMP, "(left: str, right: str) -> i64", "-1, 0 or 1: order by bytes; null is the empty text"),
     call(TEXT_BEGIN, "()", "what this thread prints is collected from now on"),
-    call(TEXT_TAKE, "() -> str", "ends collecting; the text is valid until this thread takes the next"),
+    heap(TEXT_TAKE, "() -> str", "ends collecting; a new text"),
+    heap(HEAP_RETAIN, "(value: i64, type: i64)", "counts up all references in the value at the address"),
+    heap(HEAP_RELEASE, "(value: i64, type: i64)", "counts down all references in the value at the address"),
+    heap(HEAP_RELEASE_CHECKED, "(value: i64, type: i64)", "like heap_release; does nothing in foreign memory"),
+    heap(HEAP_COUNT_UP, "(block: i64)", "counts up a payload's block, whatever its count"),
+    heap(HEAP_COUNT_DOWN, "(block: i64)", "counts down a payload's block, whatever its count; frees it at none"),
+    heap(HEAP_EQUAL, "(left: i64, right: i64, type: i64) -> bool", "1 if the values at the addresses are equal"),
+    heap(HEAP_VEC_NEW, "(type: i64, capacity: i64) -> i64", "a new Vec of this type (Vec<T>)"),
+    heap(HEAP_MAP_NEW, "(type: i64) -> i64", "a new HashMap of this type (HashMap<K, V>)"),
+    heap(HEAP_BOX_NEW, "(type: i64) -> i64", "a new Box of this type (Box<T>), its value all zero"),
+    heap(
+        HEAP_CLOSURE_NEW,
+        "(captures: i64, slot: i64) -> i64",
+        "a new closure's payload; the captures (a tuple) all zero",
+    ),
+    heap(
+        HEAP_DYN_NEW,
+        "(table: i64, data: i64, type: i64) -> i64",
+        "a new cell; of the value at `data` if the type is 0, else with room for a value of the type, all zero",
+    ),
+    heap(STR_CONCAT, "(left: str, right: str) -> str", "a new text"),
+    heap(STR_FROM_C, "(address: i64) -> str", "a new text of the bytes up to a zero; null gives an empty one"),
     call(STR_CONTAINS, "(text: str, part: str) -> bool", "1 if the part occurs in the text"),
     call(STR_STARTS_WITH, "(text: str, part: str) -> bool", "1 if the text starts with the part"),
     call(STR_ENDS_WITH, "(text: str, part: str) -> bool", "1 if the text ends with the part"),
@@ -105,6 +153,11 @@ pub const HOST_CALLS: [HostCall; 27] = [
     call(STR_PARSE_F64_OK, "(text: str) -> bool", "1 if the text, white space around it apart, is a number"),
     call(STR_PARSE_F64, "(text: str) -> f64", "the number, or 0"),
 ];
+
+/// A function that works on the program's heap (`HostFlags::heap`): its arguments are borrowed, its result is owned.
+const fn heap(name: &'static str, signature: &'static str, does: &'static str) -> HostCall {
+    HostCall { name, signature, leaf: false, does }
+}
 
 const fn call(name: &'static str, signature: &'static str, does: &'static str) -> HostCall {
     HostCall { name, signature, leaf: false, does }

@@ -12,5 +12,6 @@ pub mod layout;
 pub mod link;
 pub mod lower;
 pub mod mir;
+pub mod shape;
 pub mod thunks;
 pub mod unit;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use vaisjit_semantics::{Instance, ItemPath};
+use vaisjit_semantics::{Instance, ItemPath, Ty};
 use vaisjit_syntax::Name;
 
 use crate::mir::Signature;
@@ -27,6 +27,10 @@ pub trait Linker {
     /// May a direct call of `callee` be replaced by its body in `caller`? The answer may depend on who depends on whom:
     /// an inlined callee is a part of its caller.
     fn may_inline(&self, _caller: Instance, _callee: Instance) -> bool {
+        false
+    }
+    /// Does this host function work on the heap (see `HostFlags`)?
+    fn heap(&self, _host: Name) -> bool {
         false
     }
     /// Is this host function a leaf (see `HostFlags`)?
@@ -68,6 +72,10 @@ pub enum Import {
     Global(ItemPath),
     /// Data: the first byte of a literal in the program's string pool.
     Str(Arc<str>),
+    /// Data: what the runtime knows of a type.
+    Type(Ty),
+    /// Data: a table of the slots' addresses, of the program's pool.
+    Table(Arc<[SlotKey]>),
     /// Code: an exit thunk for a C or host function called with these ABI types.
     Thunk(ThunkKey),
     /// Code: a leaf host function or a plain C math function, called without a thunk.
@@ -101,6 +109,11 @@ impl fmt::Display for Import {
             Import::Function(instance) => write!(f, "code:{instance}"),
             Import::Global(path) => write!(f, "global:{path}"),
             Import::Str(text) => write!(f, "str:{text}"),
+            Import::Type(ty) => write!(f, "type:{}", ty.qualified()),
+            Import::Table(keys) => {
+                f.write_str("table:")?;
+                keys.iter().try_for_each(|key| write!(f, "{key};"))
+            }
             Import::Thunk(key) => write!(f, "thunk:{key}"),
             Import::Leaf(name) => write!(f, "leaf:{name}"),
             Import::Safepoint => f.write_str("rt:safepoint_thunk"),

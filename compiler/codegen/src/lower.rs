@@ -12,16 +12,19 @@ mod defers;
 mod equality;
 mod expr;
 mod format;
+mod heap;
 mod loops;
 mod matching;
+mod owned;
 mod place;
 mod range;
 mod scan;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::{Checked, Ty, hir};
 use vaisjit_syntax::Span;
 
@@ -107,6 +110,8 @@ struct LoopFrame {
     break_to: mir::BlockId,
     continue_to: mir::BlockId,
     result: Option<Place>,
+    /// How many scopes are open around a turn.
+    scopes: usize,
 }
 
 struct Lowerer<'a> {
@@ -118,12 +123,19 @@ struct Lowerer<'a> {
     b: Builder,
     /// MIR locals by HIR local.
     locals: Vec<Local>,
+    /// Of a closure with captures: the parameter with the address of its payload.
+    environment: Option<Local>,
     /// Locals whose address is taken: writing them in parts may be seen.
     exposed: FxHashSet<Local>,
     loops: Vec<LoopFrame>,
     defers: Vec<defers::Deferred<'a>>,
     /// Where returns go when there are deferred blocks to run.
     epilogue: Option<mir::BlockId>,
+    /// The open scopes, the innermost last.
+    scopes: Vec<owned::Scope>,
+    /// What the function's end releases, after the deferred blocks.
+    late: Vec<Place>,
+    counted: RefCell<FxHashMap<Ty, bool>>,
     /// Loop counters known to lie between constants, the second one inclusive.
     ranges: Vec<(hir::LocalId, i128, i128)>,
 }
@@ -140,6 +152,7 @@ impl<'a> Lowerer<'a> {
     fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
         let mut b = Builder::new(hir);
+        let environment = (hir.captures > 0).then(|| declare_environment(&mut b));
         let locals = declare_locals(hir, &facts, &mut b);
         let taken = hir.locals.iter().filter(|(id, _)| facts.address_taken(*id));
         let exposed = taken.map(|(id, _)| locals[u32::from(id.into_raw()) as usize]).collect();
@@ -151,10 +164,14 @@ impl<'a> Lowerer<'a> {
             facts,
             b,
             locals,
+            environment,
             exposed,
             loops: Vec::new(),
             defers: Vec::new(),
             epilogue: None,
+            scopes: Vec::new(),
+            late: Vec::new(),
+            counted: RefCell::default(),
             ranges: Vec::new(),
         }
     }
@@ -165,8 +182,11 @@ impl<'a> Lowerer<'a> {
             self.epilogue = Some(self.b.block());
         }
         let result = self.result_place();
+        self.enter_scope(owned::ScopeKind::Block);
+        self.arrive();
         self.lower(&hir.value, result.as_ref())?;
         self.b.span = tail(&hir.value).span;
+        self.leave_scope();
         self.leave();
         self.run_defers()
     }
@@ -201,7 +221,12 @@ impl<'a> Lowerer<'a> {
     }
 }
 
-/// `_0`, the parameters that have a value, then all other locals.
+fn declare_environment(b: &mut Builder) -> Local {
+    b.body.params += 1;
+    b.declare(Ty::i64(), Some("{captured}".into()))
+}
+
+/// `_0`, the parameters that have a value, then all other locals, captured ones among them.
 fn declare_locals(hir: &hir::Body, facts: &scan::Facts, b: &mut Builder) -> Vec<Local> {
     let mut locals = vec![b.body.local(Body::RESULT); hir.locals.len()];
     let declare = |id: hir::LocalId, b: &mut Builder| {
@@ -209,12 +234,13 @@ fn declare_locals(hir: &hir::Body, facts: &scan::Facts, b: &mut Builder) -> Vec<
         let in_memory = local.ty.is_aggregate() || facts.address_taken(id);
         b.body.locals.alloc(LocalDecl { ty: local.ty, name: Some(local.name), in_memory })
     };
+    let own = &hir.params[hir.captures as usize..];
     let passed = |id: &hir::LocalId| !hir.locals[*id].ty.is_unit();
-    for id in hir.params.iter().copied().filter(passed) {
+    for id in own.iter().copied().filter(passed) {
         locals[u32::from(id.into_raw()) as usize] = declare(id, b);
         b.body.params += 1;
     }
-    for (id, _) in hir.locals.iter().filter(|(id, _)| !hir.params.contains(id) || !passed(id)) {
+    for (id, _) in hir.locals.iter().filter(|(id, _)| !own.contains(id) || !passed(id)) {
         locals[u32::from(id.into_raw()) as usize] = declare(id, b);
     }
     locals
@@ -227,7 +253,9 @@ pub fn signature(function: &vaisjit_semantics::program::Signature) -> Signature 
 
 /// The types a body is called with.
 pub fn body_signature(body: &hir::Body) -> Signature {
-    Signature::new(body.params.iter().map(|id| body.locals[*id].ty), body.result)
+    let environment = (body.captures > 0).then(Ty::i64);
+    let own = body.params[body.captures as usize..].iter().map(|id| body.locals[*id].ty);
+    Signature::new(environment.into_iter().chain(own), body.result)
 }
 
 /// The text of an expression that is known now.

@@ -19,6 +19,9 @@
 //! Conventions beyond the types below:
 //! - Field 0 of an enum place is its discriminant, an `i64`: this is how variants are built.
 //! - `p[i]` on a pointer is `(*_p: [T; 0])[_i]`: an array of unknown length behind the pointer, `_i` any `i64`.
+//! - Every local of a counted type (`str`, `Vec`, closures, and what holds one) owns its references from its
+//!   initialisation to its `Release`; parameters and call arguments are borrowed from the caller, results are owned.
+//!   Copying the bits of a counted value moves or borrows it; a `Retain` beside the copy makes it a copy.
 //! - Unit and never have no operands: such parameters, arguments, fields and results do not occur in calls and
 //!   assignments.
 //! - A loop cut into strips (one poll every [`STRIP`] turns) is one [`LoopInfo`] whose header starts a strip; the
@@ -42,6 +45,8 @@ use vaisjit_semantics::hir::{BinaryOp, BodyItem, CastKind, UnaryOp};
 use vaisjit_semantics::types::TyList;
 use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
+
+use crate::link::SlotKey;
 
 /// Turns of a call-free counted loop between two polls.
 pub const STRIP: u64 = 1024;
@@ -137,6 +142,16 @@ pub enum StatementKind {
         /// How many.
         bytes: Operand,
     },
+    /// One more reference to every counted value in the place (see [`Shape`](crate::shape::Shape)).
+    Retain(Place),
+    /// One reference less to every counted value in the place, whose bytes mean nothing afterwards.
+    Release {
+        /// Where.
+        place: Place,
+        /// The place lies behind a raw pointer: what is there counts only if the memory is the program's own (a stack,
+        /// a global, a heap block); in foreign memory, which may hold anything, nothing is done.
+        checked: bool,
+    },
     /// A place where the thread can take part in a commit: stands before the back-edge of a polled loop.
     Safepoint,
 }
@@ -192,15 +207,20 @@ pub enum Callee {
     Host(Name),
     /// A C function; for variadic ones with the number of fixed parameters.
     C(Name, Option<u32>),
-    /// A function value of type `fn(..) -> ..`: the address of a slot.
+    /// A function value of type `fn(..) -> ..`: a slot, or a closure, whose code takes the closure's payload address
+    /// (an `i64`) before these parameters.
     Value(Operand, Signature),
+    /// What is in the slot at an address (an `i64`): a method of a `dyn`.
+    Slot(Operand, Signature),
 }
 
 impl Callee {
     /// The types of a function of the program or of a function value.
     pub fn signature(&self) -> Option<&Signature> {
         match self {
-            Callee::Function(_, signature) | Callee::Value(_, signature) => Some(signature),
+            Callee::Function(_, signature) | Callee::Value(_, signature) | Callee::Slot(_, signature) => {
+                Some(signature)
+            }
             Callee::Host(_) | Callee::C(..) => None,
         }
     }
@@ -271,6 +291,10 @@ pub enum Const {
     Str(Arc<str>),
     /// The function value of a function of the program: the address of its slot.
     Function(Instance, Signature),
+    /// What the runtime knows of a type, as an address in an `i64`.
+    Type(Ty),
+    /// A table of slots, one for each method of a `dyn`: an address in an `i64`.
+    Table(Arc<[SlotKey]>),
 }
 
 /// A computed value.
@@ -394,6 +418,7 @@ impl Const {
             Const::Int(_, ty) | Const::Float(_, ty) => *ty,
             Const::Str(_) => Ty::str(),
             Const::Function(_, signature) => signature.function_ty(),
+            Const::Type(_) | Const::Table(_) => Ty::i64(),
         }
     }
 }

@@ -7,6 +7,7 @@ use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, Name, Place, Severity};
 
 use crate::bodies::{Initial, initial_value};
+use crate::check::is_library;
 use crate::codes;
 use crate::hir::BodyItem;
 use crate::index::{DefId, DefKind};
@@ -66,8 +67,7 @@ pub(crate) fn patched(
                     && b.body.is_some()
                     && a.diagnostics.is_empty()
                     && b.diagnostics.is_empty()
-                    && a.requests.is_empty()
-                    && b.requests.is_empty()
+                    && same_requests(a, b)
                     && a.types == b.types
                     && a.globals.is_empty()
                     && b.globals.is_empty()
@@ -98,6 +98,16 @@ pub(crate) fn patched(
     Some(checked)
 }
 
+/// Do two bodies ask for the same instances?
+fn same_requests(a: &BodyEntry, b: &BodyEntry) -> bool {
+    let asks = |entry: &BodyEntry| {
+        let mut list: Vec<Instance> = entry.requests.iter().map(|(instance, _)| *instance).collect();
+        list.sort_unstable();
+        list
+    };
+    a.requests.len() == b.requests.len() && asks(a) == asks(b)
+}
+
 fn function_of(entry: &BodyEntry) -> Option<Function> {
     Some(Function {
         signature: entry.signature.clone(),
@@ -122,14 +132,14 @@ fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (In
 }
 
 /// The generic instances that initial values of globals call.
-pub(crate) fn requests_of_globals(world: &World<'_>) -> Vec<Instance> {
+pub(crate) fn requests_of_globals(world: &World<'_>) -> Vec<(Instance, Place)> {
     let mut requests = Vec::new();
     for module in 0..world.tables.len() as u32 {
         for (index, def) in world.tables[module as usize].defs.iter().enumerate() {
             if def.kind == DefKind::Global
                 && let Some(made) = global_of(world, DefId { module, index: index as u32 })
             {
-                requests.extend(made.requests.into_iter().map(|(instance, _)| instance));
+                requests.extend(made.requests);
             }
         }
     }
@@ -151,9 +161,14 @@ fn global_of(world: &World<'_>, id: DefId) -> Option<Initial> {
 }
 
 /// The whole result.
-pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<Instance, Arc<BodyEntry>>) -> Checked {
+pub(crate) fn whole(
+    world: &World<'_>,
+    bodies: &Bodies,
+    instances: &FxHashMap<Instance, Arc<BodyEntry>>,
+    asked: &FxHashMap<Instance, Place>,
+) -> Checked {
     let mut whole =
-        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
+        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default(), asked };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }
@@ -172,6 +187,8 @@ struct Whole<'w, 'a> {
     checked: Checked,
     types: FxHashSet<Ty>,
     by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
+    /// Where the program first asks for each instance.
+    asked: &'w FxHashMap<Instance, Place>,
 }
 
 impl Whole<'_, '_> {
@@ -179,6 +196,9 @@ impl Whole<'_, '_> {
         let world = self.world;
         let input = &world.input.modules[module as usize];
         let table = world.tables[module as usize].clone();
+        if is_library(input.name) {
+            return self.library_module(module, &table);
+        }
         let mut imports = input.imports.iter();
         for (number, parsed) in input.tree.items.iter().enumerate() {
             let mut found: Vec<Diagnostic> = Vec::new();
@@ -213,6 +233,35 @@ impl Whole<'_, '_> {
                 }
             }
         }
+    }
+
+    /// A module of the library: what the program uses of it.
+    fn library_module(&mut self, module: u32, table: &crate::index::ModuleTable) {
+        for (index, def) in table.defs.iter().enumerate() {
+            let id = DefId { module, index: index as u32 };
+            if matches!(def.kind, DefKind::Struct | DefKind::Enum | DefKind::Global) {
+                self.definition(id, None, &mut Vec::new());
+                continue;
+            }
+            for (instance, entry) in self.by_path.remove(&def.path).unwrap_or_default() {
+                let mut found = Vec::new();
+                self.body(instance, &entry, &mut found);
+                self.misused(instance, found);
+            }
+        }
+    }
+
+    /// A function of the library that does not work with the types the program uses it with: said where that is.
+    fn misused(&mut self, instance: Instance, found: Vec<Diagnostic>) {
+        let Some(error) = found.into_iter().find(Diagnostic::is_error) else { return };
+        let Some(place) = self.asked.get(&instance) else { return };
+        let name = instance.path.name.rsplit('.').next().unwrap_or_default().to_string();
+        let types: Vec<String> = instance.arguments.iter().map(|ty| format!("`{ty}`")).collect();
+        let message = match types.is_empty() {
+            true => format!("`{name}` of the library is wrong: {}", error.message),
+            false => format!("`{name}` does not work with {}: {}", types.join(" and "), error.message),
+        };
+        self.checked.diagnostics.push(Diagnostic::error(error.code, *place, message));
     }
 
     fn definition(&mut self, id: DefId, body: Option<&Arc<BodyEntry>>, found: &mut Vec<Diagnostic>) {
@@ -295,7 +344,6 @@ impl Whole<'_, '_> {
     ) {
         let place = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
         let place = Place::item(item, place);
-        let _ = module;
         match target {
             Some(Ok(name)) => {
                 let Some(from) = self.world.modules.get(name) else { return };
@@ -304,7 +352,11 @@ impl Whole<'_, '_> {
                     let known = table.values.contains_key(&ident.name)
                         || table.types.contains_key(&ident.name)
                         || table.variants.contains_key(&ident.name);
-                    if known {
+                    let everywhere = is_library(*name)
+                        && (crate::lower::BUILTIN_TYPES.contains(&ident.name.as_str())
+                            || self.world.ty(module, ident.name).is_some()
+                            || self.world.value(module, ident.name).is_some());
+                    if known || everywhere {
                         continue;
                     }
                     let place = Place::item(item, ident.span);

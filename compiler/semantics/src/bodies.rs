@@ -105,7 +105,15 @@ fn check_body(
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let frame = checker.frames.remove(0);
     let body = value.filter(|_| !errors).map(|value| {
-        Arc::new(hir::Body { instance, item: BodyItem(item), params: locals, locals: frame.locals, result, value })
+        Arc::new(hir::Body {
+            instance,
+            item: BodyItem(item),
+            params: locals,
+            captures: 0,
+            locals: frame.locals,
+            result,
+            value,
+        })
     });
     let Marks { hot, inline, test } = attributes(world, id);
     BodyEntry {
@@ -141,7 +149,9 @@ fn attributes(world: &World<'_>, id: DefId) -> Marks {
     let item = &world.item(id).attributes[..];
     let all = || own.into_iter().flatten().chain(item);
     let has = |name: &str| all().any(|attribute| attribute.name.name == name);
-    Marks { hot: world.input.all_hot || has("hot"), inline: has("inline"), test: has("test") }
+    // The library's functions are never replaced.
+    let library = crate::check::is_library(world.input.modules[id.module as usize].name);
+    Marks { hot: world.input.all_hot && !library || has("hot"), inline: has("inline"), test: has("test") }
 }
 
 /// The result type of a function written `= expr`, or of a global's value.
@@ -402,6 +412,7 @@ pub(crate) fn initial_value(
         instance: Instance { path: init, arguments: TyList::EMPTY },
         item: BodyItem(scope.item),
         params: Vec::new(),
+        captures: 0,
         locals: frame.locals,
         result: ty,
         value,

@@ -1,15 +1,18 @@
 //! Checking one body: the state of a checker and what every part of it uses.
 
 mod block;
-mod builtin;
+pub mod builtin;
 mod builtin_method;
 mod call;
 mod closure;
 mod coerce;
+mod collection;
 mod constant;
+mod dynamic;
 mod expr;
 mod finish;
 mod function;
+mod library;
 mod literal;
 mod matching;
 mod member;
@@ -24,6 +27,7 @@ mod text;
 
 pub(crate) use coerce::Why;
 use la_arena::Arena;
+pub(crate) use library::is_library;
 use rustc_hash::FxHashSet;
 use vaisjit_syntax::{Code, Diagnostic, Name, Place, Span, ast};
 

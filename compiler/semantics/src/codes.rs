@@ -146,8 +146,8 @@ pub const TABLE: &[CodeInfo] = &[
         code: UNSUPPORTED,
         title: "not supported yet",
         explanation: "A part of the language that this version cannot check yet.",
-        wrong: "F f(a: str) { _b := a.trim() }",
-        right: "F f(a: str) { _b := a }",
+        wrong: "F f() { _r := 0..3 }",
+        right: "F f() { L _r: 0..3 {} }",
     },
     CodeInfo {
         code: MISMATCH,

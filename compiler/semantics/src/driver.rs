@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_syntax::Name;
 use vaisjit_syntax::ast::Item;
+use vaisjit_syntax::{Name, Place};
 
 use crate::assemble;
 use crate::bodies::check_instance;
+use crate::check::is_library;
 use crate::index::{DefId, DefKind, ModuleTable};
 use crate::interface::{Entry, Interface};
 use crate::program::{Checked, Input, ModuleInput};
@@ -329,8 +330,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
     {
         return keep(world, Some(state), bodies, state.instances.clone(), done, changes);
     }
-    let instances = instances(&world, state, &bodies, changes);
-    let done = assemble::whole(&world, &bodies, &instances);
+    let (instances, asked) = instances(&world, state, &bodies, changes);
+    let done = assemble::whole(&world, &bodies, &instances, &asked);
     keep(world, state, bodies, Arc::new(instances), done, changes)
 }
 
@@ -347,6 +348,10 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     if !matches!(world.def(id).kind, DefKind::Function | DefKind::Method { .. } | DefKind::TraitMethod { .. }) {
         return None;
     }
+    // The library's functions are checked when they are used, like instances.
+    if is_library(world.input.modules[id.module as usize].name) {
+        return None;
+    }
     world.function(id)?.body.as_ref()?;
     match world.interface(id)? {
         Interface::Function(sig) if sig.generics.is_empty() => {
@@ -361,19 +366,19 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     }
 }
 
-/// The bodies of all generic instances that are called.
+/// The bodies of all generic instances that are called, with the place in the program that first asks for each.
 fn instances(
     world: &World<'_>,
     state: Option<&State>,
     bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>],
     changes: &Changes,
-) -> FxHashMap<Instance, Arc<BodyEntry>> {
+) -> (FxHashMap<Instance, Arc<BodyEntry>>, FxHashMap<Instance, Place>) {
     let mut found = FxHashMap::default();
+    let mut asked = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
-    let mut wanted: Vec<Instance> =
-        plain.flat_map(|entry| entry.requests.iter().map(|(instance, _)| *instance)).collect();
+    let mut wanted: Vec<(Instance, Place)> = plain.flat_map(|entry| entry.requests.iter().copied()).collect();
     wanted.extend(assemble::requests_of_globals(world));
-    while let Some(instance) = wanted.pop() {
+    while let Some((instance, place)) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {
             continue;
         }
@@ -386,10 +391,12 @@ fn instances(
                 None => continue,
             },
         };
-        wanted.extend(entry.requests.iter().map(|(instance, _)| *instance));
+        let inner = is_library(instance.path.module);
+        wanted.extend(entry.requests.iter().map(|(other, at)| (*other, if inner { place } else { *at })));
         found.insert(instance, entry);
+        asked.insert(instance, place);
     }
-    found
+    (found, asked)
 }
 
 /// How deeply the type arguments of an instance are nested.

@@ -188,6 +188,12 @@ impl Printer<'_> {
                 let text = dump_body(body);
                 self.text(text.trim_end());
             }
+            ExprKind::TypeInfo(ty) => self.text(format!("type {ty}")),
+            ExprKind::BoxNew(value) => self.optional("box", Some(value)),
+            ExprKind::MakeDyn { value, methods } => {
+                let names: Vec<String> = methods.iter().map(ToString::to_string).collect();
+                self.optional(&format!("dyn[{}]", names.join(", ")), Some(value));
+            }
             ExprKind::Trap(code, message) => self.optional(&format!("trap {code:?}"), message.as_ref()),
         }
     }
@@ -238,6 +244,7 @@ impl Printer<'_> {
             Callee::Host(name) => self.text(format!("host {name}")),
             Callee::C(function) => self.text(format!("C {}", function.symbol)),
             Callee::Value(value) => self.list("(", std::slice::from_ref(&**value), ")"),
+            Callee::Dyn(index, _) => self.text(format!("method {index}")),
             Callee::Builtin(which) => self.text(format!("{which:?}").to_lowercase()),
         }
     }

@@ -9,6 +9,7 @@ use la_arena::{Arena, Idx};
 use vaisjit_syntax::ast::FormatSpec;
 use vaisjit_syntax::{ItemId, Name, Span};
 
+use crate::types::TyList;
 use crate::{Instance, ItemPath, Ty};
 
 /// A local variable or parameter of a body.
@@ -21,8 +22,11 @@ pub struct Body {
     pub instance: Instance,
     /// What the spans count from.
     pub item: BodyItem,
-    /// The parameters; the receiver of a method first, for `&self` and `&mut self` a `&T`.
+    /// The parameters; the receiver of a method first, for `&self` and `&mut self` a `&T`. Those of a closure come
+    /// after what it captured.
     pub params: Vec<LocalId>,
+    /// How many of the parameters are captured values.
+    pub captures: u32,
     /// All locals, parameters included.
     pub locals: Arena<Local>,
     /// The result type.
@@ -110,7 +114,7 @@ pub enum ExprKind {
     Cast(CastKind, Expr),
     /// `&place`: a `&T` or `*T`.
     AddressOf(Expr),
-    /// `*p`
+    /// `*p`, of a pointer, reference or `Box`.
     Deref(Expr),
     /// The field with this number of a struct or tuple place or value.
     Field(Expr, u32),
@@ -178,6 +182,18 @@ pub enum ExprKind {
     AssignOp(BinaryOp, Expr, Expr),
     /// A function made here, with the values it captured: they are its body's first parameters, before its own.
     Closure(Arc<Body>, Vec<Expr>),
+    /// What the runtime knows of a type, as an address in an `i64`: for the library's functions on the heap.
+    TypeInfo(Ty),
+    /// `Box.new(e)`: the type is `Box<T>`.
+    BoxNew(Expr),
+    /// A `dyn Trait` made of a value. A pointer or reference to it is kept as it is (`&circle`), any other value is
+    /// moved into the cell.
+    MakeDyn {
+        /// The value, or a pointer or reference to it.
+        value: Expr,
+        /// The methods that implement the trait: those of its supertraits too, ordered by name.
+        methods: Vec<Instance>,
+    },
     /// `assert`, `panic`: stops the program with a trap; the message is a `str`.
     Trap(vaisjit_abi::TrapCode, Option<Expr>),
 }
@@ -208,6 +224,9 @@ pub enum Callee {
     C(CFunction),
     /// A function value.
     Value(Box<Expr>),
+    /// The method with this number of a `dyn`, which is the first argument; the other arguments have the types given.
+    /// The method itself takes a pointer to the value first.
+    Dyn(u32, TyList),
     /// An operation of the compiler's own.
     Builtin(Builtin),
 }
@@ -246,8 +265,10 @@ pub enum Builtin {
     Ceil,
     /// Nearest integer towards zero.
     Trunc,
-    /// Length of a `str`, array or slice as `i64`.
+    /// Length of a `str`, array, slice or `Vec` as `i64`.
     Length,
+    /// `take_typed(p)`: the value of the expression's type at an address, moved out of there.
+    Take,
 }
 
 /// Where formatted pieces go.

@@ -106,7 +106,8 @@ impl Table {
             (&TyKind::Pointer(x), &TyKind::Pointer(y))
             | (&TyKind::Reference(x), &TyKind::Reference(y))
             | (&TyKind::Slice(x), &TyKind::Slice(y))
-            | (&TyKind::Vec(x), &TyKind::Vec(y)) => self.unify(x, y),
+            | (&TyKind::Vec(x), &TyKind::Vec(y))
+            | (&TyKind::Box(x), &TyKind::Box(y)) => self.unify(x, y),
             (&TyKind::Array(x, n), &TyKind::Array(y, m)) => n == m && self.unify(x, y),
             (&TyKind::Tuple(x), &TyKind::Tuple(y)) => self.unify_lists(x, y),
             (&TyKind::HashMap(k, v), &TyKind::HashMap(l, w)) => self.unify(k, l) && self.unify(v, w),
@@ -167,7 +168,12 @@ impl Table {
 pub(crate) fn walk(ty: Ty, visit: &mut dyn FnMut(Ty)) {
     visit(ty);
     match *ty.kind() {
-        TyKind::Pointer(x) | TyKind::Reference(x) | TyKind::Array(x, _) | TyKind::Slice(x) | TyKind::Vec(x) => {
+        TyKind::Pointer(x)
+        | TyKind::Reference(x)
+        | TyKind::Array(x, _)
+        | TyKind::Slice(x)
+        | TyKind::Vec(x)
+        | TyKind::Box(x) => {
             walk(x, visit);
         }
         TyKind::Tuple(xs) | TyKind::Struct(_, xs) | TyKind::Enum(_, xs) => xs.iter().for_each(|x| walk(*x, visit)),
@@ -219,6 +225,7 @@ pub(crate) fn map_parts(ty: Ty, map: &mut dyn FnMut(Ty) -> Ty) -> Ty {
         TyKind::Array(x, n) => TyKind::Array(map(x), n),
         TyKind::Slice(x) => TyKind::Slice(map(x)),
         TyKind::Vec(x) => TyKind::Vec(map(x)),
+        TyKind::Box(x) => TyKind::Box(map(x)),
         TyKind::HashMap(k, v) => TyKind::HashMap(map(k), map(v)),
         _ => return ty,
     };

@@ -411,6 +411,14 @@ impl Maker<'_, '_> {
             DefKind::Host => Abi::Host,
             _ => Abi::Program,
         };
+        if abi != Abi::Program
+            && let Some(first) = function.generics.params.first()
+            && !crate::check::is_library(self.world.input.modules[self.id.module as usize].name)
+        {
+            let place = Place::item(self.item, first.name.span);
+            let message = "a function of C or of the host cannot be generic";
+            self.diagnostics.push(Diagnostic::error(codes::TYPE_ARGUMENTS, place, message));
+        }
         let mut params = Vec::new();
         for (index, param) in function.params.iter().enumerate() {
             let ty = match &param.ty {

@@ -25,6 +25,8 @@ pub mod types;
 mod walk;
 mod world;
 
+pub use check::builtin::NAMES as BUILTIN_NAMES;
 pub use driver::check;
+pub use lower::BUILTIN_TYPES;
 pub use program::{Checked, Input, ModuleInput};
-pub use types::{Instance, ItemPath, Ty, TyKind};
+pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

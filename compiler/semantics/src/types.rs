@@ -100,12 +100,14 @@ pub enum TyKind {
     Enum(ItemPath, TyList),
     /// `fn(A) -> B`
     Function(TyList, Ty),
-    /// `dyn Trait`
+    /// `dyn Trait`, also behind `&`, `*` and `Box`: a counted cell with a table of methods and a value.
     Dyn(ItemPath),
     /// `Vec<T>`
     Vec(Ty),
     /// `HashMap<K, V>`
     HashMap(Ty, Ty),
+    /// `Box<T>`: a counted heap object with one value; a place like a pointer's.
+    Box(Ty),
     /// A generic parameter; only in declared signatures, never in HIR.
     Param(Name),
     /// An inference variable; only while a body is being checked.
@@ -312,6 +314,8 @@ impl Ty {
                 | TyKind::Function(..)
                 | TyKind::Vec(_)
                 | TyKind::HashMap(..)
+                | TyKind::Box(_)
+                | TyKind::Dyn(_)
         )
     }
 
@@ -323,6 +327,25 @@ impl Ty {
     /// Is it passed and returned in memory, by address?
     pub fn is_aggregate(self) -> bool {
         !self.is_scalar() && !self.is_unit()
+    }
+
+    /// Its text with the modules of structs, enums and traits: no two types share it.
+    pub fn qualified(self) -> String {
+        let list = |parts: &TyList| parts.iter().map(|part| part.qualified()).collect::<Vec<_>>().join(", ");
+        match self.kind() {
+            TyKind::Pointer(to) => format!("*{}", to.qualified()),
+            TyKind::Reference(to) => format!("&{}", to.qualified()),
+            TyKind::Array(of, length) => format!("[{}; {length}]", of.qualified()),
+            TyKind::Slice(of) => format!("[{}]", of.qualified()),
+            TyKind::Tuple(parts) => format!("({})", list(parts)),
+            TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments) => format!("{path}<{}>", list(arguments)),
+            TyKind::Function(params, result) => format!("fn({}) -> {}", list(params), result.qualified()),
+            TyKind::Dyn(path) => format!("dyn {path}"),
+            TyKind::Vec(of) => format!("Vec<{}>", of.qualified()),
+            TyKind::Box(of) => format!("Box<{}>", of.qualified()),
+            TyKind::HashMap(key, value) => format!("HashMap<{}, {}>", key.qualified(), value.qualified()),
+            _ => self.to_string(),
+        }
     }
 
     /// Its integer kind.
@@ -378,6 +401,7 @@ impl fmt::Display for Ty {
             TyKind::Function(params, result) => write!(f, "fn({}) -> {result}", params.joined()),
             TyKind::Dyn(path) => write!(f, "dyn {}", path.name),
             TyKind::Vec(of) => write!(f, "Vec<{of}>"),
+            TyKind::Box(of) => write!(f, "Box<{of}>"),
             TyKind::HashMap(key, value) => write!(f, "HashMap<{key}, {value}>"),
             TyKind::Param(name) => write!(f, "{name}"),
             TyKind::Infer(_) => f.write_str("_"),

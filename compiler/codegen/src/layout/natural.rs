@@ -195,11 +195,11 @@ impl TypeLayouts {
             | TyKind::Reference(_)
             | TyKind::Function(..)
             | TyKind::Vec(_)
-            | TyKind::HashMap(..) => Ok(scalar(8)),
+            | TyKind::HashMap(..)
+            | TyKind::Box(_)
+            | TyKind::Dyn(_) => Ok(scalar(8)),
             TyKind::Unit | TyKind::Never => Ok(Shape { layout: Layout { size: 0, align: 1 }, offsets: Vec::new() }),
-            TyKind::Slice(_) | TyKind::Dyn(_) => {
-                Ok(Shape { layout: Layout { size: 16, align: 8 }, offsets: vec![vec![0, 8]] })
-            }
+            TyKind::Slice(_) => Ok(Shape { layout: Layout { size: 16, align: 8 }, offsets: vec![vec![0, 8]] }),
             TyKind::Array(of, length) => self.array(ty, of, length, inside),
             TyKind::Tuple(parts) => self.record(ty, parts.iter().copied(), inside),
             TyKind::Struct(..) => {

@@ -3,7 +3,7 @@
 use vaisjit_semantics::hir::{BinaryOp, Expr, ExprKind};
 use vaisjit_semantics::{Ty, TyKind};
 
-use super::{Lowerer, Result};
+use super::{Lowerer, Result, scan};
 use crate::mir::{Operand, Place, Projection, Rvalue, StatementKind};
 
 /// Up to so many elements a repeated value is stored one by one; more take a loop. Chosen by feel.
@@ -12,18 +12,16 @@ const UNROLLED: u64 = 8;
 impl<'a> Lowerer<'a> {
     pub(super) fn aggregate(&mut self, ty: Ty, parts: &'a [Expr], order: &[u32], dest: Option<&Place>) -> Result {
         debug_assert_eq!(parts.len(), order.len(), "every field of `{ty}` has its turn");
-        for field in order {
-            let target = dest.map(|dest| dest.project(Projection::Field(*field), self.layouts.field_ty(ty, *field)));
-            self.lower(&parts[*field as usize], target.as_ref())?;
-        }
-        Ok(())
+        let target =
+            |field: u32| dest.map(|dest| dest.project(Projection::Field(field), self.layouts.field_ty(ty, field)));
+        let parts = order.iter().map(|field| (&parts[*field as usize], target(*field))).collect();
+        self.parts(parts)
     }
 
     pub(super) fn variant(&mut self, ty: Ty, variant: u32, payload: &'a [Expr], dest: Option<&Place>) -> Result {
-        for (field, value) in payload.iter().enumerate() {
-            let target = dest.map(|dest| self.variant_field(dest, variant, field as u32));
-            self.lower(value, target.as_ref())?;
-        }
+        let target = |field: u32| dest.map(|dest| self.variant_field(dest, variant, field));
+        let parts = (0..).zip(payload).map(|(field, value)| (value, target(field))).collect();
+        self.parts(parts)?;
         if let Some(dest) = dest {
             let number = Operand::int(self.layouts.discriminant(ty, variant));
             self.b.assign(self.field(dest, 0), Rvalue::Use(number));
@@ -38,9 +36,27 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn array(&mut self, ty: Ty, elements: &'a [Expr], dest: Option<&Place>) -> Result {
         let TyKind::Array(of, _) = *ty.kind() else { return self.unsupported(format!("a literal of `{ty}`")) };
-        for (index, element) in elements.iter().enumerate() {
-            let target = dest.map(|dest| dest.project(Projection::ConstIndex(index as u64), of));
-            self.lower(element, target.as_ref())?;
+        let target = |index: u64| dest.map(|dest| dest.project(Projection::ConstIndex(index), of));
+        let parts = (0..).zip(elements).map(|(index, element)| (element, target(index))).collect();
+        self.parts(parts)
+    }
+
+    /// Makes parts in their places, in order. If one may leave (`?`, `R`), counted parts before it wait where they are
+    /// released then.
+    fn parts(&mut self, parts: Vec<(&'a Expr, Option<Place>)>) -> Result {
+        let last_leaving = parts.iter().rposition(|(part, _)| scan::leaves(part)).unwrap_or(0);
+        let mut waiting = Vec::new();
+        for (index, (part, target)) in parts.into_iter().enumerate() {
+            match target {
+                Some(target) if index < last_leaving && self.counted(part.ty) => {
+                    waiting.push((self.owned_temp(part)?, target));
+                }
+                target => self.lower(part, target.as_ref())?,
+            }
+        }
+        for (temp, target) in waiting {
+            self.b.assign(target.clone(), Rvalue::Use(Operand::Copy(temp)));
+            self.retain(&target);
         }
         Ok(())
     }
@@ -48,16 +64,12 @@ impl<'a> Lowerer<'a> {
     pub(super) fn repeat(&mut self, ty: Ty, value: &'a Expr, dest: Option<&Place>) -> Result {
         let TyKind::Array(of, length) = *ty.kind() else { return self.unsupported(format!("a literal of `{ty}`")) };
         let Some(dest) = dest else { return self.lower(value, None) };
-        if is_zero(value) {
+        if self.is_zero(value) {
             self.b.push(StatementKind::Zero(dest.clone()));
             return Ok(());
         }
         let value = match of.is_aggregate() {
-            true => {
-                let temp = self.b.temp_place(of);
-                self.lower(value, Some(&temp))?;
-                Operand::Copy(temp)
-            }
+            true => Operand::Copy(self.owned_temp(value)?),
             false => {
                 let value = self.operand(value)?;
                 self.b.stable(value)
@@ -66,12 +78,24 @@ impl<'a> Lowerer<'a> {
         if length <= UNROLLED {
             for index in 0..length {
                 let element = dest.project(Projection::ConstIndex(index), of);
-                self.b.assign(element, Rvalue::Use(value.clone()));
+                self.b.assign(element.clone(), Rvalue::Use(value.clone()));
+                self.retain(&element);
             }
             return Ok(());
         }
         self.fill(dest, of, length, value);
         Ok(())
+    }
+
+    /// Are all bytes of the value certainly zero?
+    fn is_zero(&self, value: &Expr) -> bool {
+        match &*value.kind {
+            ExprKind::Int(0) | ExprKind::Float(0) | ExprKind::Bool(false) => true,
+            ExprKind::Zero => !self.counted(value.ty),
+            ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(|part| self.is_zero(part)),
+            ExprKind::Repeat(inner) => self.is_zero(inner),
+            _ => false,
+        }
     }
 
     fn fill(&mut self, dest: &Place, of: Ty, length: u64, value: Operand) {
@@ -80,23 +104,14 @@ impl<'a> Lowerer<'a> {
         self.b.assign(counter.clone(), Rvalue::Use(Operand::int(0)));
         let (turn, done) = (self.b.block(), self.b.block());
         self.b.goto(turn);
-        self.b.assign(dest.project(Projection::Index(index), of), Rvalue::Use(value));
+        let element = dest.project(Projection::Index(index), of);
+        self.b.assign(element.clone(), Rvalue::Use(value));
+        self.retain(&element);
         let next = Rvalue::Binary(BinaryOp::Add, Operand::Copy(counter.clone()), Operand::int(1));
         self.b.assign(counter.clone(), next);
         let more = Rvalue::Binary(BinaryOp::Lt, Operand::Copy(counter), Operand::int(length as i64));
         let more = self.b.value(Ty::bool(), more);
         self.b.branch(more, turn, done);
         self.b.switch_to(done);
-    }
-}
-
-/// Are all bytes of the value certainly zero?
-fn is_zero(value: &Expr) -> bool {
-    match &*value.kind {
-        ExprKind::Int(0) | ExprKind::Float(0) | ExprKind::Bool(false) | ExprKind::Zero => true,
-        ExprKind::Aggregate(parts, _) => parts.iter().all(is_zero),
-        ExprKind::Repeat(inner) => is_zero(inner),
-        ExprKind::Array(elements) => elements.iter().all(is_zero),
-        _ => false,
     }
 }

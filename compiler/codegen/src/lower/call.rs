@@ -1,7 +1,5 @@
 //! Calls: of functions, function values, C and host functions, and the compiler's own operations.
 
-use std::sync::Arc;
-
 use crate::clif::abi_signature;
 use crate::host_calls;
 use smallvec::SmallVec;
@@ -11,7 +9,7 @@ use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, Expr};
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
-use super::{Lowerer, Result, body_signature, scan, signature};
+use super::{Lowerer, Result, scan, signature};
 use crate::mir::{Call, Callee, Const, Intrinsic, Operand, Place, Rvalue, Signature, StatementKind, Terminator};
 
 impl<'a> Lowerer<'a> {
@@ -25,8 +23,12 @@ impl<'a> Lowerer<'a> {
         if let hir::Callee::Builtin(builtin) = callee {
             return self.builtin(*builtin, arguments, ty, dest);
         }
+        if let hir::Callee::Dyn(index, types) = callee {
+            return self.call_dyn(*index, *types, arguments, ty, dest);
+        }
         let (callee, ty) = self.callee(callee, arguments, ty)?;
-        let mut arguments = self.arguments(arguments)?;
+        let runs_program = !matches!(callee, Callee::Host(_));
+        let mut arguments = self.arguments(arguments, runs_program)?;
         if let Callee::C(..) = callee {
             arguments.iter_mut().for_each(|argument| self.callback(argument));
         }
@@ -45,14 +47,12 @@ impl<'a> Lowerer<'a> {
                 let TyKind::Function(params, result) = *value.ty.kind() else {
                     return self.unsupported(format!("a call of `{}`", value.ty));
                 };
-                let operand = self.operand(value)?;
-                let calm = arguments.iter().all(scan::pure);
-                let operand = if calm { operand } else { self.b.stable(operand) };
+                let operand = self.held_operand(value)?;
                 Ok((Callee::Value(operand, Signature::new(params.iter().copied(), result)), result))
             }
             hir::Callee::Host(name) => Ok((Callee::Host(*name), ty)),
             hir::Callee::C(function) => Ok((Callee::C(function.symbol, function.fixed), ty)),
-            hir::Callee::Builtin(_) => self.unsupported("an operation without a function"),
+            hir::Callee::Dyn(..) | hir::Callee::Builtin(_) => self.unsupported("an operation without a function"),
         }
     }
 
@@ -73,42 +73,67 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn emit_call(&mut self, callee: Callee, arguments: SmallVec<[Operand; 4]>, ty: Ty, dest: Option<&Place>) {
+    pub(super) fn emit_call(
+        &mut self,
+        callee: Callee,
+        arguments: SmallVec<[Operand; 4]>,
+        ty: Ty,
+        dest: Option<&Place>,
+    ) {
         let direct = dest.filter(|dest| ty.is_scalar() || self.is_private(dest)).cloned();
-        let result = match ty.is_aggregate() && direct.is_none() {
+        let unwanted = dest.is_none() && self.counted(ty);
+        let result = match ty.is_aggregate() && direct.is_none() || unwanted {
             true => Some(self.b.temp_place(ty)),
             false => direct,
         };
         let result = result.filter(|_| !ty.is_unit());
+        let unused = result.clone();
         let call = Call { callee, arguments, result: result.clone(), result_ty: ty };
         self.b.push(StatementKind::Call(Box::new(call)));
         if let (Some(dest), Some(result)) = (dest, result)
             && *dest != result
         {
             self.b.assign(dest.clone(), Rvalue::Use(Operand::Copy(result)));
+        } else if unwanted && let Some(result) = unused {
+            self.release(&result);
         }
         if matches!(ty.kind(), TyKind::Never) {
             self.b.end(Terminator::Trap(TrapCode::Unreachable, None));
         }
     }
 
-    /// Arguments from left to right; aggregates in temporaries of their own.
-    fn arguments(&mut self, arguments: &'a [Expr]) -> Result<SmallVec<[Operand; 4]>> {
+    /// Arguments from left to right; aggregates in temporaries of their own. They are loans: if the call runs code of the
+    /// program, which might change where a counted value was read, the caller holds a reference of its own meanwhile.
+    pub(super) fn arguments(&mut self, arguments: &'a [Expr], runs_program: bool) -> Result<SmallVec<[Operand; 4]>> {
         let calm_from = arguments.iter().rposition(|argument| !scan::pure(argument)).unwrap_or(0);
         let mut operands = SmallVec::new();
         for (index, argument) in arguments.iter().enumerate() {
             if argument.ty.is_unit() {
                 self.lower(argument, None)?;
             } else if argument.ty.is_aggregate() {
-                let temp = self.b.temp_place(argument.ty);
-                self.lower(argument, Some(&temp))?;
-                operands.push(Operand::Copy(temp));
+                operands.push(Operand::Copy(self.aggregate_argument(argument)?));
+            } else if self.counted(argument.ty) && runs_program || index < calm_from {
+                operands.push(self.held_operand(argument)?);
             } else {
-                let operand = self.operand(argument)?;
-                operands.push(if index >= calm_from { operand } else { self.b.stable(operand) });
+                operands.push(self.operand(argument)?);
             }
         }
         Ok(operands)
+    }
+
+    fn aggregate_argument(&mut self, argument: &'a Expr) -> Result<Place> {
+        if self.counted(argument.ty) && !self.steady(argument) {
+            return self.owned_temp(argument);
+        }
+        let temp = self.b.temp_place(argument.ty);
+        match self.counted(argument.ty) {
+            true => {
+                let from = self.place(argument)?;
+                self.b.assign(temp.clone(), Rvalue::Use(Operand::Copy(from)));
+            }
+            false => self.lower(argument, Some(&temp))?,
+        }
+        Ok(temp)
     }
 
     /// Calls a host function without a result.
@@ -139,16 +164,8 @@ impl<'a> Lowerer<'a> {
             hir::Callee::Value(value) => self.operand(value),
             hir::Callee::Host(name) => self.unsupported(format!("the host function `{name}` as a value")),
             hir::Callee::C(function) => self.unsupported(format!("the C function `{}` as a value", function.symbol)),
-            hir::Callee::Builtin(_) => self.unsupported("a built-in operation as a value"),
+            hir::Callee::Dyn(..) | hir::Callee::Builtin(_) => self.unsupported("a built-in operation as a value"),
         }
-    }
-
-    /// A closure that captures nothing is a function.
-    pub(super) fn closure(&mut self, body: &'a Arc<hir::Body>, captures: &'a [Expr]) -> Result<Operand> {
-        if !captures.is_empty() {
-            return self.unsupported("a closure that captures variables");
-        }
-        Ok(Operand::Const(Const::Function(body.instance, body_signature(body))))
     }
 
     fn builtin(&mut self, builtin: Builtin, arguments: &'a [Expr], ty: Ty, dest: Option<&Place>) -> Result {
@@ -161,13 +178,14 @@ impl<'a> Lowerer<'a> {
             Builtin::Floor => intrinsic(Intrinsic::Floor),
             Builtin::Ceil => intrinsic(Intrinsic::Ceil),
             Builtin::Trunc => intrinsic(Intrinsic::Trunc),
-            Builtin::Load => return self.load(&arguments[0], ty, dest),
+            Builtin::Load => return self.load(&arguments[0], ty, dest, true),
+            Builtin::Take => return self.load(&arguments[0], ty, dest, false),
             Builtin::Store => return self.store(&arguments[0], &arguments[1]),
             Builtin::MemCopy => return self.copy_bytes(arguments, dest),
             Builtin::Swap => return self.swap(arguments),
             Builtin::Length => return self.length(&arguments[0], dest),
         };
-        let operands = self.arguments(arguments)?.into_iter().collect();
+        let operands = self.arguments(arguments, false)?.into_iter().collect();
         self.put(dest, ty, Rvalue::Intrinsic(op, operands));
         Ok(())
     }
@@ -180,17 +198,21 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn load(&mut self, address: &'a Expr, ty: Ty, dest: Option<&Place>) -> Result {
+    /// The value at an address: a copy, or moved out of there.
+    fn load(&mut self, address: &'a Expr, ty: Ty, dest: Option<&Place>, copied: bool) -> Result {
         let address = self.operand(address)?;
         if ty.is_unit() {
             return Ok(());
         }
         if ty.is_scalar() {
             self.put(dest, ty, Rvalue::LoadAt(address, ty));
-            return Ok(());
+        } else {
+            let pointer = self.typed_pointer(address, ty);
+            self.put(dest, ty, Rvalue::Use(Operand::Copy(Place::deref(pointer, ty))));
         }
-        let pointer = self.typed_pointer(address, ty);
-        self.put(dest, ty, Rvalue::Use(Operand::Copy(Place::deref(pointer, ty))));
+        if copied && let Some(dest) = dest {
+            self.retain(dest);
+        }
         Ok(())
     }
 
@@ -201,8 +223,9 @@ impl<'a> Lowerer<'a> {
         if ty.is_unit() {
             return self.lower(value, None);
         }
-        if ty.is_scalar() {
-            let value = self.operand(value)?;
+        if ty.is_scalar() || self.counted(ty) {
+            // What was there is not released: it may be anything.
+            let value = self.moved_operand(value)?;
             let pointer = self.typed_pointer(address, ty);
             self.b.assign(Place::deref(pointer, ty), Rvalue::Use(value));
             return Ok(());
@@ -224,7 +247,7 @@ impl<'a> Lowerer<'a> {
     }
 
     fn copy_bytes(&mut self, arguments: &'a [Expr], dest: Option<&Place>) -> Result {
-        let mut operands = self.arguments(arguments)?.into_iter();
+        let mut operands = self.arguments(arguments, false)?.into_iter();
         let (Some(to), Some(from), Some(bytes)) = (operands.next(), operands.next(), operands.next()) else {
             return self.unsupported("memcpy without three arguments");
         };
@@ -243,7 +266,7 @@ impl<'a> Lowerer<'a> {
     fn swap(&mut self, arguments: &'a [Expr]) -> Result {
         let [pointer, first, second] = arguments else { return self.unsupported("swap without three arguments") };
         let of = pointer.ty.pointee().unwrap_or_else(Ty::i64);
-        let operands = self.arguments(arguments)?;
+        let operands = self.arguments(arguments, false)?;
         let pointer = self.typed_pointer(operands[0].clone(), of);
         debug_assert!(first.ty == Ty::i64() && second.ty == Ty::i64());
         let left = self.behind(pointer, operands[1].clone(), of);
@@ -268,6 +291,10 @@ impl<'a> Lowerer<'a> {
                 Rvalue::Use(Operand::Copy(self.field(&place, 1)))
             }
             TyKind::Str => return self.str_length(of, dest),
+            TyKind::Vec(_) => {
+                let vec = self.operand(of)?;
+                Rvalue::Use(self.vec_length(vec))
+            }
             _ => return self.unsupported(format!("the length of `{}`", of.ty)),
         };
         if let Some(dest) = dest {

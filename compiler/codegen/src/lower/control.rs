@@ -2,6 +2,7 @@
 
 use vaisjit_semantics::hir::{Expr, ExprKind, UnaryOp};
 
+use super::owned::ScopeKind;
 use super::{Lowerer, Result};
 use crate::mir::{BlockId, Place};
 
@@ -25,7 +26,10 @@ impl<'a> Lowerer<'a> {
             ExprKind::Unary(UnaryOp::Not, inner) => self.branch_on(inner, no, yes)?,
             ExprKind::Bool(value) => self.b.jump(if *value { yes } else { no }),
             _ => {
+                self.enter_scope(ScopeKind::Branch);
                 let condition = self.operand(condition)?;
+                let condition = if self.owns() { self.b.stable(condition) } else { condition };
+                self.leave_scope();
                 self.b.branch(condition, yes, no);
             }
         }
@@ -44,11 +48,11 @@ impl<'a> Lowerer<'a> {
         let no = if otherwise.is_some() { self.b.block() } else { join };
         self.branch_on(condition, yes, no)?;
         self.b.switch_to(yes);
-        self.lower(then, dest)?;
+        self.branch(then, dest)?;
         self.b.jump(join);
         if let Some(otherwise) = otherwise {
             self.b.switch_to(no);
-            self.lower(otherwise, dest)?;
+            self.branch(otherwise, dest)?;
             self.b.jump(join);
         }
         self.b.switch_to(join);

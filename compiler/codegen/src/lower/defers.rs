@@ -36,8 +36,13 @@ impl<'a> Lowerer<'a> {
     pub(super) fn run_defers(&mut self) -> Result {
         let Some(epilogue) = self.epilogue else { return Ok(()) };
         self.b.switch_to(epilogue);
+        debug_assert!(self.scopes.is_empty(), "deferred blocks run when all else has ended");
         while let Some(deferred) = self.defers.pop() {
             self.run_deferred(deferred)?;
+        }
+        self.epilogue = None;
+        for place in std::mem::take(&mut self.late).iter().rev() {
+            self.release(place);
         }
         self.b.end(Terminator::Return);
         Ok(())
@@ -55,7 +60,7 @@ impl<'a> Lowerer<'a> {
         // A return inside a deferred block ends that block.
         let again = if deferred.repeated { test } else { done };
         self.epilogue = Some(again);
-        self.lower(deferred.body, None)?;
+        self.branch(deferred.body, None)?;
         self.b.jump(again);
         self.b.switch_to(done);
         Ok(())

@@ -22,6 +22,8 @@ impl<'a> Lowerer<'a> {
         if !scan::pure(right) {
             let copy = self.b.temp_place(left.ty);
             self.b.assign(copy.clone(), Rvalue::Use(Operand::Copy(first)));
+            self.retain(&copy);
+            self.own(&copy);
             first = copy;
         }
         let second = self.place(right)?;
@@ -54,6 +56,11 @@ impl<'a> Lowerer<'a> {
             }
             TyKind::Enum(..) => self.require_equal_variants(left, right, differ),
             _ if left.ty.is_scalar() => self.require_equal_scalars(left, right, differ),
+            TyKind::Array(..) => {
+                let equal = self.heap_equal(left, right);
+                self.go_on_if(equal, differ);
+                Ok(())
+            }
             _ => self.unsupported(format!("a comparison of `{}`", left.ty)),
         }
     }
@@ -68,15 +75,37 @@ impl<'a> Lowerer<'a> {
 
     fn require_equal_scalars(&mut self, left: &Place, right: &Place, differ: BlockId) -> Result {
         let (first, second) = (Operand::Copy(left.clone()), Operand::Copy(right.clone()));
-        let equal = match left.ty == Ty::str() {
-            true => self.str_operator(BinaryOp::Eq, first, second)?,
-            false => Rvalue::Binary(BinaryOp::Eq, first, second),
+        let equal = match left.ty.kind() {
+            TyKind::Str => self.str_operator(BinaryOp::Eq, first, second)?,
+            TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Box(_) => Rvalue::Use(self.heap_equal(left, right)),
+            _ => Rvalue::Binary(BinaryOp::Eq, first, second),
         };
         let equal = self.b.value(Ty::bool(), equal);
-        let go_on = self.b.block();
-        self.b.branch(equal, go_on, differ);
-        self.b.switch_to(go_on);
+        self.go_on_if(equal, differ);
         Ok(())
+    }
+
+    fn go_on_if(&mut self, condition: Operand, otherwise: BlockId) {
+        let go_on = self.b.block();
+        self.b.branch(condition, go_on, otherwise);
+        self.b.switch_to(go_on);
+    }
+
+    /// `==` and `!=` of two `Vec`s, `HashMap`s or boxes.
+    pub(super) fn handles_equal(&mut self, op: BinaryOp, left: Operand, right: Operand) -> Result<Rvalue> {
+        let ty = left.ty();
+        let place = |lowerer: &mut Self, operand: Operand| {
+            let place = lowerer.b.temp_place(ty);
+            lowerer.b.assign(place.clone(), Rvalue::Use(operand));
+            place
+        };
+        let (first, second) = (place(self, left), place(self, right));
+        let equal = self.heap_equal(&first, &second);
+        match op {
+            BinaryOp::Eq => Ok(Rvalue::Use(equal)),
+            BinaryOp::Ne => Ok(Rvalue::Unary(vaisjit_semantics::hir::UnaryOp::Not, equal)),
+            _ => self.unsupported(format!("`{}` of `{ty}`", op.symbol())),
+        }
     }
 
     fn require_equal_variants(&mut self, left: &Place, right: &Place, differ: BlockId) -> Result {
@@ -118,7 +147,6 @@ impl<'a> Lowerer<'a> {
                 let order = self.host_value(host_calls::STR_CMP, arguments, Ty::i64());
                 Ok(Rvalue::Binary(op, order, Operand::int(0)))
             }
-            BinaryOp::Add => self.unsupported("joining texts with `+`"),
             _ => self.unsupported(format!("`{}` of texts", op.symbol())),
         }
     }

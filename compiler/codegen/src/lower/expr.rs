@@ -1,12 +1,13 @@
 //! Values: every expression either goes into a place or becomes an operand.
 
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatTarget, Stmt, UnaryOp};
+use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
+use super::owned::ScopeKind;
 use super::{Lowerer, Result, constant_text, scan};
-use crate::mir::{Const, Operand, Place, Rvalue, StatementKind, Terminator};
+use crate::mir::{Const, Operand, Place, Rvalue, Terminator};
 
 impl<'a> Lowerer<'a> {
     /// Evaluates an expression into a place of its type, or for its effect. The place must stay the same place
@@ -41,12 +42,18 @@ impl<'a> Lowerer<'a> {
             ExprKind::Variant(variant, payload) => self.variant(expr.ty, *variant, payload, dest),
             ExprKind::Array(elements) => self.array(expr.ty, elements, dest),
             ExprKind::Repeat(value) => self.repeat(expr.ty, value, dest),
-            ExprKind::Zero if expr.ty.is_aggregate() => {
-                if let Some(dest) = dest {
-                    self.b.push(StatementKind::Zero(dest.clone()));
-                }
+            ExprKind::Zero if self.is_made(expr) => {
+                dest.into_iter().for_each(|dest| self.zero_value(dest));
                 Ok(())
             }
+            ExprKind::Format(FormatTarget::Str, pieces) if constant_text(expr).is_none() => self.text(pieces, dest),
+            ExprKind::Binary(BinaryOp::Add, ..) if self.is_made(expr) => self.joined(expr, dest),
+            ExprKind::BoxNew(value) => self.box_new(value, expr.ty, dest),
+            ExprKind::MakeDyn { value, methods } => self.make_dyn(value, methods, dest),
+            ExprKind::Closure(body, captures) => match dest {
+                Some(dest) => self.closure(body, captures, dest),
+                None => Ok(()),
+            },
             ExprKind::Cast(CastKind::ArrayToSlice, array) => self.array_to_slice(array, dest),
             ExprKind::Unit | ExprKind::Zero if expr.ty.is_unit() => Ok(()),
             _ => self.simple(expr, dest),
@@ -59,6 +66,7 @@ impl<'a> Lowerer<'a> {
             let place = self.place(expr)?;
             if let Some(dest) = dest {
                 self.b.assign(dest.clone(), Rvalue::Use(Operand::Copy(place)));
+                self.retain(dest);
             }
             return Ok(());
         }
@@ -103,33 +111,38 @@ impl<'a> Lowerer<'a> {
             ExprKind::Float(bits) => constant(Const::Float(*bits, expr.ty)),
             ExprKind::Bool(value) => Ok(Builder::bool(*value)),
             ExprKind::Str(text) => constant(Const::Str(text.clone())),
-            ExprKind::Zero if expr.ty.is_scalar() => constant(zero(expr.ty)),
+            ExprKind::Zero if expr.ty.is_scalar() && !self.is_made(expr) => constant(zero(expr.ty)),
             ExprKind::Function(callee) => self.function_value(callee, expr.ty),
-            ExprKind::Closure(body, captures) => self.closure(body, captures),
+            ExprKind::TypeInfo(ty) => constant(Const::Type(*ty)),
+            ExprKind::Closure(body, _) if body.captures == 0 => {
+                constant(Const::Function(body.instance, super::body_signature(body)))
+            }
             ExprKind::Binary(BinaryOp::Add, ..) if expr.ty == Ty::str() && constant_text(expr).is_some() => {
                 constant(Const::Str(constant_text(expr).unwrap_or_default()))
             }
-            ExprKind::Format(FormatTarget::Str, _) => match constant_text(expr) {
-                Some(text) => constant(Const::Str(text)),
-                None => self.unsupported("a text made of values"),
-            },
+            ExprKind::Format(FormatTarget::Str, _) if constant_text(expr).is_some() => {
+                constant(Const::Str(constant_text(expr).unwrap_or_default()))
+            }
             ExprKind::Local(_)
             | ExprKind::Global(_)
             | ExprKind::Deref(_)
             | ExprKind::Field(..)
             | ExprKind::Index(..) => Ok(Operand::Copy(self.place(expr)?)),
-            _ => {
-                let place = self.b.temp_place(expr.ty);
-                self.lower(expr, Some(&place))?;
-                Ok(Operand::Copy(place))
-            }
+            _ => Ok(Operand::Copy(self.owned_temp(expr)?)),
+        }
+    }
+
+    /// Is it a text or collection that is made at run time?
+    fn is_made(&self, expr: &Expr) -> bool {
+        match &*expr.kind {
+            ExprKind::Zero => expr.ty.is_aggregate() || matches!(expr.ty.kind(), TyKind::Vec(_) | TyKind::HashMap(..)),
+            _ => expr.ty == Ty::str() && constant_text(expr).is_none(),
         }
     }
 
     /// Two operands, the left one evaluated first.
     pub(super) fn operands(&mut self, left: &'a Expr, right: &'a Expr) -> Result<(Operand, Operand)> {
-        let first = self.operand(left)?;
-        let first = if scan::pure(right) { first } else { self.b.stable(first) };
+        let first = if scan::pure(right) { self.operand(left)? } else { self.held_operand(left)? };
         Ok((first, self.operand(right)?))
     }
 
@@ -186,6 +199,9 @@ impl<'a> Lowerer<'a> {
         if first.ty() == Ty::str() {
             return self.str_operator(op, first, second);
         }
+        if matches!(first.ty().kind(), TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Box(_)) {
+            return self.handles_equal(op, first, second);
+        }
         Ok(Rvalue::Binary(op, first, second))
     }
 
@@ -196,12 +212,24 @@ impl<'a> Lowerer<'a> {
         if inner.ty.is_aggregate() {
             return self.aggregate_cast(inner, ty);
         }
-        let operand = self.operand(inner)?;
+        let operand = self.cast_operand(inner, ty)?;
         if let (CastKind::IntToInt, Operand::Const(Const::Int(value, _)), Some(to)) = (kind, &operand, ty.int_kind()) {
             let value = crate::mir::interp::arith::wrap(*value, to);
             return Ok(Rvalue::Use(Operand::Const(Const::Int(value, ty))));
         }
         Ok(Rvalue::Cast(kind, operand, ty))
+    }
+
+    /// What is converted. A text that is made on the spot lives on to the end of the block if all that is kept of it is
+    /// its address.
+    fn cast_operand(&mut self, inner: &'a Expr, ty: Ty) -> Result<Operand> {
+        if self.counted(inner.ty) && !self.counted(ty) && !scan::is_place(inner) && constant_text(inner).is_none() {
+            let temp = self.b.temp_place(inner.ty);
+            self.lower(inner, Some(&temp))?;
+            self.own_in_block(&temp);
+            return Ok(Operand::Copy(temp));
+        }
+        self.operand(inner)
     }
 
     /// A slice, where an address or its bits are wanted.
@@ -228,22 +256,47 @@ impl<'a> Lowerer<'a> {
     }
 
     fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
+        self.enter_scope(ScopeKind::Block);
         for statement in statements {
             match statement {
                 Stmt::Let(pattern, value) => self.let_pattern(pattern, value)?,
-                Stmt::Expr(expr) => self.lower(expr, None)?,
+                Stmt::Expr(expr) => {
+                    self.enter_scope(ScopeKind::Statement);
+                    self.lower(expr, None)?;
+                    self.leave_scope();
+                }
                 Stmt::Defer(expr) => self.defer(expr),
             }
         }
-        match value {
-            Some(value) => self.lower(value, dest),
-            None => Ok(()),
+        if let Some(value) = value {
+            self.last(value, dest)?;
         }
+        self.leave_scope();
+        Ok(())
+    }
+
+    /// The value of a block: a variable that ends with the block is moved out of it.
+    fn last(&mut self, value: &'a Expr, dest: Option<&Place>) -> Result {
+        if let (Some(dest), Some((scope, place))) = (dest, self.owner_of(value))
+            && scope + 1 == self.scopes.len()
+        {
+            self.b.assign(dest.clone(), Rvalue::Use(Operand::Copy(place.clone())));
+            self.disown(&place);
+            return Ok(());
+        }
+        self.lower(value, dest)
     }
 
     fn assign(&mut self, target: &'a Expr, value: &'a Expr) -> Result {
         if value.ty.is_unit() {
             return self.lower(value, None);
+        }
+        if self.counted(value.ty) || scan::in_vec(target) && !scan::pure(value) {
+            // The value first: making it may move the target or need what the target holds.
+            let made = self.moved_operand(value)?;
+            let place = self.place(target)?;
+            self.replace(place, made);
+            return Ok(());
         }
         let place = self.place(target)?;
         let place = if scan::pure(value) { place } else { self.stable_place(place) };
@@ -283,6 +336,16 @@ impl<'a> Lowerer<'a> {
     }
 
     fn assign_op(&mut self, op: BinaryOp, target: &'a Expr, value: &'a Expr) -> Result {
+        if target.ty == Ty::str() {
+            return self.join_to(op, target, value);
+        }
+        if scan::in_vec(target) && !scan::pure(value) {
+            let value = self.operand(value)?;
+            let value = self.b.stable(value);
+            let place = self.place(target)?;
+            self.b.assign(place.clone(), Rvalue::Binary(op, Operand::Copy(place), value));
+            return Ok(());
+        }
         let place = self.place(target)?;
         let mut old = Operand::Copy(place.clone());
         let mut place = place;
@@ -291,19 +354,35 @@ impl<'a> Lowerer<'a> {
             old = self.b.stable(Operand::Copy(place.clone()));
         }
         let value = self.operand(value)?;
-        let result = match target.ty == Ty::str() {
-            true => self.str_operator(op, old, value)?,
-            false => Rvalue::Binary(op, old, value),
-        };
-        self.b.assign(place, result);
+        self.b.assign(place, Rvalue::Binary(op, old, value));
+        Ok(())
+    }
+
+    /// `text += e`
+    fn join_to(&mut self, op: BinaryOp, target: &'a Expr, value: &'a Expr) -> Result {
+        if op != BinaryOp::Add {
+            return self.unsupported(format!("`{}` of texts", op.symbol()));
+        }
+        let added = self.held_operand(value)?;
+        let place = self.place(target)?;
+        let made = self.b.temp_place(Ty::str());
+        self.joined_into(Operand::Copy(place.clone()), added, &made);
+        self.replace(place, Operand::Copy(made));
         Ok(())
     }
 
     fn return_from(&mut self, value: Option<&'a Expr>) -> Result {
         if let Some(value) = value {
             let result = self.result_place();
+            if let (Some(result), Some((_, place))) = (&result, self.owner_of(value)) {
+                self.b.assign(result.clone(), Rvalue::Use(Operand::Copy(place.clone())));
+                self.release_from(0, Some(&place));
+                self.leave();
+                return Ok(());
+            }
             self.lower(value, result.as_ref())?;
         }
+        self.release_from(0, None);
         self.leave();
         Ok(())
     }

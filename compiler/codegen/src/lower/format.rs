@@ -19,10 +19,9 @@ impl<'a> Lowerer<'a> {
 
     /// A text for the report of a trap. If it is made of values, it lies in a buffer of the thread until the next one.
     pub(super) fn message(&mut self, message: &'a Expr) -> Result<Operand> {
-        let mut pieces = Vec::new();
-        flatten(message, &PLAIN, &mut pieces);
+        let pieces = pieces_of(message);
         if let [Piece::Value(value, spec)] = &pieces[..]
-            && **spec == PLAIN
+            && is_plain(spec)
         {
             return self.operand(value);
         }
@@ -39,19 +38,18 @@ impl<'a> Lowerer<'a> {
         Ok(self.host_value(host::TEXT_TAKE, [], Ty::str()))
     }
 
-    fn values_of(&mut self, pieces: &[Piece<'a>]) -> Result<Vec<Operand>> {
+    pub(super) fn values_of(&mut self, pieces: &[Piece<'a>]) -> Result<Vec<Operand>> {
         let mut values = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {
             if let Piece::Value(value, _) = piece {
-                let operand = self.operand(value)?;
                 let calm = pieces[index + 1..].iter().all(is_calm);
-                values.push(if calm { operand } else { self.b.stable(operand) });
+                values.push(if calm { self.operand(value)? } else { self.held_operand(value)? });
             }
         }
         Ok(values)
     }
 
-    fn print_pieces(&mut self, pieces: &[Piece<'a>], values: Vec<Operand>) -> Result {
+    pub(super) fn print_pieces(&mut self, pieces: &[Piece<'a>], values: Vec<Operand>) -> Result {
         let mut values = values.into_iter();
         let mut text = String::new();
         for piece in pieces {
@@ -117,9 +115,19 @@ impl<'a> Lowerer<'a> {
 }
 
 /// A piece of a text that is not made of pieces itself.
-enum Piece<'a> {
+pub(super) enum Piece<'a> {
     Text(&'a str),
     Value(&'a Expr, &'a FormatSpec),
+}
+
+impl Piece<'_> {
+    /// Is it a text as it is?
+    pub(super) fn is_text(&self) -> bool {
+        match self {
+            Piece::Text(_) => true,
+            Piece::Value(value, spec) => value.ty == Ty::str() && is_plain(spec),
+        }
+    }
 }
 
 static PLAIN: FormatSpec = FormatSpec {
@@ -134,7 +142,7 @@ static PLAIN: FormatSpec = FormatSpec {
 };
 
 /// The pieces, with those of texts that are only made to be printed.
-fn flat(pieces: &[FormatPiece]) -> Vec<Piece<'_>> {
+pub(super) fn flat(pieces: &[FormatPiece]) -> Vec<Piece<'_>> {
     let mut all = Vec::with_capacity(pieces.len());
     for piece in pieces {
         match piece {
@@ -155,6 +163,17 @@ fn flatten<'a>(value: &'a Expr, spec: &'a FormatSpec, all: &mut Vec<Piece<'a>>) 
         }
         _ => all.push(Piece::Value(value, spec)),
     }
+}
+
+/// The pieces of a text.
+pub(super) fn pieces_of(text: &Expr) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    flatten(text, &PLAIN, &mut pieces);
+    pieces
+}
+
+pub(super) fn is_plain(spec: &FormatSpec) -> bool {
+    *spec == PLAIN
 }
 
 fn is_calm(piece: &Piece) -> bool {

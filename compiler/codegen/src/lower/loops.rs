@@ -4,6 +4,7 @@ use vaisjit_semantics::hir::{BinaryOp, Expr, LoopId, Pattern, PatternKind};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use super::owned::ScopeKind;
 use super::{LoopFrame, Lowerer, Result, scan};
 use crate::mir::visit::address_locals_mut;
 use crate::mir::{BlockId, Local, LoopInfo, Operand, Place, Projection, Rvalue, StatementKind};
@@ -32,7 +33,13 @@ impl<'a> Lowerer<'a> {
         self.b.in_loop = Some(index);
         let (header, latch) = (self.b.block(), self.b.block());
         self.b.body.loops.push(LoopInfo { parent: outer, header, polled });
-        self.loops.push(LoopFrame { id, break_to: exit, continue_to: latch, result: result.cloned() });
+        self.loops.push(LoopFrame {
+            id,
+            break_to: exit,
+            continue_to: latch,
+            result: result.cloned(),
+            scopes: self.scopes.len(),
+        });
         OpenLoop { header, latch, exit, polled, outer }
     }
 
@@ -54,7 +61,7 @@ impl<'a> Lowerer<'a> {
     pub(super) fn endless(&mut self, id: LoopId, body: &'a Expr, dest: Option<&Place>) -> Result {
         let open = self.open_loop(id, true, dest);
         self.b.goto(open.header);
-        self.lower(body, None)?;
+        self.branch(body, None)?;
         self.b.goto(open.latch);
         self.back_edge(&open);
         self.close_loop(open);
@@ -67,7 +74,7 @@ impl<'a> Lowerer<'a> {
         let turn = self.b.block();
         self.branch_on(condition, turn, open.exit)?;
         self.b.switch_to(turn);
-        self.lower(body, None)?;
+        self.branch(body, None)?;
         self.b.goto(open.latch);
         self.back_edge(&open);
         self.close_loop(open);
@@ -75,6 +82,9 @@ impl<'a> Lowerer<'a> {
     }
 
     pub(super) fn for_each(&mut self, id: LoopId, pattern: &'a Pattern, over: &'a Expr, body: &'a Expr) -> Result {
+        if let TyKind::Vec(of) = *over.ty.kind() {
+            return self.for_each_of_vec(id, (pattern, of), over, body);
+        }
         let label = label(pattern, self);
         let place = self.place(over)?;
         let place = self.kept_place(place, &label);
@@ -97,13 +107,48 @@ impl<'a> Lowerer<'a> {
         self.b.switch_to(turn);
         let index = self.b.scalar_local(at.clone());
         let element = self.element_at(source, index);
-        self.bind(pattern, &element)?;
-        self.lower(body, None)?;
+        self.turn_with(pattern, &element, self.steady(over) || !scan::may_free(body), body)?;
         self.b.goto(open.latch);
         let next = Rvalue::Binary(BinaryOp::Add, at, Operand::int(1));
         self.b.assign(Place::local(index, Ty::i64()), next);
         self.back_edge(&open);
         self.close_loop(open);
+        Ok(())
+    }
+
+    /// A turn of a loop over elements.
+    fn turn_with(&mut self, pattern: &'a Pattern, element: &Place, steady: bool, body: &'a Expr) -> Result {
+        self.enter_scope(ScopeKind::Branch);
+        self.bind(pattern, element)?;
+        self.own_names(pattern, steady);
+        self.lower(body, None)?;
+        self.leave_scope();
+        Ok(())
+    }
+
+    /// Length and elements are looked up every turn: the body may change the `Vec`.
+    fn for_each_of_vec(&mut self, id: LoopId, each: (&'a Pattern, Ty), over: &'a Expr, body: &'a Expr) -> Result {
+        let (pattern, of) = each;
+        let label = label(pattern, self);
+        self.enter_scope(ScopeKind::Branch);
+        let vec = self.held_operand(over)?;
+        let vec = self.iterator_state(&format!("{{{label}.of}}"), vec);
+        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0));
+        let open = self.open_loop(id, true, None);
+        self.b.goto(open.header);
+        let turn = self.b.block();
+        let length = self.vec_length(vec.clone());
+        let more = self.b.value(Ty::bool(), Rvalue::Binary(BinaryOp::Lt, at.clone(), length));
+        self.b.branch(more, turn, open.exit);
+        self.b.switch_to(turn);
+        let element = self.vec_element(vec, at.clone(), of);
+        self.turn_with(pattern, &element, !scan::may_free(body), body)?;
+        self.b.goto(open.latch);
+        let index = self.b.scalar_local(at.clone());
+        self.b.assign(Place::local(index, Ty::i64()), Rvalue::Binary(BinaryOp::Add, at, Operand::int(1)));
+        self.back_edge(&open);
+        self.close_loop(open);
+        self.leave_scope();
         Ok(())
     }
 
@@ -150,10 +195,11 @@ impl<'a> Lowerer<'a> {
         let Some(frame) = self.loops.iter().rfind(|frame| frame.id == id) else {
             return self.unsupported("a break out of a deferred block");
         };
-        let (to, result) = (frame.break_to, frame.result.clone());
+        let (to, result, scopes) = (frame.break_to, frame.result.clone(), frame.scopes);
         if let Some(value) = value {
             self.lower(value, result.as_ref())?;
         }
+        self.release_from(scopes, None);
         self.b.end(crate::mir::Terminator::Goto(to));
         Ok(())
     }
@@ -162,7 +208,9 @@ impl<'a> Lowerer<'a> {
         let Some(frame) = self.loops.iter().rfind(|frame| frame.id == id) else {
             return self.unsupported("a continue out of a deferred block");
         };
-        self.b.end(crate::mir::Terminator::Goto(frame.continue_to));
+        let (to, scopes) = (frame.continue_to, frame.scopes);
+        self.release_from(scopes, None);
+        self.b.end(crate::mir::Terminator::Goto(to));
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! Match and patterns: a switch on constants or variants where there is one, tests in order otherwise.
 
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::hir::{Arm, BinaryOp, Expr, ExprKind, Pattern, PatternKind};
+use vaisjit_semantics::hir::{Arm, BinaryOp, Expr, ExprKind, LocalId, Pattern, PatternKind};
 use vaisjit_semantics::{Ty, TyKind};
 
+use super::owned::{ScopeKind, is_literal};
 use super::{Lowerer, Result, scan};
 use crate::mir::{BlockId, Operand, Place, Rvalue, Terminator};
 
@@ -35,6 +36,7 @@ impl<'a> Lowerer<'a> {
         if matches!(value.ty.kind(), TyKind::Never) {
             return self.lower(value, None);
         }
+        let steady = !scan::is_place(value) || self.steady(value);
         let place = self.scrutinee(value, arms)?;
         let bodies = arms.iter().map(|_| self.b.block()).collect();
         let (none, join) = (self.b.block(), self.b.block());
@@ -46,7 +48,10 @@ impl<'a> Lowerer<'a> {
         }
         for (arm, body) in arms.iter().zip(&matching.bodies) {
             self.b.switch_to(*body);
+            self.enter_scope(ScopeKind::Branch);
+            self.own_names(&arm.pattern, steady);
             self.lower(&arm.body, dest)?;
+            self.leave_scope();
             self.b.jump(join);
         }
         self.b.switch_to(none);
@@ -280,19 +285,52 @@ impl<'a> Lowerer<'a> {
     /// `pattern := value`
     pub(super) fn let_pattern(&mut self, pattern: &'a Pattern, value: &'a Expr) -> Result {
         match &pattern.kind {
-            PatternKind::Bind(local, None) => {
-                let place = self.local_place(*local);
-                self.lower(value, Some(&place))
-            }
-            PatternKind::Wildcard => self.lower(value, None),
+            PatternKind::Bind(local, None) => self.let_local(*local, value),
+            PatternKind::Wildcard => self.in_statement(value, None),
             _ if value.ty.is_unit() => self.lower(value, None),
             _ => {
                 // A copy: the pattern may bind a variable the value is made of.
                 let place = self.b.temp_place(value.ty);
-                self.lower(value, Some(&place))?;
-                self.bind(pattern, &place)
+                self.in_statement(value, Some(&place))?;
+                self.own_in_block(&place);
+                self.bind(pattern, &place)?;
+                self.own_names(pattern, true);
+                Ok(())
             }
         }
+    }
+
+    fn in_statement(&mut self, value: &'a Expr, dest: Option<&Place>) -> Result {
+        self.enter_scope(ScopeKind::Statement);
+        let done = self.lower(value, dest);
+        self.leave_scope();
+        done
+    }
+
+    /// `x := value`: a name for something steady is a loan, any other owns its value.
+    fn let_local(&mut self, local: LocalId, value: &'a Expr) -> Result {
+        let place = self.local_place(local);
+        if !self.counted(place.ty) {
+            return self.in_statement(value, Some(&place));
+        }
+        if self.facts.deferred(local) {
+            self.own_late(&place);
+            self.enter_scope(ScopeKind::Statement);
+            let made = self.moved_operand(value)?;
+            self.leave_scope();
+            self.replace(place, made);
+            return Ok(());
+        }
+        if self.steady(value) && self.unchanging(local) {
+            let from = self.place(value)?;
+            self.b.assign(place, Rvalue::Use(Operand::Copy(from)));
+            return Ok(());
+        }
+        self.in_statement(value, Some(&place))?;
+        if !(self.unchanging(local) && is_literal(value)) {
+            self.own(&place);
+        }
+        Ok(())
     }
 
     /// Binds the names of a pattern that cannot fail.

@@ -30,11 +30,7 @@ impl<'a> Lowerer<'a> {
                 Ok(base.project(Projection::Field(*field), expr.ty))
             }
             ExprKind::Index(base, index) => self.element(base, index, expr.ty),
-            _ => {
-                let temp = self.b.temp_place(expr.ty);
-                self.lower(expr, Some(&temp))?;
-                Ok(temp)
-            }
+            _ => self.owned_temp(expr),
         }
     }
 
@@ -63,6 +59,11 @@ impl<'a> Lowerer<'a> {
                 let pointer = self.b.scalar_local(pointer);
                 let index = self.operand(index)?;
                 Ok(self.behind(pointer, index, ty))
+            }
+            TyKind::Vec(_) => {
+                let vec = if scan::pure(index) { self.operand(base)? } else { self.held_operand(base)? };
+                let index = self.operand(index)?;
+                Ok(self.checked_element(vec, index, ty))
             }
             _ => self.unsupported(format!("an element of `{}`", base.ty)),
         }

@@ -195,7 +195,7 @@ impl<'a> Lowerer<'a> {
         if own != range.at {
             self.b.assign(own, Rvalue::Use(Operand::Copy(range.at.clone())));
         }
-        self.lower(range.body, None)
+        self.branch(range.body, None)
     }
 
     fn step(&mut self, range: &Range<'a>) {

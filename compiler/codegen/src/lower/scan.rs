@@ -12,6 +12,7 @@ use vaisjit_semantics::{Ty, TyKind};
 pub(super) struct Facts {
     addressed: FxHashSet<LocalId>,
     assigned: FxHashSet<LocalId>,
+    deferred: FxHashSet<LocalId>,
     pub has_defer: bool,
 }
 
@@ -32,6 +33,11 @@ impl Facts {
         self.assigned.contains(&local)
     }
 
+    /// Is the local named in a deferred block?
+    pub fn deferred(&self, local: LocalId) -> bool {
+        self.deferred.contains(&local)
+    }
+
     fn visit(&mut self, expr: &Expr) {
         match &*expr.kind {
             ExprKind::AddressOf(place) | ExprKind::Cast(CastKind::ArrayToPointer | CastKind::ArrayToSlice, place) => {
@@ -39,7 +45,12 @@ impl Facts {
             }
             ExprKind::Assign(target, _) | ExprKind::AssignOp(_, target, _) => self.assigned.extend(root(target)),
             ExprKind::Block(statements, _) => {
-                self.has_defer |= statements.iter().any(|statement| matches!(statement, Stmt::Defer(_)));
+                for statement in statements {
+                    if let Stmt::Defer(body) = statement {
+                        self.has_defer = true;
+                        each_local(body, &mut |local| self.deferred.extend([local]));
+                    }
+                }
             }
             _ => {}
         }
@@ -79,6 +90,7 @@ pub(super) fn pure(expr: &Expr) -> bool {
         | ExprKind::Global(_)
         | ExprKind::Function(_)
         | ExprKind::Zero
+        | ExprKind::TypeInfo(_)
         | ExprKind::Unary(..)
         | ExprKind::Binary(..)
         | ExprKind::And(..)
@@ -93,11 +105,52 @@ pub(super) fn pure(expr: &Expr) -> bool {
         | ExprKind::Array(_)
         | ExprKind::Repeat(_) => true,
         ExprKind::Call(Callee::Builtin(builtin), _) => {
-            !matches!(builtin, Builtin::Store | Builtin::MemCopy | Builtin::Swap)
+            !matches!(builtin, Builtin::Store | Builtin::Take | Builtin::MemCopy | Builtin::Swap)
         }
         _ => false,
     };
     calm && all_children(expr, pure)
+}
+
+fn each_local(expr: &Expr, f: &mut dyn FnMut(LocalId)) {
+    if let ExprKind::Local(local) = *expr.kind {
+        f(local);
+    }
+    children(expr, &mut |child| each_local(child, f));
+}
+
+/// May evaluating it leave the expression?
+pub(super) fn leaves(expr: &Expr) -> bool {
+    matches!(*expr.kind, ExprKind::Return(_) | ExprKind::Break(..) | ExprKind::Continue(_))
+        || !all_children(expr, |child| !leaves(child))
+}
+
+/// May it release something that others hold a loan of? Printing and reading do not.
+pub(super) fn may_free(expr: &Expr) -> bool {
+    let frees = match &*expr.kind {
+        ExprKind::Assign(target, _) | ExprKind::AssignOp(_, target, _) => !is_number(target.ty),
+        ExprKind::Call(callee, _) => match callee {
+            Callee::Builtin(builtin) => {
+                matches!(builtin, Builtin::Store | Builtin::Take | Builtin::Swap | Builtin::MemCopy)
+            }
+            Callee::Function(_) | Callee::Host(_) | Callee::C(_) | Callee::Value(_) | Callee::Dyn(..) => true,
+        },
+        _ => false,
+    };
+    frees || !all_children(expr, |child| !may_free(child))
+}
+
+fn is_number(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool)
+}
+
+/// Does the place lie in a `Vec`, whose elements move when it grows?
+pub(super) fn in_vec(place: &Expr) -> bool {
+    match &*place.kind {
+        ExprKind::Index(base, _) => matches!(base.ty.kind(), TyKind::Vec(_)) || in_vec(base),
+        ExprKind::Field(base, _) => in_vec(base),
+        _ => false,
+    }
 }
 
 /// Does it name this local?
@@ -113,7 +166,7 @@ pub(super) fn reads_memory(expr: &Expr, facts: &Facts) -> bool {
         ExprKind::Local(local) => facts.address_taken(*local),
         ExprKind::Index(base, _) => !matches!(base.ty.kind(), TyKind::Array(..)),
         ExprKind::Call(Callee::Builtin(builtin), _) => {
-            matches!(builtin, Builtin::Load | Builtin::Store | Builtin::MemCopy | Builtin::Swap)
+            matches!(builtin, Builtin::Load | Builtin::Take | Builtin::Store | Builtin::MemCopy | Builtin::Swap)
         }
         ExprKind::Call(..) => true,
         _ => false,
@@ -173,6 +226,7 @@ pub(super) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
         | ExprKind::Local(_)
         | ExprKind::Global(_)
         | ExprKind::Zero
+        | ExprKind::TypeInfo(_)
         | ExprKind::Continue(_) => {}
         ExprKind::Function(callee) => callee_child(callee, f),
         ExprKind::Unary(_, inner)
@@ -181,6 +235,8 @@ pub(super) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
         | ExprKind::Deref(inner)
         | ExprKind::Field(inner, _)
         | ExprKind::Repeat(inner)
+        | ExprKind::BoxNew(inner)
+        | ExprKind::MakeDyn { value: inner, .. }
         | ExprKind::Loop(_, inner) => f(inner),
         ExprKind::Binary(_, left, right)
         | ExprKind::And(left, right)

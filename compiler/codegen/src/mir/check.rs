@@ -155,6 +155,9 @@ impl Checker<'_> {
                 self.require(words && bytes.ty() == Ty::i64(), "copy_bytes with other types");
             }
             StatementKind::Zero(place) => self.require(!place.ty.is_unit(), "zero of unit"),
+            StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
+                self.require(!place.ty.is_unit(), "a count of unit");
+            }
             StatementKind::Safepoint => {}
         }
     }
@@ -227,6 +230,9 @@ impl Checker<'_> {
         for argument in call.arguments.iter().filter(|argument| argument.ty().is_aggregate()) {
             let whole = matches!(argument, Operand::Copy(place) if place.as_local().is_some());
             self.require(whole, "an aggregate argument that is no temporary");
+        }
+        if let Callee::Slot(value, _) = &call.callee {
+            self.require(is_word(value.ty()), "a call through no address");
         }
         if let Callee::Value(value, signature) = &call.callee {
             let function = matches!(value.ty().kind(), TyKind::Function(..));

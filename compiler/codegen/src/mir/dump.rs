@@ -64,6 +64,9 @@ pub fn statement_text(kind: &StatementKind) -> String {
         StatementKind::CopyBytes { to, from, bytes } => {
             format!("copy_bytes {}, {}, {}", operand(to), operand(from), operand(bytes))
         }
+        StatementKind::Retain(place) => format!("retain {}", place_text(place)),
+        StatementKind::Release { place, checked: false } => format!("release {}", place_text(place)),
+        StatementKind::Release { place, checked: true } => format!("release_checked {}", place_text(place)),
         StatementKind::Safepoint => "safepoint".to_owned(),
     }
 }
@@ -75,6 +78,7 @@ fn call_text(call: &Call) -> String {
         Callee::C(name, None) => format!("c:{name}"),
         Callee::C(name, Some(fixed)) => format!("c:{name}...{fixed}"),
         Callee::Value(value, _) => format!("({})", operand(value)),
+        Callee::Slot(value, _) => format!("slot({})", operand(value)),
     };
     let arguments: Vec<String> = call.arguments.iter().map(operand).collect();
     let result = call.result.as_ref().map_or(String::new(), |place| format!(" -> {}", place_text(place)));
@@ -131,6 +135,11 @@ fn constant_text(constant: &Const) -> String {
         Const::Float(bits, ty) => format!("{:?}: {ty}", f64::from_bits(*bits)),
         Const::Str(text) => format!("{text:?}"),
         Const::Function(instance, _) => format!("fn {instance}"),
+        Const::Type(ty) => format!("type {ty}"),
+        Const::Table(keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| key.instance.to_string()).collect();
+            format!("table [{}]", keys.join(", "))
+        }
     }
 }
 

@@ -29,12 +29,18 @@ pub fn statement_places(statement: &Statement, f: &mut impl FnMut(&Place, Access
         StatementKind::CopyBytes { to, from, bytes } => {
             [to, from, bytes].into_iter().for_each(|operand| operand_place(operand, f));
         }
+        StatementKind::Retain(place) | StatementKind::Release { place, .. } => f(place, counted_access(place)),
         StatementKind::Safepoint => {}
     }
 }
 
+/// Counting looks at scalars as they are and finds aggregates by their address.
+fn counted_access(place: &Place) -> Access {
+    if place.ty.is_scalar() { Access::Read } else { Access::Address }
+}
+
 fn call_places(call: &Call, f: &mut impl FnMut(&Place, Access)) {
-    if let Callee::Value(operand, _) = &call.callee {
+    if let Callee::Value(operand, _) | Callee::Slot(operand, _) = &call.callee {
         operand_place(operand, f);
     }
     call.arguments.iter().for_each(|operand| operand_place(operand, f));
@@ -98,14 +104,17 @@ pub fn operands_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Operand))
     match &mut statement.kind {
         StatementKind::Assign(_, value) => rvalue_operands_mut(value, f),
         StatementKind::Call(call) => {
-            if let Callee::Value(operand, _) = &mut call.callee {
+            if let Callee::Value(operand, _) | Callee::Slot(operand, _) = &mut call.callee {
                 f(operand);
             }
             call.arguments.iter_mut().for_each(f);
         }
         StatementKind::CheckIndex { index, length } => [index, length].into_iter().for_each(f),
         StatementKind::CopyBytes { to, from, bytes } => [to, from, bytes].into_iter().for_each(f),
-        StatementKind::Zero(_) | StatementKind::Safepoint => {}
+        StatementKind::Zero(_)
+        | StatementKind::Retain(_)
+        | StatementKind::Release { .. }
+        | StatementKind::Safepoint => {}
     }
 }
 
@@ -140,6 +149,10 @@ pub fn places_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Place, Acce
             f(place, Access::Write);
         }
         StatementKind::Zero(place) => f(place, Access::Write),
+        StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
+            let access = counted_access(place);
+            f(place, access);
+        }
         StatementKind::Call(call) => {
             if let Some(place) = &mut call.result {
                 f(place, Access::Write);

@@ -93,7 +93,7 @@ impl Names {
         }
         let symbol = import.to_string();
         let id = match import {
-            Import::Slot(_) | Import::Global(_) | Import::Str(_) => {
+            Import::Slot(_) | Import::Global(_) | Import::Str(_) | Import::Type(_) | Import::Table(_) => {
                 Id::Data(module.declare_data(&symbol, Linkage::Import, true, false).map_err(text)?)
             }
             Import::Function(_) | Import::Leaf(_) => {

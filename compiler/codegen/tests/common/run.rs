@@ -137,6 +137,7 @@ impl Machine {
                     define_thunk(&mut module, import);
                     continue;
                 }
+                Import::Type(_) | Import::Table(_) => panic!("{symbol}: there is no heap here"),
                 Import::Function(_) => panic!("{symbol} is not in the unit"),
             };
             table.lock().unwrap().insert(symbol, address);
@@ -165,6 +166,7 @@ impl Machine {
             exit_fp: 0,
             entry: std::ptr::null(),
             owner: std::ptr::null_mut(),
+            services: std::ptr::null(),
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();

@@ -335,9 +335,15 @@ impl Checker<'_, '_> {
         }
         let over = self.value(over);
         let ty = self.shallow(over.ty);
-        let inner = match ty.pointee() {
-            Some(to) => self.shallow(to),
-            None => ty,
+        let inner = self.follow_type(ty);
+        let (over, inner) = match inner.kind() {
+            TyKind::HashMap(..) => {
+                let map = self.follow(over);
+                let entries = self.library_call("std/hashmap", "HashMap.entries", vec![map], span);
+                let ty = self.shallow(entries.ty);
+                (entries, ty)
+            }
+            _ => (over, inner),
         };
         let element = match *inner.kind() {
             TyKind::Array(of, _) | TyKind::Slice(of) | TyKind::Vec(of) => of,

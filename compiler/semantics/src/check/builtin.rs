@@ -13,8 +13,8 @@ use crate::infer::Known;
 use crate::lower::plural;
 use crate::types::{IntKind, Ty, TyKind};
 
-/// The names of the operations.
-pub(crate) const NAMES: &[&str] = &[
+/// The operations every program knows by name.
+pub const NAMES: &[&str] = &[
     "print",
     "println",
     "puts",
@@ -80,10 +80,11 @@ impl Checker<'_, '_> {
                 let value = self.check_to(value, Ty::str(), Why::Plain);
                 cast(CastKind::IntToInt, value, Ty::i64())
             }
-            "ptr_to_str" => {
-                self.arguments_alone(arguments);
-                self.unsupported("`ptr_to_str` is", at)
-            }
+            "ptr_to_str" => match self.exactly(name, at, arguments, span) {
+                Some([address]) => self.text_from_c(address, span),
+                None => self.wrong(span),
+            },
+            _ if self.is_library_operation(name) => self.library_operation(name, types, arguments, span, want),
             _ if text.starts_with("load_") => self.load(name, at, arguments, span, want, types),
             _ => self.store(name, at, arguments, span),
         }
@@ -345,7 +346,7 @@ impl Checker<'_, '_> {
     }
 
     /// An address: a pointer, or an integer.
-    fn address_value(&mut self, e: &ast::Expr) -> Expr {
+    pub fn address_value(&mut self, e: &ast::Expr) -> Expr {
         let value = self.value(e);
         let ty = self.shallow(value.ty);
         match *ty.kind() {

@@ -225,11 +225,13 @@ impl Checker<'_, '_> {
         }
         let mut values: Vec<Expr> = target.receiver.into_iter().collect();
         let module = target.id.map_or(self.scope.module, |id| id.module);
+        let library = super::is_library(self.world.input.modules[module as usize].name);
         for (index, param) in sig.params.iter().enumerate() {
             let ty = replace(param.ty, &map);
             let why = Why::Argument(target.name, param.name, declared);
             let value = match (arguments.get(index), &param.default) {
                 (Some(argument), _) if sig.addresses => self.address_argument(argument, ty, why),
+                (Some(argument), _) if library => self.library_argument(argument, ty, why),
                 (Some(argument), _) => self.check_to(argument, ty, why),
                 (None, Some(default)) => self.foreign(default, ty, module, span),
                 (None, None) => self.wrong(span),
@@ -242,6 +244,20 @@ impl Checker<'_, '_> {
             values.push(value);
         }
         self.finish_call(target.id, sig, &map, values, target.name, span)
+    }
+
+    /// An argument of one of the library's functions: a reference to a value does where the value is wanted.
+    fn library_argument(&mut self, argument: &ast::Expr, ty: Ty, why: Why) -> Expr {
+        let value = self.check(argument, Want::Of(ty));
+        if let TyKind::Reference(inner) = *self.shallow(value.ty).kind()
+            && let (inner, wanted) = (self.shallow(inner), self.shallow(ty))
+            && !matches!(wanted.kind(), TyKind::Infer(_) | TyKind::Reference(_) | TyKind::Pointer(_))
+            && self.table.unify(inner, wanted)
+        {
+            let span = value.span;
+            return Expr::new(ExprKind::Deref(value), inner, span);
+        }
+        self.coerce(value, ty, why)
     }
 
     /// An argument of one of the C library's functions: addresses are plain integers there.
@@ -332,6 +348,11 @@ impl Checker<'_, '_> {
             let end = self.make(ExprKind::Trap(vaisjit_abi::TrapCode::Unreachable, None), Ty::never(), span);
             return self.make(ExprKind::Block(vec![crate::hir::Stmt::Expr(call)], Some(end)), Ty::never(), span);
         }
+        if let (Callee::C(_), TyKind::Str) = (&callee, result.kind()) {
+            // C's text becomes one of the program's own.
+            let call = self.make(ExprKind::Call(callee, values), Ty::i64(), span);
+            return self.owned_text(call, span);
+        }
         self.make(ExprKind::Call(callee, values), result, span)
     }
 
@@ -354,7 +375,7 @@ impl Checker<'_, '_> {
     /// The call of a function value.
     pub fn call_value(&mut self, callee: Expr, arguments: &[ast::Expr], span: Span) -> Expr {
         let ty = self.shallow(callee.ty);
-        let ty = match ty.pointee() {
+        let ty = match super::place::inside(ty) {
             Some(to) if matches!(self.shallow(to).kind(), TyKind::Function(..)) => self.shallow(to),
             _ => ty,
         };

@@ -75,6 +75,7 @@ impl Checker<'_, '_> {
             instance: Instance { path, arguments },
             item: BodyItem(self.scope.item),
             params: all,
+            captures: frame.captures.len() as u32,
             locals: frame.locals,
             result,
             value,

@@ -84,6 +84,8 @@ impl Checker<'_, '_> {
         if to == Ty::error() {
             return Expr { ty: Ty::error(), ..e };
         }
+        let e = if matches!(to.kind(), TyKind::Dyn(_)) { super::dynamic::owned_temporary(e) } else { e };
+        let from = self.shallow(e.ty);
         // The value of a block converts inside of it.
         if let ExprKind::Block(_, Some(_)) = &*e.kind {
             let span = e.span;
@@ -120,9 +122,28 @@ impl Checker<'_, '_> {
                 }
                 match *self.shallow(a).kind() {
                     TyKind::Array(of, _) if self.table.unify(of, b) => Ok(cast(CastKind::Pointer, e, to)),
+                    TyKind::Box(inner) if self.table.unify(inner, b) => self.pointer_into_box(e, a, inner, to),
                     _ => Err(e),
                 }
             }
+            (&TyKind::Reference(a), &TyKind::Reference(b)) => {
+                if self.table.unify(a, b) {
+                    return Ok(e);
+                }
+                match *self.shallow(a).kind() {
+                    TyKind::Box(inner) if self.table.unify(inner, b) => self.pointer_into_box(e, a, inner, to),
+                    _ => Err(e),
+                }
+            }
+            (&TyKind::Box(inner), &TyKind::Pointer(b) | &TyKind::Reference(b)) if self.table.unify(inner, b) => {
+                self.address_in_box(e, inner, to)
+            }
+            (&TyKind::Array(of, length), &TyKind::Vec(b)) if self.table.unify(of, b) => {
+                Ok(self.vec_of_array(e, of, length, to))
+            }
+            (&TyKind::Slice(of), &TyKind::Vec(b)) if self.table.unify(of, b) => Ok(self.vec_of_slice(e, to)),
+            (&TyKind::Vec(of), &TyKind::Slice(b)) if self.table.unify(of, b) => Ok(self.slice_of_vec(e, of, to)),
+            (_, &TyKind::Dyn(of_trait)) => self.make_dyn(e, from, of_trait, to),
             (&TyKind::Array(of, _), &TyKind::Pointer(b)) if self.table.unify(of, b) => {
                 Ok(self.with_place(e, |this, place| {
                     this.take_address(&place);
@@ -142,12 +163,20 @@ impl Checker<'_, '_> {
                         let place = Expr::new(ExprKind::Deref(e), inner, span);
                         Ok(cast(CastKind::ArrayToSlice, place, to))
                     }
+                    TyKind::Vec(of) if self.table.unify(of, b) => {
+                        let span = e.span;
+                        let place = Expr::new(ExprKind::Deref(e), inner, span);
+                        Ok(self.slice_of_vec(place, of, to))
+                    }
                     _ => Err(e),
                 }
             }
-            (&TyKind::Reference(inner), TyKind::Str) if self.shallow(inner) == Ty::str() => {
+            // A handle is a reference already.
+            (&TyKind::Reference(inner), TyKind::Str | TyKind::Vec(_) | TyKind::HashMap(..))
+                if self.table.unify(inner, to) =>
+            {
                 let span = e.span;
-                Ok(Expr::new(ExprKind::Deref(e), Ty::str(), span))
+                Ok(Expr::new(ExprKind::Deref(e), to, span))
             }
             (TyKind::Str, &TyKind::Pointer(b)) => {
                 let b = self.shallow(b);
@@ -159,6 +188,12 @@ impl Checker<'_, '_> {
             _ if self.table.unify(from, to) => Ok(e),
             _ => Err(e),
         }
+    }
+
+    fn pointer_into_box(&mut self, e: Expr, boxed: Ty, inner: Ty, to: Ty) -> Result<Expr, Expr> {
+        let span = e.span;
+        let place = Expr::new(ExprKind::Deref(e), boxed, span);
+        self.address_in_box(place, inner, to)
     }
 
     fn mismatch(&mut self, e: &Expr, from: Ty, to: Ty, why: Why) -> Diagnostic {
@@ -188,7 +223,7 @@ impl Checker<'_, '_> {
             let start = self.place(Span { start: e.span.start, end: e.span.start });
             return diagnostic.with_help("take its address with `&`").with_suggestion(start, "&");
         }
-        if let Some(pointee) = from.pointee()
+        if let Some(pointee) = super::place::inside(from)
             && self.table.unify(pointee, to)
         {
             let start = self.place(Span { start: e.span.start, end: e.span.start });

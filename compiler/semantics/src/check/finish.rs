@@ -24,6 +24,8 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
         | ExprKind::Deref(a)
         | ExprKind::Field(a, _)
         | ExprKind::Repeat(a)
+        | ExprKind::BoxNew(a)
+        | ExprKind::MakeDyn { value: a, .. }
         | ExprKind::Loop(_, a) => expr(a),
         ExprKind::Binary(_, a, b)
         | ExprKind::And(a, b)
@@ -98,6 +100,7 @@ pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &
         | ExprKind::Global(_)
         | ExprKind::Function(_)
         | ExprKind::Zero
+        | ExprKind::TypeInfo(_)
         | ExprKind::Continue(_) => {}
     }
 }
@@ -195,6 +198,14 @@ impl Checker<'_, '_> {
             ExprKind::Call(Callee::Function(instance), _) | ExprKind::Function(Callee::Function(instance)) => {
                 self.resolve_instance(instance, span, types);
             }
+            ExprKind::Call(Callee::Dyn(_, list), _) => {
+                let resolved: Vec<Ty> = list.iter().map(|ty| self.resolve_type(*ty, types)).collect();
+                *list = TyList::new(&resolved);
+            }
+            ExprKind::TypeInfo(of) => *of = self.resolve_type(*of, types),
+            ExprKind::MakeDyn { methods, .. } => {
+                methods.iter_mut().for_each(|instance| self.resolve_instance(instance, span, types));
+            }
             ExprKind::Closure(body, _) => {
                 if let Some(body) = std::sync::Arc::get_mut(body) {
                     body.result = self.resolve_type(body.result, types);
@@ -210,7 +221,7 @@ impl Checker<'_, '_> {
     }
 
     fn resolve_instance(&mut self, instance: &mut Instance, span: vaisjit_syntax::Span, types: &mut FxHashSet<Ty>) {
-        if instance.arguments.is_empty() {
+        if instance.arguments.is_empty() && !super::is_library(instance.path.module) {
             return;
         }
         let arguments: Vec<Ty> = instance.arguments.iter().map(|ty| self.resolve_type(*ty, types)).collect();
@@ -263,9 +274,7 @@ impl Checker<'_, '_> {
                 continue;
             }
             if !super::method::traits_of(self.world, ty).contains(&bound) {
-                let diagnostic = self
-                    .error(codes::BOUND, span, format!("`{ty}` does not implement the trait `{}`", bound.name))
-                    .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
+                let diagnostic = self.not_implemented(ty, bound, span);
                 self.report(diagnostic);
                 self.unmet.push(ty);
                 last = Some((ty, span.start, span.end));

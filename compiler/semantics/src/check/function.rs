@@ -104,13 +104,21 @@ impl Checker<'_, '_> {
         method: ast::Ident,
         arguments: &[ast::Expr],
         span: vaisjit_syntax::Span,
-        _: Want,
+        want: Want,
     ) -> Expr {
+        let made = match *ty.kind() {
+            TyKind::Box(of) if method.name == "new" => self.box_new(of, arguments, span, want),
+            // `Box<dyn Shape>.new(circle)`
+            TyKind::Dyn(_) if method.name == "new" && arguments.len() == 1 => {
+                Some(self.check_to(&arguments[0], ty, Why::Plain))
+            }
+            _ => None,
+        };
+        if let Some(made) = made {
+            return made;
+        }
         self.arguments_alone(arguments);
         match ty.kind() {
-            TyKind::Vec(_) | TyKind::HashMap(..) => {
-                self.unsupported(&format!("`{}` of a collection is", method.name), method.span)
-            }
             TyKind::Enum(path, _) => {
                 let message = format!("`{}` has no variant or method `{}`", path.name, method.name);
                 let names: Vec<Name> = match self.enum_sig(*path) {

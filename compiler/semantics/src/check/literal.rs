@@ -12,7 +12,7 @@ use crate::infer::{Known, substitute};
 use crate::interface::{Interface, ParamSig, StructSig};
 use crate::lower::plural;
 use crate::suggest::nearest;
-use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind, TyList};
+use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind};
 
 impl Checker<'_, '_> {
     /// An integer literal: of the hinted integer type, else of any.
@@ -231,8 +231,10 @@ impl Checker<'_, '_> {
 
     /// Gives a generic type named without arguments fresh ones.
     pub fn fill_arguments(&mut self, ty: Ty, bare: bool, want: Want) -> Ty {
-        let (path, arguments) = match *ty.kind() {
-            TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments) => (path, arguments),
+        let arguments: Vec<Ty> = match *ty.kind() {
+            TyKind::Struct(_, arguments) | TyKind::Enum(_, arguments) => arguments.to_vec(),
+            TyKind::Vec(of) | TyKind::Box(of) => vec![of],
+            TyKind::HashMap(key, value) => vec![key, value],
             _ => return ty,
         };
         let holes = bare && !arguments.is_empty() && arguments.iter().all(|ty| *ty == Ty::error());
@@ -240,16 +242,16 @@ impl Checker<'_, '_> {
             return ty;
         }
         let hint = want.hint().map(|ty| self.shallow(ty));
-        if let Some(TyKind::Struct(other, _) | TyKind::Enum(other, _)) = hint.map(Ty::kind)
-            && *other == path
-        {
-            return hint.unwrap_or(ty);
+        let same = match (hint.map(Ty::kind), ty.kind()) {
+            (Some(TyKind::Struct(other, _)), TyKind::Struct(path, _))
+            | (Some(TyKind::Enum(other, _)), TyKind::Enum(path, _)) => other == path,
+            (Some(TyKind::Vec(_)), TyKind::Vec(_)) | (Some(TyKind::HashMap(..)), TyKind::HashMap(..)) => true,
+            _ => false,
+        };
+        if let (true, Some(hint)) = (same, hint) {
+            return hint;
         }
-        let fresh: Vec<Ty> = arguments.iter().map(|_| self.fresh()).collect();
-        match ty.kind() {
-            TyKind::Struct(..) => Ty::new(TyKind::Struct(path, TyList::new(&fresh))),
-            _ => Ty::new(TyKind::Enum(path, TyList::new(&fresh))),
-        }
+        crate::infer::map_parts(ty, &mut |_| self.fresh())
     }
 }
 

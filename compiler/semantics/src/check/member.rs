@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
             }
             ast::ExprKind::Instance(ident, arguments) => {
                 let known = self.world.ty(self.scope.module, ident.name).is_some()
-                    || matches!(ident.name.as_str(), "Vec" | "HashMap");
+                    || matches!(ident.name.as_str(), "Vec" | "HashMap" | "Box");
                 known.then(|| ast::TypePath { segments: vec![*ident], arguments: arguments.clone() })
             }
             ast::ExprKind::Field(of, ident) => {

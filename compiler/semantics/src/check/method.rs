@@ -33,6 +33,7 @@ impl Checker<'_, '_> {
             }
             TyKind::Vec(_) => (Name::new("Vec"), own),
             TyKind::HashMap(..) => (Name::new("HashMap"), own),
+            TyKind::Box(_) => (Name::new("Box"), own),
             TyKind::Infer(_) => {
                 let shown = self.show(ty);
                 (Name::new(&shown), own)
@@ -56,7 +57,7 @@ impl Checker<'_, '_> {
         self.default_method(ty, name)
     }
 
-    fn match_impl(&mut self, sig: &FnSig, self_ty: Ty, ty: Ty) -> Option<Vec<(Name, Ty)>> {
+    pub(super) fn match_impl(&mut self, sig: &FnSig, self_ty: Ty, ty: Ty) -> Option<Vec<(Name, Ty)>> {
         let known: Vec<(Name, Ty)> = sig.generics[..sig.outer].iter().map(|g| (g.name, self.fresh())).collect();
         let target = replace(self_ty, &known);
         if !may_match(target, ty) {
@@ -104,13 +105,14 @@ impl Checker<'_, '_> {
             },
             _ => self.value(receiver),
         };
-        let mut ty = self.shallow(value.ty);
-        while let Some(to) = ty.pointee() {
-            ty = self.shallow(to);
-        }
+        let (value, ty) = self.receiver_with(value, method.name);
         if ty == Ty::error() {
             self.arguments_alone(arguments);
             return self.wrong(span);
+        }
+        if let TyKind::Dyn(of_trait) = *ty.kind() {
+            let value = self.follow(value);
+            return self.call_dyn(value, of_trait, method, arguments, span, want);
         }
         if let Some(found) = self.find_method(ty, method.name) {
             return self.call_method(value, found, method, types, arguments, span, want);
@@ -122,7 +124,34 @@ impl Checker<'_, '_> {
             let field = self.field_of(value, index as u32, span);
             return self.call_value(field, arguments, span);
         }
+        let canonical = super::builtin_method::canonical(method.name);
+        let renamed = ast::Ident { name: canonical, ..method };
+        if canonical != method.name
+            && !matches!(ty.kind(), TyKind::Struct(..))
+            && let Some(found) = self.find_method(ty, canonical)
+            && super::is_library(self.world.def(found.id).path.module)
+        {
+            return self.call_method(value, found, renamed, types, arguments, span, want);
+        }
         self.builtin_method(value, ty, method, arguments, span)
+    }
+
+    /// The receiver of a method and its type behind all pointers, and behind a `Box` that has no such method.
+    fn receiver_with(&mut self, mut value: Expr, method: Name) -> (Expr, Ty) {
+        loop {
+            let mut ty = self.shallow(value.ty);
+            while let Some(to) = ty.pointee() {
+                ty = self.shallow(to);
+            }
+            match *ty.kind() {
+                TyKind::Box(inner) if self.find_method(ty, method).is_none() => {
+                    let boxed = self.follow_pointers(value);
+                    let span = boxed.span;
+                    value = Expr::new(ExprKind::Deref(boxed), inner, span);
+                }
+                _ => return (value, ty),
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call as written")]
@@ -152,7 +181,7 @@ impl Checker<'_, '_> {
             }
             Some(kind) => kind == ast::ReceiverKind::Value,
         };
-        let value = self.follow(value);
+        let value = self.follow_pointers(value);
         let sig = found.sig.clone();
         let target = |receiver: Expr, known: Vec<(Name, Ty)>| Target {
             id: Some(found.id),
@@ -302,6 +331,7 @@ pub(crate) fn may_match(a: Ty, b: Ty) -> bool {
             p == q && x.len() == y.len() && x.iter().zip(y.iter()).all(|(a, b)| may_match(*a, *b))
         }
         (&TyKind::Vec(x), &TyKind::Vec(y))
+        | (&TyKind::Box(x), &TyKind::Box(y))
         | (&TyKind::Pointer(x), &TyKind::Pointer(y))
         | (&TyKind::Reference(x), &TyKind::Reference(y))
         | (&TyKind::Slice(x), &TyKind::Slice(y)) => may_match(x, y),
@@ -313,7 +343,10 @@ pub(crate) fn may_match(a: Ty, b: Ty) -> bool {
 
 /// The traits a type implements, supertraits' own impls apart.
 pub(crate) fn traits_of(world: &World<'_>, ty: Ty) -> Vec<ItemPath> {
-    let mut found = Vec::new();
+    let mut found = match *ty.kind() {
+        TyKind::Dyn(of_trait) => super::dynamic::with_supertraits(world, of_trait),
+        _ => Vec::new(),
+    };
     for id in world.impls() {
         debug_assert!(world.def(id).kind == DefKind::Impl);
         if let Some(Interface::Impl(sig)) = world.interface(id)

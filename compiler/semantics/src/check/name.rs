@@ -52,7 +52,7 @@ impl<'a> Checker<'_, 'a> {
             }
             Some(Value::Def(id)) => Some(Found::Def(id)),
             Some(Value::Variant(id, number)) => Some(Found::Variant(id, number)),
-            None if is_builtin(name) => Some(Found::Builtin),
+            None if is_builtin(name) || self.is_library_operation(name) => Some(Found::Builtin),
             None if self.world.input.host.contains_key(&name) => Some(Found::Host),
             None => None,
         }

@@ -83,8 +83,14 @@ impl Checker<'_, '_> {
         }
         let left = self.value(a);
         let hint = self.shallow(left.ty);
-        let right = self.check(b, if matches!(hint.kind(), TyKind::Enum(..)) { Want::Of(hint) } else { Want::Any });
+        let wanted = matches!(hint.kind(), TyKind::Enum(..) | TyKind::Vec(_) | TyKind::HashMap(..));
+        let right = self.check(b, if wanted { Want::Of(hint) } else { Want::Any });
         let right = self.must_have_value(right);
+        // `v == [1, 2, 3]`
+        let right = match (hint.kind(), self.shallow(right.ty).kind()) {
+            (TyKind::Vec(_), TyKind::Array(..)) => self.coerce(right, hint, super::coerce::Why::Plain),
+            _ => right,
+        };
         self.operate(op, at, left, right, span)
     }
 
@@ -111,8 +117,10 @@ impl Checker<'_, '_> {
         if lc == Class::Pointer && rc == Class::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub) {
             return self.move_pointer(op, left, right, span);
         }
-        let whole =
-            |ty: Ty| matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..));
+        let whole = |ty: Ty| {
+            is_handle(ty)
+                || matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..))
+        };
         if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && whole(lt) && whole(rt) && self.table.unify(lt, rt) {
             return self.compare_variants(op, left, right, span);
         }
@@ -234,14 +242,19 @@ impl Checker<'_, '_> {
     /// Can values of the type be compared? Not if they hold values of their own type, or of ever larger ones.
     fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
         let ty = self.table.resolve(ty, true);
-        if around.contains(&ty) || around.len() > DEEPEST {
+        if let Some(outer) = around.iter().position(|other| *other == ty) {
+            // Behind a handle the values end somewhere.
+            return around[outer..].iter().any(|ty| is_handle(*ty));
+        }
+        if around.len() > DEEPEST {
             return false;
         }
         let parts: Vec<Ty> = match *ty.kind() {
             TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Error => return true,
             TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str => return true,
             TyKind::Tuple(parts) => parts.to_vec(),
-            TyKind::Array(of, _) => vec![of],
+            TyKind::Array(of, _) | TyKind::Vec(of) | TyKind::Box(of) => vec![of],
+            TyKind::HashMap(key, value) => vec![key, value],
             TyKind::Struct(path, _) => match self.struct_fields(path) {
                 Some((sig, _)) => sig.fields.iter().map(|field| field.ty).collect(),
                 None => return false,
@@ -323,6 +336,9 @@ impl Checker<'_, '_> {
                 None => self.bad_cast(from, to, span),
             },
             (Class::Str, Class::Pointer) => made(CastKind::Pointer, value),
+            (Class::Other, Class::Int) if is_handle(from) && self.in_library() => made(CastKind::IntToInt, value),
+            (Class::Int, Class::Other) if is_handle(to) && self.in_library() => made(CastKind::Pointer, value),
+            (Class::Str, Class::Str) => value,
             _ => {
                 let known = self.diagnostics.len();
                 let converted = self.coerce(value, to, super::coerce::Why::Plain);
@@ -345,6 +361,11 @@ impl Checker<'_, '_> {
         e.ty = Ty::error();
         e
     }
+}
+
+/// Is a value of the type the address of a heap object with other values in it?
+fn is_handle(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Box(_))
 }
 
 /// Does the operator compare?

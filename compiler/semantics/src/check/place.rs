@@ -41,9 +41,10 @@ impl Checker<'_, '_> {
     pub fn dereference(&mut self, of: &ast::Expr, span: Span) -> Expr {
         let value = self.value(of);
         let ty = self.shallow(value.ty);
-        match ty.pointee() {
+        match inside(ty) {
             Some(to) => self.make(ExprKind::Deref(value), to, span),
-            None if ty == Ty::error() => value,
+            // `*shape` of a `dyn` is what a pointer to it would point at: itself.
+            None if matches!(ty.kind(), TyKind::Error | TyKind::Dyn(_)) => value,
             None => {
                 let shown = self.show(ty);
                 let diagnostic = self
@@ -55,10 +56,28 @@ impl Checker<'_, '_> {
     }
 
     /// The value with every pointer around it followed.
-    pub fn follow(&mut self, mut value: Expr) -> Expr {
+    pub fn follow_pointers(&mut self, value: Expr) -> Expr {
+        self.follow_while(value, Ty::pointee)
+    }
+
+    /// The value with every pointer and `Box` around it followed.
+    pub fn follow(&mut self, value: Expr) -> Expr {
+        self.follow_while(value, inside)
+    }
+
+    /// The type behind all pointers and `Box`es.
+    pub fn follow_type(&mut self, ty: Ty) -> Ty {
+        let mut ty = self.shallow(ty);
+        while let Some(to) = inside(ty) {
+            ty = self.shallow(to);
+        }
+        ty
+    }
+
+    fn follow_while(&mut self, mut value: Expr, behind: fn(Ty) -> Option<Ty>) -> Expr {
         loop {
             let ty = self.shallow(value.ty);
-            match ty.pointee() {
+            match behind(ty) {
                 Some(to) => {
                     let span = value.span;
                     value = Expr::new(ExprKind::Deref(value), to, span);
@@ -210,14 +229,18 @@ impl Checker<'_, '_> {
         }
         let mut ty = self.shallow(value.ty);
         let mut value = value;
-        while let Some(to) = ty.pointee() {
+        while let Some(to) = inside(ty) {
             let to = self.shallow(to);
-            if !matches!(to.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Vec(_)) {
+            let boxed = matches!(ty.kind(), TyKind::Box(_));
+            if !boxed && !is_indexed(to) && inside(to).is_none_or(|to| !is_indexed(self.shallow(to))) {
                 break;
             }
             let at = value.span;
             value = Expr::new(ExprKind::Deref(value), to, at);
             ty = to;
+        }
+        if let TyKind::HashMap(key, _) = *ty.kind() {
+            return self.map_element(value, key, index, span);
         }
         let index = self.value(index);
         let index = self.index_value(index);
@@ -227,25 +250,20 @@ impl Checker<'_, '_> {
             | TyKind::Vec(of)
             | TyKind::Pointer(of)
             | TyKind::Reference(of) => of,
+            TyKind::Str => return self.element_of_text("str_byte_at", vec![value, index], span),
             TyKind::Error => return self.wrong(span),
             TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => {
                 return self.undetermined(span, of.span);
-            }
-            TyKind::Str => {
-                let diagnostic = self
-                    .error(codes::NOT_INDEXABLE, span, "a `str` cannot be indexed")
-                    .with_help("write `s.char_at(i)` or `s.byte_at(i)`");
-                return self.fail(diagnostic, span);
             }
             _ => {
                 let shown = self.show(ty);
                 let diagnostic = self
                     .error(codes::NOT_INDEXABLE, span, format!("`{shown}` cannot be indexed"))
-                    .with_text("only arrays, slices, `Vec`s and pointers can");
+                    .with_text("only arrays, slices, `Vec`s, `HashMap`s, `str` and pointers can");
                 return self.fail(diagnostic, span);
             }
         };
-        if let (TyKind::Array(..), false) = (ty.kind(), is_place(&value)) {
+        if let (TyKind::Array(..) | TyKind::Vec(_), false) = (ty.kind(), is_place(&value)) {
             return self.with_place(value, |this, place| this.make(ExprKind::Index(place, index), element, span));
         }
         self.make(ExprKind::Index(value, index), element, span)
@@ -368,4 +386,17 @@ impl Checker<'_, '_> {
             }
         }
     }
+}
+
+/// What a pointer, reference or `Box` leads to.
+pub(crate) fn inside(ty: Ty) -> Option<Ty> {
+    match *ty.kind() {
+        TyKind::Box(to) => Some(to),
+        _ => ty.pointee(),
+    }
+}
+
+/// Does an index take an element of a value of the type, pointers apart?
+fn is_indexed(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Str)
 }

@@ -77,7 +77,7 @@ impl Make {
         let signature = Arc::new(Signature { names: vec![], params: params.to_vec(), result });
         let instance = made.instance;
         let head = Place::item(ItemId::fresh(), Span::default());
-        let function = Function { signature, body: Arc::new(made), hot: true, inline: false, head };
+        let function = Function { signature, body: Arc::new(made), hot: true, inline: false, test: false, head };
         self.program.functions.insert(instance, function);
         if name == "main" {
             self.program.main = Some(instance);
@@ -138,7 +138,7 @@ impl Fun {
 
     pub fn body(&mut self, name: &str, params: Vec<LocalId>, result: Ty, value: Expr) -> Body {
         let locals = std::mem::take(&mut self.locals);
-        Body { instance: Instance::plain(path(name)), item: item(), params, locals, result, value }
+        Body { instance: Instance::plain(path(name)), item: item(), params, captures: 0, locals, result, value }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use vaisjit_abi::TrapCode;
 use vaisjit_semantics::Ty;
-use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, ExprKind, FormatPiece, FormatTarget, UnaryOp};
+use vaisjit_semantics::hir::{self, BinaryOp, Builtin, CastKind, ExprKind, FormatPiece, UnaryOp};
 use vaisjit_semantics::types::IntKind;
 use vaisjit_syntax::Name;
 use vaisjit_syntax::ast::FormatSpec;
@@ -250,16 +250,7 @@ fn endless_recursion_is_a_stack_overflow() {
 
 #[test]
 fn what_is_missing_is_refused() {
-    let joined = expr(ExprKind::Format(FormatTarget::Str, vec![shown(int(1))]), Ty::str());
-    assert_eq!(refusal(&Make::main(|_| block(vec![do_(joined)], int(0)))), "a text made of values");
-    let plus = add(text("a"), text("b"));
-    assert_eq!(refusal(&Make::main(|_| block(vec![do_(plus)], int(0)))), "joining texts with `+`");
     let vec = Ty::new(vaisjit_semantics::TyKind::Vec(i64_ty()));
-    let make = Make::main(|f| {
-        let local = f.local("v", vec);
-        block(vec![do_(at(f.get(local), int(0)))], int(0))
-    });
-    assert!(refusal(&make).starts_with("an element of"), "{}", refusal(&make));
     let host = expr(ExprKind::Function(hir::Callee::Host(Name::new("f"))), vec);
     assert_eq!(refusal(&Make::main(|_| block(vec![do_(host)], int(0)))), "the host function `f` as a value");
 }
