@@ -1,7 +1,6 @@
 //! `vaisjit fmt`: files, folders, standard input, `--check`, and files that are left alone.
 
 use std::fs;
-use std::io::Write;
 use std::process::Stdio;
 
 use crate::harness::{Finished, Project, Run, run_to_end};
