@@ -17,7 +17,7 @@ use crate::lower::TypeScope;
 use crate::program::{Checked, EnumDef, FieldDef, Function, Input, Signature, StructDef, VariantDef};
 use crate::state::{BodyEntry, State};
 use crate::types::{Instance, Ty, TyKind, TyList};
-use crate::world::World;
+use crate::world::{Dep, World};
 
 type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
 
@@ -51,6 +51,13 @@ pub(crate) fn patched(
         let new = world.entry(id).is_none_or(|entry| entry.diagnostics.is_empty());
         new && state.interfaces.get(&path).is_none_or(|entry| entry.diagnostics.is_empty())
     };
+    let was_broken = old.modules.iter().zip(&world.input.modules).any(|(before, now)| {
+        !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now))
+    });
+    let imports = |(id, _): &(DefId, _)| !world.tables[id.module as usize].imports.is_empty();
+    if was_broken || world.lints && redone.iter().any(imports) {
+        return None;
+    }
     for (id, entry) in redone {
         let new = bodies[id.module as usize][id.index as usize].as_ref();
         let item = world.item(*id);
@@ -168,7 +175,14 @@ pub(crate) fn whole(
     asked: &FxHashMap<Instance, Place>,
 ) -> Checked {
     let mut whole =
-        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default(), asked };
+        Whole {
+            broken: world.input.modules.iter().any(is_broken),
+            world,
+            checked: Checked::default(),
+            types: FxHashSet::default(),
+            by_path: FxHashMap::default(),
+            asked,
+        };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }
@@ -183,6 +197,8 @@ pub(crate) fn whole(
 }
 
 struct Whole<'w, 'a> {
+    /// Items that did not parse: what seems to be unknown may be declared there.
+    broken: bool,
     world: &'w World<'a>,
     checked: Checked,
     types: FxHashSet<Ty>,
@@ -204,6 +220,7 @@ impl Whole<'_, '_> {
             let mut found: Vec<Diagnostic> = Vec::new();
             if let ItemKind::Import(import) = &parsed.item.kind {
                 self.import(module, import, imports.next(), parsed.id, &mut found);
+                self.unused_import(module, import, number, bodies, parsed.id, &mut found);
             }
             for attribute in &parsed.item.attributes {
                 attribute_check(attribute, parsed.id, &mut found);
@@ -220,11 +237,13 @@ impl Whole<'_, '_> {
             for (later, first) in table.duplicates.iter().filter(|(later, _)| table.by_item[number].contains(later)) {
                 self.duplicate(DefId { module, index: *later }, DefId { module, index: *first }, &mut found);
             }
-            found.retain(|diagnostic| diagnostic.is_error() || !allowed(diagnostic, &parsed.item.attributes));
+            found.retain(|diagnostic| diagnostic.is_error() || !allowed(diagnostic, &parsed.item));
+            found.retain(|diagnostic| !self.follows(diagnostic));
             found.sort_by_key(|diagnostic| diagnostic.primary.place.span.start);
             for diagnostic in found {
                 let twin = self.checked.diagnostics.iter().rev().take(64).any(|known| {
-                    known == &diagnostic
+                    known.primary.place == diagnostic.primary.place
+                        && known.code == diagnostic.code
                         && known.primary.place.span.start == diagnostic.primary.place.span.start
                         && known.primary.place.span.end == diagnostic.primary.place.span.end
                 });
@@ -262,6 +281,22 @@ impl Whole<'_, '_> {
             false => format!("`{name}` does not work with {}: {}", types.join(" and "), error.message),
         };
         self.checked.diagnostics.push(Diagnostic::error(error.code, *place, message));
+    }
+
+    /// Is it probably only the consequence of a syntax error?
+    fn follows(&self, diagnostic: &Diagnostic) -> bool {
+        let unknown = [codes::UNKNOWN_NAME, codes::UNKNOWN_TYPE, codes::UNKNOWN_FIELD, codes::UNKNOWN_METHOD];
+        let others = [codes::UNKNOWN_VARIANT, codes::UNKNOWN_TRAIT, codes::NO_MAIN];
+        if self.broken && (unknown.contains(&diagnostic.code) || others.contains(&diagnostic.code)) {
+            return true;
+        }
+        diagnostic.code == codes::ARGUMENT_COUNT
+            && diagnostic.labels.iter().any(|label| {
+                let items = self.world.input.modules.iter().flat_map(|module| &module.tree.items);
+                let mut items = items.filter(|parsed| label.place.anchor == vaisjit_syntax::Anchor::Item(parsed.id));
+                let head = label.place.span;
+                items.any(|parsed| crate::interface::is_head_broken(&parsed.diagnostics, head))
+            })
     }
 
     fn definition(&mut self, id: DefId, body: Option<&Arc<BodyEntry>>, found: &mut Vec<Diagnostic>) {
@@ -375,9 +410,48 @@ impl Whole<'_, '_> {
                     found.push(diagnostic);
                 }
             }
-            Some(Err(why)) => found.push(Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone())),
+            Some(Err(why)) => {
+                let written: Vec<&str> = import.path.iter().map(|ident| ident.name.as_str()).collect();
+                let others = self.world.input.modules.iter().map(|known| known.name);
+                let others = others.filter(|known| *known != self.world.input.modules[module as usize].name);
+                let diagnostic = Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone());
+                let written = Name::new(&written.join("/"));
+                found.push(crate::check::hints::did_you_mean(diagnostic, written, place, others));
+            }
             None => {}
         }
+    }
+
+    /// Notes an import that nothing in the module uses.
+    fn unused_import(
+        &self,
+        module: u32,
+        import: &vaisjit_syntax::ast::Import,
+        item: usize,
+        bodies: &[Option<Arc<BodyEntry>>],
+        id: vaisjit_syntax::ItemId,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let table = &self.world.tables[module as usize];
+        let entry = table.imports.iter().find(|entry| entry.item as usize == item);
+        let Some(target) = entry.and_then(|entry| entry.module).filter(|_| self.world.lints) else { return };
+        let names: Vec<Name> = import.names.iter().flatten().map(|ident| ident.name).collect();
+        let uses = |dep: &Dep| match dep {
+            Dep::Def(path) if names.is_empty() => path.module == target,
+            Dep::Def(path) => path.module == target && names.iter().any(|name| path.name.starts_with(name.as_str())),
+            _ => false,
+        };
+        let mut own = (0..table.defs.len() as u32).filter_map(|index| self.world.entry(DefId { module, index }));
+        let used = bodies.iter().flatten().any(|body| body.deps.iter().any(uses))
+            || own.any(|entry| entry.deps.iter().any(uses))
+            || self.by_path.values().flatten().any(|(_, body)| body.deps.iter().any(uses));
+        if used {
+            return;
+        }
+        let span = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
+        let message = format!("nothing uses this import of `{target}`");
+        let diagnostic = Diagnostic::warning(codes::UNUSED_IMPORT, Place::item(id, span), message);
+        found.push(Diagnostic { severity: Severity::Lint, ..diagnostic });
     }
 
     /// Globals of imported modules come first.
@@ -492,6 +566,15 @@ impl Whole<'_, '_> {
     }
 }
 
+/// Has the module an item of which nothing could be made, more than a lone bracket?
+fn is_broken(module: &crate::program::ModuleInput) -> bool {
+    module.tree.items.iter().any(|parsed| {
+        let nested = parsed.diagnostics.iter().any(|found| found.code == vaisjit_syntax::codes::NOT_AN_ITEM);
+        let nothing = matches!(parsed.item.kind, ItemKind::Error) && parsed.end > parsed.start + 2;
+        nested || nothing && !parsed.diagnostics.is_empty()
+    })
+}
+
 fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut Vec<Name>) {
     if !seen.insert(module) {
         return;
@@ -504,11 +587,32 @@ fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut 
     order.push(world.input.modules[module as usize].name);
 }
 
-/// Does an `#[allow(E0212)]` or `#[allow(unused)]` silence a warning?
-fn allowed(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]) -> bool {
+/// The functions in an item that have attributes of their own.
+fn functions_in(item: &vaisjit_syntax::ast::Item) -> &[vaisjit_syntax::ast::Function] {
+    match &item.kind {
+        ItemKind::Impl(def) => &def.methods,
+        ItemKind::Struct(def) => &def.methods,
+        ItemKind::Enum(def) => &def.methods,
+        ItemKind::Trait(def) => &def.methods,
+        _ => &[],
+    }
+}
+
+/// Does an `#[allow(...)]` of the item, or of the function in it where the warning stands, silence it?
+fn allowed(diagnostic: &Diagnostic, item: &vaisjit_syntax::ast::Item) -> bool {
+    let at = diagnostic.primary.place.span.start;
+    let around = functions_in(item).iter().filter(|function| function.span.start <= at && at < function.span.end);
+    allows(diagnostic, &item.attributes) || around.into_iter().any(|function| allows(diagnostic, &function.attributes))
+}
+
+/// Does an `#[allow(E0212)]`, `#[allow(unused_variable)]` or `#[allow(unused)]` silence a warning?
+fn allows(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]) -> bool {
     let code = diagnostic.code.to_string();
-    let is_it =
-        |text: &str| text.eq_ignore_ascii_case(&code) || diagnostic.code == codes::UNUSED && text.starts_with("unused");
+    let named = |text: &str| codes::WARNINGS.iter().any(|(name, code)| *name == text && *code == diagnostic.code);
+    let unused = matches!(diagnostic.code, codes::UNUSED | codes::UNUSED_IMPORT | codes::UNUSED_VALUE);
+    let is_it = |text: &str| {
+        text.eq_ignore_ascii_case(&code) || named(text) || text == "unused" && unused || text == "warnings"
+    };
     let allows = attributes.iter().filter(|attribute| attribute.name.name == "allow");
     allows.flat_map(|attribute| &attribute.arguments).any(|(text, _)| is_it(text))
 }

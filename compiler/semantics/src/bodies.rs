@@ -151,7 +151,8 @@ fn attributes(world: &World<'_>, id: DefId) -> Marks {
     let has = |name: &str| all().any(|attribute| attribute.name.name == name);
     // The library's functions are never replaced.
     let library = crate::check::is_library(world.input.modules[id.module as usize].name);
-    Marks { hot: world.input.all_hot && !library || has("hot"), inline: has("inline"), test: has("test") }
+    let hot = world.input.all_hot && !library || has("hot");
+    Marks { hot, inline: has("inline"), test: has("test") }
 }
 
 /// The result type of a function written `= expr`, or of a global's value.

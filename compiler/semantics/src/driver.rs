@@ -19,10 +19,16 @@ use crate::world::{Dep, World};
 /// Checks a program. With the input and result of the check before, only bodies that an edit can have changed are
 /// checked again; the result is the same as that of a fresh check.
 pub fn check(input: &Input, previous: Option<(&Input, &Checked)>) -> Checked {
+    check_with(input, previous, true)
+}
+
+/// As [`check`]; without `lints`, warnings that are shown only when asked for are not made, which keeps small edits small.
+pub fn check_with(input: &Input, previous: Option<(&Input, &Checked)>, lints: bool) -> Checked {
     let previous = previous.filter(|(old, _)| {
         Arc::ptr_eq(&old.host, &input.host) && old.all_hot == input.all_hot && old.needs_main == input.needs_main
     });
     let before = previous.and_then(|(old, checked)| Some((old, checked, &**checked.state.as_ref()?)));
+    let before = before.filter(|(_, _, state)| state.lints == lints);
     let tables: Vec<Arc<ModuleTable>> = input
         .modules
         .iter()
@@ -35,21 +41,21 @@ pub fn check(input: &Input, previous: Option<(&Input, &Checked)>) -> Checked {
         })
         .collect();
     let Some((old, checked, state)) = before else {
-        let world = World::new(input, tables, None, FxHashSet::default());
+        let world = World::new(input, tables, None, FxHashSet::default()).with_lints(lints);
         return run(world, None, &Changes::default());
     };
     let mut changes = Changes::find(input, &tables, old, state);
     changes.noisy = changes.points(&checked.diagnostics);
     changes.find_pointing(state);
     // Are the interfaces of the changed declarations as they were?
-    let world = World::new(input, tables.clone(), Some(state), changes.paths.clone());
+    let world = World::new(input, tables.clone(), Some(state), changes.paths.clone()).with_lints(lints);
     let moved = changes.compare(&world, state);
     if moved.is_empty() && changes.keys.is_empty() {
         return run(world, Some((old, checked, state)), &changes);
     }
     drop(world);
     changes.spread(state);
-    let world = World::new(input, tables, Some(state), changes.paths.clone());
+    let world = World::new(input, tables, Some(state), changes.paths.clone()).with_lints(lints);
     let moved = changes.compare(&world, state);
     changes.keys.extend(moved);
     run(world, Some((old, checked, state)), &changes)
@@ -413,6 +419,7 @@ fn keep(
     changes: &Changes,
 ) -> Checked {
     done.bodies_checked = world.bodies_checked.get();
+    let lints = world.lints;
     let tables = world.tables.clone();
     let fresh = world.into_fresh();
     let interfaces = merge(before, &tables, fresh, changes);
@@ -422,7 +429,7 @@ fn keep(
         }
         _ => infers(interfaces.values()),
     };
-    done.state = Some(Arc::new(State { tables, interfaces, bodies, instances, infers }));
+    done.state = Some(Arc::new(State { lints, tables, interfaces, bodies, instances, infers }));
     done
 }
 

@@ -171,6 +171,9 @@ fn lower_path(
         if scope.infer && arguments.is_empty() {
             // The caller fills the arguments in.
             let holes: Vec<Ty> = params.iter().map(|_| Ty::error()).collect();
+            if let (DefKind::Alias, Some(Interface::Alias(alias))) = (def.kind, world.interface(id)) {
+                return substitute(alias.ty, &|name| alias.params.contains(&name).then_some(Ty::error()));
+            }
             return nominal(def.kind, def.path, &holes);
         }
         let place = Place::item(scope.item, ty.span);
@@ -273,27 +276,37 @@ fn unknown_type(world: &World<'_>, scope: &TypeScope, path: &ast::TypePath, out:
     if world.has_failed_import(scope.module, path.segments[0].name) {
         return;
     }
+    let message = format!("there is no type `{}`", last.name);
     let place = Place::item(scope.item, last.span);
-    let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TYPE, place, format!("there is no type `{}`", last.name));
-    if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
-        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-    } else if let Some(known) = foreign_type(last.name.as_str()) {
+    if let Some(first) = out.iter_mut().find(|known| known.message == message) {
+        // Once more in the same declaration: what mends the first mends this one, too.
+        if let Some(suggestion) = first.suggestions.first().cloned() {
+            first.suggestions.push(vaisjit_syntax::Suggestion { place, ..suggestion });
+        }
+        return;
+    }
+    if let Some(what) = vaisjit_syntax::left_out_name(last.name.as_str()) {
+        let message = format!("this language has no {what}");
+        let left_out = Diagnostic::error(vaisjit_syntax::codes::LEFT_OUT, place, message.clone());
+        if !out.iter().any(|known| known.message == message) {
+            out.push(left_out.with_text("left out on purpose").with_help(vaisjit_syntax::LEFT_OUT_HELP));
+        }
+        return;
+    }
+    let foreign = vaisjit_syntax::foreign_type(last.name.as_str());
+    // `int x` has been reported with the type's name in it.
+    if foreign.is_some() && world.has_syntax_error(scope, vaisjit_syntax::codes::BAD_PARAMETER) {
+        return;
+    }
+    let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TYPE, place, message);
+    if let Some(known) = foreign {
         diagnostic = diagnostic.with_help(format!("it is called `{known}` here")).with_suggestion(place, known);
+    } else if last.name == "void" {
+        diagnostic = diagnostic.with_help("a function without a result has no `->`").with_suggestion(place, "()");
+    } else if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
+        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
     }
     out.push(diagnostic);
-}
-
-/// What other languages' names of types are called here.
-fn foreign_type(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "int" | "long" => "i64",
-        "float" | "double" => "f64",
-        "string" => "str",
-        "char" | "byte" => "u8",
-        "uint" => "u64",
-        "boolean" => "bool",
-        _ => return None,
-    })
 }
 
 /// Does a value of the written type hold a value of the struct or enum `wanted`, directly or in a part?

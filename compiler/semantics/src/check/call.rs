@@ -75,6 +75,12 @@ impl Checker<'_, '_> {
                         .with_help(format!("call it on the receiver: `@.{name}(...)`"));
                     return self.fail(diagnostic, span);
                 }
+                if let Some(id) = self.world.ty(self.scope.module, name).filter(|_| !self.recovering) {
+                    let message = format!("`{name}` is a type, not a function");
+                    let diagnostic = self.error(codes::NOT_A_VALUE, at, message);
+                    let diagnostic = self.with_literal(diagnostic, id, at, arguments, span);
+                    return self.fail(diagnostic, span);
+                }
                 self.unknown_name(name, at)
             }
         }
@@ -206,9 +212,14 @@ impl Checker<'_, '_> {
                 plural(wanted),
                 if count == 1 { "is" } else { "are" }
             );
-            let mut diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
+            let (at, spans) = self.surplus(arguments, sig.params.len(), span);
+            let mut diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
             if let Some(place) = declared {
                 diagnostic = diagnostic.with_label(place, "declared here");
+            }
+            diagnostic = diagnostic.with_help(self.declaration_of(target.name, sig));
+            if count > sig.params.len() {
+                diagnostic = self.without_arguments(diagnostic, &spans, sig.params.len());
             }
             if count < required {
                 let missing: Vec<String> = sig.params[count..required]
@@ -223,6 +234,7 @@ impl Checker<'_, '_> {
             e.ty = if matches!(result.kind(), TyKind::Param(_)) { Ty::error() } else { result };
             return e;
         }
+        let reported = self.diagnostics.len();
         let mut values: Vec<Expr> = target.receiver.into_iter().collect();
         let module = target.id.map_or(self.scope.module, |id| id.module);
         let library = super::is_library(self.world.input.modules[module as usize].name);
@@ -243,6 +255,7 @@ impl Checker<'_, '_> {
             let value = self.promote(value);
             values.push(value);
         }
+        self.one_mismatch(reported, target.name, sig);
         self.finish_call(target.id, sig, &map, values, target.name, span)
     }
 
@@ -258,6 +271,31 @@ impl Checker<'_, '_> {
             return Expr::new(ExprKind::Deref(value), inner, span);
         }
         self.coerce(value, ty, why)
+    }
+
+    /// Of several arguments of wrong types only the first is an error: most often they stand in a wrong order.
+    fn one_mismatch(&mut self, reported: usize, name: Name, sig: &FnSig) {
+        let of_call = format!("of `{name}`, found");
+        let wrong = |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
+        if self.diagnostics[reported..].iter().filter(|found| wrong(found)).count() < 2 {
+            return;
+        }
+        let help = self.declaration_of(name, sig);
+        let (mut first, mut others) = (None, Vec::new());
+        for found in self.diagnostics.split_off(reported) {
+            match (wrong(&found), first) {
+                (true, None) => {
+                    first = Some(self.diagnostics.len());
+                    self.diagnostics.push(found);
+                }
+                (true, Some(_)) => others.push(found.primary),
+                (false, _) => self.diagnostics.push(found),
+            }
+        }
+        let Some(first) = first.and_then(|first| self.diagnostics.get_mut(first)) else { return };
+        first.labels.extend(others);
+        first.suggestions.clear();
+        first.help = vec![help];
     }
 
     /// An argument of one of the C library's functions: addresses are plain integers there.
@@ -392,7 +430,9 @@ impl Checker<'_, '_> {
                         arguments.len(),
                         if arguments.len() == 1 { "is" } else { "are" }
                     );
-                    let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
+                    let (at, spans) = self.surplus(arguments, params.len(), span);
+                    let diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
+                    let diagnostic = self.without_arguments(diagnostic, &spans, params.len());
                     let mut e = self.fail(diagnostic, span);
                     e.ty = result;
                     return e;
@@ -416,11 +456,17 @@ impl Checker<'_, '_> {
                 self.make(ExprKind::Call(Callee::Value(Box::new(callee)), values), result, span)
             }
             _ => {
-                self.arguments_alone(arguments);
                 let shown = self.show(ty);
-                let diagnostic =
+                let mut diagnostic =
                     self.error(codes::NOT_CALLABLE, callee.span, format!("this is `{shown}` and cannot be called"));
-                self.fail(diagnostic, span)
+                if matches!(&*callee.kind, ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_)) {
+                    // Surely the next statement, on the same line.
+                    diagnostic = diagnostic.with_help("a `(` on the same line continues a statement: begin a new line");
+                    self.recovering = true;
+                }
+                self.report(diagnostic);
+                self.arguments_alone(arguments);
+                self.wrong(span)
             }
         }
     }

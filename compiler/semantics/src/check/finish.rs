@@ -1,7 +1,7 @@
 //! The end of a body's check: every type resolved, literals fitted, instances and generic types collected.
 
 use rustc_hash::FxHashSet;
-use vaisjit_syntax::{Diagnostic, Severity};
+use vaisjit_syntax::Diagnostic;
 
 use super::Checker;
 use crate::codes;
@@ -206,6 +206,15 @@ impl Checker<'_, '_> {
             ExprKind::MakeDyn { methods, .. } => {
                 methods.iter_mut().for_each(|instance| self.resolve_instance(instance, span, types));
             }
+            ExprKind::Match(subject, _) if has_variables(subject.ty) => {
+                let at = subject.span;
+                if !self.is_sketch() && !self.diagnostics.iter().any(Diagnostic::is_error) {
+                    let diagnostic = self
+                        .error(codes::UNDETERMINED, at, "nothing says what type the matched value has")
+                        .with_help("bind it first, with its type: `x: Option<i64> = ...`");
+                    self.report(diagnostic);
+                }
+            }
             ExprKind::Closure(body, _) => {
                 if let Some(body) = std::sync::Arc::get_mut(body) {
                     body.result = self.resolve_type(body.result, types);
@@ -262,7 +271,7 @@ impl Checker<'_, '_> {
     }
 
     /// Is this a generic body whose type arguments are unknown?
-    fn is_sketch(&self) -> bool {
+    pub fn is_sketch(&self) -> bool {
         self.instance.is_some_and(|instance| instance.arguments.contains(&Ty::error()))
     }
 
@@ -293,11 +302,8 @@ impl Checker<'_, '_> {
             }
         }
         for (name, span) in unused {
-            let place = self.place(span);
-            let mut diagnostic = Diagnostic::warning(codes::UNUSED, place, format!("`{name}` is never read"))
-                .with_help(format!("if that is intended, call it `_{name}`"));
-            diagnostic.severity = Severity::Lint;
-            self.report(diagnostic);
+            let help = format!("if that is intended, call it `_{name}`");
+            self.lint(codes::UNUSED, span, format!("`{name}` is never read"), &help);
         }
     }
 }

@@ -125,10 +125,8 @@ impl Checker<'_, '_> {
                     Some((_, sig)) => sig.variants.iter().map(|variant| variant.name).collect(),
                     None => Vec::new(),
                 };
-                let mut diagnostic = self.error(codes::UNKNOWN_VARIANT, method.span, message);
-                if let Some(known) = crate::suggest::nearest(method.name, names) {
-                    diagnostic = diagnostic.with_help(format!("did you mean `{known}`?"));
-                }
+                let diagnostic = self.error(codes::UNKNOWN_VARIANT, method.span, message);
+                let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
                 self.fail(diagnostic, span)
             }
             _ => self.no_method(ty, method, span),

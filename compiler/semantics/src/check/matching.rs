@@ -21,7 +21,7 @@ impl Checker<'_, '_> {
         let mut values = Vec::with_capacity(arms.len());
         for arm in arms {
             self.push_scope();
-            let pattern = self.pattern(&arm.pattern, ty);
+            let pattern = self.whole_pattern(&arm.pattern, ty);
             let guard = arm.guard.as_ref().map(|guard| self.condition(guard));
             let value = self.check(&arm.body, want);
             self.pop_scope();

@@ -40,6 +40,11 @@ impl Checker<'_, '_> {
     /// `*p`
     pub fn dereference(&mut self, of: &ast::Expr, span: Span) -> Expr {
         let value = self.value(of);
+        if let (ast::ExprKind::Name(name), ExprKind::Deref(_)) = (&*of.kind, &*value.kind)
+            && *name == "self"
+        {
+            return value;
+        }
         let ty = self.shallow(value.ty);
         match inside(ty) {
             Some(to) => self.make(ExprKind::Deref(value), to, span),
@@ -107,7 +112,7 @@ impl Checker<'_, '_> {
                 }
             }
             TyKind::Error => value,
-            TyKind::Infer(_) => self.undetermined(ident.span, of.span),
+            TyKind::Infer(_) if !self.is_number(ty) => self.undetermined(ident.span, of.span),
             _ => self.no_field(ty, ident, span),
         }
     }
@@ -124,7 +129,7 @@ impl Checker<'_, '_> {
 
     /// Reports a type that nothing has determined where it must be known.
     pub fn undetermined(&mut self, span: Span, of: Span) -> Expr {
-        if self.recovering {
+        if self.recovering || self.diagnostics.iter().any(Diagnostic::is_error) {
             return self.wrong(span);
         }
         let diagnostic = self
@@ -145,11 +150,15 @@ impl Checker<'_, '_> {
     }
 
     fn no_field(&mut self, ty: Ty, ident: ast::Ident, span: Span) -> Expr {
+        if self.recovering {
+            return self.wrong(span);
+        }
         let (head, module) = self.head_of(ty);
         if !self.world.methods(module, head, ident.name).is_empty() {
             let message = format!("`{}` is a method: call it", ident.name);
             let diagnostic =
                 self.error(codes::UNKNOWN_FIELD, ident.span, message).with_help(format!("`.{}()`", ident.name));
+            let diagnostic = self.inserting(diagnostic, ident.span.end, "()");
             return self.fail(diagnostic, span);
         }
         let diagnostic = match *ty.kind() {
@@ -214,8 +223,11 @@ impl Checker<'_, '_> {
             }
             _ => {
                 let shown = self.show(ty);
-                let diagnostic =
+                let mut diagnostic =
                     self.error(codes::MISMATCH, index.span, format!("an index must be an integer, not `{shown}`"));
+                if self.is_number(ty) {
+                    diagnostic = self.with_cast(diagnostic, &index, Ty::i64());
+                }
                 self.fail(diagnostic, index.span)
             }
         }
@@ -346,6 +358,19 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// After the report of a target: `x = 1` of an unknown name is taken for `x := 1`.
+    fn declare_instead(&mut self, known: usize, target: &ast::Expr, plain: bool, value: &ast::Expr) {
+        let value_of = self.check(value, Want::Any);
+        let ast::ExprKind::Name(name) = &*target.kind else { return };
+        let between = self.place(Span { start: target.span.end, end: value.span.start });
+        let Some(diagnostic) = self.diagnostics.get_mut(known) else { return };
+        if plain && diagnostic.code == codes::UNKNOWN_NAME && diagnostic.suggestions.is_empty() && self.at.is_none() {
+            diagnostic.suggestions.push(vaisjit_syntax::Suggestion { place: between, replacement: " := ".into() });
+            let local = self.declare(*name, value_of.ty, target.span);
+            self.frame().exempt.insert(local);
+        }
+    }
+
     /// `place = e` and `place op= e`
     pub fn assign(
         &mut self,
@@ -354,8 +379,9 @@ impl Checker<'_, '_> {
         value: &ast::Expr,
         span: Span,
     ) -> Expr {
+        let known = self.diagnostics.len();
         let Some(place) = self.target(target) else {
-            self.check(value, Want::Any);
+            self.declare_instead(known, target, op.is_none(), value);
             return self.wrong(span);
         };
         let ty = self.shallow(place.ty);
