@@ -154,5 +154,7 @@ fn shown(finished: &Finished, report: &str) -> String {
     let mut lines = vec![finished.out.trim_end_matches('\n').to_owned(), report.to_owned()];
     lines.retain(|line| !line.is_empty());
     lines.extend(finished.status.filter(|status| *status != 0).map(|status| format!("exit {status}")));
+    // Spaces at the ends of lines would not survive in an editor.
+    let lines: Vec<&str> = lines.iter().flat_map(|text| text.lines()).map(str::trim_end).collect();
     lines.join("\n")
 }
