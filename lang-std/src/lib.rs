@@ -14,6 +14,11 @@ pub use shim::{flush_stdout, prepare_stdout, write_to_stdout};
 pub fn modules() -> &'static [(&'static str, &'static str)] {
     &[
         ("std/prelude", include_str!("../vais/prelude.vais")),
+        ("std/vec", include_str!("../vais/vec.vais")),
+        ("std/hashmap", include_str!("../vais/hashmap.vais")),
+        ("std/string", include_str!("../vais/string.vais")),
+        ("std/option", include_str!("../vais/option.vais")),
+        ("std/result", include_str!("../vais/result.vais")),
         ("std/hot", include_str!("../vais/hot.vais")),
         ("std/io", include_str!("../vais/io.vais")),
         ("std/math", include_str!("../vais/math.vais")),

@@ -165,6 +165,7 @@ impl Engine {
             library: crate::host::library(),
             all_hot: self.options.all_hot,
             needs_main: self.options.needs_main,
+            lints: self.options.warn_all,
         }
     }
 

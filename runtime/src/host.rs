@@ -50,6 +50,9 @@ impl HostTable {
         for function in vaisjit_std::functions() {
             add(&function.name, &function.signature, HostTarget::Native(function.address), function.flags)?;
         }
+        for (name, signature, address) in crate::heap::functions() {
+            add(name, signature, HostTarget::Native(address), HostFlags { heap: true, ..HostFlags::default() })?;
+        }
         for (name, signature, address) in crate::code::host_traps() {
             add(name, signature, HostTarget::Native(address), HostFlags::default())?;
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_module::{FuncId, Module};
 use rustc_hash::FxHashMap;
+use vaisjit_abi::heap::CLOSURE_TAG;
 use vaisjit_abi::string;
 use vaisjit_codegen::clif::leaf;
 use vaisjit_codegen::info::CodeInfo;
@@ -17,6 +18,7 @@ use vaisjit_syntax::Name;
 use crate::code::{
     self, CallbackTarget, CodeModule, GlobalMemory, Slot, SlotTable, Trampoline, UnitFunction, World, c_symbol,
 };
+use crate::heap::Heap;
 use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
 
@@ -26,10 +28,13 @@ pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
 /// The link table of a program.
 pub(crate) struct Linkage {
     isa: OwnedTargetIsa,
+    heap: Arc<Heap>,
     slots: SlotTable,
     by_key: FxHashMap<SlotKey, Slot>,
     globals: FxHashMap<ItemPath, GlobalMemory>,
     strings: FxHashMap<Arc<str>, Box<[u64]>>,
+    /// Tables of slot addresses.
+    tables: FxHashMap<Arc<[SlotKey]>, Box<[usize]>>,
     thunks: FxHashMap<ThunkKey, Code>,
     trampolines: FxHashMap<AbiSignature, Trampoline>,
     /// By slot address and ABI types; C may keep the addresses, so they stay.
@@ -45,13 +50,15 @@ type Emit<'a> = dyn Fn(&mut dyn Module) -> Result<(FuncId, CodeInfo), ThunkError
 pub(crate) type LinkError = String;
 
 impl Linkage {
-    pub fn new(isa: OwnedTargetIsa) -> Linkage {
+    pub fn new(isa: OwnedTargetIsa, heap: Arc<Heap>) -> Linkage {
         Linkage {
             isa,
+            heap,
             slots: SlotTable::new(),
             by_key: FxHashMap::default(),
             globals: FxHashMap::default(),
             strings: FxHashMap::default(),
+            tables: FxHashMap::default(),
             thunks: FxHashMap::default(),
             trampolines: FxHashMap::default(),
             callbacks: FxHashMap::default(),
@@ -96,6 +103,7 @@ impl Linkage {
 
     /// Takes back a slot that nothing has been linked against.
     pub fn forget_slot(&mut self, key: &SlotKey) {
+        self.tables.retain(|keys, _| !keys.contains(key));
         if let Some(slot) = self.by_key.remove(key) {
             self.slots.free(slot);
         }
@@ -111,14 +119,18 @@ impl Linkage {
         let mut new = false;
         let memory = self.globals.entry(path).or_insert_with(|| {
             new = true;
-            GlobalMemory::new(size as usize)
+            let memory = GlobalMemory::new(size as usize);
+            self.heap.add_global(memory.address(), size as usize);
+            memory
         });
         (memory, new)
     }
 
     /// Takes back the memory of a global that no code has been published for.
     pub fn forget_global(&mut self, path: ItemPath) {
-        self.globals.remove(&path);
+        if let Some(memory) = self.globals.remove(&path) {
+            self.heap.remove_global(memory.address());
+        }
     }
 
     /// The address of the first byte of a literal.
@@ -162,12 +174,26 @@ impl Linkage {
                 Ok(memory?.address())
             }
             Import::Str(text) => Ok(self.string(text)),
-            Import::Type(ty) => Err(format!("there is no heap for `{ty}`")),
-            Import::Table(_) => Err("there is no heap for tables".to_owned()),
+            Import::Type(ty) => Err(format!("`{ty}` is linked by who knows its shape")),
+            Import::Table(keys) => Ok(self.table(keys)),
             Import::Thunk(key) => self.thunk(key, host),
             Import::Leaf(name) => self.leaf(*name, host),
             Import::Safepoint => self.safepoint(),
         }
+    }
+
+    /// The program's heap.
+    pub fn heap(&self) -> &Arc<Heap> {
+        &self.heap
+    }
+
+    /// The address of a table of slots, made once.
+    fn table(&mut self, keys: &Arc<[SlotKey]>) -> usize {
+        if !self.tables.contains_key(keys) {
+            let slots = keys.iter().map(|key| self.slot_or_new(key).0.address()).collect();
+            self.tables.insert(keys.clone(), slots);
+        }
+        self.tables[keys].as_ptr() as usize
     }
 
     fn leaf(&mut self, name: Name, host: &HostTable) -> Result<usize, LinkError> {
@@ -197,6 +223,7 @@ impl Linkage {
                 let entry = host.get(name).ok_or_else(|| format!("there is no host function `{name}`"))?;
                 let safepoint = entry.flags.safepoint;
                 match &entry.target {
+                    HostTarget::Native(address) if entry.flags.heap => (*address, ExitKind::Heap, None),
                     HostTarget::Native(address) => (*address, ExitKind::Host { safepoint }, None),
                     HostTarget::Closure(closure) => {
                         (closure.entry, ExitKind::Closure { safepoint }, Some(closure.environment()))
@@ -222,6 +249,9 @@ impl Linkage {
 
     /// The C function that stands for a function value, made once: it enters whatever is in the slot at that address.
     pub fn callback(&mut self, world: &World, function: usize, signature: &str) -> Result<usize, LinkError> {
+        if function & CLOSURE_TAG as usize != 0 {
+            return Err("a closure that has captured variables is no C function".to_owned());
+        }
         let key = (function, signature.to_owned());
         if let Some((thunk, _)) = self.callbacks.get(&key) {
             return Ok(thunk.address().get());

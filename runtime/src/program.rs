@@ -125,6 +125,7 @@ impl Program {
         let options = &engine.options;
         let isa = isa::isa(options.opt_level).map_err(Error::Other)?;
         let world = World::new();
+        let heap = world.heap().clone();
         let mut failure = None;
         let inner = Arc::new_cyclic(|program: &Weak<ProgramInner>| {
             let host = HostTable::new(engine, Some(program.clone()));
@@ -150,7 +151,7 @@ impl Program {
                 live: Mutex::default(),
                 reloader: Mutex::new(reloader),
                 reloads_on: AtomicUsize::new(0),
-                linkage: Mutex::new(Linkage::new(isa)),
+                linkage: Mutex::new(Linkage::new(isa, heap)),
                 control: Control::default(),
                 root: path.to_path_buf(),
             }

@@ -18,9 +18,6 @@ use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources};
 use crate::report::Clock;
 pub use loader::{DiskLoader, LoadError, Loader, MemoryLoader};
 
-/// The checker's codes for names that nothing declares.
-const UNKNOWN_NAMES: std::ops::RangeInclusive<u16> = 201..=208;
-
 /// A checked, immutable state of a workspace.
 #[derive(Clone)]
 pub struct Snapshot {
@@ -67,6 +64,8 @@ pub struct WorkspaceOptions {
     pub all_hot: bool,
     /// Must there be a `main`?
     pub needs_main: bool,
+    /// Are warnings wanted that are shown only when asked for?
+    pub lints: bool,
 }
 
 /// The files of a program and their last texts.
@@ -325,7 +324,7 @@ impl Workspace {
             needs_main: self.options.needs_main,
         });
         let previous = self.last.as_ref().map(|last| (&*last.input, &*last.checked));
-        let checked = Arc::new(vaisjit_semantics::check(&input, previous));
+        let checked = Arc::new(vaisjit_semantics::check_with(&input, previous, self.options.lints));
         let diagnostics = self.diagnostics(&input, &checked);
         let files = self.paths();
         let snapshot = Snapshot {
@@ -341,19 +340,15 @@ impl Workspace {
         snapshot
     }
 
-    /// What the parser and the checker have to say. Where an item could not be read at all, nobody knows which names it
-    /// would have declared, so unknown names are not reported then.
+    /// What the parser and the checker have to say.
     fn diagnostics(&self, input: &Input, checked: &Checked) -> Arc<[Diagnostic]> {
         let own = input.modules.iter().filter(|module| !module.name.starts_with("std/"));
         let mut found = Vec::new();
-        let mut has_gaps = false;
         for item in own.flat_map(|module| &module.tree.items) {
             found.extend(item.diagnostics.iter().cloned());
-            has_gaps |= matches!(item.item.kind, ItemKind::Error);
         }
         let syntax_is_clean = found.is_empty();
-        let known = |diagnostic: &&Diagnostic| !has_gaps || !UNKNOWN_NAMES.contains(&diagnostic.code.0);
-        found.extend(checked.diagnostics.iter().filter(known).cloned());
+        found.extend(checked.diagnostics.iter().cloned());
         if !syntax_is_clean {
             let at = |diagnostic: &Diagnostic| {
                 self.sources.resolve(diagnostic.primary.place).map(|(file, range)| (file, range.start))

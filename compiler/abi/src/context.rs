@@ -30,7 +30,7 @@ pub struct CallContext {
     pub data_end: usize,
     /// Frame pointer of the innermost exit thunk; means something while `state` is not `RUNNING` and `entry` is not
     /// null. From it a walk finds the generated frames below: `[fp]` is the caller's frame pointer, `[fp + 8]` the
-    /// return address into it.
+    /// return address into it. While the thread is `RUNNING` in a heap function, it carries the mark [`IN_HEAP`].
     pub exit_fp: usize,
     /// Innermost entry record, null outside generated code.
     pub entry: *const EntryRecord,
@@ -49,6 +49,9 @@ pub const IN_HOST: u32 = 1;
 pub const AT_SAFEPOINT: u32 = 2;
 /// [`CallContext::state`]: stopped at the poll of a loop, in the safepoint thunk.
 pub const AT_POLL: u32 = 3;
+
+/// Added to [`CallContext::exit_fp`] while a thread is in a heap function (`HostFlags::heap`).
+pub const IN_HEAP: usize = 1;
 
 /// Bits of [`CallContext::poll`].
 pub mod poll {

@@ -11,6 +11,7 @@ pub mod types;
 mod arith;
 mod calls;
 mod cast;
+mod counts;
 mod flow;
 mod locals;
 mod place;
@@ -153,9 +154,8 @@ impl Translator<'_, '_> {
                 let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));
                 self.copy_bytes(to, from, bytes);
             }
-            StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
-                self.bug(format_args!("counting of {}", place.ty));
-            }
+            StatementKind::Retain(place) => self.retain(place),
+            StatementKind::Release { place, checked } => self.release(place, *checked),
             StatementKind::Safepoint => self.safepoint(),
         }
     }

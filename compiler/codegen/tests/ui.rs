@@ -1,7 +1,8 @@
 //! Runs `tests/ui/{run,trap,mir}/*.vais`: named cases (`--- name`), the source, then what is expected.
 //!
 //! `run` and `trap`: `#> ` before each line of output, `#= ` before the end: `status 3`, `trap IndexOutOfBounds at 4`,
-//! with the text of a panic. `mir`: `#| ` before each line of the dump. `UPDATE=1` rewrites expectations.
+//! with the text of a panic. A program that leaks counted values fails, unless one of its lines is `#~ leaks`. `mir`:
+//! `#| ` before each line of the dump. `UPDATE=1` rewrites expectations.
 
 mod source;
 

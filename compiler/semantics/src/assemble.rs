@@ -7,6 +7,7 @@ use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, Name, Place, Severity};
 
 use crate::bodies::{Initial, initial_value};
+use crate::check::is_library;
 use crate::codes;
 use crate::hir::BodyItem;
 use crate::index::{DefId, DefKind};
@@ -16,7 +17,7 @@ use crate::lower::TypeScope;
 use crate::program::{Checked, EnumDef, FieldDef, Function, Input, Signature, StructDef, VariantDef};
 use crate::state::{BodyEntry, State};
 use crate::types::{Instance, Ty, TyKind, TyList};
-use crate::world::World;
+use crate::world::{Dep, World};
 
 type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
 
@@ -50,6 +51,13 @@ pub(crate) fn patched(
         let new = world.entry(id).is_none_or(|entry| entry.diagnostics.is_empty());
         new && state.interfaces.get(&path).is_none_or(|entry| entry.diagnostics.is_empty())
     };
+    let was_broken = old.modules.iter().zip(&world.input.modules).any(|(before, now)| {
+        !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now))
+    });
+    let imports = |(id, _): &(DefId, _)| !world.tables[id.module as usize].imports.is_empty();
+    if was_broken || world.lints && redone.iter().any(imports) {
+        return None;
+    }
     for (id, entry) in redone {
         let new = bodies[id.module as usize][id.index as usize].as_ref();
         let item = world.item(*id);
@@ -64,8 +72,7 @@ pub(crate) fn patched(
                     && b.body.is_some()
                     && a.diagnostics.is_empty()
                     && b.diagnostics.is_empty()
-                    && a.requests.is_empty()
-                    && b.requests.is_empty()
+                    && same_requests(a, b)
                     && a.types == b.types
                     && a.globals.is_empty()
                     && b.globals.is_empty()
@@ -96,6 +103,16 @@ pub(crate) fn patched(
     Some(checked)
 }
 
+/// Do two bodies ask for the same instances?
+fn same_requests(a: &BodyEntry, b: &BodyEntry) -> bool {
+    let asks = |entry: &BodyEntry| {
+        let mut list: Vec<Instance> = entry.requests.iter().map(|(instance, _)| *instance).collect();
+        list.sort_unstable();
+        list
+    };
+    a.requests.len() == b.requests.len() && asks(a) == asks(b)
+}
+
 fn function_of(entry: &BodyEntry) -> Option<Function> {
     Some(Function {
         signature: entry.signature.clone(),
@@ -118,14 +135,14 @@ fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (In
 }
 
 /// The generic instances that initial values of globals call.
-pub(crate) fn requests_of_globals(world: &World<'_>) -> Vec<Instance> {
+pub(crate) fn requests_of_globals(world: &World<'_>) -> Vec<(Instance, Place)> {
     let mut requests = Vec::new();
     for module in 0..world.tables.len() as u32 {
         for (index, def) in world.tables[module as usize].defs.iter().enumerate() {
             if def.kind == DefKind::Global
                 && let Some(made) = global_of(world, DefId { module, index: index as u32 })
             {
-                requests.extend(made.requests.into_iter().map(|(instance, _)| instance));
+                requests.extend(made.requests);
             }
         }
     }
@@ -147,9 +164,21 @@ fn global_of(world: &World<'_>, id: DefId) -> Option<Initial> {
 }
 
 /// The whole result.
-pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<Instance, Arc<BodyEntry>>) -> Checked {
+pub(crate) fn whole(
+    world: &World<'_>,
+    bodies: &Bodies,
+    instances: &FxHashMap<Instance, Arc<BodyEntry>>,
+    asked: &FxHashMap<Instance, Place>,
+) -> Checked {
     let mut whole =
-        Whole { world, checked: Checked::default(), types: FxHashSet::default(), by_path: FxHashMap::default() };
+        Whole {
+            broken: world.input.modules.iter().any(is_broken),
+            world,
+            checked: Checked::default(),
+            types: FxHashSet::default(),
+            by_path: FxHashMap::default(),
+            asked,
+        };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }
@@ -164,10 +193,14 @@ pub(crate) fn whole(world: &World<'_>, bodies: &Bodies, instances: &FxHashMap<In
 }
 
 struct Whole<'w, 'a> {
+    /// Items that did not parse: what seems to be unknown may be declared there.
+    broken: bool,
     world: &'w World<'a>,
     checked: Checked,
     types: FxHashSet<Ty>,
     by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
+    /// Where the program first asks for each instance.
+    asked: &'w FxHashMap<Instance, Place>,
 }
 
 impl Whole<'_, '_> {
@@ -175,11 +208,15 @@ impl Whole<'_, '_> {
         let world = self.world;
         let input = &world.input.modules[module as usize];
         let table = world.tables[module as usize].clone();
+        if is_library(input.name) {
+            return self.library_module(module, &table);
+        }
         let mut imports = input.imports.iter();
         for (number, parsed) in input.tree.items.iter().enumerate() {
             let mut found: Vec<Diagnostic> = Vec::new();
             if let ItemKind::Import(import) = &parsed.item.kind {
                 self.import(module, import, imports.next(), parsed.id, &mut found);
+                self.unused_import(module, import, number, bodies, parsed.id, &mut found);
             }
             for attribute in &parsed.item.attributes {
                 attribute_check(attribute, parsed.id, &mut found);
@@ -196,11 +233,13 @@ impl Whole<'_, '_> {
             for (later, first) in table.duplicates.iter().filter(|(later, _)| table.by_item[number].contains(later)) {
                 self.duplicate(DefId { module, index: *later }, DefId { module, index: *first }, &mut found);
             }
-            found.retain(|diagnostic| diagnostic.is_error() || !allowed(diagnostic, &parsed.item.attributes));
+            found.retain(|diagnostic| diagnostic.is_error() || !allowed(diagnostic, &parsed.item));
+            found.retain(|diagnostic| !self.follows(diagnostic));
             found.sort_by_key(|diagnostic| diagnostic.primary.place.span.start);
             for diagnostic in found {
                 let twin = self.checked.diagnostics.iter().rev().take(64).any(|known| {
-                    known == &diagnostic
+                    known.primary.place == diagnostic.primary.place
+                        && known.code == diagnostic.code
                         && known.primary.place.span.start == diagnostic.primary.place.span.start
                         && known.primary.place.span.end == diagnostic.primary.place.span.end
                 });
@@ -209,6 +248,51 @@ impl Whole<'_, '_> {
                 }
             }
         }
+    }
+
+    /// A module of the library: what the program uses of it.
+    fn library_module(&mut self, module: u32, table: &crate::index::ModuleTable) {
+        for (index, def) in table.defs.iter().enumerate() {
+            let id = DefId { module, index: index as u32 };
+            if matches!(def.kind, DefKind::Struct | DefKind::Enum | DefKind::Global) {
+                self.definition(id, None, &mut Vec::new());
+                continue;
+            }
+            for (instance, entry) in self.by_path.remove(&def.path).unwrap_or_default() {
+                let mut found = Vec::new();
+                self.body(instance, &entry, &mut found);
+                self.misused(instance, found);
+            }
+        }
+    }
+
+    /// A function of the library that does not work with the types the program uses it with: said where that is.
+    fn misused(&mut self, instance: Instance, found: Vec<Diagnostic>) {
+        let Some(error) = found.into_iter().find(Diagnostic::is_error) else { return };
+        let Some(place) = self.asked.get(&instance) else { return };
+        let name = instance.path.name.rsplit('.').next().unwrap_or_default().to_string();
+        let types: Vec<String> = instance.arguments.iter().map(|ty| format!("`{ty}`")).collect();
+        let message = match types.is_empty() {
+            true => format!("`{name}` of the library is wrong: {}", error.message),
+            false => format!("`{name}` does not work with {}: {}", types.join(" and "), error.message),
+        };
+        self.checked.diagnostics.push(Diagnostic::error(error.code, *place, message));
+    }
+
+    /// Is it probably only the consequence of a syntax error?
+    fn follows(&self, diagnostic: &Diagnostic) -> bool {
+        let unknown = [codes::UNKNOWN_NAME, codes::UNKNOWN_TYPE, codes::UNKNOWN_FIELD, codes::UNKNOWN_METHOD];
+        let others = [codes::UNKNOWN_VARIANT, codes::UNKNOWN_TRAIT, codes::NO_MAIN];
+        if self.broken && (unknown.contains(&diagnostic.code) || others.contains(&diagnostic.code)) {
+            return true;
+        }
+        diagnostic.code == codes::ARGUMENT_COUNT
+            && diagnostic.labels.iter().any(|label| {
+                let items = self.world.input.modules.iter().flat_map(|module| &module.tree.items);
+                let mut items = items.filter(|parsed| label.place.anchor == vaisjit_syntax::Anchor::Item(parsed.id));
+                let head = label.place.span;
+                items.any(|parsed| crate::interface::is_head_broken(&parsed.diagnostics, head))
+            })
     }
 
     fn definition(&mut self, id: DefId, body: Option<&Arc<BodyEntry>>, found: &mut Vec<Diagnostic>) {
@@ -288,7 +372,6 @@ impl Whole<'_, '_> {
     ) {
         let place = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
         let place = Place::item(item, place);
-        let _ = module;
         match target {
             Some(Ok(name)) => {
                 let Some(from) = self.world.modules.get(name) else { return };
@@ -297,7 +380,11 @@ impl Whole<'_, '_> {
                     let known = table.values.contains_key(&ident.name)
                         || table.types.contains_key(&ident.name)
                         || table.variants.contains_key(&ident.name);
-                    if known {
+                    let everywhere = is_library(*name)
+                        && (crate::lower::BUILTIN_TYPES.contains(&ident.name.as_str())
+                            || self.world.ty(module, ident.name).is_some()
+                            || self.world.value(module, ident.name).is_some());
+                    if known || everywhere {
                         continue;
                     }
                     let place = Place::item(item, ident.span);
@@ -316,9 +403,48 @@ impl Whole<'_, '_> {
                     found.push(diagnostic);
                 }
             }
-            Some(Err(why)) => found.push(Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone())),
+            Some(Err(why)) => {
+                let written: Vec<&str> = import.path.iter().map(|ident| ident.name.as_str()).collect();
+                let others = self.world.input.modules.iter().map(|known| known.name);
+                let others = others.filter(|known| *known != self.world.input.modules[module as usize].name);
+                let diagnostic = Diagnostic::error(codes::UNKNOWN_MODULE, place, why.clone());
+                let written = Name::new(&written.join("/"));
+                found.push(crate::check::hints::did_you_mean(diagnostic, written, place, others));
+            }
             None => {}
         }
+    }
+
+    /// Notes an import that nothing in the module uses.
+    fn unused_import(
+        &self,
+        module: u32,
+        import: &vaisjit_syntax::ast::Import,
+        item: usize,
+        bodies: &[Option<Arc<BodyEntry>>],
+        id: vaisjit_syntax::ItemId,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let table = &self.world.tables[module as usize];
+        let entry = table.imports.iter().find(|entry| entry.item as usize == item);
+        let Some(target) = entry.and_then(|entry| entry.module).filter(|_| self.world.lints) else { return };
+        let names: Vec<Name> = import.names.iter().flatten().map(|ident| ident.name).collect();
+        let uses = |dep: &Dep| match dep {
+            Dep::Def(path) if names.is_empty() => path.module == target,
+            Dep::Def(path) => path.module == target && names.iter().any(|name| path.name.starts_with(name.as_str())),
+            _ => false,
+        };
+        let mut own = (0..table.defs.len() as u32).filter_map(|index| self.world.entry(DefId { module, index }));
+        let used = bodies.iter().flatten().any(|body| body.deps.iter().any(uses))
+            || own.any(|entry| entry.deps.iter().any(uses))
+            || self.by_path.values().flatten().any(|(_, body)| body.deps.iter().any(uses));
+        if used {
+            return;
+        }
+        let span = import.path.iter().map(|ident| ident.span).reduce(|a, b| a.to(b)).unwrap_or_default();
+        let message = format!("nothing uses this import of `{target}`");
+        let diagnostic = Diagnostic::warning(codes::UNUSED_IMPORT, Place::item(id, span), message);
+        found.push(Diagnostic { severity: Severity::Lint, ..diagnostic });
     }
 
     /// Globals of imported modules come first.
@@ -433,6 +559,15 @@ impl Whole<'_, '_> {
     }
 }
 
+/// Has the module an item of which nothing could be made, more than a lone bracket?
+fn is_broken(module: &crate::program::ModuleInput) -> bool {
+    module.tree.items.iter().any(|parsed| {
+        let nested = parsed.diagnostics.iter().any(|found| found.code == vaisjit_syntax::codes::NOT_AN_ITEM);
+        let nothing = matches!(parsed.item.kind, ItemKind::Error) && parsed.end > parsed.start + 2;
+        nested || nothing && !parsed.diagnostics.is_empty()
+    })
+}
+
 fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut Vec<Name>) {
     if !seen.insert(module) {
         return;
@@ -445,11 +580,32 @@ fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut 
     order.push(world.input.modules[module as usize].name);
 }
 
-/// Does an `#[allow(E0212)]` or `#[allow(unused)]` silence a warning?
-fn allowed(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]) -> bool {
+/// The functions in an item that have attributes of their own.
+fn functions_in(item: &vaisjit_syntax::ast::Item) -> &[vaisjit_syntax::ast::Function] {
+    match &item.kind {
+        ItemKind::Impl(def) => &def.methods,
+        ItemKind::Struct(def) => &def.methods,
+        ItemKind::Enum(def) => &def.methods,
+        ItemKind::Trait(def) => &def.methods,
+        _ => &[],
+    }
+}
+
+/// Does an `#[allow(...)]` of the item, or of the function in it where the warning stands, silence it?
+fn allowed(diagnostic: &Diagnostic, item: &vaisjit_syntax::ast::Item) -> bool {
+    let at = diagnostic.primary.place.span.start;
+    let around = functions_in(item).iter().filter(|function| function.span.start <= at && at < function.span.end);
+    allows(diagnostic, &item.attributes) || around.into_iter().any(|function| allows(diagnostic, &function.attributes))
+}
+
+/// Does an `#[allow(E0212)]`, `#[allow(unused_variable)]` or `#[allow(unused)]` silence a warning?
+fn allows(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]) -> bool {
     let code = diagnostic.code.to_string();
-    let is_it =
-        |text: &str| text.eq_ignore_ascii_case(&code) || diagnostic.code == codes::UNUSED && text.starts_with("unused");
+    let named = |text: &str| codes::WARNINGS.iter().any(|(name, code)| *name == text && *code == diagnostic.code);
+    let unused = matches!(diagnostic.code, codes::UNUSED | codes::UNUSED_IMPORT | codes::UNUSED_VALUE);
+    let is_it = |text: &str| {
+        text.eq_ignore_ascii_case(&code) || named(text) || text == "unused" && unused || text == "warnings"
+    };
     let allows = attributes.iter().filter(|attribute| attribute.name.name == "allow");
     allows.flat_map(|attribute| &attribute.arguments).any(|(text, _)| is_it(text))
 }

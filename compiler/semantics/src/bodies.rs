@@ -141,7 +141,9 @@ fn attributes(world: &World<'_>, id: DefId) -> (bool, bool) {
     let item = &world.item(id).attributes[..];
     let all = || own.into_iter().flatten().chain(item);
     let has = |name: &str| all().any(|attribute| attribute.name.name == name);
-    (world.input.all_hot || has("hot"), has("inline"))
+    // The library's functions are never replaced.
+    let library = crate::check::is_library(world.input.modules[id.module as usize].name);
+    (world.input.all_hot && !library || has("hot"), has("inline"))
 }
 
 /// The result type of a function written `= expr`, or of a global's value.

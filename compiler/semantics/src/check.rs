@@ -6,10 +6,14 @@ mod builtin_method;
 mod call;
 mod closure;
 mod coerce;
+mod collection;
 mod constant;
+mod dynamic;
 mod expr;
 mod finish;
 mod function;
+pub(crate) mod hints;
+mod library;
 mod literal;
 mod matching;
 mod member;
@@ -21,9 +25,11 @@ mod place;
 mod printf;
 mod slice;
 mod text;
+mod warnings;
 
 pub(crate) use coerce::Why;
 use la_arena::Arena;
+pub(crate) use library::is_library;
 use rustc_hash::FxHashSet;
 use vaisjit_syntax::{Code, Diagnostic, Name, Place, Span, ast};
 
@@ -139,6 +145,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub recovering: bool,
     /// Names already reported as unknown: once is enough.
     pub reported: Vec<vaisjit_syntax::Name>,
+    /// The variable whose first value is being checked.
+    pub declaring: Option<vaisjit_syntax::Name>,
     /// The function whose calls are recorded, when only its call sites matter.
     pub probe: Option<(ItemPath, Vec<ProbedCall>)>,
 }
@@ -165,6 +173,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             at: None,
             recovering: false,
             reported: Vec::new(),
+            declaring: None,
             probe: None,
         }
     }

@@ -54,6 +54,27 @@ pub(crate) const CIRCLE: Code = Code(507);
 pub(crate) const UNREACHABLE: Code = Code(508);
 pub(crate) const NOT_EXHAUSTIVE: Code = Code(509);
 pub(crate) const NO_SELF: Code = Code(510);
+pub(crate) const UNUSED_VALUE: Code = Code(520);
+pub(crate) const INTEGER_CONDITION: Code = Code(521);
+pub(crate) const UNUSED_IMPORT: Code = Code(522);
+
+/// Names of warnings in `#[allow(...)]`, besides their codes.
+pub(crate) const WARNINGS: &[(&str, Code)] = &[
+    ("unused_variable", UNUSED),
+    ("unused_variables", UNUSED),
+    ("unreachable", UNREACHABLE),
+    ("unreachable_code", UNREACHABLE),
+    ("unused_value", UNUSED_VALUE),
+    ("unused_result", UNUSED_VALUE),
+    ("unused_must_use", UNUSED_VALUE),
+    ("integer_condition", INTEGER_CONDITION),
+    ("unused_import", UNUSED_IMPORT),
+    ("unused_imports", UNUSED_IMPORT),
+    ("not_exhaustive", NOT_EXHAUSTIVE),
+    ("non_exhaustive", NOT_EXHAUSTIVE),
+    ("unknown_trait", UNKNOWN_TRAIT),
+    ("unknown_attribute", UNKNOWN_ATTRIBUTE),
+];
 
 /// What each code means, in the order of their numbers.
 pub const TABLE: &[CodeInfo] = &[
@@ -145,8 +166,8 @@ pub const TABLE: &[CodeInfo] = &[
         code: UNSUPPORTED,
         title: "not supported yet",
         explanation: "A part of the language that this version cannot check yet.",
-        wrong: "F f(a: str) { _b := a.trim() }",
-        right: "F f(a: str) { _b := a }",
+        wrong: "F f() { _r := 0..3 }",
+        right: "F f() { L _r: 0..3 {} }",
     },
     CodeInfo {
         code: MISMATCH,
@@ -413,5 +434,30 @@ pub const TABLE: &[CodeInfo] = &[
         explanation: "`self` and `@.` need a method that takes `self`.",
         wrong: "F f() -> i64 = self.x",
         right: "S P { x: i64 }\nX P { F f(&self) -> i64 = self.x }",
+    },
+    CodeInfo {
+        code: UNUSED_VALUE,
+        title: "value not used",
+        explanation: "A statement computes a value that nothing uses. A comparison where an assignment was meant and a \
+            `Result` nobody looks at are shown always, others with `--warn all`. To ignore a value on purpose, write \
+            `_ := value`, or `#[allow(unused_value)]` before the function.",
+        wrong: "F f(x: i64) -> i64 {\n    x == 1\n    x\n}",
+        right: "F f(x: i64) -> i64 {\n    x = 1\n    x\n}",
+    },
+    CodeInfo {
+        code: INTEGER_CONDITION,
+        title: "number as a condition",
+        explanation: "A number is used as a condition; it holds when the number is not zero. That is allowed, but a \
+            comparison says more. Shown with `--warn all`, and silenced by `#[allow(integer_condition)]`.",
+        wrong: "F f(n: i64) -> i64 { I n { 1 } E { 2 } }",
+        right: "F f(n: i64) -> i64 { I n != 0 { 1 } E { 2 } }",
+    },
+    CodeInfo {
+        code: UNUSED_IMPORT,
+        title: "unused import",
+        explanation: "Nothing in the module uses what the import brings in. Shown with `--warn all`, and silenced by \
+            `#[allow(unused_import)]` before the import.",
+        wrong: "U std/math\nF f() -> i64 = 1",
+        right: "U std/math\nF f() -> f64 = sqrt(4.0)",
     },
 ];

@@ -23,6 +23,7 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
         .methods
         .iter()
         .filter(|method| method.body.is_none() && !tree.methods.iter().any(|own| own.name.name == method.name.name))
+        .filter(|method| misspelt(wanted, tree, method.name.name).is_none())
         .map(|method| format!("`{}`", method.name.name))
         .collect();
     if !missing.is_empty() {
@@ -37,14 +38,18 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
             let message = format!("the trait `{}` has no method `{}`", of_trait.name, own.name.name);
             let mut diagnostic = Diagnostic::error(codes::TRAIT_IMPL, place(own.name.span), message);
             if let Some(near) = nearest(own.name.name, wanted.methods.iter().map(|method| method.name.name)) {
-                diagnostic = diagnostic.with_help(format!("did you mean `{near}`?"));
+                diagnostic = diagnostic
+                    .with_help(format!("did you mean `{near}`?"))
+                    .with_suggestion(place(own.name.span), near.as_str());
             }
             found.push(diagnostic.with_label(world.place(trait_id), "the trait"));
             continue;
         };
         let own_id = DefId { module: id.module, index: id.index + 1 + sub as u32 };
         let asked = DefId { module: trait_id.module, index: trait_id.index + 1 + position as u32 };
-        if let Some(why) = difference(world, own_id, asked, sig.target) {
+        let mut known = vec![(Name::new("Self"), sig.target)];
+        known.extend(wanted.generics.params.iter().map(|param| param.name.name).zip(sig.trait_arguments.clone()));
+        if let Some(why) = difference(world, own_id, asked, &known) {
             let message = format!("`{}` is not as the trait `{}` declares it: {why}", own.name.name, of_trait.name);
             let diagnostic = Diagnostic::error(codes::TRAIT_IMPL, place(own.name.span), message);
             found.push(diagnostic.with_label(world.head(asked), "declared here"));
@@ -53,7 +58,14 @@ pub(crate) fn check(world: &World<'_>, id: DefId, found: &mut Vec<Diagnostic>) {
     supertraits(world, trait_id, tree, of_trait, place(tree.target.span), found);
 }
 
-fn difference(world: &World<'_>, own: DefId, asked: DefId, target: Ty) -> Option<String> {
+/// The method of the implementation that is probably meant for one it lacks.
+fn misspelt(wanted: &ast::Trait, tree: &ast::Impl, lacking: Name) -> Option<Name> {
+    let unknown = tree.methods.iter().map(|own| own.name.name);
+    let unknown = unknown.filter(|own| !wanted.methods.iter().any(|method| method.name.name == *own));
+    nearest(lacking, unknown)
+}
+
+fn difference(world: &World<'_>, own: DefId, asked: DefId, known: &[(Name, Ty)]) -> Option<String> {
     let (Some(Interface::Function(own)), Some(Interface::Function(asked))) =
         (world.interface(own), world.interface(asked))
     else {
@@ -67,7 +79,7 @@ fn difference(world: &World<'_>, own: DefId, asked: DefId, target: Ty) -> Option
     }
     let wanted = |ty: Ty, sig: &FnSig| {
         let _ = sig;
-        substitute(ty, &|name| (name == Name::new("Self")).then_some(target))
+        substitute(ty, &|name| known.iter().find(|(param, _)| *param == name).map(|(_, ty)| *ty))
     };
     for (mine, theirs) in own.params.iter().zip(&asked.params) {
         let ty = wanted(theirs.ty, &asked);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_syntax::Name;
 use vaisjit_syntax::ast::Item;
+use vaisjit_syntax::{Name, Place};
 
 use crate::assemble;
 use crate::bodies::check_instance;
+use crate::check::is_library;
 use crate::index::{DefId, DefKind, ModuleTable};
 use crate::interface::{Entry, Interface};
 use crate::program::{Checked, Input, ModuleInput};
@@ -18,10 +19,16 @@ use crate::world::{Dep, World};
 /// Checks a program. With the input and result of the check before, only bodies that an edit can have changed are
 /// checked again; the result is the same as that of a fresh check.
 pub fn check(input: &Input, previous: Option<(&Input, &Checked)>) -> Checked {
+    check_with(input, previous, true)
+}
+
+/// As [`check`]; without `lints`, warnings that are shown only when asked for are not made, which keeps small edits small.
+pub fn check_with(input: &Input, previous: Option<(&Input, &Checked)>, lints: bool) -> Checked {
     let previous = previous.filter(|(old, _)| {
         Arc::ptr_eq(&old.host, &input.host) && old.all_hot == input.all_hot && old.needs_main == input.needs_main
     });
     let before = previous.and_then(|(old, checked)| Some((old, checked, &**checked.state.as_ref()?)));
+    let before = before.filter(|(_, _, state)| state.lints == lints);
     let tables: Vec<Arc<ModuleTable>> = input
         .modules
         .iter()
@@ -34,21 +41,21 @@ pub fn check(input: &Input, previous: Option<(&Input, &Checked)>) -> Checked {
         })
         .collect();
     let Some((old, checked, state)) = before else {
-        let world = World::new(input, tables, None, FxHashSet::default());
+        let world = World::new(input, tables, None, FxHashSet::default()).with_lints(lints);
         return run(world, None, &Changes::default());
     };
     let mut changes = Changes::find(input, &tables, old, state);
     changes.noisy = changes.points(&checked.diagnostics);
     changes.find_pointing(state);
     // Are the interfaces of the changed declarations as they were?
-    let world = World::new(input, tables.clone(), Some(state), changes.paths.clone());
+    let world = World::new(input, tables.clone(), Some(state), changes.paths.clone()).with_lints(lints);
     let moved = changes.compare(&world, state);
     if moved.is_empty() && changes.keys.is_empty() {
         return run(world, Some((old, checked, state)), &changes);
     }
     drop(world);
     changes.spread(state);
-    let world = World::new(input, tables, Some(state), changes.paths.clone());
+    let world = World::new(input, tables, Some(state), changes.paths.clone()).with_lints(lints);
     let moved = changes.compare(&world, state);
     changes.keys.extend(moved);
     run(world, Some((old, checked, state)), &changes)
@@ -329,8 +336,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
     {
         return keep(world, Some(state), bodies, state.instances.clone(), done, changes);
     }
-    let instances = instances(&world, state, &bodies, changes);
-    let done = assemble::whole(&world, &bodies, &instances);
+    let (instances, asked) = instances(&world, state, &bodies, changes);
+    let done = assemble::whole(&world, &bodies, &instances, &asked);
     keep(world, state, bodies, Arc::new(instances), done, changes)
 }
 
@@ -347,6 +354,10 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     if !matches!(world.def(id).kind, DefKind::Function | DefKind::Method { .. } | DefKind::TraitMethod { .. }) {
         return None;
     }
+    // The library's functions are checked when they are used, like instances.
+    if is_library(world.input.modules[id.module as usize].name) {
+        return None;
+    }
     world.function(id)?.body.as_ref()?;
     match world.interface(id)? {
         Interface::Function(sig) if sig.generics.is_empty() => {
@@ -361,19 +372,19 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     }
 }
 
-/// The bodies of all generic instances that are called.
+/// The bodies of all generic instances that are called, with the place in the program that first asks for each.
 fn instances(
     world: &World<'_>,
     state: Option<&State>,
     bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>],
     changes: &Changes,
-) -> FxHashMap<Instance, Arc<BodyEntry>> {
+) -> (FxHashMap<Instance, Arc<BodyEntry>>, FxHashMap<Instance, Place>) {
     let mut found = FxHashMap::default();
+    let mut asked = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
-    let mut wanted: Vec<Instance> =
-        plain.flat_map(|entry| entry.requests.iter().map(|(instance, _)| *instance)).collect();
+    let mut wanted: Vec<(Instance, Place)> = plain.flat_map(|entry| entry.requests.iter().copied()).collect();
     wanted.extend(assemble::requests_of_globals(world));
-    while let Some(instance) = wanted.pop() {
+    while let Some((instance, place)) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {
             continue;
         }
@@ -386,10 +397,12 @@ fn instances(
                 None => continue,
             },
         };
-        wanted.extend(entry.requests.iter().map(|(instance, _)| *instance));
+        let inner = is_library(instance.path.module);
+        wanted.extend(entry.requests.iter().map(|(other, at)| (*other, if inner { place } else { *at })));
         found.insert(instance, entry);
+        asked.insert(instance, place);
     }
-    found
+    (found, asked)
 }
 
 /// How deeply the type arguments of an instance are nested.
@@ -406,6 +419,7 @@ fn keep(
     changes: &Changes,
 ) -> Checked {
     done.bodies_checked = world.bodies_checked.get();
+    let lints = world.lints;
     let tables = world.tables.clone();
     let fresh = world.into_fresh();
     let interfaces = merge(before, &tables, fresh, changes);
@@ -415,7 +429,7 @@ fn keep(
         }
         _ => infers(interfaces.values()),
     };
-    done.state = Some(Arc::new(State { tables, interfaces, bodies, instances, infers }));
+    done.state = Some(Arc::new(State { lints, tables, interfaces, bodies, instances, infers }));
     done
 }
 

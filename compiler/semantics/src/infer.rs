@@ -189,6 +189,24 @@ pub(crate) fn walk(ty: Ty, visit: &mut dyn FnMut(Ty)) {
     }
 }
 
+/// Calls `visit` for a type and all its parts, those of function types apart.
+pub(crate) fn walk_values(ty: Ty, visit: &mut dyn FnMut(Ty)) {
+    match *ty.kind() {
+        TyKind::Function(..) => {}
+        TyKind::Pointer(x) | TyKind::Reference(x) | TyKind::Array(x, _) | TyKind::Slice(x) | TyKind::Vec(x) => {
+            walk_values(x, visit);
+        }
+        TyKind::Tuple(xs) | TyKind::Struct(_, xs) | TyKind::Enum(_, xs) => {
+            xs.iter().for_each(|x| walk_values(*x, visit));
+        }
+        TyKind::HashMap(k, v) => {
+            walk_values(k, visit);
+            walk_values(v, visit);
+        }
+        _ => visit(ty),
+    }
+}
+
 /// Is there an inference variable in a type?
 pub(crate) fn has_variables(ty: Ty) -> bool {
     let mut found = false;

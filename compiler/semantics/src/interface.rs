@@ -129,6 +129,8 @@ pub(crate) struct ImplSig {
     pub generics: Vec<GenericSig>,
     pub target: Ty,
     pub of_trait: Option<ItemPath>,
+    /// What the trait's own parameters stand for.
+    pub trait_arguments: Vec<Ty>,
 }
 
 /// Makes the interface of a declaration.
@@ -153,12 +155,14 @@ impl Maker<'_, '_> {
                 let (scope, generics) = self.generics(&def.generics, None);
                 let fields = self.fields(&def.fields, &scope);
                 let repr_c = item.attributes.iter().any(|a| a.name.name == "repr");
-                self.contains_itself(def);
+                self.contains_itself("struct", def.name.name, def.fields.iter().map(|field| &field.ty));
                 Interface::Struct(Arc::new(StructSig { generics, fields, repr_c }))
             }
             (DefKind::Enum, ItemKind::Enum(def)) => self.enumeration(def),
             (DefKind::Trait, ItemKind::Trait(def)) => {
-                let supertraits = def.supertraits.iter().filter_map(|ty| self.trait_path(ty, true)).collect();
+                let supertraits: Vec<ItemPath> =
+                    def.supertraits.iter().filter_map(|ty| self.trait_path(ty, true)).collect();
+                self.trait_mistakes(def, &supertraits);
                 let methods = def.methods.iter().map(|m| (m.name.name, m.body.is_some())).collect();
                 Interface::Trait(Arc::new(TraitSig { supertraits, methods }))
             }
@@ -184,6 +188,38 @@ impl Maker<'_, '_> {
         }
     }
 
+    /// Methods declared twice, and a trait above itself.
+    fn trait_mistakes(&mut self, def: &ast::Trait, supertraits: &[ItemPath]) {
+        for (index, method) in def.methods.iter().enumerate() {
+            let name = method.name.name;
+            if let Some(first) = def.methods[..index].iter().find(|other| other.name.name == name) {
+                let place = Place::item(self.item, method.name.span);
+                let message = format!("the method `{name}` is declared twice");
+                let diagnostic = Diagnostic::error(codes::DUPLICATE, place, message)
+                    .with_label(Place::item(self.item, first.name.span), "first here");
+                self.diagnostics.push(diagnostic);
+            }
+        }
+        let own = self.world.def(self.id).path;
+        let mut above = supertraits.to_vec();
+        let mut next = 0;
+        while let Some(path) = above.get(next).copied().filter(|path| *path != own) {
+            next += 1;
+            let Some(id) = self.world.find(path) else { continue };
+            let ItemKind::Trait(other) = &self.world.item(id).kind else { continue };
+            self.world.reads(Dep::Def(path));
+            for name in other.supertraits.iter().map(crate::index::head_name) {
+                let found = self.world.ty(id.module, name).map(|id| self.world.def(id).path);
+                above.extend(found.filter(|path| !above.contains(path)));
+            }
+        }
+        if above.contains(&own) {
+            let place = Place::item(self.item, def.name.span);
+            let message = format!("the trait `{}` is above itself", def.name.name);
+            self.diagnostics.push(Diagnostic::error(codes::CIRCLE, place, message));
+        }
+    }
+
     fn lower(&mut self, ty: &ast::Type, scope: &TypeScope) -> Ty {
         lower_type(self.world, scope, ty, &mut self.diagnostics)
     }
@@ -199,7 +235,13 @@ impl Maker<'_, '_> {
         outer: Option<(TypeScope, Vec<GenericSig>)>,
     ) -> (TypeScope, Vec<GenericSig>) {
         let (mut scope, mut sigs) = outer.unwrap_or_else(|| (self.scope(), Vec::new()));
-        for param in &generics.params {
+        for (index, param) in generics.params.iter().enumerate() {
+            if generics.params[..index].iter().any(|other| other.name.name == param.name.name) {
+                let place = Place::item(self.item, param.name.span);
+                let message = format!("the type parameter `{}` is declared twice", param.name.name);
+                self.diagnostics.push(Diagnostic::error(codes::DUPLICATE, place, message));
+                continue;
+            }
             scope.generics.insert(param.name.name, Ty::new(TyKind::Param(param.name.name)));
             let bounds = param.bounds.iter().filter_map(|bound| self.trait_path(bound, false)).collect();
             sigs.push(GenericSig { name: param.name.name, bounds });
@@ -234,7 +276,10 @@ impl Maker<'_, '_> {
         let place = Place::item(self.item, ident.span);
         let message = format!("there is no trait `{}`", ident.name);
         let diagnostic = match required {
-            true => Diagnostic::error(codes::UNKNOWN_TRAIT, place, message),
+            true => {
+                let diagnostic = Diagnostic::error(codes::UNKNOWN_TRAIT, place, message);
+                crate::check::hints::did_you_mean(diagnostic, ident.name, place, self.world.trait_names(self.id.module))
+            }
             false => Diagnostic::warning(codes::UNKNOWN_TRAIT, place, message).with_text("this bound is ignored"),
         };
         self.diagnostics.push(diagnostic);
@@ -271,6 +316,7 @@ impl Maker<'_, '_> {
                 let diagnostic = Diagnostic::error(codes::DUPLICATE, place, message)
                     .with_label(Place::item(self.item, first.span), "first here");
                 self.diagnostics.push(diagnostic);
+                continue;
             }
             let (fields, named) = match &variant.payload {
                 ast::Payload::Unit => (Vec::new(), false),
@@ -286,21 +332,53 @@ impl Maker<'_, '_> {
             };
             variants.push(VariantSig { name: variant.name.name, fields, named });
         }
+        self.contains_itself("enum", def.name.name, parts_of(&self.world.item(self.id).kind).into_iter());
         Interface::Enum(Arc::new(EnumSig { generics, variants }))
     }
 
     fn implementation(&mut self, def: &ast::Impl, report: bool) -> ImplSig {
         let known = self.diagnostics.len();
-        let (mut scope, mut generics) = self.generics(&def.generics, None);
+        let adopted = self.adopted_generics(def);
+        let (mut scope, mut generics) = self.generics(&def.generics, Some(adopted));
         let target = match self.bare_generic_target(def, &mut scope, &mut generics) {
             Some(target) => target,
             None => self.lower(&def.target, &scope),
         };
         let of_trait = def.of_trait.as_ref().and_then(|ty| self.trait_path(ty, true));
+        let trait_arguments = match def.of_trait.as_ref().map(|ty| &ty.kind) {
+            Some(ast::TypeKind::Path(path)) => path.arguments.iter().map(|ty| self.lower(ty, &scope)).collect(),
+            _ => Vec::new(),
+        };
         if !report {
             self.diagnostics.truncate(known);
         }
-        ImplSig { generics, target, of_trait }
+        ImplSig { generics, target, of_trait, trait_arguments }
+    }
+
+    /// `X Pair<A, B> { ... }` without a list after the `X`: arguments that are the type's own parameters, or one letter
+    /// that names no type, are the impl's parameters.
+    fn adopted_generics(&mut self, def: &ast::Impl) -> (TypeScope, Vec<GenericSig>) {
+        let mut scope = self.scope();
+        let mut sigs = Vec::new();
+        let ast::TypeKind::Path(path) = &def.target.kind else { return (scope, sigs) };
+        let Some(head) = path.segments.last().and_then(|head| self.world.ty(self.id.module, head.name)) else {
+            return (scope, sigs);
+        };
+        let params = declared_generics(self.world, head).unwrap_or_default();
+        for argument in &path.arguments {
+            let ast::TypeKind::Path(argument) = &argument.kind else { continue };
+            let [ident] = &argument.segments[..] else { continue };
+            let name = ident.name;
+            let declared = def.generics.params.iter().any(|param| param.name.name == name);
+            let known = self.world.ty(self.id.module, name).is_some() || crate::lower::builtin_type(&name).is_some();
+            if declared || known || !argument.arguments.is_empty() || !params.contains(&name) && name.len() > 1 {
+                continue;
+            }
+            if scope.generics.insert(name, Ty::new(TyKind::Param(name))).is_none() {
+                sigs.push(GenericSig { name, bounds: Vec::new() });
+            }
+        }
+        (scope, sigs)
     }
 
     /// `X Pair { ... }` of a generic struct: the parameters are those of the struct.
@@ -387,9 +465,12 @@ impl Maker<'_, '_> {
                         _ => Ty::new(TyKind::Enum(path, arguments)),
                     });
                 }
-                ItemKind::Trait(_) => {
+                ItemKind::Trait(def) => {
                     let this = Name::new("Self");
                     outer.push(GenericSig { name: this, bounds: vec![self.world.def(owner).path] });
+                    let known = self.diagnostics.len();
+                    outer.extend(self.generics(&def.generics, None).1);
+                    self.diagnostics.truncate(known);
                     scope.self_ty = Some(Ty::new(TyKind::Param(this)));
                 }
                 _ => {}
@@ -411,6 +492,14 @@ impl Maker<'_, '_> {
             DefKind::Host => Abi::Host,
             _ => Abi::Program,
         };
+        if abi != Abi::Program
+            && let Some(first) = function.generics.params.first()
+            && !crate::check::is_library(self.world.input.modules[self.id.module as usize].name)
+        {
+            let place = Place::item(self.item, first.name.span);
+            let message = "a function of C or of the host cannot be generic";
+            self.diagnostics.push(Diagnostic::error(codes::TYPE_ARGUMENTS, place, message));
+        }
         let mut params = Vec::new();
         for (index, param) in function.params.iter().enumerate() {
             let ty = match &param.ty {
@@ -427,6 +516,7 @@ impl Maker<'_, '_> {
                 let message = format!("the parameter `{}` is declared twice", param.name.name);
                 self.diagnostics.push(Diagnostic::error(codes::DUPLICATE, place, message));
             }
+            self.needs_default(&function.params[..index], param);
             params.push(ParamSig { name: param.name.name, ty, default: param.default.clone() });
         }
         let mut sig = FnSig {
@@ -442,6 +532,7 @@ impl Maker<'_, '_> {
         };
         sig.result = match (&function.result, &function.body) {
             (Some(ty), _) => self.lower(ty, &scope),
+            _ if self.is_head_broken(function) => Ty::error(),
             (None, Some(ast::FunctionBody::Expr(_))) if sig.generics.is_empty() => {
                 crate::bodies::inferred_result(self.world, self.id)
             }
@@ -451,19 +542,39 @@ impl Maker<'_, '_> {
         Interface::Function(Arc::new(sig))
     }
 
-    /// Refuses a struct that would hold itself.
-    fn contains_itself(&mut self, def: &ast::Struct) {
+    /// After a parameter with a default every one needs one: arguments are given in order.
+    fn needs_default(&mut self, before: &[ast::Param], param: &ast::Param) {
+        let Some(first) = before.iter().find(|other| other.default.is_some()) else { return };
+        if param.default.is_none() {
+            let place = Place::item(self.item, param.name.span);
+            let message = format!("the parameter `{}` needs a default, too", param.name.name);
+            let diagnostic = Diagnostic::error(codes::PARAMETER_TYPE, place, message)
+                .with_label(Place::item(self.item, first.name.span), "this one has a default")
+                .with_help("put the parameters with defaults last");
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Has the parser found a mistake in the signature, so that its result may have been lost?
+    fn is_head_broken(&self, function: &ast::Function) -> bool {
+        let items = &self.world.input.modules[self.id.module as usize].tree.items;
+        let parsed = &items[self.world.def(self.id).item as usize];
+        is_head_broken(&parsed.diagnostics, function.head)
+    }
+
+    /// Refuses a struct or enum that would hold itself.
+    fn contains_itself<'t>(&mut self, what: &str, name: Name, parts: impl Iterator<Item = &'t ast::Type>) {
         let path = self.world.def(self.id).path;
-        for field in &def.fields {
+        for part in parts {
             let mut seen = Vec::new();
-            if crate::lower::holds(self.world, self.id.module, &field.ty, path, &mut seen)
+            if crate::lower::holds(self.world, self.id.module, part, path, &mut seen)
                 && !seen.iter().any(|other| self.reports_instead(*other, path))
             {
-                let place = Place::item(self.item, field.ty.span);
-                let message = format!("the struct `{}` contains itself", def.name.name);
+                let place = Place::item(self.item, part.span);
+                let message = format!("the {what} `{name}` contains itself");
                 let diagnostic = Diagnostic::error(codes::RECURSIVE_TYPE, place, message)
                     .with_text("so it would be infinitely large")
-                    .with_help(format!("hold it by pointer: `*{}`", def.name.name));
+                    .with_help(format!("hold it by pointer: `*{name}`"));
                 self.diagnostics.push(diagnostic);
                 return;
             }
@@ -472,12 +583,41 @@ impl Maker<'_, '_> {
 }
 
 impl Maker<'_, '_> {
-    /// Is `other` an earlier struct of the same circle, which the report names already?
+    /// Is `other` an earlier type of the same circle, which the report names already?
     fn reports_instead(&self, other: crate::types::ItemPath, path: crate::types::ItemPath) -> bool {
         let Some(id) = self.world.find(other).filter(|id| *id < self.id) else { return false };
-        let ItemKind::Struct(def) = &self.world.item(id).kind else { return false };
-        def.fields.iter().any(|field| crate::lower::holds(self.world, id.module, &field.ty, path, &mut Vec::new()))
+        let mut parts = parts_of(&self.world.item(id).kind).into_iter();
+        parts.any(|part| crate::lower::holds(self.world, id.module, part, path, &mut Vec::new()))
     }
+}
+
+/// The types a struct or enum is made of.
+pub(crate) fn parts_of(kind: &ItemKind) -> Vec<&ast::Type> {
+    match kind {
+        ItemKind::Struct(def) => def.fields.iter().map(|field| &field.ty).collect(),
+        ItemKind::Enum(def) => def.variants.iter().flat_map(payload_types).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn payload_types(variant: &ast::Variant) -> Vec<&ast::Type> {
+    match &variant.payload {
+        ast::Payload::Unit => Vec::new(),
+        ast::Payload::Tuple(types) => types.iter().collect(),
+        ast::Payload::Struct(fields) => fields.iter().map(|field| &field.ty).collect(),
+    }
+}
+
+/// Is one of an item's syntax errors in this head, other than a mere habit of another language?
+pub(crate) fn is_head_broken(diagnostics: &[Diagnostic], head: vaisjit_syntax::Span) -> bool {
+    use vaisjit_syntax::codes::{UNCLOSED_BRACKET, UNEXPECTED_TOKEN, UNMATCHED_BRACKET};
+    diagnostics.iter().any(|found| {
+        let start = found.primary.place.span.start;
+        matches!(found.code, UNEXPECTED_TOKEN | UNCLOSED_BRACKET | UNMATCHED_BRACKET)
+            && head.start <= start
+            && start <= head.end
+            && found.suggestions.is_empty()
+    })
 }
 
 /// The names of a type declaration's generic parameters.

@@ -24,6 +24,6 @@ pub mod types;
 mod walk;
 mod world;
 
-pub use driver::check;
+pub use driver::{check, check_with};
 pub use program::{Checked, Input, ModuleInput};
 pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

@@ -16,7 +16,8 @@ use crate::world::{Dep, World};
 
 /// The types every program knows.
 pub(crate) const BUILTIN_TYPES: &[&str] = &[
-    "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "f32", "f64", "bool", "str", "Vec", "HashMap",
+    "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "f32", "f64", "bool", "str", "Vec",
+    "HashMap", "Box",
 ];
 
 /// Where a type is read: which names mean what.
@@ -59,11 +60,16 @@ pub(crate) fn lower_type(world: &World<'_>, scope: &TypeScope, ty: &ast::Type, o
     let lower = |ty: &ast::Type, out: &mut Vec<Diagnostic>| lower_type(world, scope, ty, out);
     match &ty.kind {
         TypeKind::Path(path) => lower_path(world, scope, ty, path, out),
-        TypeKind::Pointer(to) => Ty::pointer(lower(to, out)),
+        TypeKind::Pointer(to) => match lower(to, out) {
+            // A `dyn` is an address itself.
+            to if is_dyn(&ty.kind) => to,
+            to => Ty::pointer(to),
+        },
         TypeKind::Reference(to) => {
             let to = lower(to, out);
             match to.kind() {
                 TyKind::Slice(_) | TyKind::Str => to,
+                _ if is_dyn(&ty.kind) => to,
                 _ => Ty::new(TyKind::Reference(to)),
             }
         }
@@ -87,13 +93,47 @@ pub(crate) fn lower_type(world: &World<'_>, scope: &TypeScope, ty: &ast::Type, o
             let result = result.as_ref().map_or(Ty::unit(), |result| lower(result, out));
             Ty::new(TyKind::Function(TyList::new(&params), result))
         }
-        TypeKind::Dyn(_) => {
-            let place = Place::item(scope.item, ty.span);
-            out.push(Diagnostic::error(codes::UNSUPPORTED, place, "`dyn` types are not supported yet"));
-            Ty::error()
-        }
+        TypeKind::Dyn(of) => lower_dyn(world, scope, of, out),
         TypeKind::Infer => Ty::error(),
     }
+}
+
+/// Is a type written as a pointer to a `dyn`?
+fn is_dyn(ty: &TypeKind) -> bool {
+    match ty {
+        TypeKind::Dyn(_) => true,
+        TypeKind::Pointer(to) | TypeKind::Reference(to) => is_dyn(&to.kind),
+        _ => false,
+    }
+}
+
+fn lower_dyn(world: &World<'_>, scope: &TypeScope, of: &ast::Type, out: &mut Vec<Diagnostic>) -> Ty {
+    let place = Place::item(scope.item, of.span);
+    let TypeKind::Path(path) = &of.kind else {
+        out.push(Diagnostic::error(codes::UNKNOWN_TRAIT, place, "`dyn` needs the name of a trait"));
+        return Ty::error();
+    };
+    let Some(id) = find_type(world, scope, path) else {
+        let name = path.segments.last().map_or(Name::new("?"), |ident| ident.name);
+        if !world.has_failed_import(scope.module, name) {
+            let traits = world.type_names(scope.module);
+            let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TRAIT, place, format!("there is no trait `{name}`"));
+            if let Some(known) = nearest(name, traits) {
+                diagnostic =
+                    diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
+            }
+            out.push(diagnostic);
+        }
+        return Ty::error();
+    };
+    let def = world.def(id);
+    world.reads(Dep::Def(def.path));
+    if def.kind != DefKind::Trait {
+        let message = format!("`{}` is a type, not a trait", def.path.name);
+        out.push(Diagnostic::error(codes::UNKNOWN_TRAIT, place, message).with_label(world.place(id), "declared here"));
+        return Ty::error();
+    }
+    Ty::new(TyKind::Dyn(def.path))
 }
 
 fn lower_path(
@@ -131,6 +171,9 @@ fn lower_path(
         if scope.infer && arguments.is_empty() {
             // The caller fills the arguments in.
             let holes: Vec<Ty> = params.iter().map(|_| Ty::error()).collect();
+            if let (DefKind::Alias, Some(Interface::Alias(alias))) = (def.kind, world.interface(id)) {
+                return substitute(alias.ty, &|name| alias.params.contains(&name).then_some(Ty::error()));
+            }
             return nominal(def.kind, def.path, &holes);
         }
         let place = Place::item(scope.item, ty.span);
@@ -176,7 +219,7 @@ fn nominal(kind: DefKind, path: ItemPath, arguments: &[Ty]) -> Ty {
 
 fn known_type(scope: &TypeScope, ident: &ast::Ident, arguments: &[Ty], out: &mut Vec<Diagnostic>) -> Option<Ty> {
     let wanted = match ident.name.as_str() {
-        "Vec" => 1,
+        "Vec" | "Box" => 1,
         "HashMap" => 2,
         name => {
             let known = builtin_type(name)?;
@@ -189,8 +232,8 @@ fn known_type(scope: &TypeScope, ident: &ast::Ident, arguments: &[Ty], out: &mut
         }
     };
     if scope.infer && arguments.is_empty() {
-        let hole = Ty::error();
-        return Some(if wanted == 1 { Ty::new(TyKind::Vec(hole)) } else { Ty::new(TyKind::HashMap(hole, hole)) });
+        // The caller fills the arguments in.
+        return Some(built_in(ident.name, &[Ty::error(); 2][..wanted]));
     }
     if arguments.len() != wanted {
         let place = Place::item(scope.item, ident.span);
@@ -199,10 +242,19 @@ fn known_type(scope: &TypeScope, ident: &ast::Ident, arguments: &[Ty], out: &mut
         out.push(Diagnostic::error(codes::TYPE_ARGUMENTS, place, message));
         return Some(Ty::error());
     }
-    Some(match wanted {
-        1 => Ty::new(TyKind::Vec(arguments[0])),
-        _ => Ty::new(TyKind::HashMap(arguments[0], arguments[1])),
-    })
+    Some(built_in(ident.name, arguments))
+}
+
+/// `Vec`, `Box` or `HashMap` of these types.
+fn built_in(name: Name, arguments: &[Ty]) -> Ty {
+    match (name.as_str(), arguments) {
+        ("Vec", [of]) => Ty::new(TyKind::Vec(*of)),
+        ("HashMap", [key, value]) => Ty::new(TyKind::HashMap(*key, *value)),
+        // A `dyn` lies on the heap already.
+        (_, [of]) if matches!(of.kind(), TyKind::Dyn(_)) => *of,
+        (_, [of]) => Ty::new(TyKind::Box(*of)),
+        _ => Ty::error(),
+    }
 }
 
 /// `s` unless there is one.
@@ -224,27 +276,37 @@ fn unknown_type(world: &World<'_>, scope: &TypeScope, path: &ast::TypePath, out:
     if world.has_failed_import(scope.module, path.segments[0].name) {
         return;
     }
+    let message = format!("there is no type `{}`", last.name);
     let place = Place::item(scope.item, last.span);
-    let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TYPE, place, format!("there is no type `{}`", last.name));
-    if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
-        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-    } else if let Some(known) = foreign_type(last.name.as_str()) {
+    if let Some(first) = out.iter_mut().find(|known| known.message == message) {
+        // Once more in the same declaration: what mends the first mends this one, too.
+        if let Some(suggestion) = first.suggestions.first().cloned() {
+            first.suggestions.push(vaisjit_syntax::Suggestion { place, ..suggestion });
+        }
+        return;
+    }
+    if let Some(what) = vaisjit_syntax::left_out_name(last.name.as_str()) {
+        let message = format!("this language has no {what}");
+        let left_out = Diagnostic::error(vaisjit_syntax::codes::LEFT_OUT, place, message.clone());
+        if !out.iter().any(|known| known.message == message) {
+            out.push(left_out.with_text("left out on purpose").with_help(vaisjit_syntax::LEFT_OUT_HELP));
+        }
+        return;
+    }
+    let foreign = vaisjit_syntax::foreign_type(last.name.as_str());
+    // `int x` has been reported with the type's name in it.
+    if foreign.is_some() && world.has_syntax_error(scope, vaisjit_syntax::codes::BAD_PARAMETER) {
+        return;
+    }
+    let mut diagnostic = Diagnostic::error(codes::UNKNOWN_TYPE, place, message);
+    if let Some(known) = foreign {
         diagnostic = diagnostic.with_help(format!("it is called `{known}` here")).with_suggestion(place, known);
+    } else if last.name == "void" {
+        diagnostic = diagnostic.with_help("a function without a result has no `->`").with_suggestion(place, "()");
+    } else if let Some(known) = nearest(last.name, world.type_names(scope.module)) {
+        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
     }
     out.push(diagnostic);
-}
-
-/// What other languages' names of types are called here.
-fn foreign_type(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "int" | "long" => "i64",
-        "float" | "double" => "f64",
-        "string" => "str",
-        "char" | "byte" => "u8",
-        "uint" => "u64",
-        "boolean" => "bool",
-        _ => return None,
-    })
 }
 
 /// Does a value of the written type hold a value of the struct or enum `wanted`, directly or in a part?

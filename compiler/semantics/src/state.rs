@@ -15,6 +15,8 @@ use crate::world::Dep;
 /// Everything a check knows, shared by the checks that follow.
 #[derive(Debug, Default)]
 pub(crate) struct State {
+    /// Were the warnings made that only `--warn all` shows?
+    pub lints: bool,
     pub tables: Vec<Arc<ModuleTable>>,
     pub interfaces: Arc<FxHashMap<ItemPath, Arc<Entry>>>,
     /// The plain functions and initial values of each module, by declaration.

@@ -42,6 +42,8 @@ enum Slot {
 
 /// The program being checked.
 pub(crate) struct World<'a> {
+    /// Are warnings made that only `--warn all` shows?
+    pub lints: bool,
     pub input: &'a Input,
     pub tables: Vec<Arc<ModuleTable>>,
     pub modules: FxHashMap<Name, u32>,
@@ -66,6 +68,7 @@ impl<'a> World<'a> {
             input.modules.iter().enumerate().map(|(i, module)| (module.name, i as u32)).collect();
         let prelude = modules.get(&Name::new("std/prelude")).copied();
         World {
+            lints: true,
             input,
             tables,
             modules,
@@ -77,6 +80,12 @@ impl<'a> World<'a> {
             early: RefCell::default(),
             bodies_checked: std::cell::Cell::new(0),
         }
+    }
+
+    /// With or without the warnings that only `--warn all` shows.
+    pub fn with_lints(mut self, lints: bool) -> World<'a> {
+        self.lints = lints;
+        self
     }
 
     /// Notes that what is being made depends on this.
@@ -305,6 +314,19 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Has the parser reported a mistake of this code in the item?
+    pub fn has_syntax_error(&self, scope: &crate::lower::TypeScope, code: vaisjit_syntax::Code) -> bool {
+        let items = &self.input.modules[scope.module as usize].tree.items;
+        let item = items.iter().find(|parsed| parsed.id == scope.item);
+        item.is_some_and(|parsed| parsed.diagnostics.iter().any(|found| found.code == code))
+    }
+
+    /// The names by which a module's imports are known in it.
+    pub fn module_names(&self, module: u32) -> Vec<Name> {
+        let imports = self.tables[module as usize].imports.iter().filter_map(|import| import.module);
+        imports.filter_map(|name| name.rsplit('/').next().map(Name::new)).collect()
+    }
+
     /// Every name a bare value could have in a module, for suggestions.
     pub fn value_names(&self, module: u32) -> Vec<Name> {
         let mut names = Vec::new();
@@ -321,6 +343,17 @@ impl<'a> World<'a> {
         let visible = self.visible(module);
         let own = visible.iter().flat_map(|module| self.tables[*module as usize].types.keys().copied());
         own.chain(crate::lower::BUILTIN_TYPES.iter().map(|name| Name::new(name))).collect()
+    }
+
+    /// Every trait a module knows, for suggestions.
+    pub fn trait_names(&self, module: u32) -> Vec<Name> {
+        let mut names = Vec::new();
+        for module in self.visible(module) {
+            let table = &self.tables[module as usize];
+            let is_trait = |index: &u32| table.defs[*index as usize].kind == crate::index::DefKind::Trait;
+            names.extend(table.types.iter().filter(|(_, index)| is_trait(index)).map(|(name, _)| *name));
+        }
+        names
     }
 
     fn visible(&self, module: u32) -> Vec<u32> {

@@ -432,8 +432,12 @@ impl<'s> Lexer<'s> {
                     continue;
                 }
                 Kind::Doc | Kind::SlashComment => self.skip_line(),
+                Kind::Slash if self.inner.remainder().starts_with('*') && self.block_comment() => {
+                    kind = Kind::SlashComment;
+                }
                 Kind::Str => kind = self.string(),
                 Kind::Gt if self.inner.remainder().starts_with('>') => kind = Kind::GtJoint,
+                Kind::Unknown if self.quoted() => kind = Kind::Str,
                 Kind::Unknown => self.unknown(),
                 _ => {}
             }
@@ -445,8 +449,26 @@ impl<'s> Lexer<'s> {
                 end: (self.base + span.end) as u32,
             };
             self.previous = self.track_attribute(kind);
+            // The token behind a comment of C may be the first of its line.
+            self.first = kind == Kind::SlashComment && (raw.first || self.inner.slice().contains('\n'));
             return raw;
         }
+    }
+
+    /// Takes `/* ... */`, if it has an end.
+    fn block_comment(&mut self) -> bool {
+        let rest = self.inner.remainder();
+        let end = rest[1..].find("*/").map(|end| end + 3);
+        end.inspect(|end| self.inner.bump(*end)).is_some()
+    }
+
+    /// Takes a text between single quotes.
+    fn quoted(&mut self) -> bool {
+        let rest = self.inner.remainder();
+        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        let end = line.find(['\'', '"']).filter(|end| line[*end..].starts_with('\''));
+        let end = end.filter(|_| self.inner.slice().starts_with('\''));
+        end.inspect(|end| self.inner.bump(end + 1)).is_some()
     }
 
     fn skip_line(&mut self) {

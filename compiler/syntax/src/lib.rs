@@ -21,6 +21,7 @@ pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Label, Severity, Suggestion};
 pub use dump::dump;
+pub use layout::{LEFT_OUT_HELP, foreign_type, left_out_name};
 pub use module::{Module, ParsedItem};
 pub use name::Name;
 pub use parse::{parse, reparse};

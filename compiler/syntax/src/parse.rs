@@ -40,7 +40,7 @@ pub fn reparse(text: &str, previous: &Module, previous_text: &str) -> Module {
     let shortest = text.len().min(previous_text.len()) - prefix;
     let suffix = common_suffix(text.as_bytes(), previous_text.as_bytes()).min(shortest);
     let old = previous.items.as_slice();
-    let kept = kept_before(old, prefix);
+    let kept = kept_before(old, previous_text, prefix);
     let start = if kept == 0 { 0 } else { old[kept].start as usize };
 
     let mut layout = Layout::new(text, start);
@@ -69,11 +69,15 @@ pub fn reparse(text: &str, previous: &Module, previous_text: &str) -> Module {
 }
 
 /// How many items before the edit can stay as they are.
-fn kept_before(old: &[ParsedItem], prefix: usize) -> usize {
+fn kept_before(old: &[ParsedItem], previous_text: &str, prefix: usize) -> usize {
     let untouched = old.partition_point(|item| (item.end as usize) < prefix);
     // A string that was never closed may be closed by the edit, however far away.
     let open = |item: &ParsedItem| item.diagnostics.iter().any(|diagnostic| diagnostic.code == codes::UNCLOSED_STRING);
     let far = old[..untouched].iter().position(open).unwrap_or(untouched);
+    // So may a comment of C.
+    let far = previous_text[..prefix].find("/*").map_or(far, |at| {
+        far.min(old.partition_point(|item| (item.end as usize) < at))
+    });
     far.min(untouched.saturating_sub(MARGIN))
 }
 

@@ -3,12 +3,14 @@
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{CallContext, EntryRecord, RUNNING, poll};
 use vaisjit_codegen::thunks::AbiSignature;
 
 use super::barrier;
+use super::safepoint::SafepointKind;
 use super::slots::Slot;
 use super::thread::{self, ThreadRecord};
 use super::traps::{self, RawTrap};
@@ -82,6 +84,51 @@ impl World {
     ) -> Result<(), Box<RawTrap>> {
         assert!(args.len() >= trampoline.words, "a trampoline is given all its arguments");
         let record = self.record().map_err(|error| failure(error.to_string()))?;
+        let outermost = !record.is_active();
+        if outermost {
+            self.begin(record);
+        }
+        let result = self.enter_active(record, trampoline, callee, args, ret);
+        if outermost {
+            self.end(record);
+        }
+        result
+    }
+
+    /// A thread becomes active. The first that does while another one is makes the heap's counts shared ones, which takes
+    /// a safepoint; until then this thread counts as being in the host.
+    fn begin(&self, record: &ThreadRecord) {
+        let shared = self.shared();
+        let own = ptr::from_ref(record) as usize;
+        let taken = shared.solo.compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_err() && !shared.heap.is_shared() {
+            self.share_heap();
+        }
+    }
+
+    #[cold]
+    fn share_heap(&self) {
+        let heap = self.shared().heap.clone();
+        if self.shared().control().runs_here() {
+            return heap.share();
+        }
+        let ticket = self.run_at_safepoint(SafepointKind::Sweep, move |_| heap.share());
+        while ticket.wait(Duration::from_secs(1)).is_none() {}
+    }
+
+    fn end(&self, record: &ThreadRecord) {
+        let own = ptr::from_ref(record) as usize;
+        let _ = self.shared().solo.compare_exchange(own, 0, Ordering::Release, Ordering::Relaxed);
+    }
+
+    fn enter_active(
+        &self,
+        record: &ThreadRecord,
+        trampoline: &Trampoline,
+        callee: Callee<'_>,
+        args: &[u64],
+        ret: &mut [u64; 2],
+    ) -> Result<(), Box<RawTrap>> {
         let state = record.state().load(Ordering::Relaxed);
         record.state().store(RUNNING, Ordering::Relaxed);
         barrier::light();

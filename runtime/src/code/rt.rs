@@ -101,6 +101,15 @@ pub unsafe fn raise(context: *mut CallContext, code: TrapCode, message: String) 
     record.set_pending(Box::new(RawTrap::new(code, Some(message))));
 }
 
+/// Does an address lie on one of the stacks of the thread that a host function was called on?
+///
+/// # Safety
+/// As for [`raise`].
+pub unsafe fn stack_holds(context: *mut CallContext, address: usize) -> bool {
+    // SAFETY: by the promise above.
+    unsafe { ThreadRecord::of(context) }.holds(address)
+}
+
 /// Runs the body of a host function so that a panic becomes a trap of the program.
 ///
 /// # Safety

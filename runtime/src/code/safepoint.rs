@@ -199,6 +199,11 @@ impl Control {
         self.threads.retain(|other| !Arc::ptr_eq(other, record));
     }
 
+    /// Is this thread in the middle of an action, with all others stopped?
+    pub(super) fn runs_here(&self) -> bool {
+        self.running == Some(token())
+    }
+
     /// When the next request gets impatient.
     fn patience_left(&self) -> Option<Duration> {
         let strict = self.requests.iter().filter(|request| !request.relaxed);

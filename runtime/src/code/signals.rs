@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use vaisjit_abi::TrapCode;
-use vaisjit_abi::context::{EntryRecord, RUNNING};
+use vaisjit_abi::context::{EntryRecord, IN_HEAP, RUNNING};
 
 use super::arch::{self, Place, Registers};
 use super::registry::{Found, find};
@@ -95,11 +95,12 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
     }
     // SAFETY: the entry record lies on this thread's stack, in a frame that has not returned.
     let entry = unsafe { &*entry };
-    // SAFETY: only this thread uses its buffer, and it is in this handler.
-    let caught = unsafe { &mut *record.caught.get() };
     let (place, found) = match find(registers.pc) {
         Some(found) => (Place::Function(found.offset), Some(found)),
         None if is_wild_call(record, signal, registers) => (Place::Called, None),
+        None if is_access(signal.number) && is_in_heap(record, registers) => {
+            return Some(heap_trap(record, entry, signal, registers));
+        }
         None => return None,
     };
     let code = match found {
@@ -107,6 +108,8 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
         None => access(registers.pc) as u8,
     };
     let address = is_access(signal.number).then_some(signal.address).flatten();
+    // SAFETY: only this thread uses its buffer, and it is in this handler.
+    let caught = unsafe { &mut *record.caught.get() };
     caught.begin(code, address);
     if found.is_some() {
         caught.push(registers.pc);
@@ -126,6 +129,31 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
         ControlFlow::Continue(())
     });
     Some(resume_at(entry, registers))
+}
+
+/// Is the thread in a heap function that has not returned?
+fn is_in_heap(record: &ThreadRecord, registers: &Registers) -> bool {
+    let exit = record.exit_fp().load(Ordering::Relaxed);
+    exit & IN_HEAP != 0 && registers.sp < exit
+}
+
+/// A heap function was given an address that it could not use: a trap at its call. It holds no lock where it touches the
+/// program's memory, so it can be left where it is.
+fn heap_trap(record: &ThreadRecord, entry: &EntryRecord, signal: &Signal, registers: &Registers) -> Registers {
+    // SAFETY: only this thread uses its buffer, and it is in this handler.
+    let caught = unsafe { &mut *record.caught.get() };
+    let code = match signal.address {
+        Some(address) if is_stack_end(record, registers, address) => TrapCode::StackOverflow,
+        Some(address) => access(address),
+        None => TrapCode::BadAddress,
+    };
+    caught.begin(code as u8, signal.address);
+    let exit = record.exit_fp().load(Ordering::Relaxed) & !IN_HEAP;
+    let _ = walk::callers(record.bounds, exit, entry.trampoline_fp, |frame| {
+        caught.push(frame.pc);
+        ControlFlow::Continue(())
+    });
+    resume_at(entry, registers)
 }
 
 fn resume_at(entry: &EntryRecord, registers: &Registers) -> Registers {

@@ -66,7 +66,7 @@ impl ThreadRecord {
             exit_fp: 0,
             entry: ptr::null(),
             owner: ptr::null_mut(),
-            services: std::ptr::null(),
+            services: shared.heap.services(),
         };
         let record = Arc::new(ThreadRecord {
             context: UnsafeCell::new(context),
@@ -137,6 +137,12 @@ impl ThreadRecord {
     /// Is generated code on this thread's stack?
     pub(super) fn is_active(&self) -> bool {
         !self.entry().load(Ordering::Acquire).is_null()
+    }
+
+    /// Does an address lie on one of the thread's stacks?
+    pub(super) fn holds(&self, address: usize) -> bool {
+        let data = self.data_base..self.data_top().load(Ordering::Relaxed);
+        (self.bounds.low..self.bounds.high).contains(&address) || data.contains(&address)
     }
 
     /// Start of the data stack.

@@ -1,7 +1,7 @@
 //! A world: the threads that run one program, and what they have to agree on.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use vaisjit_abi::context::poll;
@@ -11,6 +11,7 @@ use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
 use super::unit::CodeUnit;
 use super::{barrier, signals};
+use crate::heap::Heap;
 
 /// Told of traps in callbacks on threads that have no generated code to return to.
 pub type OrphanHook = Box<dyn Fn(&RawTrap) + Send + Sync>;
@@ -41,6 +42,10 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// Code that has been taken out of use, until no stack reaches it.
     pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
+    /// The program's heap; as long as its counts are plain, only the thread in `solo` is active.
+    pub(super) heap: Arc<Heap>,
+    /// The record of the active thread, 0 for none.
+    pub(super) solo: AtomicUsize,
     orphans: Mutex<Option<Arc<OrphanHook>>>,
 }
 
@@ -56,9 +61,16 @@ impl World {
             pace: Condvar::new(),
             epoch: AtomicU64::new(1),
             retired: Mutex::default(),
+            heap: Arc::new(Heap::new()),
+            solo: AtomicUsize::new(0),
             orphans: Mutex::default(),
         });
         World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
+    }
+
+    /// The heap of its program.
+    pub(crate) fn heap(&self) -> &Arc<Heap> {
+        &self.handle.shared.heap
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -103,6 +115,11 @@ impl World {
         }
         drop(control);
         self.shared().changed.notify_all();
+    }
+
+    /// Is generated code of this world on any thread's stack?
+    pub fn is_active(&self) -> bool {
+        self.shared().control().threads().iter().any(|record| record.is_active())
     }
 
     /// Is generated code of this world on the current thread's stack?

@@ -9,6 +9,7 @@ use vaisjit_codegen::clif::{self, CompileError, Location, leaf};
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
+use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::unit::define::define;
 use vaisjit_codegen::unit::{Compiler, InlinedLocation, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
@@ -18,6 +19,7 @@ use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
+use crate::heap::ShapeOf;
 use crate::host::HostTable;
 use crate::live::{Code, FunctionMeta, LiveFunction};
 use crate::workspace::Snapshot;
@@ -68,7 +70,7 @@ pub(crate) fn lower(
 
 fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
     match callee {
-        Callee::Host(name) => host.get(*name).is_some_and(|entry| entry.flags.leaf),
+        Callee::Host(name) => host.get(*name).is_some_and(|entry| entry.flags.leaf || entry.flags.heap),
         Callee::C(name, None) => leaf::is_math(name).is_some(),
         _ => false,
     }
@@ -150,10 +152,11 @@ pub(crate) fn compile(
         compiler.compile(&UnitInput { functions, inline: Vec::new() }, layouts, &linker, &*isa)
     };
     let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
+    let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };
     for (group, machine) in groups.iter().zip(machine) {
         let made = machine.map_err(|error| error.to_string());
-        if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base)) {
+        if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base, &shape)) {
             work.abandon(base);
             let item = Place::item(bodies[&group[0]].hir.item.0, vaisjit_syntax::Span::default());
             let head = body_of(&snapshot.checked, group[0]).map_or(item, |(_, head)| head);
@@ -261,13 +264,14 @@ impl Work {
         members: &[&Lowered],
         machine: &[MachineFunction],
         base: &mut Base<'_>,
+        shape: &ShapeOf<'_>,
     ) -> Result<(), String> {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
         for import in &unit.imports {
             self.note_slot(import, base);
-            let address = self.link(import, base, &mut needs)?;
+            let address = self.link(import, base, &mut needs, shape)?;
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
         }
         let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
@@ -287,14 +291,24 @@ impl Work {
     }
 
     fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
-        if let Import::Slot(key) = import
-            && base.linkage.slot(key).is_none()
-        {
-            self.compiled.new_slots.push(key.clone());
-        }
+        let keys = match import {
+            Import::Slot(key) => std::slice::from_ref(key),
+            Import::Table(keys) => keys,
+            _ => return,
+        };
+        self.compiled.new_slots.extend(keys.iter().filter(|key| base.linkage.slot(key).is_none()).cloned());
     }
 
-    fn link(&self, import: &Import, base: &mut Base<'_>, needs: &mut Vec<Arc<CodeUnit>>) -> Result<usize, String> {
+    fn link(
+        &self,
+        import: &Import,
+        base: &mut Base<'_>,
+        needs: &mut Vec<Arc<CodeUnit>>,
+        shape: &ShapeOf<'_>,
+    ) -> Result<usize, String> {
+        if let Import::Type(ty) = import {
+            return Ok(base.linkage.heap().type_address(*ty, shape));
+        }
         if let Import::Function(instance) = import {
             let live = base.live.functions.get(instance).map(|live| &live.code);
             let code = self.done.get(instance).or(live).ok_or_else(|| format!("`{instance}` has no code"))?;

@@ -24,7 +24,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads a body; `is_leaf` tells host and C functions that are no safepoints.
+    /// Reads a body; `is_leaf` tells host and C functions that are no safepoints: leaves, and those of the heap.
     pub fn of(body: &mir::Body, is_leaf: &dyn Fn(&Callee) -> bool) -> Summary {
         let mut callees = Vec::new();
         let mut seen = FxHashSet::default();
@@ -116,6 +116,10 @@ impl Linker for UnitLinker<'_> {
 
     fn may_inline(&self, _: Instance, _: Instance) -> bool {
         !self.hot
+    }
+
+    fn heap(&self, host: Name) -> bool {
+        self.host.get(host).is_some_and(|entry| entry.flags.heap)
     }
 
     fn leaf(&self, host: Name) -> bool {

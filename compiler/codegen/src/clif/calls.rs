@@ -5,6 +5,7 @@ use cranelift::prelude::*;
 use cranelift_codegen::ir::{self, MemFlagsData};
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode as Trap;
+use vaisjit_abi::heap::{CLOSURE_SLOT, CLOSURE_TAG};
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -41,15 +42,12 @@ impl Translator<'_, '_> {
                 self.call_generated(call, signature, target);
             }
             Callee::Value(operand, signature) => {
-                let slot = self.operand_value(operand);
-                let code = self.b.ins().load(types::I64, MemFlagsData::new(), slot, 0);
-                self.trap_if_zero(code, Trap::NullPointer);
-                self.call_generated(call, signature, Target::Address(code, abi_signature(signature)));
+                let value = self.operand_value(operand);
+                self.call_value(call, value, signature);
             }
             Callee::Slot(operand, signature) => {
                 let slot = self.operand_value(operand);
-                let code = self.b.ins().load(types::I64, MemFlagsData::new(), slot, 0);
-                self.trap_if_zero(code, Trap::NullPointer);
+                let code = self.code_in(slot);
                 self.call_generated(call, signature, Target::Address(code, abi_signature(signature)));
             }
             Callee::Host(name) => self.call_host(call, *name),
@@ -74,7 +72,21 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// The code in the slot at an address that may be wrong.
+    fn code_in(&mut self, slot: Value) -> Value {
+        let code = self.b.ins().load(types::I64, MemFlagsData::new(), slot, 0);
+        self.trap_if_zero(code, Trap::NullPointer);
+        code
+    }
+
     fn call_generated(&mut self, call: &Call, signature: &Signature, target: Target) {
+        let (arguments, result) = self.generated_arguments(call, signature);
+        let inst = self.call_target(target, &arguments);
+        self.finish_call(call, signature.result, result, inst);
+    }
+
+    /// What a function of the program is given, and where its result goes if that is an aggregate.
+    fn generated_arguments(&mut self, call: &Call, signature: &Signature) -> (Values, ResultPlace) {
         let mut arguments = Values::from_slice(&[self.ctx]);
         let result = self.result_place(call, signature.result);
         if let Some(at) = result.at {
@@ -85,8 +97,40 @@ impl Translator<'_, '_> {
                 arguments.push(self.argument(operand));
             }
         }
-        let inst = self.call_target(target, &arguments);
-        self.finish_call(call, signature.result, result, inst);
+        (arguments, result)
+    }
+
+    /// Calls a function value: what is in its slot, or a closure, whose code gets its payload before the arguments.
+    fn call_value(&mut self, call: &Call, value: Value, signature: &Signature) {
+        let (arguments, result) = self.generated_arguments(call, signature);
+        let [plain, closure, done] = std::array::from_fn(|_| self.b.create_block());
+        let scalar = machine_type(signature.result).map(|ty| self.b.append_block_param(done, ty));
+        let tag = self.b.ins().band_imm_u(value, CLOSURE_TAG);
+        self.b.ins().brif(tag, closure, &[], plain, &[]);
+
+        self.go_on(plain);
+        let code = self.code_in(value);
+        self.call_and_jump(Target::Address(code, abi_signature(signature)), &arguments, done);
+
+        self.go_on(closure);
+        let payload = self.b.ins().iadd_imm_s(value, -CLOSURE_TAG);
+        let slot = self.b.ins().load(types::I64, MemFlagsData::new(), payload, CLOSURE_SLOT);
+        let code = self.code_in(slot);
+        let (mut abi, mut arguments) = (abi_signature(signature), arguments);
+        let hidden = usize::from(result.at.is_some());
+        abi.params.insert(hidden, AbiType::I64);
+        arguments.insert(1 + hidden, payload);
+        self.call_and_jump(Target::Address(code, abi), &arguments, done);
+
+        self.go_on(done);
+        self.keep_result(call, signature.result, result, scalar);
+    }
+
+    fn call_and_jump(&mut self, target: Target, arguments: &[Value], to: Block) {
+        let inst = self.call_target(target, arguments);
+        let results: SmallVec<[ir::BlockArg; 1]> =
+            self.b.inst_results(inst).iter().map(|value| ir::BlockArg::from(*value)).collect();
+        self.b.ins().jump(to, &results);
     }
 
     fn call_target(&mut self, target: Target, arguments: &[Value]) -> ir::Inst {
@@ -148,12 +192,17 @@ impl Translator<'_, '_> {
     }
 
     fn finish_call(&mut self, call: &Call, ty: Ty, result: ResultPlace, inst: ir::Inst) {
+        let value = self.b.inst_results(inst).first().copied();
+        self.keep_result(call, ty, result, value);
+    }
+
+    fn keep_result(&mut self, call: &Call, ty: Ty, result: ResultPlace, value: Option<Value>) {
         let Some(place) = &call.result else { return };
         if let (Some(from), true) = (result.at, result.copy) {
             let to = self.address(place);
             return self.copy(to, from, self.size(ty));
         }
-        if let Some(&value) = self.b.inst_results(inst).first()
+        if let Some(value) = value
             && machine_type(ty).is_some()
         {
             self.write(place, value);
@@ -247,7 +296,7 @@ impl Translator<'_, '_> {
         self.finish_call(call, call.result_ty, result, inst);
     }
 
-    fn thunk(&mut self, target: ThunkTarget, abi: AbiSignature) -> ir::FuncRef {
+    pub(crate) fn thunk(&mut self, target: ThunkTarget, abi: AbiSignature) -> ir::FuncRef {
         let import = Import::Thunk(ThunkKey { target, signature: abi.clone() });
         self.symbols.function(import, false, || tail_signature(&abi), self.b.func)
     }

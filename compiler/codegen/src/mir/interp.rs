@@ -6,10 +6,12 @@
 pub mod arith;
 mod format;
 mod frame;
+pub mod heap;
 pub mod host;
 mod libc;
 pub mod memory;
 mod printf;
+mod text;
 
 use std::sync::Arc;
 
@@ -20,9 +22,12 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use crate::layout::Layouts;
+use crate::link::SlotKey;
 use crate::lower::{self, Options, Unsupported};
 use crate::mir::Body;
+use crate::shape::{Shape, shape};
 use frame::Frame;
+use heap::Heap;
 use host::{Host, StdHost};
 use memory::Memory;
 
@@ -42,6 +47,8 @@ pub struct Program {
     pub globals: Vec<GlobalValue>,
     /// Where to start.
     pub main: Option<Instance>,
+    /// The structs and enums, and nothing else.
+    pub types: Arc<Checked>,
 }
 
 /// A global variable.
@@ -58,7 +65,9 @@ pub struct GlobalValue {
 impl Program {
     /// Lowers every function, closure and initial value of a program.
     pub fn lower(checked: &Checked, layouts: &dyn Layouts, options: Options) -> Result<Program, Unsupported> {
-        let mut program = Program { main: checked.main, ..Program::default() };
+        let mut types = Checked::default();
+        (types.structs, types.enums) = (checked.structs.clone(), checked.enums.clone());
+        let mut program = Program { main: checked.main, types: Arc::new(types), ..Program::default() };
         for function in checked.functions.values() {
             program.add(&function.body, checked, layouts, options)?;
         }
@@ -103,6 +112,9 @@ pub struct Outcome {
     pub steps: u64,
     /// How many safepoints were passed.
     pub safepoints: u64,
+    /// Counted values that outlived `main` and the globals: each with its type and count. Nothing is asked of a run that
+    /// did not return from `main`.
+    pub leaked: Vec<String>,
 }
 
 /// The end of a run.
@@ -151,24 +163,42 @@ impl From<TrapCode> for Stop {
 }
 
 /// What host functions see of a running program.
-#[derive(Default)]
-pub struct Machine {
+pub struct Machine<'a> {
     /// Its memory.
     pub memory: Memory,
+    /// Its counted values.
+    pub heap: Heap,
     /// What it has written.
     pub output: Vec<u8>,
     /// What is printed while a text is made of values.
     pub captured: Option<Vec<u8>>,
     strings: FxHashMap<Arc<str>, u64>,
+    types: &'a Checked,
+    layouts: &'a dyn Layouts,
+    shapes: FxHashMap<Ty, Arc<Shape>>,
 }
 
-impl Machine {
+impl<'a> Machine<'a> {
+    /// With empty memory.
+    pub fn new(types: &'a Checked, layouts: &'a dyn Layouts) -> Machine<'a> {
+        Machine {
+            memory: Memory::default(),
+            heap: Heap::default(),
+            output: Vec::new(),
+            captured: None,
+            strings: FxHashMap::default(),
+            types,
+            layouts,
+            shapes: FxHashMap::default(),
+        }
+    }
+
     /// The value of a literal.
     pub fn literal(&mut self, text: &Arc<str>) -> u64 {
         if let Some(known) = self.strings.get(text) {
             return *known;
         }
-        let address = self.memory.allocate_static(vaisjit_abi::string::image(text));
+        let address = self.memory.allocate_literal(vaisjit_abi::string::image(text));
         let value = address + vaisjit_abi::string::HEADER_SIZE as u64;
         self.strings.insert(text.clone(), value);
         value
@@ -183,6 +213,12 @@ impl Machine {
         let length = self.memory.load(at, 8)? as u64;
         Ok(self.memory.read(value, length)?.to_vec())
     }
+
+    /// What a type is made of.
+    pub fn shape(&mut self, ty: Ty) -> Arc<Shape> {
+        let made = || Arc::new(shape(ty, self.types, self.layouts));
+        self.shapes.entry(ty).or_insert_with(made).clone()
+    }
 }
 
 /// Runs a program.
@@ -190,8 +226,9 @@ pub struct Interp<'a> {
     program: &'a Program,
     layouts: &'a dyn Layouts,
     host: Box<dyn Host + 'a>,
-    machine: Machine,
+    machine: Machine<'a>,
     globals: FxHashMap<ItemPath, u64>,
+    tables: FxHashMap<Arc<[SlotKey]>, u64>,
     /// Functions that have been made values, by number.
     values: Vec<Instance>,
     frames: Vec<Frame>,
@@ -207,8 +244,9 @@ impl<'a> Interp<'a> {
             program,
             layouts,
             host: Box::new(StdHost),
-            machine: Machine::default(),
+            machine: Machine::new(&program.types, layouts),
             globals: FxHashMap::default(),
+            tables: FxHashMap::default(),
             values: Vec::new(),
             frames: Vec::new(),
             steps: 0,
@@ -227,13 +265,23 @@ impl<'a> Interp<'a> {
         Interp { limit, ..self }
     }
 
-    /// Initialises the globals and runs `main`.
+    /// Initialises the globals, runs `main` and looks for what is left on the heap.
     pub fn run_main(mut self) -> Outcome {
-        let exit = match self.initialise().and_then(|()| self.run_entry()) {
-            Ok(status) => Exit::Status(status.rem_euclid(256)),
-            Err(exit) => exit,
-        };
-        self.outcome(exit)
+        let ran = self.initialise().and_then(|()| self.run_entry());
+        let ended = ran.and_then(|status| Ok((status, self.leftovers()?)));
+        match ended {
+            Ok((status, leaked)) => Outcome { leaked, ..self.outcome(Exit::Status(status.rem_euclid(256))) },
+            Err(exit) => self.outcome(exit),
+        }
+    }
+
+    /// Releases the globals; what lives on.
+    fn leftovers(&mut self) -> Result<Vec<String>, Exit> {
+        for global in &self.program.globals {
+            let address = self.globals[&global.path];
+            self.machine.release_at(address, global.ty).map_err(|stop| self.exit_of(stop))?;
+        }
+        Ok(self.machine.leaked())
     }
 
     /// Calls a function with scalar arguments, after initialising the globals; the bits of its result.
@@ -250,7 +298,7 @@ impl<'a> Interp<'a> {
 
     fn outcome(self, exit: Exit) -> Outcome {
         let output = String::from_utf8_lossy(&self.machine.output).into_owned();
-        Outcome { output, exit, steps: self.steps, safepoints: self.safepoints }
+        Outcome { output, exit, steps: self.steps, safepoints: self.safepoints, leaked: Vec::new() }
     }
 
     fn initialise(&mut self) -> Result<(), Exit> {
@@ -302,6 +350,9 @@ impl<'a> Interp<'a> {
             Stop::Bug(text) => return Exit::Bug(text),
             Stop::Trap(code, message) => (code, message),
         };
+        if let Some(text) = self.machine.memory.complaint() {
+            return Exit::Bug(text);
+        }
         let backtrace = self.frames.iter().rev().map(|frame| frame.body.instance).collect();
         match self.frames.last() {
             Some(frame) => Exit::Trap(Trap { code, message, span: frame.span(), item: frame.body.item, backtrace }),
@@ -325,6 +376,17 @@ impl<'a> Interp<'a> {
         }
         let index = value.checked_sub(FUNCTIONS).filter(|offset| offset % 16 == 0).ok_or(TrapCode::BadAddress)? / 16;
         self.values.get(index as usize).copied().ok_or(TrapCode::BadAddress)
+    }
+
+    /// A table of function values.
+    fn table(&mut self, keys: &Arc<[SlotKey]>) -> u64 {
+        if let Some(known) = self.tables.get(keys) {
+            return *known;
+        }
+        let bytes = keys.iter().flat_map(|key| self.function_value(key.instance).to_le_bytes()).collect();
+        let address = self.machine.memory.allocate_static(bytes);
+        self.tables.insert(keys.clone(), address);
+        address
     }
 
     fn size(&self, ty: Ty) -> u32 {

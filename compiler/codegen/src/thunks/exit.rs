@@ -4,7 +4,7 @@ use cranelift::prelude::*;
 use cranelift_codegen::isa::CallConv;
 use cranelift_module::{FuncId, Linkage, Module};
 use target_lexicon::Architecture;
-use vaisjit_abi::context::{AT_SAFEPOINT, IN_HOST, RUNNING, offsets};
+use vaisjit_abi::context::{AT_SAFEPOINT, IN_HEAP, IN_HOST, RUNNING, offsets, poll};
 use vaisjit_abi::trap::PENDING;
 
 use super::variadic::variadic_jump;
@@ -19,6 +19,8 @@ pub enum ExitKind {
         /// The call is an explicit safepoint.
         safepoint: bool,
     },
+    /// A host function that works on the program's heap: the thread counts as running meanwhile, and waits for nobody.
+    Heap,
     /// A closure of the host's: call context, environment (the address of the symbol [`ENVIRONMENT`]), arguments.
     Closure {
         /// The call is an explicit safepoint.
@@ -55,6 +57,9 @@ pub struct ExitThunk<'a> {
 pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(FuncId, CodeInfo), ThunkError> {
     let own = thunk.signature.clif(CallConv::Tail, true);
     let target = target(module, thunk)?;
+    if thunk.kind == ExitKind::Heap {
+        return heap_thunk(module, thunk.name, own, target);
+    }
     define(module, thunk.name, own, |builder, module| {
         let params = begin(builder);
         let ctx = params[0];
@@ -66,7 +71,7 @@ pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(Fun
         set_state(builder, &*module, ctx, state, Fence::Release);
         let mut arguments = params.clone();
         match thunk.kind {
-            ExitKind::Host { .. } => {}
+            ExitKind::Host { .. } | ExitKind::Heap => {}
             ExitKind::Closure { .. } => arguments.insert(1, environment(builder, module)?),
             ExitKind::C | ExitKind::Variadic { .. } => drop(arguments.remove(0)),
         }
@@ -75,6 +80,33 @@ pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(Fun
         let results = builder.inst_results(call).to_vec();
         set_state(builder, &*module, ctx, RUNNING, if thunk.fence { Fence::Full } else { Fence::None });
         pass_gate(builder, module, ctx, state)?;
+        builder.ins().return_(&results);
+        Ok(())
+    })
+}
+
+/// The thunk of a heap function: the thread stays what it is, only a trap that the function raised is looked for. While
+/// it is in there, the recorded frame pointer carries a mark, for the handler of faults.
+fn heap_thunk(
+    module: &mut dyn Module,
+    name: &str,
+    signature: cranelift_codegen::ir::Signature,
+    target: FuncId,
+) -> Result<(FuncId, CodeInfo), ThunkError> {
+    define(module, name, signature, |builder, module| {
+        let params = begin(builder);
+        let ctx = params[0];
+        let frame = builder.ins().get_frame_pointer(types::I64);
+        let marked = builder.ins().iadd_imm_s(frame, IN_HEAP as i64);
+        builder.ins().store(trusted(), marked, ctx, offsets::EXIT_FP);
+        let target = module.declare_func_in_func(target, builder.func);
+        let call = builder.ins().call(target, &params);
+        let results = builder.inst_results(call).to_vec();
+        let frame = builder.ins().get_frame_pointer(types::I64);
+        builder.ins().store(trusted(), frame, ctx, offsets::EXIT_FP);
+        let poll = builder.ins().load(types::I8, trusted(), ctx, offsets::POLL);
+        let failed = builder.ins().band_imm_u(poll, i64::from(poll::TRAP));
+        builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
         builder.ins().return_(&results);
         Ok(())
     })
@@ -97,7 +129,7 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
 
 /// The function to call, behind the jump that variadic calls need.
 fn target(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<FuncId, ThunkError> {
-    let with_ctx = matches!(thunk.kind, ExitKind::Host { .. } | ExitKind::Closure { .. });
+    let with_ctx = matches!(thunk.kind, ExitKind::Host { .. } | ExitKind::Heap | ExitKind::Closure { .. });
     let mut signature = thunk.signature.clif(c_convention(module), with_ctx);
     if matches!(thunk.kind, ExitKind::Closure { .. }) {
         signature.params.insert(1, AbiParam::new(types::I64));

@@ -93,6 +93,9 @@ pub fn run(text: &str) -> Result<(Outcome, Sources), String> {
         if let Exit::Bug(bug) = &outcome.exit {
             return Err(format!("{options:?}: {bug}"));
         }
+        if !outcome.leaked.is_empty() && !may_leak(text) {
+            return Err(format!("{options:?}: leaked {}", outcome.leaked.join("; ")));
+        }
         match &first {
             Some(first) if (&first.output, end(&first.exit)) != (&outcome.output, end(&outcome.exit)) => {
                 return Err(format!("{options:?}: {outcome:?} instead of {first:?}"));
@@ -102,6 +105,11 @@ pub fn run(text: &str) -> Result<(Outcome, Sources), String> {
         }
     }
     first.map(|outcome| (outcome, sources)).ok_or_else(|| "no mode".to_owned())
+}
+
+/// Does a program say that it leaks on purpose?
+fn may_leak(text: &str) -> bool {
+    text.lines().any(|line| line.trim_end() == "#~ leaks")
 }
 
 /// An end without its place.

@@ -60,13 +60,10 @@ impl Checker<'_, '_> {
     }
 
     fn unreachable(&mut self, span: Span) {
-        let place = self.place(span);
         if self.diagnostics.iter().any(|known| known.code == codes::UNREACHABLE) {
             return;
         }
-        let mut diagnostic = vaisjit_syntax::Diagnostic::warning(codes::UNREACHABLE, place, "this is never reached");
-        diagnostic.severity = vaisjit_syntax::Severity::Lint;
-        self.report(diagnostic);
+        self.lint(codes::UNREACHABLE, span, "this is never reached", "");
     }
 
     fn statement(&mut self, statement: &ast::Statement, out: &mut Vec<Stmt>) {
@@ -78,8 +75,9 @@ impl Checker<'_, '_> {
                 out.push(Stmt::Expr(e));
             }
             ast::StatementKind::Expr(e) => {
-                let e = self.check(e, Want::Nothing);
-                out.push(Stmt::Expr(e));
+                let value = self.check(e, Want::Nothing);
+                self.dropped(e, &value);
+                out.push(Stmt::Expr(value));
             }
             ast::StatementKind::Defer(e) => {
                 let e = self.check(e, Want::Nothing);
@@ -109,10 +107,15 @@ impl Checker<'_, '_> {
             ast::PatternKind::Name(name) => Some(*name),
             _ => None,
         };
+        let outer = std::mem::replace(&mut self.declaring, name);
         let value = match declared {
             Some(ty) => self.check_to(value, ty, name.map_or(Why::Plain, Why::Binding)),
             None => self.value(value),
         };
+        if declared.is_none() {
+            self.settle_literals(value.ty);
+        }
+        self.declaring = outer;
         let ty = declared.unwrap_or(value.ty);
         let pattern = match name {
             Some(name) => {
@@ -122,6 +125,25 @@ impl Checker<'_, '_> {
             None => self.irrefutable(pattern, ty),
         };
         out.push(Stmt::Let(pattern, value));
+    }
+
+    /// A binding without a type says no more of its literals than that they are `i64` and `f64`. The types of closures
+    /// wait for their uses.
+    fn settle_literals(&mut self, ty: Ty) {
+        let ty = self.table.resolve(ty, false);
+        let mut open = Vec::new();
+        crate::infer::walk_values(ty, &mut |part| {
+            if matches!(part.kind(), TyKind::Infer(_)) {
+                open.push(part);
+            }
+        });
+        for part in open {
+            match self.table.known(part) {
+                Known::Int => self.table.unify(part, Ty::i64()),
+                Known::Float => self.table.unify(part, Ty::f64()),
+                _ => true,
+            };
+        }
     }
 
     fn local_global(&mut self, global: &ast::Global) {
@@ -335,9 +357,15 @@ impl Checker<'_, '_> {
         }
         let over = self.value(over);
         let ty = self.shallow(over.ty);
-        let inner = match ty.pointee() {
-            Some(to) => self.shallow(to),
-            None => ty,
+        let inner = self.follow_type(ty);
+        let (over, inner) = match inner.kind() {
+            TyKind::HashMap(..) => {
+                let map = self.follow(over);
+                let entries = self.library_call("std/hashmap", "HashMap.entries", vec![map], span);
+                let ty = self.shallow(entries.ty);
+                (entries, ty)
+            }
+            _ => (over, inner),
         };
         let element = match *inner.kind() {
             TyKind::Array(of, _) | TyKind::Slice(of) | TyKind::Vec(of) => of,
@@ -387,8 +415,8 @@ impl Checker<'_, '_> {
             self.report(diagnostic);
         } else if lt != Ty::error() && rt != Ty::error() {
             match self.join(start.clone(), end.clone()) {
-                Some((a, b, joined)) => (start, end, ty) = (a, b, joined),
-                None => {
+                Ok((a, b, joined)) => (start, end, ty) = (a, b, joined),
+                Err(_) => {
                     let (a, b) = (self.show(lt), self.show(rt));
                     let diagnostic = self.error(
                         codes::MISMATCH,
@@ -403,7 +431,14 @@ impl Checker<'_, '_> {
         self.push_scope();
         let name = match &pattern.kind {
             ast::PatternKind::Name(name) => *name,
-            _ => Name::new("_"),
+            ast::PatternKind::Wildcard => Name::new("_"),
+            _ => {
+                let message = "a loop over a range has one number at a time, so its pattern is a name";
+                let diagnostic = self.error(codes::PATTERN, pattern.span, message);
+                self.report(diagnostic);
+                self.recovering = true;
+                Name::new("_")
+            }
         };
         let local = self.declare(name, ty, pattern.span);
         let body = self.block(body, Want::Nothing);
@@ -431,7 +466,16 @@ impl Checker<'_, '_> {
                     .with_help("write `L { ... }`, with `B` where it ends");
                 return self.fail(diagnostic, span);
             }
-            (None, _) => None,
+            (None, Some(wanted)) => {
+                if !self.table.unify(wanted, Ty::unit()) {
+                    let shown = self.show(wanted);
+                    let message = format!("this loop has a value of type `{shown}`, so `B` needs one");
+                    let diagnostic = self.error(codes::NO_VALUE, span, message).with_help("write it: `B value`");
+                    return self.fail(diagnostic, span);
+                }
+                None
+            }
+            (None, None) => None,
         };
         self.make(ExprKind::Break(id, value), Ty::never(), span)
     }

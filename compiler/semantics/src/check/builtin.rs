@@ -80,10 +80,11 @@ impl Checker<'_, '_> {
                 let value = self.check_to(value, Ty::str(), Why::Plain);
                 cast(CastKind::IntToInt, value, Ty::i64())
             }
-            "ptr_to_str" => {
-                self.arguments_alone(arguments);
-                self.unsupported("`ptr_to_str` is", at)
-            }
+            "ptr_to_str" => match self.exactly(name, at, arguments, span) {
+                Some([address]) => self.text_from_c(address, span),
+                None => self.wrong(span),
+            },
+            _ if self.is_library_operation(name) => self.library_operation(name, types, arguments, span, want),
             _ if text.starts_with("load_") => self.load(name, at, arguments, span, want, types),
             _ => self.store(name, at, arguments, span),
         }
@@ -223,6 +224,15 @@ impl Checker<'_, '_> {
         match &*e.kind {
             ast::ExprKind::Unary(ast::UnaryOp::Deref, inner) => self.type_of_argument(inner).map(Ty::pointer),
             ast::ExprKind::AddressOf(inner) => self.type_of_argument(inner).map(|ty| Ty::new(TyKind::Reference(ty))),
+            ast::ExprKind::Tuple(parts) => {
+                let parts: Option<Vec<Ty>> = parts.iter().map(|part| self.type_of_argument(part)).collect();
+                Some(Ty::new(TyKind::Tuple(crate::types::TyList::new(&parts?))))
+            }
+            ast::ExprKind::Instance(ident, types) => {
+                self.world.ty(self.scope.module, ident.name)?;
+                let path = ast::TypePath { segments: vec![*ident], arguments: types.clone() };
+                Some(self.lower_inferred(&path, Want::Any))
+            }
             ast::ExprKind::Repeat(of, count) => {
                 let of = self.type_of_argument(of)?;
                 let (length, diagnostics) = Checker::length(self.world, &self.scope_with_consts(), count);
@@ -274,7 +284,7 @@ impl Checker<'_, '_> {
         if lt == Ty::error() || rt == Ty::error() {
             return self.wrong(span);
         }
-        let joined = if self.is_number(lt) && self.is_number(rt) { self.join(a, b) } else { None };
+        let joined = if self.is_number(lt) && self.is_number(rt) { self.join(a, b).ok() } else { None };
         match joined {
             Some((a, b, ty)) => {
                 let which = if name == "min" { Builtin::Min } else { Builtin::Max };
@@ -345,7 +355,7 @@ impl Checker<'_, '_> {
     }
 
     /// An address: a pointer, or an integer.
-    fn address_value(&mut self, e: &ast::Expr) -> Expr {
+    pub fn address_value(&mut self, e: &ast::Expr) -> Expr {
         let value = self.value(e);
         let ty = self.shallow(value.ty);
         match *ty.kind() {

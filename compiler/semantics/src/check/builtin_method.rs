@@ -10,9 +10,6 @@ use crate::hir::{BinaryOp, Callee, Expr, ExprKind, Stmt};
 use crate::lower::plural;
 use crate::types::{ItemPath, Ty, TyKind, TyList};
 
-/// Methods of `str` that need memory of the program's own.
-const LATER_STR_METHODS: &[&str] = &["substring", "trim", "split", "replace", "to_upper", "to_lower", "repeat"];
-
 impl Checker<'_, '_> {
     /// A method of a type that the program does not declare.
     pub fn builtin_method(
@@ -23,12 +20,15 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
         span: Span,
     ) -> Expr {
-        let name = snake_case(method.name);
+        let name = canonical(method.name);
+        let name = name.as_str();
         let made = match *ty.kind() {
-            TyKind::Array(..) | TyKind::Slice(_) => self.sequence_method(value, &name, method, arguments, span),
-            TyKind::Str => self.str_method(value, &name, method, arguments, span),
+            TyKind::Array(..) | TyKind::Slice(_) | TyKind::Vec(_) => {
+                self.sequence_method(value, name, method, arguments, span)
+            }
+            TyKind::Str => self.str_method(value, name, method, arguments, span),
             TyKind::Enum(path, _) if path.module == "std/prelude" => {
-                self.outcome_method(value, &name, method, arguments, span)
+                self.outcome_method(value, name, method, arguments, span)
             }
             _ => Err(value),
         };
@@ -36,17 +36,14 @@ impl Checker<'_, '_> {
             Ok(made) => return made,
             Err(value) => value,
         };
+        if name == "clone" && arguments.is_empty() && !matches!(ty.kind(), TyKind::Infer(_)) {
+            // A copy: what is shared by copying stays shared.
+            return self.copied(value, span);
+        }
         self.arguments_alone(arguments);
         match ty.kind() {
             TyKind::Infer(_) if self.is_number(ty) => self.no_method(ty, method, span),
             TyKind::Infer(_) => self.undetermined(method.span, value.span),
-            TyKind::Vec(_) | TyKind::HashMap(..) => {
-                let shown = self.show(ty);
-                self.unsupported(&format!("the method `{}` of `{shown}` is", method.name), method.span)
-            }
-            TyKind::Str if LATER_STR_METHODS.contains(&name.as_str()) => {
-                self.unsupported(&format!("the method `{}` of `str` is", method.name), method.span)
-            }
             _ => self.no_method(ty, method, span),
         }
     }
@@ -82,7 +79,12 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
         span: Span,
     ) -> Result<Expr, Expr> {
-        if !matches!(name, "len" | "length" | "is_empty") {
+        if let (TyKind::Vec(of), "set") = (self.follow_type(value.ty).kind(), name) {
+            let of = *of;
+            let value = self.follow(value);
+            return Ok(self.set_element(value, of, method, arguments, span));
+        }
+        if !matches!(name, "len" | "is_empty") {
             return Err(value);
         }
         if self.method_arguments(method, arguments, &[], span).is_none() {
@@ -91,6 +93,33 @@ impl Checker<'_, '_> {
         let value = self.follow(value);
         let length = self.length_of(value, span);
         Ok(if name == "is_empty" { self.is_zero(length, span) } else { length })
+    }
+
+    /// `v.set(i, x)`: the same as `v[i] = x`.
+    fn set_element(&mut self, vec: Expr, of: Ty, method: ast::Ident, arguments: &[ast::Expr], span: Span) -> Expr {
+        let Some(mut values) = self.method_arguments(method, arguments, &[Ty::i64(), of], span) else {
+            return self.wrong(span);
+        };
+        let value = values.swap_remove(1);
+        let index = values.swap_remove(0);
+        let mut statements = Vec::new();
+        let vec = if super::coerce::is_place(&vec) { vec } else { self.keep("{vec}", vec, &mut statements) };
+        let place = self.make(ExprKind::Index(vec, index), of, span);
+        statements.push(Stmt::Expr(self.make(ExprKind::Assign(place, value), Ty::unit(), span)));
+        self.make(ExprKind::Block(statements, None), Ty::unit(), span)
+    }
+
+    /// A copy of a value; of a `Box` another one.
+    fn copied(&mut self, value: Expr, span: Span) -> Expr {
+        let value = self.follow_pointers(value);
+        match *value.ty.kind() {
+            TyKind::Box(inner) => {
+                let ty = value.ty;
+                let held = self.make(ExprKind::Deref(value), inner, span);
+                self.make(ExprKind::BoxNew(held), ty, span)
+            }
+            _ => value,
+        }
     }
 
     fn is_zero(&mut self, value: Expr, span: Span) -> Expr {
@@ -106,7 +135,7 @@ impl Checker<'_, '_> {
         arguments: &[ast::Expr],
         span: Span,
     ) -> Result<Expr, Expr> {
-        if matches!(name, "len" | "length" | "is_empty") {
+        if matches!(name, "len" | "is_empty") {
             return self.sequence_method(value, name, method, arguments, span);
         }
         let wanted: &[Ty] = match name {
@@ -139,7 +168,7 @@ impl Checker<'_, '_> {
     }
 
     /// A host function's result, which is negative when the index is out of bounds: then a trap.
-    fn element_of_text(&mut self, name: &str, arguments: Vec<Expr>, span: Span) -> Expr {
+    pub(super) fn element_of_text(&mut self, name: &str, arguments: Vec<Expr>, span: Span) -> Expr {
         let found = self.host_call(name, arguments, Ty::i64(), span);
         let mut statements = Vec::new();
         let found = self.keep("{found}", found, &mut statements);
@@ -164,6 +193,7 @@ impl Checker<'_, '_> {
         self.make(ExprKind::Block(statements, Some(choice)), ty, span)
     }
 
+    /// What ends the program where it is written; the other methods are the library's.
     fn outcome_method(
         &mut self,
         value: Expr,
@@ -174,25 +204,10 @@ impl Checker<'_, '_> {
     ) -> Result<Expr, Expr> {
         let value = self.follow(value);
         let ty = self.shallow(value.ty);
-        let &TyKind::Enum(path, parts) = ty.kind() else { return Err(value) };
-        let option = path.name == "Option";
-        let payload = parts.first().copied().unwrap_or_else(Ty::error);
-        let wanted: Vec<Ty> = match (name, option) {
-            ("is_some" | "is_none", true) | ("is_ok" | "is_err" | "unwrap_err", false) | ("unwrap", _) => Vec::new(),
-            ("unwrap_or", _) => vec![payload],
-            ("expect", _) => vec![Ty::str()],
-            ("ok_or", true) => vec![self.fresh()],
-            ("map", _) => {
-                let result = self.fresh();
-                vec![Ty::new(TyKind::Function(TyList::new(&[payload]), result))]
-            }
-            ("and_then", _) => {
-                let kind = match option {
-                    true => prelude_enum("Option", &[self.fresh()]),
-                    false => prelude_enum("Result", &[self.fresh(), parts[1]]),
-                };
-                vec![Ty::new(TyKind::Function(TyList::new(&[payload]), kind))]
-            }
+        let &TyKind::Enum(path, _) = ty.kind() else { return Err(value) };
+        let wanted: &[Ty] = match (name, path.name == "Option") {
+            ("unwrap", _) | ("unwrap_err", false) => &[],
+            ("expect", _) | ("expect_err", false) => &[Ty::str()],
             _ => return Err(value),
         };
         let mut statements = Vec::new();
@@ -200,11 +215,11 @@ impl Checker<'_, '_> {
             true => value,
             false => self.keep("{outcome}", value, &mut statements),
         };
-        let Some(arguments) = self.method_arguments(method, arguments, &wanted, span) else {
+        let Some(arguments) = self.method_arguments(method, arguments, wanted, span) else {
             return Ok(self.wrong(span));
         };
-        let argument = arguments.into_iter().next().map(|argument| self.keep("{argument}", argument, &mut statements));
-        let made = self.outcome_value(value, name, argument, ty, span);
+        let message = arguments.into_iter().next().map(|argument| self.keep("{argument}", argument, &mut statements));
+        let made = self.outcome_value(value, name, message, span);
         if statements.is_empty() {
             return Ok(made);
         }
@@ -212,77 +227,55 @@ impl Checker<'_, '_> {
         Ok(self.make(ExprKind::Block(statements, Some(made)), result, span))
     }
 
-    fn outcome_value(&mut self, value: Expr, name: &str, argument: Option<Expr>, ty: Ty, span: Span) -> Expr {
-        let Some((good, other, sig, ty)) = self.outcome(&value, name, span).map(|(g, o, s, _)| (g, o, s, ty)) else {
-            return self.wrong(span);
-        };
-        let given = argument.unwrap_or_else(|| self.wrong(span));
-        let trap = |this: &mut Self, message: Option<Expr>| {
+    fn outcome_value(&mut self, value: Expr, name: &str, message: Option<Expr>, span: Span) -> Expr {
+        let Some((good, other, sig, ty)) = self.outcome(&value, name, span) else { return self.wrong(span) };
+        let first =
+            |this: &mut Self, payload: Vec<Expr>| payload.into_iter().next().unwrap_or_else(|| this.wrong(span));
+        let trap = |this: &mut Self, _: Vec<Expr>| {
             this.make(ExprKind::Trap(TrapCode::UnwrapFailed, message), Ty::never(), span)
         };
-        let (of_good, given_again) = (given.clone(), given);
-        let kept = |this: &mut Self, mut payload: Vec<Expr>| {
-            let yes = |this: &mut Self, value| this.make(ExprKind::Bool(value), Ty::bool(), span);
-            match name {
-                "is_some" | "is_ok" => yes(this, true),
-                "is_none" | "is_err" => yes(this, false),
-                "ok_or" => {
-                    let ty = prelude_enum("Result", &[payload[0].ty, of_good.ty]);
-                    this.make(ExprKind::Variant(0, payload), ty, span)
-                }
-                "map" | "and_then" => {
-                    let TyKind::Function(_, result) = *this.shallow(of_good.ty).kind() else { return this.wrong(span) };
-                    let called = this.make(ExprKind::Call(Callee::Value(Box::new(of_good)), payload), result, span);
-                    if name == "and_then" {
-                        return called;
-                    }
-                    let TyKind::Enum(path, parts) = *ty.kind() else { return this.wrong(span) };
-                    let mut parts = parts.to_vec();
-                    parts[0] = result;
-                    let ty = Ty::new(TyKind::Enum(path, TyList::new(&parts)));
-                    this.make(ExprKind::Variant(good, vec![called]), ty, span)
-                }
-                "unwrap_err" => trap(this, None),
-                _ => payload.swap_remove(0),
-            }
-        };
-        let mut result = None;
-        let lost = |this: &mut Self, mut payload: Vec<Expr>| match name {
-            "is_some" | "is_ok" => this.make(ExprKind::Bool(false), Ty::bool(), span),
-            "is_none" | "is_err" => this.make(ExprKind::Bool(true), Ty::bool(), span),
-            "unwrap_or" => given_again,
-            "expect" => trap(this, Some(given_again)),
-            "unwrap_err" => {
-                let error = payload.swap_remove(0);
-                result = Some(error.ty);
-                error
-            }
-            "ok_or" => {
-                let TyKind::Enum(_, parts) = *ty.kind() else { return this.wrong(span) };
-                let ty = prelude_enum("Result", &[parts[0], given_again.ty]);
-                this.make(ExprKind::Variant(1, vec![given_again]), ty, span)
-            }
-            "map" | "and_then" => {
-                let TyKind::Function(_, made) = *this.shallow(given_again.ty).kind() else { return this.wrong(span) };
-                let TyKind::Enum(path, parts) = *ty.kind() else { return this.wrong(span) };
-                let mut parts = parts.to_vec();
-                parts[0] = made;
-                let ty = if name == "map" { Ty::new(TyKind::Enum(path, TyList::new(&parts))) } else { made };
-                this.make(ExprKind::Variant(other, payload), ty, span)
-            }
-            _ => trap(this, None),
-        };
-        let made = self.outcome_choice(value, good, other, &sig, ty, span, kept, lost);
-        match result {
-            Some(result) => Expr { ty: result, ..made },
-            None => made,
+        if !name.ends_with("_err") {
+            return self.outcome_choice(value, good, other, &sig, ty, span, first, trap);
         }
+        let mut result = ty;
+        let error = |this: &mut Self, payload: Vec<Expr>| {
+            let error = first(this, payload);
+            result = error.ty;
+            error
+        };
+        let mut made = self.outcome_choice(value, good, other, &sig, ty, span, trap, error);
+        made.ty = result;
+        made
     }
 }
 
 /// An `Option` or `Result` of the prelude.
 fn prelude_enum(name: &str, arguments: &[Ty]) -> Ty {
     Ty::new(TyKind::Enum(ItemPath::new(Name::new("std/prelude"), name), TyList::new(arguments)))
+}
+
+/// The name a method goes by here: `startsWith` is `starts_with`, `to_string` is `to_str`.
+pub(crate) fn canonical(name: Name) -> Name {
+    let text = snake_case(name);
+    let known = match text.as_str() {
+        "to_string" => "to_str",
+        "length" | "size" => "len",
+        "for_each" | "foreach" => "each",
+        "push_back" | "add" => "push",
+        "pop_back" => "pop",
+        "to_uppercase" | "to_upper_case" | "upper" => "to_upper",
+        "to_lowercase" | "to_lower_case" | "lower" => "to_lower",
+        "trim_left" => "trim_start",
+        "trim_right" => "trim_end",
+        "parse_int" | "to_int" | "to_i64" => "parse_i64",
+        "parse_float" | "to_float" | "to_f64" => "parse_f64",
+        "includes" => "contains",
+        "has_key" => "contains_key",
+        "put" => "set",
+        "find_index" => "position",
+        other => other,
+    };
+    Name::new(known)
 }
 
 /// `startsWith` as `starts_with`.

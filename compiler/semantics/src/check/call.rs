@@ -75,6 +75,12 @@ impl Checker<'_, '_> {
                         .with_help(format!("call it on the receiver: `@.{name}(...)`"));
                     return self.fail(diagnostic, span);
                 }
+                if let Some(id) = self.world.ty(self.scope.module, name).filter(|_| !self.recovering) {
+                    let message = format!("`{name}` is a type, not a function");
+                    let diagnostic = self.error(codes::NOT_A_VALUE, at, message);
+                    let diagnostic = self.with_literal(diagnostic, id, at, arguments, span);
+                    return self.fail(diagnostic, span);
+                }
                 self.unknown_name(name, at)
             }
         }
@@ -206,9 +212,14 @@ impl Checker<'_, '_> {
                 plural(wanted),
                 if count == 1 { "is" } else { "are" }
             );
-            let mut diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
+            let (at, spans) = self.surplus(arguments, sig.params.len(), span);
+            let mut diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
             if let Some(place) = declared {
                 diagnostic = diagnostic.with_label(place, "declared here");
+            }
+            diagnostic = diagnostic.with_help(self.declaration_of(target.name, sig));
+            if count > sig.params.len() {
+                diagnostic = self.without_arguments(diagnostic, &spans, sig.params.len());
             }
             if count < required {
                 let missing: Vec<String> = sig.params[count..required]
@@ -223,13 +234,16 @@ impl Checker<'_, '_> {
             e.ty = if matches!(result.kind(), TyKind::Param(_)) { Ty::error() } else { result };
             return e;
         }
+        let reported = self.diagnostics.len();
         let mut values: Vec<Expr> = target.receiver.into_iter().collect();
         let module = target.id.map_or(self.scope.module, |id| id.module);
+        let library = super::is_library(self.world.input.modules[module as usize].name);
         for (index, param) in sig.params.iter().enumerate() {
             let ty = replace(param.ty, &map);
             let why = Why::Argument(target.name, param.name, declared);
             let value = match (arguments.get(index), &param.default) {
                 (Some(argument), _) if sig.addresses => self.address_argument(argument, ty, why),
+                (Some(argument), _) if library => self.library_argument(argument, ty, why),
                 (Some(argument), _) => self.check_to(argument, ty, why),
                 (None, Some(default)) => self.foreign(default, ty, module, span),
                 (None, None) => self.wrong(span),
@@ -241,7 +255,47 @@ impl Checker<'_, '_> {
             let value = self.promote(value);
             values.push(value);
         }
+        self.one_mismatch(reported, target.name, sig);
         self.finish_call(target.id, sig, &map, values, target.name, span)
+    }
+
+    /// An argument of one of the library's functions: a reference to a value does where the value is wanted.
+    fn library_argument(&mut self, argument: &ast::Expr, ty: Ty, why: Why) -> Expr {
+        let value = self.check(argument, Want::Of(ty));
+        if let TyKind::Reference(inner) = *self.shallow(value.ty).kind()
+            && let (inner, wanted) = (self.shallow(inner), self.shallow(ty))
+            && !matches!(wanted.kind(), TyKind::Infer(_) | TyKind::Reference(_) | TyKind::Pointer(_))
+            && self.table.unify(inner, wanted)
+        {
+            let span = value.span;
+            return Expr::new(ExprKind::Deref(value), inner, span);
+        }
+        self.coerce(value, ty, why)
+    }
+
+    /// Of several arguments of wrong types only the first is an error: most often they stand in a wrong order.
+    fn one_mismatch(&mut self, reported: usize, name: Name, sig: &FnSig) {
+        let of_call = format!("of `{name}`, found");
+        let wrong = |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
+        if self.diagnostics[reported..].iter().filter(|found| wrong(found)).count() < 2 {
+            return;
+        }
+        let help = self.declaration_of(name, sig);
+        let (mut first, mut others) = (None, Vec::new());
+        for found in self.diagnostics.split_off(reported) {
+            match (wrong(&found), first) {
+                (true, None) => {
+                    first = Some(self.diagnostics.len());
+                    self.diagnostics.push(found);
+                }
+                (true, Some(_)) => others.push(found.primary),
+                (false, _) => self.diagnostics.push(found),
+            }
+        }
+        let Some(first) = first.and_then(|first| self.diagnostics.get_mut(first)) else { return };
+        first.labels.extend(others);
+        first.suggestions.clear();
+        first.help = vec![help];
     }
 
     /// An argument of one of the C library's functions: addresses are plain integers there.
@@ -332,6 +386,11 @@ impl Checker<'_, '_> {
             let end = self.make(ExprKind::Trap(vaisjit_abi::TrapCode::Unreachable, None), Ty::never(), span);
             return self.make(ExprKind::Block(vec![crate::hir::Stmt::Expr(call)], Some(end)), Ty::never(), span);
         }
+        if let (Callee::C(_), TyKind::Str) = (&callee, result.kind()) {
+            // C's text becomes one of the program's own.
+            let call = self.make(ExprKind::Call(callee, values), Ty::i64(), span);
+            return self.owned_text(call, span);
+        }
         self.make(ExprKind::Call(callee, values), result, span)
     }
 
@@ -354,7 +413,7 @@ impl Checker<'_, '_> {
     /// The call of a function value.
     pub fn call_value(&mut self, callee: Expr, arguments: &[ast::Expr], span: Span) -> Expr {
         let ty = self.shallow(callee.ty);
-        let ty = match ty.pointee() {
+        let ty = match super::place::inside(ty) {
             Some(to) if matches!(self.shallow(to).kind(), TyKind::Function(..)) => self.shallow(to),
             _ => ty,
         };
@@ -371,7 +430,9 @@ impl Checker<'_, '_> {
                         arguments.len(),
                         if arguments.len() == 1 { "is" } else { "are" }
                     );
-                    let diagnostic = self.error(codes::ARGUMENT_COUNT, span, message);
+                    let (at, spans) = self.surplus(arguments, params.len(), span);
+                    let diagnostic = self.error(codes::ARGUMENT_COUNT, at, message);
+                    let diagnostic = self.without_arguments(diagnostic, &spans, params.len());
                     let mut e = self.fail(diagnostic, span);
                     e.ty = result;
                     return e;
@@ -395,11 +456,17 @@ impl Checker<'_, '_> {
                 self.make(ExprKind::Call(Callee::Value(Box::new(callee)), values), result, span)
             }
             _ => {
-                self.arguments_alone(arguments);
                 let shown = self.show(ty);
-                let diagnostic =
+                let mut diagnostic =
                     self.error(codes::NOT_CALLABLE, callee.span, format!("this is `{shown}` and cannot be called"));
-                self.fail(diagnostic, span)
+                if matches!(&*callee.kind, ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Str(_)) {
+                    // Surely the next statement, on the same line.
+                    diagnostic = diagnostic.with_help("a `(` on the same line continues a statement: begin a new line");
+                    self.recovering = true;
+                }
+                self.report(diagnostic);
+                self.arguments_alone(arguments);
+                self.wrong(span)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Conversions the language makes by itself, and the messages when there is none.
 
-use vaisjit_syntax::{Diagnostic, Name, Place, Span, ast};
+use vaisjit_syntax::{Diagnostic, Name, Place, ast};
 
 use super::{Checker, Pending, Want};
 use crate::codes;
@@ -84,6 +84,8 @@ impl Checker<'_, '_> {
         if to == Ty::error() {
             return Expr { ty: Ty::error(), ..e };
         }
+        let e = if matches!(to.kind(), TyKind::Dyn(_)) { super::dynamic::owned_temporary(e) } else { e };
+        let from = self.shallow(e.ty);
         // The value of a block converts inside of it.
         if let ExprKind::Block(_, Some(_)) = &*e.kind {
             let span = e.span;
@@ -115,14 +117,33 @@ impl Checker<'_, '_> {
                 Ok(cast(CastKind::IntToInt, e, to))
             }
             (&TyKind::Reference(a), &TyKind::Pointer(b)) | (&TyKind::Pointer(a), &TyKind::Pointer(b)) => {
-                if self.table.unify(a, b) {
+                if self.same_pointee(a, b) {
                     return Ok(cast(CastKind::Pointer, e, to));
                 }
                 match *self.shallow(a).kind() {
                     TyKind::Array(of, _) if self.table.unify(of, b) => Ok(cast(CastKind::Pointer, e, to)),
+                    TyKind::Box(inner) if self.table.unify(inner, b) => self.pointer_into_box(e, a, inner, to),
                     _ => Err(e),
                 }
             }
+            (&TyKind::Reference(a), &TyKind::Reference(b)) => {
+                if self.table.unify(a, b) {
+                    return Ok(e);
+                }
+                match *self.shallow(a).kind() {
+                    TyKind::Box(inner) if self.table.unify(inner, b) => self.pointer_into_box(e, a, inner, to),
+                    _ => Err(e),
+                }
+            }
+            (&TyKind::Box(inner), &TyKind::Pointer(b) | &TyKind::Reference(b)) if self.table.unify(inner, b) => {
+                self.address_in_box(e, inner, to)
+            }
+            (&TyKind::Array(of, length), &TyKind::Vec(b)) if self.table.unify(of, b) => {
+                Ok(self.vec_of_array(e, of, length, to))
+            }
+            (&TyKind::Slice(of), &TyKind::Vec(b)) if self.table.unify(of, b) => Ok(self.vec_of_slice(e, to)),
+            (&TyKind::Vec(of), &TyKind::Slice(b)) if self.table.unify(of, b) => Ok(self.slice_of_vec(e, of, to)),
+            (_, &TyKind::Dyn(of_trait)) => self.make_dyn(e, from, of_trait, to),
             (&TyKind::Array(of, _), &TyKind::Pointer(b)) if self.table.unify(of, b) => {
                 Ok(self.with_place(e, |this, place| {
                     this.take_address(&place);
@@ -142,12 +163,20 @@ impl Checker<'_, '_> {
                         let place = Expr::new(ExprKind::Deref(e), inner, span);
                         Ok(cast(CastKind::ArrayToSlice, place, to))
                     }
+                    TyKind::Vec(of) if self.table.unify(of, b) => {
+                        let span = e.span;
+                        let place = Expr::new(ExprKind::Deref(e), inner, span);
+                        Ok(self.slice_of_vec(place, of, to))
+                    }
                     _ => Err(e),
                 }
             }
-            (&TyKind::Reference(inner), TyKind::Str) if self.shallow(inner) == Ty::str() => {
+            // A handle is a reference already.
+            (&TyKind::Reference(inner), TyKind::Str | TyKind::Vec(_) | TyKind::HashMap(..))
+                if self.table.unify(inner, to) =>
+            {
                 let span = e.span;
-                Ok(Expr::new(ExprKind::Deref(e), Ty::str(), span))
+                Ok(Expr::new(ExprKind::Deref(e), to, span))
             }
             (TyKind::Str, &TyKind::Pointer(b)) => {
                 let b = self.shallow(b);
@@ -158,6 +187,23 @@ impl Checker<'_, '_> {
             }
             _ if self.table.unify(from, to) => Ok(e),
             _ => Err(e),
+        }
+    }
+
+    fn pointer_into_box(&mut self, e: Expr, boxed: Ty, inner: Ty, to: Ty) -> Result<Expr, Expr> {
+        let span = e.span;
+        let place = Expr::new(ExprKind::Deref(e), boxed, span);
+        self.address_in_box(place, inner, to)
+    }
+
+    /// Do two pointees agree? Pointers in them may be of either kind.
+    fn same_pointee(&mut self, a: Ty, b: Ty) -> bool {
+        if self.table.unify(a, b) {
+            return true;
+        }
+        match (self.shallow(a).kind(), self.shallow(b).kind()) {
+            (&TyKind::Reference(x) | &TyKind::Pointer(x), &TyKind::Pointer(y)) => self.same_pointee(x, y),
+            _ => false,
         }
     }
 
@@ -185,23 +231,35 @@ impl Checker<'_, '_> {
         if let Some(pointee) = to.pointee()
             && self.table.unify(from, pointee)
         {
-            let start = self.place(Span { start: e.span.start, end: e.span.start });
-            return diagnostic.with_help("take its address with `&`").with_suggestion(start, "&");
+            return self.with_address(diagnostic, e);
         }
-        if let Some(pointee) = from.pointee()
+        if let Some(pointee) = super::place::inside(from)
             && self.table.unify(pointee, to)
         {
-            let start = self.place(Span { start: e.span.start, end: e.span.start });
-            return diagnostic.with_help("read what it points at with `*`").with_suggestion(start, "*");
+            return self.with_load(diagnostic, e);
         }
         if number(self, from) && number(self, to) || from == Ty::bool() && number(self, to) {
-            let shown = self.show(to);
-            return diagnostic.with_help(format!("convert it with `as {shown}`"));
+            return self.with_cast(diagnostic, e, to);
+        }
+        if to == Ty::bool() && matches!(from.kind(), TyKind::Int(_) | TyKind::Infer(_)) && number(self, from) {
+            return self.with_behind(diagnostic.with_help("compare it: `x != 0`"), e, " != 0");
+        }
+        if to == Ty::str() && number(self, from) {
+            return self.with_cast(diagnostic, e, to);
+        }
+        if let TyKind::Enum(path, arguments) = to.kind()
+            && let (Some(payload), "Option" | "Result") = (arguments.first(), path.name.as_str())
+            && self.table.unify(*payload, from)
+        {
+            return self.with_variant(diagnostic, e, if path.name == "Option" { "Some" } else { "Ok" });
         }
         match from.kind() {
             TyKind::Enum(path, arguments) if path.name == "Result" || path.name == "Option" => {
                 match arguments.first().map(|payload| self.table.unify(*payload, to)) {
-                    Some(true) => diagnostic.with_help("take the value out with `!`, `?` or a match"),
+                    Some(true) => {
+                        let diagnostic = diagnostic.with_help("take the value out with `!`, `?` or a match");
+                        self.with_behind(diagnostic, e, "!")
+                    }
                     _ => diagnostic,
                 }
             }
@@ -259,9 +317,10 @@ impl Checker<'_, '_> {
         let ty = self.shallow(e.ty);
         match ty.kind() {
             TyKind::Bool | TyKind::Error | TyKind::Never => e,
-            TyKind::Int(_) | TyKind::Pointer(_) | TyKind::Reference(_) => cast(CastKind::ToBool, e, Ty::bool()),
+            TyKind::Int(_) => self.integer_condition(e),
+            TyKind::Pointer(_) | TyKind::Reference(_) => cast(CastKind::ToBool, e, Ty::bool()),
             TyKind::Infer(_) => match self.table.known(ty) {
-                Known::Int => cast(CastKind::ToBool, e, Ty::bool()),
+                Known::Int => self.integer_condition(e),
                 Known::Nothing => {
                     self.table.unify(ty, Ty::bool());
                     e
@@ -272,14 +331,25 @@ impl Checker<'_, '_> {
         }
     }
 
+    fn integer_condition(&mut self, e: Expr) -> Expr {
+        let help = "write `x != 0`";
+        self.lint(codes::INTEGER_CONDITION, e.span, "a number is used as a condition", help);
+        cast(CastKind::ToBool, e, Ty::bool())
+    }
+
     fn no_condition(&mut self, e: Expr, ty: Ty) -> Expr {
         let shown = self.show(ty);
         let mut diagnostic = self
             .error(codes::CONDITION, e.span, format!("a condition must be a `bool` or an integer, not `{shown}`"))
             .with_text(format!("this is `{shown}`"));
         match ty.kind() {
-            TyKind::Str => diagnostic = diagnostic.with_help("to ask whether it is empty, write `s.is_empty()`"),
-            TyKind::Float(_) => diagnostic = diagnostic.with_help("compare it: `x != 0.0`"),
+            TyKind::Str => {
+                diagnostic = diagnostic.with_help("to ask whether it is empty, write `s.is_empty()`");
+                diagnostic = self.with_behind(diagnostic, &e, " != \"\"");
+            }
+            TyKind::Float(_) | TyKind::Infer(_) => {
+                diagnostic = self.with_behind(diagnostic.with_help("compare it: `x != 0.0`"), &e, " != 0.0");
+            }
             _ => {}
         }
         self.fail(diagnostic, e.span)

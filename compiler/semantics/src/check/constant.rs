@@ -11,6 +11,13 @@ use crate::lower::TypeScope;
 use crate::types::{Ty, TyKind};
 use crate::world::World;
 
+/// Does a mistake reported elsewhere, such as a constant defined by itself, stand in the value?
+fn is_wrong(value: &Expr) -> bool {
+    let mut wrong = false;
+    super::finish::each(&mut value.clone(), &mut |part| wrong |= part.ty == Ty::error());
+    wrong
+}
+
 impl<'w, 'a> Checker<'w, 'a> {
     /// The value of a constant expression, and what is wrong with it.
     pub fn constant(
@@ -37,7 +44,7 @@ impl<'w, 'a> Checker<'w, 'a> {
         }
         match fold(&value) {
             Some(folded) => value = folded,
-            None if value.ty != Ty::error() => {
+            None if value.ty != Ty::error() && !is_wrong(&value) => {
                 let diagnostic = checker
                     .error(codes::NOT_CONSTANT, e.span, "this is not a constant expression")
                     .with_help("a constant is made of literals, operators and other constants; a value that must be computed is a global: `G`");

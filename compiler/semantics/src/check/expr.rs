@@ -106,6 +106,13 @@ impl Checker<'_, '_> {
             None => self.value(value),
         };
         let (length, diagnostics) = Checker::length(self.world, &self.scope_with_consts(), count);
+        if let ast::ExprKind::Name(name) = &*count.kind
+            && let Some(super::Binding::Local(_)) = self.binding(*name)
+        {
+            let message = format!("the length of an array is constant, and `{name}` is a variable");
+            let diagnostic = self.error(crate::codes::NOT_CONSTANT, count.span, message);
+            return self.fail(diagnostic, span);
+        }
         self.diagnostics.extend(diagnostics);
         let of = element.unwrap_or(value.ty);
         match length {

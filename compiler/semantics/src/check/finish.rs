@@ -1,7 +1,7 @@
 //! The end of a body's check: every type resolved, literals fitted, instances and generic types collected.
 
 use rustc_hash::FxHashSet;
-use vaisjit_syntax::{Diagnostic, Severity};
+use vaisjit_syntax::Diagnostic;
 
 use super::Checker;
 use crate::codes;
@@ -198,6 +198,23 @@ impl Checker<'_, '_> {
             ExprKind::Call(Callee::Function(instance), _) | ExprKind::Function(Callee::Function(instance)) => {
                 self.resolve_instance(instance, span, types);
             }
+            ExprKind::Call(Callee::Dyn(_, list), _) => {
+                let resolved: Vec<Ty> = list.iter().map(|ty| self.resolve_type(*ty, types)).collect();
+                *list = TyList::new(&resolved);
+            }
+            ExprKind::TypeInfo(of) => *of = self.resolve_type(*of, types),
+            ExprKind::MakeDyn { methods, .. } => {
+                methods.iter_mut().for_each(|instance| self.resolve_instance(instance, span, types));
+            }
+            ExprKind::Match(subject, _) if has_variables(subject.ty) => {
+                let at = subject.span;
+                if !self.is_sketch() && !self.diagnostics.iter().any(Diagnostic::is_error) {
+                    let diagnostic = self
+                        .error(codes::UNDETERMINED, at, "nothing says what type the matched value has")
+                        .with_help("bind it first, with its type: `x: Option<i64> = ...`");
+                    self.report(diagnostic);
+                }
+            }
             ExprKind::Closure(body, _) => {
                 if let Some(body) = std::sync::Arc::get_mut(body) {
                     body.result = self.resolve_type(body.result, types);
@@ -213,7 +230,7 @@ impl Checker<'_, '_> {
     }
 
     fn resolve_instance(&mut self, instance: &mut Instance, span: vaisjit_syntax::Span, types: &mut FxHashSet<Ty>) {
-        if instance.arguments.is_empty() {
+        if instance.arguments.is_empty() && !super::is_library(instance.path.module) {
             return;
         }
         let arguments: Vec<Ty> = instance.arguments.iter().map(|ty| self.resolve_type(*ty, types)).collect();
@@ -254,7 +271,7 @@ impl Checker<'_, '_> {
     }
 
     /// Is this a generic body whose type arguments are unknown?
-    fn is_sketch(&self) -> bool {
+    pub fn is_sketch(&self) -> bool {
         self.instance.is_some_and(|instance| instance.arguments.contains(&Ty::error()))
     }
 
@@ -266,9 +283,7 @@ impl Checker<'_, '_> {
                 continue;
             }
             if !super::method::traits_of(self.world, ty).contains(&bound) {
-                let diagnostic = self
-                    .error(codes::BOUND, span, format!("`{ty}` does not implement the trait `{}`", bound.name))
-                    .with_help(format!("implement it: `X {ty}: {} {{ ... }}`", bound.name));
+                let diagnostic = self.not_implemented(ty, bound, span);
                 self.report(diagnostic);
                 self.unmet.push(ty);
                 last = Some((ty, span.start, span.end));
@@ -287,11 +302,8 @@ impl Checker<'_, '_> {
             }
         }
         for (name, span) in unused {
-            let place = self.place(span);
-            let mut diagnostic = Diagnostic::warning(codes::UNUSED, place, format!("`{name}` is never read"))
-                .with_help(format!("if that is intended, call it `_{name}`"));
-            diagnostic.severity = Severity::Lint;
-            self.report(diagnostic);
+            let help = format!("if that is intended, call it `_{name}`");
+            self.lint(codes::UNUSED, span, format!("`{name}` is never read"), &help);
         }
     }
 }

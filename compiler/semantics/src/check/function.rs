@@ -104,23 +104,29 @@ impl Checker<'_, '_> {
         method: ast::Ident,
         arguments: &[ast::Expr],
         span: vaisjit_syntax::Span,
-        _: Want,
+        want: Want,
     ) -> Expr {
+        let made = match *ty.kind() {
+            TyKind::Box(of) if method.name == "new" => self.box_new(of, arguments, span, want),
+            // `Box<dyn Shape>.new(circle)`
+            TyKind::Dyn(_) if method.name == "new" && arguments.len() == 1 => {
+                Some(self.check_to(&arguments[0], ty, Why::Plain))
+            }
+            _ => None,
+        };
+        if let Some(made) = made {
+            return made;
+        }
         self.arguments_alone(arguments);
         match ty.kind() {
-            TyKind::Vec(_) | TyKind::HashMap(..) => {
-                self.unsupported(&format!("`{}` of a collection is", method.name), method.span)
-            }
             TyKind::Enum(path, _) => {
                 let message = format!("`{}` has no variant or method `{}`", path.name, method.name);
                 let names: Vec<Name> = match self.enum_sig(*path) {
                     Some((_, sig)) => sig.variants.iter().map(|variant| variant.name).collect(),
                     None => Vec::new(),
                 };
-                let mut diagnostic = self.error(codes::UNKNOWN_VARIANT, method.span, message);
-                if let Some(known) = crate::suggest::nearest(method.name, names) {
-                    diagnostic = diagnostic.with_help(format!("did you mean `{known}`?"));
-                }
+                let diagnostic = self.error(codes::UNKNOWN_VARIANT, method.span, message);
+                let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
                 self.fail(diagnostic, span)
             }
             _ => self.no_method(ty, method, span),

@@ -12,7 +12,7 @@ use crate::infer::{Known, substitute};
 use crate::interface::{Interface, ParamSig, StructSig};
 use crate::lower::plural;
 use crate::suggest::nearest;
-use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind, TyList};
+use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind};
 
 impl Checker<'_, '_> {
     /// An integer literal: of the hinted integer type, else of any.
@@ -83,6 +83,11 @@ impl Checker<'_, '_> {
         };
         let Some((sig, module)) = self.struct_fields(path) else { return self.wrong(span) };
         let arguments = self.argument_map(ty);
+        for generic in &sig.generics {
+            let of = replace(Ty::new(TyKind::Param(generic.name)), &arguments);
+            let at = self.span(span);
+            self.bounds.extend(generic.bounds.iter().map(|bound| (of, *bound, at)));
+        }
         let (values, order) = self.field_values(path.name, &sig.fields, &arguments, module, fields, span);
         self.make(ExprKind::Aggregate(values, order), ty, span)
     }
@@ -126,7 +131,17 @@ impl Checker<'_, '_> {
             }
             let ty = replace(sig.ty, arguments);
             match &sig.default {
-                Some(default) => values[index] = Some(self.foreign(default, ty, module, span)),
+                Some(default) => {
+                    let value = self.foreign(default, ty, module, span);
+                    if value.ty == Ty::error() && ty != sig.ty && !self.recovering {
+                        let shown = self.show(ty);
+                        let message = format!("the default of the field `{}` does not fit `{shown}`", sig.name);
+                        let diagnostic =
+                            self.error(codes::MISMATCH, span, message).with_help("give the field a value here");
+                        self.report(diagnostic);
+                    }
+                    values[index] = Some(value);
+                }
                 None => missing.push(sig.name),
             }
             order.push(index as u32);
@@ -231,26 +246,44 @@ impl Checker<'_, '_> {
 
     /// Gives a generic type named without arguments fresh ones.
     pub fn fill_arguments(&mut self, ty: Ty, bare: bool, want: Want) -> Ty {
-        let (path, arguments) = match *ty.kind() {
-            TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments) => (path, arguments),
+        let arguments: Vec<Ty> = match *ty.kind() {
+            TyKind::Struct(_, arguments) | TyKind::Enum(_, arguments) => arguments.to_vec(),
+            TyKind::Vec(of) | TyKind::Box(of) => vec![of],
+            TyKind::HashMap(key, value) => vec![key, value],
             _ => return ty,
         };
-        let holes = bare && !arguments.is_empty() && arguments.iter().all(|ty| *ty == Ty::error());
+        let holes = bare && arguments.iter().any(|ty| has_holes(*ty));
         if !holes {
             return ty;
         }
         let hint = want.hint().map(|ty| self.shallow(ty));
-        if let Some(TyKind::Struct(other, _) | TyKind::Enum(other, _)) = hint.map(Ty::kind)
-            && *other == path
-        {
-            return hint.unwrap_or(ty);
+        let same = match (hint.map(Ty::kind), ty.kind()) {
+            (Some(TyKind::Struct(other, _)), TyKind::Struct(path, _))
+            | (Some(TyKind::Enum(other, _)), TyKind::Enum(path, _)) => other == path,
+            (Some(TyKind::Vec(_)), TyKind::Vec(_)) | (Some(TyKind::HashMap(..)), TyKind::HashMap(..)) => true,
+            _ => false,
+        };
+        if let (true, Some(hint)) = (same, hint) {
+            return hint;
         }
-        let fresh: Vec<Ty> = arguments.iter().map(|_| self.fresh()).collect();
-        match ty.kind() {
-            TyKind::Struct(..) => Ty::new(TyKind::Struct(path, TyList::new(&fresh))),
-            _ => Ty::new(TyKind::Enum(path, TyList::new(&fresh))),
-        }
+        crate::infer::map_parts(ty, &mut |part| self.without_holes(part))
     }
+}
+
+impl Checker<'_, '_> {
+    /// The type with a variable for every part that was left out.
+    fn without_holes(&mut self, ty: Ty) -> Ty {
+        if ty == Ty::error() {
+            return self.fresh();
+        }
+        crate::infer::map_parts(ty, &mut |part| self.without_holes(part))
+    }
+}
+
+fn has_holes(ty: Ty) -> bool {
+    let mut found = false;
+    crate::infer::walk(ty, &mut |part| found |= part == Ty::error());
+    found
 }
 
 /// A declared type with its generic parameters replaced.

@@ -12,7 +12,7 @@ impl Checker<'_, '_> {
     pub fn match_expr(&mut self, subject: &ast::Expr, arms: &[ast::Arm], span: Span, want: Want) -> Expr {
         let subject = self.value(subject);
         let ty = self.shallow(subject.ty);
-        let subject = match ty.pointee() {
+        let subject = match super::place::inside(ty) {
             Some(_) if !arms.iter().all(|arm| takes_anything(&arm.pattern)) => self.follow(subject),
             _ => subject,
         };
@@ -21,7 +21,7 @@ impl Checker<'_, '_> {
         let mut values = Vec::with_capacity(arms.len());
         for arm in arms {
             self.push_scope();
-            let pattern = self.pattern(&arm.pattern, ty);
+            let pattern = self.whole_pattern(&arm.pattern, ty);
             let guard = arm.guard.as_ref().map(|guard| self.condition(guard));
             let value = self.check(&arm.body, want);
             self.pop_scope();

@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
             }
             ast::ExprKind::Instance(ident, arguments) => {
                 let known = self.world.ty(self.scope.module, ident.name).is_some()
-                    || matches!(ident.name.as_str(), "Vec" | "HashMap");
+                    || matches!(ident.name.as_str(), "Vec" | "HashMap" | "Box");
                 known.then(|| ast::TypePath { segments: vec![*ident], arguments: arguments.clone() })
             }
             ast::ExprKind::Field(of, ident) => {
@@ -92,12 +92,28 @@ impl Checker<'_, '_> {
             return self.wrong(span);
         }
         if let Some(found) = self.find_method(ty, ident.name) {
-            if found.sig.generics.is_empty() && found.sig.receiver.is_none() {
-                return self.definition(found.id, ident.name, span);
-            }
-            return self.unsupported("a method as a value is", span);
+            return self.method_value(found, ident.name, span);
         }
         self.no_member(ty, ident, span)
+    }
+
+    /// `P.area` as a value: a function whose first parameter is the receiver.
+    fn method_value(&mut self, found: super::method::Method, name: Name, span: Span) -> Expr {
+        let sig = &found.sig;
+        if !sig.generics.is_empty() {
+            return self.unsupported("a generic method as a value is", span);
+        }
+        let (Some(kind), Some(self_ty)) = (sig.receiver, sig.self_ty) else {
+            return self.definition(found.id, name, span);
+        };
+        let receiver = match kind {
+            ast::ReceiverKind::Value => self_ty,
+            _ => Ty::new(TyKind::Reference(self_ty)),
+        };
+        let params: Vec<Ty> = std::iter::once(receiver).chain(sig.params.iter().map(|param| param.ty)).collect();
+        let callee = self.callee(found.id, sig, TyList::EMPTY);
+        let ty = Ty::new(TyKind::Function(TyList::new(&params), sig.result));
+        self.make(ExprKind::Function(callee), ty, span)
     }
 
     /// `i64.MAX`, `i64::MIN`
@@ -249,8 +265,10 @@ impl Checker<'_, '_> {
                 arguments.len(),
                 if arguments.len() == 1 { "is" } else { "are" }
             );
+            let (at, spans) = self.surplus(arguments, count, span);
             let diagnostic =
-                self.error(codes::ARGUMENT_COUNT, span, message).with_label(self.world.place(id), "declared here");
+                self.error(codes::ARGUMENT_COUNT, at, message).with_label(self.world.place(id), "declared here");
+            let diagnostic = self.without_arguments(diagnostic, &spans, count);
             let mut e = self.fail(diagnostic, span);
             e.ty = self.variant_type(id, &sig, want);
             return e;

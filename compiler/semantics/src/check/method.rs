@@ -57,7 +57,7 @@ impl Checker<'_, '_> {
         self.default_method(ty, name)
     }
 
-    fn match_impl(&mut self, sig: &FnSig, self_ty: Ty, ty: Ty) -> Option<Vec<(Name, Ty)>> {
+    pub(super) fn match_impl(&mut self, sig: &FnSig, self_ty: Ty, ty: Ty) -> Option<Vec<(Name, Ty)>> {
         let known: Vec<(Name, Ty)> = sig.generics[..sig.outer].iter().map(|g| (g.name, self.fresh())).collect();
         let target = replace(self_ty, &known);
         if !may_match(target, ty) {
@@ -75,10 +75,25 @@ impl Checker<'_, '_> {
             let has_body = self.world.function(id).is_some_and(|function| function.body.is_some());
             let Some(Interface::Function(sig)) = self.world.interface(id) else { continue };
             if has_body {
-                return Some(Method { id, sig, known: vec![(Name::new("Self"), ty)] });
+                let mut known = vec![(Name::new("Self"), ty)];
+                known.extend(sig.generics[1..sig.outer].iter().map(|g| g.name).zip(self.trait_arguments(of_trait, ty)));
+                return Some(Method { id, sig, known });
             }
         }
         None
+    }
+
+    /// What the parameters of a trait stand for in its implementation by a type.
+    fn trait_arguments(&mut self, of_trait: ItemPath, ty: Ty) -> Vec<Ty> {
+        let impls: Vec<DefId> = self.world.impls().collect();
+        let found = impls.into_iter().find_map(|id| match self.world.interface(id) {
+            Some(Interface::Impl(sig)) if sig.of_trait == Some(of_trait) && may_match(sig.target, ty) => Some(sig),
+            _ => None,
+        });
+        let Some(sig) = found else { return Vec::new() };
+        let known: Vec<(Name, Ty)> = sig.generics.iter().map(|g| (g.name, self.fresh())).collect();
+        self.table.unify(replace(sig.target, &known), ty);
+        sig.trait_arguments.iter().map(|ty| replace(*ty, &known)).collect()
     }
 
     pub fn method_call(
@@ -105,13 +120,15 @@ impl Checker<'_, '_> {
             },
             _ => self.value(receiver),
         };
-        let mut ty = self.shallow(value.ty);
-        while let Some(to) = ty.pointee() {
-            ty = self.shallow(to);
-        }
+        let (value, ty) = self.receiver_with(value, method.name);
         if ty == Ty::error() {
             self.arguments_alone(arguments);
+            self.unknown_to_trait(receiver, method);
             return self.wrong(span);
+        }
+        if let TyKind::Dyn(of_trait) = *ty.kind() {
+            let value = self.follow(value);
+            return self.call_dyn(value, of_trait, method, arguments, span, want);
         }
         if let Some(found) = self.find_method(ty, method.name) {
             return self.call_method(value, found, method, types, arguments, span, want);
@@ -123,7 +140,61 @@ impl Checker<'_, '_> {
             let field = self.field_of(value, index as u32, span);
             return self.call_value(field, arguments, span);
         }
+        let canonical = super::builtin_method::canonical(method.name);
+        let renamed = ast::Ident { name: canonical, ..method };
+        if canonical != method.name
+            && !matches!(ty.kind(), TyKind::Struct(..))
+            && let Some(found) = self.find_method(ty, canonical)
+            && super::is_library(self.world.def(found.id).path.module)
+        {
+            return self.call_method(value, found, renamed, types, arguments, span, want);
+        }
         self.builtin_method(value, ty, method, arguments, span)
+    }
+
+    /// The receiver of a method and its type behind all pointers, and behind a `Box` that has no such method.
+    fn receiver_with(&mut self, mut value: Expr, method: Name) -> (Expr, Ty) {
+        loop {
+            let mut ty = self.shallow(value.ty);
+            while let Some(to) = ty.pointee() {
+                ty = self.shallow(to);
+            }
+            match *ty.kind() {
+                TyKind::Box(inner) if self.find_method(ty, method).is_none() => {
+                    let boxed = self.follow_pointers(value);
+                    let span = boxed.span;
+                    value = Expr::new(ExprKind::Deref(boxed), inner, span);
+                }
+                _ => return (value, ty),
+            }
+        }
+    }
+
+    /// In a trait's default method, read without knowing `Self`: is there such a method in the trait or above it?
+    fn unknown_to_trait(&mut self, receiver: &ast::Expr, method: ast::Ident) {
+        let own = match &*receiver.kind {
+            ast::ExprKind::At => true,
+            ast::ExprKind::Name(name) => *name == "self",
+            _ => false,
+        };
+        let Some(id) = self.path.and_then(|path| self.world.find(path)).filter(|_| own && self.is_sketch()) else {
+            return;
+        };
+        let DefKind::TraitMethod { owner } = self.world.def(id).kind else { return };
+        let mut above = vec![self.world.def(DefId { module: id.module, index: owner }).path];
+        let mut next = 0;
+        while let Some(path) = above.get(next).copied() {
+            next += 1;
+            let Some(id) = self.world.find(path) else { return };
+            let Some(Interface::Trait(sig)) = self.world.interface(id) else { return };
+            if sig.methods.iter().any(|(name, _)| *name == method.name) {
+                return;
+            }
+            above.extend(sig.supertraits.iter().filter(|path| !above.contains(path)).copied().collect::<Vec<_>>());
+        }
+        let message = format!("the trait `{}` has no method `{}`", above[0].name, method.name);
+        let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
+        self.report(diagnostic);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call as written")]
@@ -153,7 +224,7 @@ impl Checker<'_, '_> {
             }
             Some(kind) => kind == ast::ReceiverKind::Value,
         };
-        let value = self.follow(value);
+        let value = self.follow_pointers(value);
         let sig = found.sig.clone();
         let target = |receiver: Expr, known: Vec<(Name, Ty)>| Target {
             id: Some(found.id),
@@ -264,20 +335,30 @@ impl Checker<'_, '_> {
     pub fn no_method(&mut self, ty: Ty, method: ast::Ident, span: Span) -> Expr {
         let (head, _) = self.head_of(ty);
         let shown = self.show(ty);
-        let is_enum = matches!(ty.kind(), TyKind::Enum(..));
         let message = format!("`{shown}` has no method `{}`", method.name);
-        let mut diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
-        let mut names = Vec::new();
-        for table in &self.world.tables {
-            names.extend(table.methods.keys().filter(|(owner, _)| *owner == head).map(|(_, name)| *name));
+        let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
+        if self.recovering || self.is_lost_method(head, method.name) || self.is_lacking(ty, method.name) {
+            return self.wrong(span);
         }
-        let _ = is_enum;
-        if let Some(known) = nearest(method.name, names) {
-            let place = self.place(method.span);
-            diagnostic =
-                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-        }
+        let names = self.method_names(ty, head);
+        let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
         self.fail(diagnostic, span)
+    }
+
+    /// Does an implementation for the type lack the method, which is reported there?
+    fn is_lacking(&mut self, ty: Ty, name: Name) -> bool {
+        traits_of(self.world, ty).into_iter().any(|path| {
+            let found = self.world.find(path).and_then(|id| self.world.interface(id));
+            matches!(found, Some(Interface::Trait(sig)) if sig.methods.iter().any(|(method, _)| *method == name))
+        })
+    }
+
+    /// Is the method written for a type whose name is a misspelling of this one's?
+    fn is_lost_method(&mut self, head: Name, name: Name) -> bool {
+        let own = self.scope.module;
+        let owners = self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
+        let mut owners = owners.map(|(owner, _)| *owner);
+        owners.any(|owner| nearest(owner, [head]).is_some() && self.world.ty(own, owner).is_none())
     }
 
     /// Reports a name a module does not declare.
@@ -315,7 +396,10 @@ pub(crate) fn may_match(a: Ty, b: Ty) -> bool {
 
 /// The traits a type implements, supertraits' own impls apart.
 pub(crate) fn traits_of(world: &World<'_>, ty: Ty) -> Vec<ItemPath> {
-    let mut found = Vec::new();
+    let mut found = match *ty.kind() {
+        TyKind::Dyn(of_trait) => super::dynamic::with_supertraits(world, of_trait),
+        _ => Vec::new(),
+    };
     for id in world.impls() {
         debug_assert!(world.def(id).kind == DefKind::Impl);
         if let Some(Interface::Impl(sig)) = world.interface(id)

@@ -10,7 +10,6 @@ use crate::codes;
 use crate::hir::{CFunction, Callee, Expr, ExprKind, LocalId};
 use crate::index::{DefId, DefKind};
 use crate::interface::{Abi, FnSig, Interface};
-use crate::suggest::nearest;
 use crate::types::{Instance, Ty, TyKind, TyList};
 use crate::walk;
 use crate::world::{Dep, Value};
@@ -52,7 +51,7 @@ impl<'a> Checker<'_, 'a> {
             }
             Some(Value::Def(id)) => Some(Found::Def(id)),
             Some(Value::Variant(id, number)) => Some(Found::Variant(id, number)),
-            None if is_builtin(name) => Some(Found::Builtin),
+            None if is_builtin(name) || self.is_library_operation(name) => Some(Found::Builtin),
             None if self.world.input.host.contains_key(&name) => Some(Found::Host),
             None => None,
         }
@@ -101,11 +100,31 @@ impl<'a> Checker<'_, 'a> {
         }
     }
 
+    /// `self` of a number, a `bool` or a `str` is the value, also when the method takes it by reference.
+    fn plain_receiver(&mut self, receiver: Expr) -> Expr {
+        let ty = self.shallow(receiver.ty);
+        match ty.kind() {
+            &TyKind::Reference(to) if self.receiver.is_some() && is_plain(self.shallow(to)) => {
+                let span = receiver.span;
+                Expr::new(ExprKind::Deref(receiver), to, span)
+            }
+            _ => receiver,
+        }
+    }
+
     /// A bare name as a value.
     pub fn name(&mut self, name: Name, span: Span, want: Want) -> Expr {
-        let Some(found) = self.resolve(name) else { return self.unknown_name(name, span) };
+        let Some(found) = self.resolve(name) else {
+            return match self.foreign_name(name, span, want) {
+                Some(reported) => reported,
+                None => self.unknown_name(name, span),
+            };
+        };
         match found {
-            Found::Binding(Binding::Local(local)) => self.local(local, span),
+            Found::Binding(Binding::Local(local)) => {
+                let value = self.local(local, span);
+                if name == "self" { self.plain_receiver(value) } else { value }
+            }
             Found::Binding(Binding::Const(value)) => self.placed(&value, span),
             Found::Binding(Binding::Global(path, ty)) => self.make(ExprKind::Global(path), ty, span),
             Found::OwnField(index) => match self.receiver_value(span) {
@@ -229,9 +248,22 @@ impl<'a> Checker<'_, 'a> {
             return self.fail(diagnostic, span);
         }
         if self.reported.contains(&name) {
+            self.unknown_again(name, span);
+            return self.wrong(span);
+        }
+        // In a method of an unknown type the names may be its fields.
+        if self.receiver.is_some() && self.scope.self_ty == Some(Ty::error()) && !self.is_sketch() {
             return self.wrong(span);
         }
         self.reported.push(name);
+        if self.declaring == Some(name) {
+            // Most often the next statement stands on the same line and continues this one.
+            self.recovering = true;
+            let diagnostic = self
+                .error(codes::USED_BEFORE, span, format!("`{name}` is used in its own value"))
+                .with_help("a `(`, `[` or operator on the same line continues a statement: begin a new line");
+            return self.fail(diagnostic, span);
+        }
         let later = self.tree.and_then(|tree| walk::declaration(tree, name));
         if let Some(declared) = later {
             let place = self.place(declared);
@@ -253,8 +285,18 @@ impl<'a> Checker<'_, 'a> {
                 .with_help(format!("name something in it: `{name}.x`"));
             return self.fail(diagnostic, span);
         }
+        if let Some(what) = vaisjit_syntax::left_out_name(name.as_str()) {
+            let diagnostic = self
+                .error(vaisjit_syntax::codes::LEFT_OUT, span, format!("this language has no {what}"))
+                .with_text("left out on purpose")
+                .with_help(vaisjit_syntax::LEFT_OUT_HELP);
+            return self.fail(diagnostic, span);
+        }
         let diagnostic = self.error(codes::UNKNOWN_NAME, span, format!("there is no `{name}` here"));
-        let diagnostic = self.did_you_mean(diagnostic, name, span);
+        let diagnostic = match self.with_output(diagnostic.clone(), name) {
+            Some(diagnostic) => diagnostic,
+            None => self.did_you_mean(diagnostic, name, span),
+        };
         self.fail(diagnostic, span)
     }
 
@@ -264,13 +306,14 @@ impl<'a> Checker<'_, 'a> {
             self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten().map(|(name, _)| *name)).collect();
         names.extend(self.world.value_names(self.scope.module));
         names.extend(super::builtin::NAMES.iter().map(|name| Name::new(name)));
-        match nearest(name, names) {
-            Some(known) => {
-                let place = self.place(span);
-                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str())
-            }
-            None => diagnostic,
+        names.extend(self.world.module_names(self.scope.module));
+        if let (Some(_), Some(this)) = (self.receiver, self.scope.self_ty)
+            && let TyKind::Struct(path, _) = *this.kind()
+            && let Some((sig, _)) = self.struct_fields(path)
+        {
+            names.extend(sig.fields.iter().map(|field| field.name));
         }
+        self.with_nearest(diagnostic, name, span, names)
     }
 
     /// `f<T>` as a value.
@@ -292,4 +335,9 @@ impl<'a> Checker<'_, 'a> {
             _ => self.name(ident.name, span, want),
         }
     }
+}
+
+/// Is this a number, a `bool` or a `str`?
+fn is_plain(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str)
 }

@@ -1,6 +1,6 @@
 //! Operators and casts.
 
-use vaisjit_syntax::{Span, ast};
+use vaisjit_syntax::{Diagnostic, Span, ast};
 
 use super::coerce::{cast, widens};
 use super::{Checker, Want};
@@ -20,6 +20,9 @@ enum Class {
     Unknown,
     Other,
 }
+
+/// What to do with an `Option` or a `Result` where its value is wanted.
+const TAKE_OUT: &str = "take the value out with `!`, `?` or a match";
 
 /// How deep the types of compared values may be nested.
 const DEEPEST: usize = 50;
@@ -83,8 +86,14 @@ impl Checker<'_, '_> {
         }
         let left = self.value(a);
         let hint = self.shallow(left.ty);
-        let right = self.check(b, if matches!(hint.kind(), TyKind::Enum(..)) { Want::Of(hint) } else { Want::Any });
+        let wanted = matches!(hint.kind(), TyKind::Enum(..) | TyKind::Vec(_) | TyKind::HashMap(..));
+        let right = self.check(b, if wanted { Want::Of(hint) } else { Want::Any });
         let right = self.must_have_value(right);
+        // `v == [1, 2, 3]`
+        let right = match (hint.kind(), self.shallow(right.ty).kind()) {
+            (TyKind::Vec(_), TyKind::Array(..)) => self.coerce(right, hint, super::coerce::Why::Plain),
+            _ => right,
+        };
         self.operate(op, at, left, right, span)
     }
 
@@ -111,8 +120,10 @@ impl Checker<'_, '_> {
         if lc == Class::Pointer && rc == Class::Int && matches!(op, BinaryOp::Add | BinaryOp::Sub) {
             return self.move_pointer(op, left, right, span);
         }
-        let whole =
-            |ty: Ty| matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..));
+        let whole = |ty: Ty| {
+            is_handle(ty)
+                || matches!(ty.kind(), TyKind::Enum(..) | TyKind::Tuple(_) | TyKind::Struct(..) | TyKind::Array(..))
+        };
         if matches!(op, BinaryOp::Eq | BinaryOp::Ne) && whole(lt) && whole(rt) && self.table.unify(lt, rt) {
             return self.compare_variants(op, left, right, span);
         }
@@ -127,40 +138,49 @@ impl Checker<'_, '_> {
             Class::Pointer | Class::Other => false,
         };
         if !allowed(lc) || !allowed(rc) {
-            return self.bad_operands(op, at, lt, rt, span);
+            if lc != rc && (self.refers_to_number(lt) || self.refers_to_number(rt)) {
+                let (left, right) = (self.follow(left), self.follow(right));
+                return self.operate(op, at, left, right, span);
+            }
+            return self.bad_operands(op, at, &left, &right, span);
         }
-        let Some((left, right, ty)) = self.join(left, right) else {
-            return self.bad_operands(op, at, lt, rt, span);
+        let (left, right, ty) = match self.join(left, right) {
+            Ok(joined) => joined,
+            Err((left, right)) => return self.bad_operands(op, at, &left, &right, span),
         };
         let result = if is_comparison(op) { Ty::bool() } else { ty };
         self.make(ExprKind::Binary(op, left, right), result, span)
     }
 
-    /// Two operands with one type.
-    pub fn join(&mut self, left: Expr, right: Expr) -> Option<(Expr, Expr, Ty)> {
+    /// Is this a reference to a number? Arithmetic that is none on addresses means the numbers.
+    fn refers_to_number(&mut self, ty: Ty) -> bool {
+        match *ty.kind() {
+            TyKind::Reference(to) => matches!(self.shallow(to).kind(), TyKind::Int(_) | TyKind::Float(_)),
+            _ => false,
+        }
+    }
+
+    /// Two operands with one type; themselves again where there is none.
+    pub fn join(&mut self, left: Expr, right: Expr) -> Result<(Expr, Expr, Ty), (Expr, Expr)> {
         let (lt, rt) = (self.shallow(left.ty), self.shallow(right.ty));
         if let (&TyKind::Int(a), &TyKind::Int(b)) = (lt.kind(), rt.kind())
             && a != b
         {
             if widens(a, b) {
-                return Some((cast(CastKind::IntToInt, left, rt), right, rt));
+                return Ok((cast(CastKind::IntToInt, left, rt), right, rt));
             }
-            return widens(b, a).then(|| (left, cast(CastKind::IntToInt, right, lt), lt));
+            return if widens(b, a) { Ok((left, cast(CastKind::IntToInt, right, lt), lt)) } else { Err((left, right)) };
         }
-        self.table.unify(lt, rt).then_some((left, right, lt))
+        if self.table.unify(lt, rt) { Ok((left, right, lt)) } else { Err((left, right)) }
     }
 
-    fn bad_operands(&mut self, op: BinaryOp, at: Span, lt: Ty, rt: Ty, span: Span) -> Expr {
+    fn bad_operands(&mut self, op: BinaryOp, at: Span, a: &Expr, b: &Expr, span: Span) -> Expr {
+        let (lt, rt) = (self.shallow(a.ty), self.shallow(b.ty));
         let (left, right) = (self.show(lt), self.show(rt));
         let message = format!("`{}` does not work on `{left}` and `{right}`", op.symbol());
-        let mut diagnostic = self.error(codes::OPERANDS, at, message);
-        let (lc, rc) = (self.class(lt), self.class(rt));
-        let number = |class: Class| matches!(class, Class::Int | Class::Float);
-        if number(lc) && number(rc) {
-            diagnostic = diagnostic.with_help(format!("convert one of them, with `as {left}` or `as {right}`"));
-        } else if lc == Class::Str && number(rc) && op == BinaryOp::Add {
-            diagnostic = diagnostic.with_help("make the number a string with `as str`, or write \"{x}\"");
-        }
+        let diagnostic = self.error(codes::OPERANDS, at, message);
+        let assigned = at.end - at.start > op.symbol().len() as u32;
+        let diagnostic = self.with_converted(diagnostic, op, a, b, assigned);
         self.report(diagnostic);
         let ty = if is_comparison(op) { Ty::bool() } else { Ty::error() };
         let mut e = self.wrong(span);
@@ -171,11 +191,51 @@ impl Checker<'_, '_> {
         e
     }
 
+    /// Adds the conversion of one of two operands; the first cannot be converted if it is `assigned` to.
+    fn with_converted(&mut self, diagnostic: Diagnostic, op: BinaryOp, a: &Expr, b: &Expr, assigned: bool) -> Diagnostic {
+        let (lt, rt) = (self.shallow(a.ty), self.shallow(b.ty));
+        let (lc, rc) = (self.class(lt), self.class(rt));
+        let number = |class: Class| matches!(class, Class::Int | Class::Float);
+        let equality = matches!(op, BinaryOp::Eq | BinaryOp::Ne);
+        let arithmetic = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div | BinaryOp::Rem);
+        let bits = matches!(op, BinaryOp::BitAnd | BinaryOp::BitOr | BinaryOp::BitXor);
+        match (lc, rc) {
+            (Class::Int, Class::Float) if !bits && !assigned => self.with_cast(diagnostic, a, rt),
+            (Class::Float, Class::Int) if !bits => self.with_cast(diagnostic, b, lt),
+            _ if number(lc) && number(rc) && lt != rt => self.with_cast(diagnostic, b, lt),
+            (Class::Str, _) if number(rc) && op == BinaryOp::Add => {
+                self.with_cast(diagnostic, b, lt).with_help("or write \"{x}\"")
+            }
+            (_, Class::Str) if number(lc) && op == BinaryOp::Add && !assigned => self.with_cast(diagnostic, a, rt),
+            (Class::Bool, Class::Int) if equality => self.with_truth(diagnostic, b),
+            (Class::Int, Class::Bool) if equality => self.with_truth(diagnostic, a),
+            (Class::Bool, Class::Int) if arithmetic && !assigned => self.with_cast(diagnostic, a, rt),
+            (Class::Int, Class::Bool) if arithmetic => self.with_cast(diagnostic, b, lt),
+            _ if arithmetic && self.is_outcome(lt) => self.with_behind(diagnostic.with_help(TAKE_OUT), a, "!"),
+            _ if arithmetic && self.is_outcome(rt) => self.with_behind(diagnostic.with_help(TAKE_OUT), b, "!"),
+            _ => diagnostic,
+        }
+    }
+
+    fn is_outcome(&self, ty: Ty) -> bool {
+        matches!(ty.kind(), TyKind::Enum(path, _) if path.name == "Option" || path.name == "Result")
+    }
+
+    /// `flag == 1`: `true` for the number.
+    fn with_truth(&self, diagnostic: Diagnostic, number: &Expr) -> Diagnostic {
+        let truth = match &*number.kind {
+            ExprKind::Int(0) => "false",
+            ExprKind::Int(1) => "true",
+            _ => return diagnostic.with_help("make a number of the `bool` with `as i64`"),
+        };
+        diagnostic.with_help("a `bool` is `true` or `false`").with_suggestion(self.place(number.span), truth)
+    }
+
     fn shift(&mut self, op: BinaryOp, at: Span, left: Expr, right: Expr, span: Span) -> Expr {
         let (lt, rt) = (self.shallow(left.ty), self.shallow(right.ty));
         let (lc, rc) = (self.class(lt), self.class(rt));
         if !matches!(lc, Class::Int | Class::Unknown) || !matches!(rc, Class::Int | Class::Unknown) {
-            return self.bad_operands(op, at, lt, rt, span);
+            return self.bad_operands(op, at, &left, &right, span);
         }
         let right = match (rt.kind(), &*right.kind) {
             (TyKind::Infer(_), ExprKind::Int(_)) => Expr { ty: lt, ..right },
@@ -194,7 +254,7 @@ impl Checker<'_, '_> {
             _ => literal(&left) && self.class(lt) == Class::Int,
         };
         if !fits {
-            return self.bad_operands(op, at, lt, rt, span);
+            return self.bad_operands(op, at, &left, &right, span);
         }
         let mut address = |e: Expr, ty: Ty| match ty.pointee() {
             Some(_) => cast(CastKind::IntToInt, e, Ty::i64()),
@@ -234,14 +294,19 @@ impl Checker<'_, '_> {
     /// Can values of the type be compared? Not if they hold values of their own type, or of ever larger ones.
     fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
         let ty = self.table.resolve(ty, true);
-        if around.contains(&ty) || around.len() > DEEPEST {
+        if let Some(outer) = around.iter().position(|other| *other == ty) {
+            // Behind a handle the values end somewhere.
+            return around[outer..].iter().any(|ty| is_handle(*ty));
+        }
+        if around.len() > DEEPEST {
             return false;
         }
         let parts: Vec<Ty> = match *ty.kind() {
             TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Error => return true,
             TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str => return true,
             TyKind::Tuple(parts) => parts.to_vec(),
-            TyKind::Array(of, _) => vec![of],
+            TyKind::Array(of, _) | TyKind::Vec(of) | TyKind::Box(of) => vec![of],
+            TyKind::HashMap(key, value) => vec![key, value],
             TyKind::Struct(path, _) => match self.struct_fields(path) {
                 Some((sig, _)) => sig.fields.iter().map(|field| field.ty).collect(),
                 None => return false,
@@ -323,6 +388,9 @@ impl Checker<'_, '_> {
                 None => self.bad_cast(from, to, span),
             },
             (Class::Str, Class::Pointer) => made(CastKind::Pointer, value),
+            (Class::Other, Class::Int) if is_handle(from) && self.in_library() => made(CastKind::IntToInt, value),
+            (Class::Int, Class::Other) if is_handle(to) && self.in_library() => made(CastKind::Pointer, value),
+            (Class::Str, Class::Str) => value,
             _ => {
                 let known = self.diagnostics.len();
                 let converted = self.coerce(value, to, super::coerce::Why::Plain);
@@ -345,6 +413,11 @@ impl Checker<'_, '_> {
         e.ty = Ty::error();
         e
     }
+}
+
+/// Is a value of the type the address of a heap object with other values in it?
+fn is_handle(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Box(_))
 }
 
 /// Does the operator compare?

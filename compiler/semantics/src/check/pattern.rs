@@ -19,12 +19,34 @@ impl Checker<'_, '_> {
 
     /// A pattern that must match every value of the type.
     pub fn irrefutable(&mut self, pattern: &ast::Pattern, ty: Ty) -> Pattern {
-        let checked = self.pattern(pattern, ty);
+        let checked = self.whole_pattern(pattern, ty);
         if !super::matching::matches_all(self, &checked) && !self.is_error(ty) {
             let diagnostic = self
                 .error(codes::PATTERN, pattern.span, "this pattern does not match every value")
                 .with_help("take the value apart with `M`");
             self.report(diagnostic);
+        }
+        checked
+    }
+
+    /// A whole pattern: no name may be bound twice in it.
+    pub fn whole_pattern(&mut self, pattern: &ast::Pattern, ty: Ty) -> Pattern {
+        let checked = self.pattern(pattern, ty);
+        let mut bound = Vec::new();
+        bound_locals(&checked, &mut bound);
+        for (index, (local, span)) in bound.iter().enumerate() {
+            let name = self.frame().locals[*local].name;
+            let twin = bound[..index].iter().find(|(other, _)| {
+                self.frames.last().is_some_and(|frame| {
+                    other != local && frame.locals[*other].name == name && !name.starts_with(['_', '{'])
+                })
+            });
+            if let Some((_, first)) = twin {
+                let diagnostic = self
+                    .error(codes::PATTERN, *span, format!("`{name}` is bound twice in this pattern"))
+                    .with_label(self.place(*first), "first here");
+                self.report(diagnostic);
+            }
         }
         checked
     }
@@ -368,6 +390,12 @@ impl Checker<'_, '_> {
                 first = scope[before..].to_vec();
             } else {
                 let own = scope.split_off(before + first.len());
+                let lacking = first.iter().find(|(name, _)| !own.iter().any(|(other, _)| other == name));
+                if let Some((name, _)) = lacking {
+                    let message = format!("`{name}` is not bound in every alternative");
+                    let diagnostic = self.error(codes::PATTERN, part.span, message);
+                    self.report(diagnostic);
+                }
                 for (name, binding) in own {
                     let twin = first.iter().find(|(other, _)| *other == name);
                     if let (Some((_, Binding::Local(to))), Binding::Local(from)) = (twin, binding) {
@@ -386,6 +414,20 @@ impl Checker<'_, '_> {
             inner.push(checked);
         }
         self.pattern_of(PatternKind::Or(inner), ty, span)
+    }
+}
+
+/// The locals a pattern binds; of alternatives those of the first.
+fn bound_locals(pattern: &Pattern, out: &mut Vec<(crate::hir::LocalId, Span)>) {
+    match &pattern.kind {
+        PatternKind::Bind(local, inner) => {
+            out.push((*local, pattern.span));
+            inner.iter().for_each(|inner| bound_locals(inner, out));
+        }
+        PatternKind::Or(parts) => parts.iter().take(1).for_each(|part| bound_locals(part, out)),
+        PatternKind::Variant(_, parts) => parts.iter().for_each(|part| bound_locals(part, out)),
+        PatternKind::Fields(parts) => parts.iter().for_each(|(_, part)| bound_locals(part, out)),
+        PatternKind::Wildcard | PatternKind::Constant(_) | PatternKind::Range(..) => {}
     }
 }
 

@@ -40,10 +40,16 @@ impl Checker<'_, '_> {
     /// `*p`
     pub fn dereference(&mut self, of: &ast::Expr, span: Span) -> Expr {
         let value = self.value(of);
+        if let (ast::ExprKind::Name(name), ExprKind::Deref(_)) = (&*of.kind, &*value.kind)
+            && *name == "self"
+        {
+            return value;
+        }
         let ty = self.shallow(value.ty);
-        match ty.pointee() {
+        match inside(ty) {
             Some(to) => self.make(ExprKind::Deref(value), to, span),
-            None if ty == Ty::error() => value,
+            // `*shape` of a `dyn` is what a pointer to it would point at: itself.
+            None if matches!(ty.kind(), TyKind::Error | TyKind::Dyn(_)) => value,
             None => {
                 let shown = self.show(ty);
                 let diagnostic = self
@@ -55,10 +61,28 @@ impl Checker<'_, '_> {
     }
 
     /// The value with every pointer around it followed.
-    pub fn follow(&mut self, mut value: Expr) -> Expr {
+    pub fn follow_pointers(&mut self, value: Expr) -> Expr {
+        self.follow_while(value, Ty::pointee)
+    }
+
+    /// The value with every pointer and `Box` around it followed.
+    pub fn follow(&mut self, value: Expr) -> Expr {
+        self.follow_while(value, inside)
+    }
+
+    /// The type behind all pointers and `Box`es.
+    pub fn follow_type(&mut self, ty: Ty) -> Ty {
+        let mut ty = self.shallow(ty);
+        while let Some(to) = inside(ty) {
+            ty = self.shallow(to);
+        }
+        ty
+    }
+
+    fn follow_while(&mut self, mut value: Expr, behind: fn(Ty) -> Option<Ty>) -> Expr {
         loop {
             let ty = self.shallow(value.ty);
-            match ty.pointee() {
+            match behind(ty) {
                 Some(to) => {
                     let span = value.span;
                     value = Expr::new(ExprKind::Deref(value), to, span);
@@ -88,7 +112,7 @@ impl Checker<'_, '_> {
                 }
             }
             TyKind::Error => value,
-            TyKind::Infer(_) => self.undetermined(ident.span, of.span),
+            TyKind::Infer(_) if !self.is_number(ty) => self.undetermined(ident.span, of.span),
             _ => self.no_field(ty, ident, span),
         }
     }
@@ -105,7 +129,7 @@ impl Checker<'_, '_> {
 
     /// Reports a type that nothing has determined where it must be known.
     pub fn undetermined(&mut self, span: Span, of: Span) -> Expr {
-        if self.recovering {
+        if self.recovering || self.diagnostics.iter().any(Diagnostic::is_error) {
             return self.wrong(span);
         }
         let diagnostic = self
@@ -126,11 +150,15 @@ impl Checker<'_, '_> {
     }
 
     fn no_field(&mut self, ty: Ty, ident: ast::Ident, span: Span) -> Expr {
+        if self.recovering {
+            return self.wrong(span);
+        }
         let (head, module) = self.head_of(ty);
         if !self.world.methods(module, head, ident.name).is_empty() {
             let message = format!("`{}` is a method: call it", ident.name);
             let diagnostic =
                 self.error(codes::UNKNOWN_FIELD, ident.span, message).with_help(format!("`.{}()`", ident.name));
+            let diagnostic = self.inserting(diagnostic, ident.span.end, "()");
             return self.fail(diagnostic, span);
         }
         let diagnostic = match *ty.kind() {
@@ -195,8 +223,11 @@ impl Checker<'_, '_> {
             }
             _ => {
                 let shown = self.show(ty);
-                let diagnostic =
+                let mut diagnostic =
                     self.error(codes::MISMATCH, index.span, format!("an index must be an integer, not `{shown}`"));
+                if self.is_number(ty) {
+                    diagnostic = self.with_cast(diagnostic, &index, Ty::i64());
+                }
                 self.fail(diagnostic, index.span)
             }
         }
@@ -210,14 +241,18 @@ impl Checker<'_, '_> {
         }
         let mut ty = self.shallow(value.ty);
         let mut value = value;
-        while let Some(to) = ty.pointee() {
+        while let Some(to) = inside(ty) {
             let to = self.shallow(to);
-            if !matches!(to.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Vec(_)) {
+            let boxed = matches!(ty.kind(), TyKind::Box(_));
+            if !boxed && !is_indexed(to) && inside(to).is_none_or(|to| !is_indexed(self.shallow(to))) {
                 break;
             }
             let at = value.span;
             value = Expr::new(ExprKind::Deref(value), to, at);
             ty = to;
+        }
+        if let TyKind::HashMap(key, _) = *ty.kind() {
+            return self.map_element(value, key, index, span);
         }
         let index = self.value(index);
         let index = self.index_value(index);
@@ -227,25 +262,20 @@ impl Checker<'_, '_> {
             | TyKind::Vec(of)
             | TyKind::Pointer(of)
             | TyKind::Reference(of) => of,
+            TyKind::Str => return self.element_of_text("str_byte_at", vec![value, index], span),
             TyKind::Error => return self.wrong(span),
             TyKind::Infer(_) if matches!(self.table.known(ty), Known::Nothing) => {
                 return self.undetermined(span, of.span);
-            }
-            TyKind::Str => {
-                let diagnostic = self
-                    .error(codes::NOT_INDEXABLE, span, "a `str` cannot be indexed")
-                    .with_help("write `s.char_at(i)` or `s.byte_at(i)`");
-                return self.fail(diagnostic, span);
             }
             _ => {
                 let shown = self.show(ty);
                 let diagnostic = self
                     .error(codes::NOT_INDEXABLE, span, format!("`{shown}` cannot be indexed"))
-                    .with_text("only arrays, slices, `Vec`s and pointers can");
+                    .with_text("only arrays, slices, `Vec`s, `HashMap`s, `str` and pointers can");
                 return self.fail(diagnostic, span);
             }
         };
-        if let (TyKind::Array(..), false) = (ty.kind(), is_place(&value)) {
+        if let (TyKind::Array(..) | TyKind::Vec(_), false) = (ty.kind(), is_place(&value)) {
             return self.with_place(value, |this, place| this.make(ExprKind::Index(place, index), element, span));
         }
         self.make(ExprKind::Index(value, index), element, span)
@@ -328,6 +358,19 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// After the report of a target: `x = 1` of an unknown name is taken for `x := 1`.
+    fn declare_instead(&mut self, known: usize, target: &ast::Expr, plain: bool, value: &ast::Expr) {
+        let value_of = self.check(value, Want::Any);
+        let ast::ExprKind::Name(name) = &*target.kind else { return };
+        let between = self.place(Span { start: target.span.end, end: value.span.start });
+        let Some(diagnostic) = self.diagnostics.get_mut(known) else { return };
+        if plain && diagnostic.code == codes::UNKNOWN_NAME && diagnostic.suggestions.is_empty() && self.at.is_none() {
+            diagnostic.suggestions.push(vaisjit_syntax::Suggestion { place: between, replacement: " := ".into() });
+            let local = self.declare(*name, value_of.ty, target.span);
+            self.frame().exempt.insert(local);
+        }
+    }
+
     /// `place = e` and `place op= e`
     pub fn assign(
         &mut self,
@@ -336,8 +379,9 @@ impl Checker<'_, '_> {
         value: &ast::Expr,
         span: Span,
     ) -> Expr {
+        let known = self.diagnostics.len();
         let Some(place) = self.target(target) else {
-            self.check(value, Want::Any);
+            self.declare_instead(known, target, op.is_none(), value);
             return self.wrong(span);
         };
         let ty = self.shallow(place.ty);
@@ -368,4 +412,17 @@ impl Checker<'_, '_> {
             }
         }
     }
+}
+
+/// What a pointer, reference or `Box` leads to.
+pub(crate) fn inside(ty: Ty) -> Option<Ty> {
+    match *ty.kind() {
+        TyKind::Box(to) => Some(to),
+        _ => ty.pointee(),
+    }
+}
+
+/// Does an index take an element of a value of the type, pointers apart?
+fn is_indexed(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Str)
 }

@@ -98,7 +98,9 @@ impl Checker<'_, '_> {
             match values.get_mut(next) {
                 Some(value) => {
                     let argument = std::mem::replace(value, self.wrong(at));
-                    let (argument, letters) = self.fit(argument, conversion.letter);
+                    let (rest, literal) = (chars.clone(), self.span(at));
+                    let letter_at = || letter_place(format, &rest.collect::<String>(), literal);
+                    let (argument, letters) = self.fit(argument, conversion.letter, letter_at);
                     values[next] = argument;
                     out.push_str(&letters);
                     next += 1;
@@ -137,8 +139,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// The argument for a conversion, and the conversion's letters for its type.
-    fn fit(&mut self, value: Expr, letter: char) -> (Expr, String) {
+    /// The argument for a conversion, and the conversion's letters for its type; `at` is where its letter stands.
+    fn fit(&mut self, value: Expr, letter: char, at: impl FnOnce() -> Option<Span>) -> (Expr, String) {
         let mut value = value;
         let mut ty = self.shallow(value.ty);
         if matches!(ty.kind(), TyKind::Error | TyKind::Never) {
@@ -204,6 +206,9 @@ impl Checker<'_, '_> {
         };
         if let Some(better) = better {
             diagnostic = diagnostic.with_help(format!("write `%{better}`"));
+            if let Some(at) = at() {
+                diagnostic = diagnostic.with_suggestion(self.place(at), better.to_string());
+            }
         }
         let span = value.span;
         (self.fail(diagnostic, span), letter.to_string())
@@ -213,6 +218,20 @@ impl Checker<'_, '_> {
         matches!(ty.kind(), TyKind::Float(_))
             || matches!(ty.kind(), TyKind::Infer(_)) && matches!(self.table.known(ty), Known::Float)
     }
+}
+
+/// Where the letter before the rest of a format stands in the literal at a span; `None` if its escapes are unusual.
+fn letter_place(format: &str, rest: &str, literal: Span) -> Option<Span> {
+    let length = |text: &str| -> usize {
+        let escaped = |c: char| matches!(c, '\n' | '\t' | '\r' | '\\' | '"' | '\0');
+        text.chars().map(|c| if escaped(c) { 2 } else { c.len_utf8() }).sum()
+    };
+    let whole = (literal.end - literal.start) as usize;
+    if length(format) + 2 != whole {
+        return None;
+    }
+    let end = literal.end as usize - 1 - length(rest);
+    Some(Span::new(end - 1, end))
 }
 
 /// Is it one of C's functions whose last parameter before the `...` is a format for output?

@@ -22,7 +22,9 @@ impl Checker<'_, '_> {
     ) -> Expr {
         let ty = self.shallow(value.ty);
         let value = match ty.pointee().map(|to| self.shallow(to)) {
-            Some(to) if matches!(to.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Str) => self.follow(value),
+            Some(to) if matches!(to.kind(), TyKind::Array(..) | TyKind::Slice(_) | TyKind::Str | TyKind::Vec(_)) => {
+                self.follow(value)
+            }
             _ => value,
         };
         let ty = self.shallow(value.ty);
@@ -40,11 +42,14 @@ impl Checker<'_, '_> {
             }),
             TyKind::Pointer(of) if end.is_some() => self.part(of, value, None, (start, end, inclusive), span),
             TyKind::Error => self.wrong_parts(start, end, span),
-            TyKind::Vec(_) | TyKind::Str => {
-                let shown = self.show(ty);
-                self.wrong_parts(start, end, span);
-                self.unsupported(&format!("a part of a `{shown}` is"), span)
+            TyKind::Vec(of) if super::coerce::is_place(&value) => {
+                let length = self.length_of(value.clone(), span);
+                let first = self.elements(value, of, span);
+                self.part(of, first, Some(length), (start, end, inclusive), span)
             }
+            // Nobody else holds a temporary: its part must be a value of its own.
+            TyKind::Vec(_) => self.copied_part("std/vec", "vec_part", value, (start, end, inclusive), span),
+            TyKind::Str => self.copied_part("std/string", "str_part", value, (start, end, inclusive), span),
             _ => {
                 let shown = self.show(ty);
                 self.wrong_parts(start, end, span);
@@ -54,6 +59,37 @@ impl Checker<'_, '_> {
                 self.fail(diagnostic, span)
             }
         }
+    }
+
+    /// A part as a new value, made by a function of the library.
+    fn copied_part(
+        &mut self,
+        module: &str,
+        function: &str,
+        value: Expr,
+        (start, end, inclusive): (Option<&ast::Expr>, Option<&ast::Expr>, bool),
+        span: Span,
+    ) -> Expr {
+        let mut statements = Vec::new();
+        let value = self.keep("{whole}", value, &mut statements);
+        let start = match start {
+            Some(start) => self.end_of_range(start),
+            None => self.number(0, span),
+        };
+        let end = match end {
+            Some(end) => self.end_of_range(end),
+            None => self.length_of(value.clone(), span),
+        };
+        let end = match inclusive {
+            true => {
+                let one = self.number(1, span);
+                self.make(ExprKind::Binary(BinaryOp::Add, end, one), Ty::i64(), span)
+            }
+            false => end,
+        };
+        let part = self.library_call(module, function, vec![value, start, end], span);
+        let ty = part.ty;
+        self.make(ExprKind::Block(statements, Some(part)), ty, span)
     }
 
     fn wrong_parts(&mut self, start: Option<&ast::Expr>, end: Option<&ast::Expr>, span: Span) -> Expr {

@@ -101,7 +101,7 @@ impl Checker<'_, '_> {
     pub fn printable(&mut self, value: Expr) -> Option<Expr> {
         let mut value = value;
         let ty = self.shallow(value.ty);
-        if let TyKind::Reference(to) = *ty.kind()
+        if let TyKind::Reference(to) | TyKind::Box(to) = *ty.kind()
             && self.shallow(to).is_scalar()
         {
             value = self.follow(value);

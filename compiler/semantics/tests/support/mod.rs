@@ -14,17 +14,28 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The tree of the prelude, the same in every input.
-pub fn prelude() -> Arc<Module> {
-    static TREE: LazyLock<Arc<Module>> = LazyLock::new(|| {
-        let text = std::fs::read_to_string(root().join("lang-std/vais/prelude.vais")).expect("the prelude is there");
-        let module = parse(&text);
-        for item in &module.items {
-            assert!(item.diagnostics.is_empty(), "the prelude parses: {:?}", item.diagnostics);
-        }
-        Arc::new(module)
+/// The trees of the library's modules, the same in every input.
+pub fn library() -> &'static [(Name, Arc<Module>)] {
+    static TREES: LazyLock<Vec<(Name, Arc<Module>)>> = LazyLock::new(|| {
+        let folder = std::fs::read_dir(root().join("lang-std/vais")).expect("the library is there");
+        let mut files: Vec<PathBuf> = folder.flatten().map(|entry| entry.path()).collect();
+        files.sort();
+        let parsed = |path: PathBuf| {
+            let name = format!("std/{}", path.file_stem().expect("a name").to_string_lossy());
+            let module = parse(&std::fs::read_to_string(&path).expect("a readable module"));
+            for item in &module.items {
+                assert!(item.diagnostics.is_empty(), "{name} parses: {:?}", item.diagnostics);
+            }
+            (Name::new(&name), Arc::new(module))
+        };
+        files.into_iter().map(parsed).collect()
     });
-    TREE.clone()
+    &TREES
+}
+
+/// The tree of the prelude.
+pub fn prelude() -> Arc<Module> {
+    library().iter().find(|(name, _)| *name == "std/prelude").expect("a prelude").1.clone()
 }
 
 /// The input of a program of named modules, the root first.
@@ -39,7 +50,10 @@ pub fn input(modules: &[(&str, Arc<Module>)]) -> Input {
             imports: imports(tree, modules),
         })
         .collect();
-    list.push(ModuleInput { name: Name::new("std/prelude"), file: FileId(1000), tree: prelude(), imports: Vec::new() });
+    for (index, (name, tree)) in library().iter().enumerate() {
+        let imports = imports(tree, &[]);
+        list.push(ModuleInput { name: *name, file: FileId(1000 + index as u32), tree: tree.clone(), imports });
+    }
     static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, HostDeclaration>>> = LazyLock::new(host);
     Input { modules: list, host: HOST.clone(), all_hot: false, needs_main: false }
 }
@@ -58,7 +72,8 @@ fn imports(tree: &Module, modules: &[(&str, Arc<Module>)]) -> Vec<Result<Name, S
         if let ItemKind::Import(import) = &item.item.kind {
             let path: Vec<&str> = import.path.iter().map(|ident| ident.name.as_str()).collect();
             let path = path.join("/");
-            let known = modules.iter().any(|(name, _)| *name == path);
+            let known = modules.iter().any(|(name, _)| *name == path)
+                || library().iter().any(|(name, _)| *name == path.as_str());
             found.push(if known { Ok(Name::new(&path)) } else { Err(format!("there is no module `{path}`")) });
         }
     }

@@ -35,6 +35,10 @@ impl Layout<'_> {
             let pattern = self.frame().pattern;
             return self.push_frame(Frame { pattern, ..Frame::new(FrameKind::Fields, span, true) });
         }
+        if self.literal_in_head(raw) {
+            self.push(Kind::StructOpen);
+            return self.push_frame(Frame::new(FrameKind::Fields, span, true));
+        }
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         let head = frame.heads.pop();
         let code = frame.code;
@@ -117,6 +121,20 @@ impl Layout<'_> {
     fn unmatched(&mut self, raw: Raw) {
         let span = self.span_of(raw);
         let text = self.text_of(raw);
+        let inner = self.frames.last().expect("the top frame is never popped");
+        if matches!(inner.kind, FrameKind::Round | FrameKind::Square) && raw.kind != Kind::RBrace {
+            // `(n ]`
+            let (closer, open) = (closer_text(inner.kind), inner.open);
+            let bracket = self.opener_text(open);
+            self.report(
+                Problem::new(codes::UNMATCHED_BRACKET, span, format!("this `{text}` does not close the `{bracket}`"))
+                    .text(format!("write `{closer}`"))
+                    .label(open, "opened here")
+                    .suggest(span, closer.to_string()),
+            );
+            let kind = closer_of(self.pop_frame().kind);
+            return self.push(kind);
+        }
         let top = self.frames.len() == 1;
         let known = self.chunk.problems.iter().any(|problem| problem.code == codes::UNMATCHED_BRACKET);
         self.mute_line(span);
@@ -230,6 +248,9 @@ impl Layout<'_> {
     /// around must have been forgotten?
     pub(super) fn lost_item(&mut self) -> bool {
         if !self.item_starts_for_sure() {
+            return false;
+        }
+        if self.nested_item() {
             return false;
         }
         // A method goes on in the type or implementation around it.

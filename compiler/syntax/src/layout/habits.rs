@@ -52,16 +52,63 @@ const LEFT_OUT_IN_CODE: &[(&str, &str)] = &[
     ("comptime", "`comptime`"),
 ];
 
+/// What is said below every report of something left out.
+pub const LEFT_OUT_HELP: &str = "of Vais this implementation leaves out macros, async, lazy evaluation, linear and dependent types, effect words, SIMD types, unions and `comptime`";
+
+/// What a name that a program does not declare would be in Vais, if this implementation leaves it out.
+pub fn left_out_name(name: &str) -> Option<&'static str> {
+    if let Some((_, what)) = LEFT_OUT_IN_CODE.iter().find(|(word, _)| *word == name) {
+        return Some(what);
+    }
+    let lower = name.to_ascii_lowercase();
+    let lanes = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let scalar = |text: &str| text.starts_with(['i', 'u', 'f']) && lanes(&text[1..]);
+    let (vector, rest) = match lower.strip_prefix("vec") {
+        Some(rest) => (true, rest),
+        None => (false, lower.as_str()),
+    };
+    let simd = if vector {
+        rest.find(['i', 'u', 'f']).is_some_and(|at| lanes(&rest[..at]) && scalar(&rest[at..]))
+    } else {
+        rest.starts_with("simd_") || rest.split_once('x').is_some_and(|(of, count)| scalar(of) && lanes(count))
+    };
+    match name {
+        _ if simd => Some("SIMD types"),
+        "Linear" => Some("linear types"),
+        "Affine" => Some("affine types"),
+        "Lazy" => Some("`lazy`"),
+        "Future" | "Promise" => Some("async functions"),
+        _ => None,
+    }
+}
+
 fn left_out(span: Span, what: &str) -> Problem {
     Problem::new(codes::LEFT_OUT, span, format!("this language has no {what}"))
         .text("left out on purpose")
-        .help("of Vais this implementation leaves out macros, async, lazy evaluation, linear and dependent types, effect words, SIMD types, unions and `comptime`")
+        .help(LEFT_OUT_HELP)
 }
 
 fn habit(span: Span, found: &str, here: &str) -> Problem {
     Problem::new(codes::FOREIGN_WORD, span, format!("`{found}` is written `{here}` here"))
         .text(format!("write `{here}`"))
         .suggest(span, here)
+        .family(family(found))
+}
+
+/// Words that come together, or again and again.
+fn family(word: &str) -> &'static str {
+    match word {
+        "if" | "else" | "elif" | "unless" => "if",
+        "for" | "in" => "for",
+        "and" | "or" | "not" => "logic",
+        "while" | "do" => "while",
+        "loop" => "loop",
+        "match" | "switch" | "case" => "match",
+        "return" => "return",
+        "break" | "continue" => "break",
+        "defer" => "defer",
+        _ => "item",
+    }
 }
 
 /// What to say about something that is no item.
@@ -108,6 +155,10 @@ impl Layout<'_> {
 
     /// Where an item or member may start. True if the word has been dealt with.
     pub(super) fn habit_of_items(&mut self, raw: Raw, members: bool) -> bool {
+        if members && self.text_of(raw) == "pub" && self.peek(1).kind == Kind::Name && self.peek(2).kind == Kind::Colon {
+            self.unwanted(raw, "all fields can be used: there is no `pub`", "pub");
+            return true;
+        }
         let Some((letter, kind)) = self.item_habit(0) else { return false };
         let (text, span) = (self.text_of(raw), self.span_of(raw));
         if members
@@ -120,21 +171,18 @@ impl Layout<'_> {
         }
         match text {
             "macro" => {
-                self.report(left_out(span, "macros"));
-                self.chunk.junk = true;
-                self.push(Kind::Name);
+                self.leave_out_item(left_out(span, "macros"));
             }
             "union" | "O" => {
-                self.report(left_out(span, "unions"));
-                self.begin_item(Kind::KwS);
+                self.leave_out_item(left_out(span, "unions"));
             }
             "pub" => {
-                self.report(habit(span, "pub", "P").help("items need no `P` to be imported; it may be left out"));
-                self.skip();
+                self.unwanted(raw, "everything can be imported: there is no `pub`", "item");
             }
             _ => match LEFT_OUT_BEFORE_ITEMS.iter().find(|(word, _)| *word == text) {
                 Some((_, what)) => {
-                    self.report(left_out(span, what));
+                    let family = if what.starts_with("async") { "async" } else { "" };
+                    self.report(left_out(span, what).family(family));
                     self.skip();
                 }
                 None => {
@@ -146,6 +194,15 @@ impl Layout<'_> {
         true
     }
 
+    /// Skips an item up to the end of its first braces, or of its line.
+    fn leave_out_item(&mut self, problem: Problem) {
+        self.report(problem);
+        self.chunk.junk = true;
+        self.push(Kind::Name);
+        self.skip_nested();
+        (self.prefix, self.done) = (false, true);
+    }
+
     /// `fn` is a keyword of types, so it does not arrive as a word.
     pub(super) fn fn_word(&mut self, raw: Raw) -> bool {
         let at_item = matches!(self.frame().kind, FrameKind::Top | FrameKind::Members) && !self.frame().code;
@@ -153,10 +210,7 @@ impl Layout<'_> {
             return false;
         }
         let span = self.span_of(raw);
-        let known = self.chunk.problems.iter().any(|problem| problem.span.end + 1 == span.start);
-        if !known {
-            self.report(habit(span, "fn", "F"));
-        }
+        self.report(habit(span, "fn", "F"));
         self.begin_item(Kind::KwF);
         true
     }
@@ -175,6 +229,7 @@ impl Layout<'_> {
             && next.kind != Kind::Bang;
         let here = match text {
             "if" if operand || next.kind == Kind::LParen => "I",
+            "while" if self.other_word(raw, text, operand, statement) => return true,
             "while" if operand || next.kind == Kind::LParen => "L",
             "for" if operand || next.kind == Kind::LParen => "L",
             "loop" if next.kind == Kind::LBrace => "L",
@@ -190,7 +245,8 @@ impl Layout<'_> {
             "continue" if ends => "C",
             "defer" if operand => "D",
             "else" | "elif" if statement && (next.kind == Kind::LBrace || operand) => "E",
-            "let" | "var" | "mut" | "auto" if operand && statement => ":=",
+            "let" | "var" | "mut" | "auto" | "val" if operand && statement => ":=",
+            _ if self.logic_word(raw, text, operand) || self.other_word(raw, text, operand, statement) => return true,
             _ => {
                 let Some((_, what)) = LEFT_OUT_IN_CODE.iter().find(|(word, _)| *word == text && operand) else {
                     return false;
@@ -201,6 +257,76 @@ impl Layout<'_> {
             }
         };
         self.take_habit(raw, text, here, statement);
+        true
+    }
+
+    /// `and`, `or` and `not`. True if the word has been dealt with.
+    fn logic_word(&mut self, raw: Raw, text: &str, operand: bool) -> bool {
+        let after = self.last().ends_operand();
+        let next = self.peek(1);
+        let follows = operand || next.kind == Kind::LParen || matches!(next.kind, Kind::Bang | Kind::Minus);
+        let (kind, here) = match text {
+            "and" if after => (Kind::AmpAmp, "&&"),
+            "or" if after => (Kind::PipePipe, "||"),
+            "not" if next.start > raw.end => (Kind::Bang, "!"),
+            _ => return false,
+        };
+        if next.first || !follows {
+            return false;
+        }
+        let mut problem = habit(self.span_of(raw), text, here);
+        if kind == Kind::Bang {
+            // The operator stands right before its operand.
+            problem.suggestions[0].0.end = self.span_of(next).start;
+        }
+        self.report(problem);
+        self.push(kind);
+        true
+    }
+
+    /// Words for which there is nothing here. True if the word has been dealt with.
+    fn other_word(&mut self, raw: Raw, text: &str, operand: bool, statement: bool) -> bool {
+        let span = self.span_of(raw);
+        let block = self.peek(1).kind == Kind::LBrace;
+        let word = |message: &str| Problem::new(codes::FOREIGN_WORD, span, message);
+        match text {
+            "new" if operand => self.unwanted(raw, "a struct is made without `new`", "new"),
+            "let" if operand && !self.frame().heads.is_empty() => {
+                let problem = word("there is no `let` in a condition").text("no condition");
+                self.report(problem.help("write a match: `M value { Some(x) => ..., _ => ... }`").family("if"));
+                self.push(Kind::Unknown);
+                self.mute_line(span);
+            }
+            "unless" if operand && statement => {
+                self.report(word("there is no `unless` here").text("write `I` and the opposite").family("if"));
+                self.head_word(Kind::KwI, super::HeadKind::If, statement);
+            }
+            "do" if block && statement => {
+                let help = "a loop that ends after its body is written `L { ... I !condition { B } }`";
+                self.report(word("there is no `do` here").text("no such loop").help(help).family("while"));
+                self.head_word(Kind::KwLoop, super::HeadKind::Block, statement);
+            }
+            "while" if !self.block_follows_on_line() && self.last() == Kind::Newline => {
+                let known = self.chunk.problems.iter().any(|problem| problem.message.contains("`do`"));
+                if known {
+                    self.skip();
+                    self.drop_line(span);
+                }
+                return known;
+            }
+            "try" | "catch" | "except" | "finally" | "throw" | "raise" if statement && (operand || block) => {
+                let help = "a function that can fail gives a `Result`; `?` hands an error on, and `M` looks at it";
+                self.report(word("there are no exceptions here").text("no such thing").help(help).family("try"));
+                self.push(Kind::Unknown);
+                self.drop_line(span);
+            }
+            "lambda" if operand || self.peek(1).kind == Kind::Colon => {
+                self.report(word("a closure is written `|x| value`").text("belongs to another language"));
+                self.push(Kind::Unknown);
+                self.drop_line(span);
+            }
+            _ => return self.declaration_of_c(raw, text),
+        }
         true
     }
 
@@ -222,8 +348,7 @@ impl Layout<'_> {
             "M" => self.head_word(Kind::KwM, super::HeadKind::Match, statement),
             "L" => {
                 if text == "for" && self.peek(1).kind == Kind::LParen && !self.for_follows() {
-                    // A loop of C, with its three parts: one error is enough.
-                    self.mute_line(span);
+                    return self.loop_of_c(span);
                 }
                 self.loop_word(text, statement);
             }
@@ -242,12 +367,56 @@ impl Layout<'_> {
         }
     }
 
+    /// `for (i = 0; i < n; i++)`: one error is enough.
+    fn loop_of_c(&mut self, span: Span) {
+        if let Some(problem) = self.chunk.problems.last_mut() {
+            problem.message = "a loop that counts is written `L i: 0..n { ... }`".to_string();
+            problem.text = "belongs to another language".to_string();
+            problem.suggestions.clear();
+        }
+        self.mute_line(span);
+        self.push(Kind::Unknown);
+    }
+
     fn head_word(&mut self, keyword: Kind, kind: super::HeadKind, statement: bool) {
         self.push(keyword);
         self.frame().heads.push(super::Head { kind, statement });
     }
 
-    /// `let x = 1`, `let mut x = 1`: the words go, and the `=` is read as `:=`.
+    /// Reports a word that is just left out, and drops it.
+    fn unwanted(&mut self, raw: Raw, message: &str, family: &'static str) {
+        let (span, next) = (self.span_of(raw), self.peek(1));
+        let whole = Span { end: span.end.max(self.span_of(next).start), ..span };
+        let problem = Problem::new(codes::FOREIGN_WORD, span, message).text("leave this out");
+        self.report(problem.suggest(whole, "").family(family));
+        self.skip();
+    }
+
+    /// The `=` of a `let`.
+    pub(super) fn equals_of_let(&mut self, raw: Raw) {
+        let Some((_, start)) = self.pending_let.take() else { return };
+        let typed = self.chunk.tokens[start..].iter().any(|(kind, _)| *kind == Kind::Colon);
+        let span = self.span_of(raw);
+        let of_let = self.chunk.problems.iter_mut().rev().find(|problem| problem.family == "let");
+        if let (false, Some(problem)) = (typed, of_let) {
+            problem.suggestions.push((span, ":=".to_string()));
+        }
+        self.push(Kind::ColonEq);
+    }
+
+    /// A `let` whose line ends before its `=`: its error is enough.
+    pub(super) fn let_without_value(&mut self) {
+        self.pending_let = None;
+        if let Some(problem) = self.chunk.problems.iter_mut().rev().find(|problem| problem.family == "let") {
+            problem.suggestions.clear();
+            let span = problem.span;
+            if self.last() != Kind::ColonEq && !self.chunk.tokens.iter().rev().take(8).any(|(kind, _)| *kind == Kind::ColonEq) {
+                self.mute_line(span);
+            }
+        }
+    }
+
+    /// `let x = 1`, `let mut x = 1`: the words go, and the `=` is read as `:=`. Without text it is a type's name.
     pub(super) fn take_let(&mut self, raw: Raw, text: &str) {
         let mut span = self.span_of(raw);
         self.skip();
@@ -256,28 +425,54 @@ impl Layout<'_> {
             span = span.to(self.span_of(more));
             self.skip();
         }
-        self.report(
-            Problem::new(
-                codes::FOREIGN_WORD,
-                span,
-                format!("there is no `{text}` here; a binding is written `name := value`"),
-            )
-            .text("leave this out, and write `:=`"),
-        );
+        let message = match text {
+            "" => "a variable is declared `name := value`".to_string(),
+            _ => format!("there is no `{text}` here; a binding is written `name := value`"),
+        };
+        let next = self.peek(0);
+        let whole = Span { end: self.span_of(next).start, ..span };
+        let problem = Problem::new(codes::FOREIGN_WORD, span, message).text("leave this out, and write `:=`");
+        self.report(problem.suggest(whole, "").family("let"));
         if self.peek(0).kind == Kind::LParen {
             let start = self.peek(0).start - self.base;
             self.emit(Kind::LetMark, Span { start, end: start });
         }
-        self.pending_let = true;
+        self.pending_let = Some((self.frames.len(), self.chunk.tokens.len()));
+    }
+
+    /// `else => e` and `case x:` in a match. True if the word has been dealt with.
+    pub(super) fn pattern_habit(&mut self, text: &str) -> bool {
+        let (raw, next) = (self.peek(0), self.peek(1));
+        let span = self.span_of(raw);
+        match text {
+            "else" if next.kind == Kind::FatArrow => {
+                let problem = Problem::new(codes::FOREIGN_WORD, span, "the arm for all other values is written `_ => value`");
+                self.report(problem.text("write `_`").suggest(span, "_").family("match"));
+                false
+            }
+            "case" if matches!(next.kind, Kind::Name | Kind::Int | Kind::Str | Kind::True | Kind::False) => {
+                self.unwanted(raw, "an arm is written `pattern => value`, without `case`", "arm");
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `X Trait for Type`: true at the `for`.
+    pub(super) fn trait_for_type(&mut self, raw: Raw) -> bool {
+        self.text_of(raw) == "for"
+            && matches!(self.last(), Kind::Name | Kind::GenericClose)
+            && self.peek(1).kind == Kind::Name
+            && self.frame().heads.last().is_some_and(|head| head.kind == super::HeadKind::Members)
     }
 
     /// `in` for the colon of a for loop.
     pub(super) fn habit_of_in(&mut self, raw: Raw) {
         let span = self.span_of(raw);
-        let known = self.chunk.problems.last().is_some_and(|problem| problem.message.starts_with("`for`"));
-        if !known {
-            self.report(habit(span, "in", ":"));
-        }
+        let end = self.chunk.tokens.last().map_or(0, |token| token.1.end);
+        let mut problem = habit(span, "in", ":");
+        problem.suggestions = vec![(Span { start: end, end: span.end }, ":".to_string())];
+        self.report(problem);
         self.push(Kind::Colon);
     }
 
@@ -335,14 +530,18 @@ impl Layout<'_> {
         is_else
     }
 
-    /// `.await` and `.Y`.
-    pub(super) fn left_out_member(&mut self, raw: Raw) {
+    /// `.await` and `.Y`: true if it has been dealt with.
+    pub(super) fn left_out_member(&mut self, raw: Raw) -> bool {
         let text = self.text_of(raw);
         let call = self.peek(1).kind == Kind::LParen;
         if matches!(text, "await" | "Y") && !call && self.peek(1).kind != Kind::Eq {
             let span = self.span_of(raw);
-            self.report(left_out(span, "async functions").text("waiting is left out on purpose"));
+            self.report(left_out(span, "async functions").text("waiting is left out on purpose").family("async"));
+            self.chunk.tokens.pop();
+            self.skip();
+            return true;
         }
+        false
     }
 
     /// `linear T` and `affine T` where a type is wanted: true if it has been reported.
@@ -362,7 +561,7 @@ impl Layout<'_> {
 
     /// `{x: i64 | x > 0}` where a type is wanted: true if it has been dealt with.
     pub(super) fn dependent_type(&mut self, raw: Raw) -> bool {
-        let typed = matches!(self.last(), Kind::Colon | Kind::Arrow)
+        let typed = (matches!(self.last(), Kind::Colon | Kind::Arrow) || self.alias && self.last() == Kind::Eq)
             && self.peek(1).kind == Kind::Name
             && self.peek(2).kind == Kind::Colon;
         if !typed || self.frame().code && self.last() == Kind::Arrow {
@@ -404,28 +603,5 @@ impl Layout<'_> {
             self.skip();
         }
         true
-    }
-
-    /// `++` and `--`.
-    pub(super) fn sign(&mut self, raw: Raw) {
-        let next = self.peek(1);
-        let twice = next.kind == raw.kind && next.start == raw.end && !next.first;
-        let after = self.peek(2);
-        let step = twice
-            && (raw.kind == Kind::Plus
-                || after.first
-                || matches!(after.kind, Kind::RParen | Kind::RBrace | Kind::Semi));
-        if !step || !self.last().ends_operand() && raw.kind == Kind::Minus {
-            return self.push(raw.kind);
-        }
-        let sign = self.text_of(raw);
-        let span = self.span_of(raw).to(self.span_of(next));
-        self.report(
-            Problem::new(codes::FOREIGN_OPERATOR, span, format!("there is no `{sign}{sign}` here"))
-                .text("no such operator")
-                .help(format!("write `x {sign}= 1`")),
-        );
-        self.skip();
-        self.skip();
     }
 }

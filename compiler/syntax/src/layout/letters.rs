@@ -19,7 +19,7 @@ impl Layout<'_> {
             return self.otherwise(raw, statement);
         }
         if self.is_member(raw) {
-            return self.push(Kind::Name);
+            return;
         }
         let frame = self.frames.last().expect("the top frame is never popped");
         if !frame.code || frame.kind == FrameKind::Members {
@@ -30,6 +30,13 @@ impl Layout<'_> {
                 if self.left_out_type(raw) {
                     return self.skip();
                 }
+                if self.type_before_name(raw) {
+                    return;
+                }
+                if self.trait_for_type(raw) {
+                    return self.push(Kind::KwFor);
+                }
+                self.result_without_arrow(raw);
                 let is_where = self.text_of(raw) == "where" && !self.in_round();
                 return self.push(if is_where { Kind::Where } else { Kind::Name });
             }
@@ -37,13 +44,13 @@ impl Layout<'_> {
         self.code_word(raw);
     }
 
-    /// After `.` or `::` any word is a member's name.
+    /// After `.` or `::` any word is a member's name. True if it has been taken.
     fn is_member(&mut self, raw: Raw) -> bool {
         if !matches!(self.last(), Kind::Dot | Kind::PathSep) {
             return false;
         }
-        if self.last() == Kind::Dot {
-            self.left_out_member(raw);
+        if self.last() != Kind::Dot || !self.left_out_member(raw) {
+            self.push(Kind::Name);
         }
         true
     }
@@ -172,7 +179,9 @@ impl Layout<'_> {
         if guard {
             self.push(Kind::KwI);
             self.frame().pattern = false;
-        } else {
+            return;
+        }
+        if !self.pattern_habit(text) {
             self.push(Kind::Name);
         }
     }
@@ -232,9 +241,7 @@ impl Layout<'_> {
             self.emit(Kind::KwI, crate::Span { start: at, end: at });
             self.frame().heads.push(Head { kind: HeadKind::If, statement });
         } else if next.kind == Kind::Name {
-            if self.text_of(next) == "if" && self.text_of(raw) != "else" {
-                self.habit_of_else(next);
-            }
+            self.habit_of_else(next);
             self.head(Kind::KwI, HeadKind::If, statement);
         } else {
             self.frame().heads.push(Head { kind: HeadKind::Block, statement });

@@ -98,7 +98,14 @@ impl Layout<'_> {
 
     /// A `{` right after a name: do its contents look like those of a struct literal?
     pub(super) fn is_struct_literal(&mut self) -> bool {
-        matches!(self.last(), Kind::Name | Kind::GenericClose) && self.fields_follow(1)
+        matches!(self.last(), Kind::Name | Kind::GenericClose) && (self.fields_follow(1) || self.field_is_assigned())
+    }
+
+    /// `P { x = 1 }`, a habit.
+    fn field_is_assigned(&mut self) -> bool {
+        let Some((_, span)) = self.chunk.tokens.last().copied() else { return false };
+        let capital = self.text.as_bytes()[(self.base + span.start) as usize].is_ascii_uppercase();
+        capital && self.peek(1).kind == Kind::Name && self.peek(2).kind == Kind::Eq
     }
 
     /// `}`, `name :`, `name ,` or `name }`, from the `n`th token on.
@@ -194,6 +201,9 @@ impl Layout<'_> {
         if next.kind == Kind::LBrace {
             return self.frame().result_type || self.frame().heads.is_empty() && self.fields_follow(n + 1);
         }
+        if next.kind == Kind::RParen && self.in_sizeof() {
+            return true;
+        }
         let tokens = &self.chunk.tokens;
         let before = tokens
             .iter()
@@ -207,6 +217,17 @@ impl Layout<'_> {
         });
         debug_assert!(raw.kind == Kind::Lt);
         in_type && !primitive && (!next.kind.starts_operand() || next.first)
+    }
+
+    /// Does the last name stand behind `sizeof(`, perhaps as what a pointer points at?
+    fn in_sizeof(&self) -> bool {
+        let mut before = self.chunk.tokens.iter().rev().skip(1).skip_while(|token| token.0 == Kind::Star);
+        let (round, name) = (before.next(), before.next());
+        round.is_some_and(|token| token.0 == Kind::LParen)
+            && name.is_some_and(|(kind, span)| {
+                *kind == Kind::Name
+                    && &self.text[(self.base + span.start) as usize..(self.base + span.end) as usize] == "sizeof"
+            })
     }
 
     /// After `L`: does the head of a for loop follow, with its colon?

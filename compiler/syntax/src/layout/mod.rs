@@ -4,11 +4,15 @@
 //! Works from any item start with nothing else known, which is what makes incremental parsing simple.
 
 mod brackets;
+mod foreign;
 mod habits;
 mod letters;
 mod lookahead;
 pub(crate) mod problem;
 mod text;
+
+pub use foreign::foreign_type;
+pub use habits::{LEFT_OUT_HELP, left_out_name};
 
 use crate::Span;
 use crate::ast::FormatSpec;
@@ -149,8 +153,8 @@ pub(crate) struct Layout<'s> {
     force_name: bool,
     /// The next token is the else of an `I` that started a statement or not.
     pending_else: Option<bool>,
-    /// `let` was seen: the next `=` is a `:=`.
-    pending_let: bool,
+    /// `let` was seen: the next `=` is a `:=`. How many brackets are open, and the number of tokens before.
+    pending_let: Option<(usize, usize)>,
     /// A for loop was begun: `in` may stand for its colon.
     pending_in: bool,
     /// Something nests too deeply: where, what, and what to do.
@@ -176,7 +180,7 @@ impl<'s> Layout<'s> {
             alias: false,
             force_name: false,
             pending_else: None,
-            pending_let: false,
+            pending_let: None,
             pending_in: false,
             overflow: None,
             string_depth: 0,
@@ -208,7 +212,7 @@ impl<'s> Layout<'s> {
         self.frames.clear();
         self.frames.push(Frame::new(FrameKind::Top, Span::default(), false));
         (self.operators, self.done, self.prefix, self.alias) = (0, false, true, false);
-        (self.force_name, self.pending_else, self.pending_let, self.pending_in) = (false, None, false, false);
+        (self.force_name, self.pending_else, self.pending_let, self.pending_in) = (false, None, None, false);
         while !self.at_boundary() {
             self.step();
         }
@@ -351,6 +355,7 @@ impl<'s> Layout<'s> {
             Kind::LBrace if self.dependent_type(raw) => {}
             Kind::LBrace => self.open_brace(raw),
             Kind::RParen | Kind::RBracket | Kind::RBrace => self.close(raw),
+            _ if self.foreign(raw) => {}
             Kind::Lt => self.less(raw),
             Kind::Gt | Kind::GtJoint if !self.frame().code => self.push(Kind::GenericClose),
             Kind::Question => self.question(raw),
@@ -430,7 +435,10 @@ impl<'s> Layout<'s> {
         if kind == Kind::Newline && self.last() != Kind::Newline {
             self.emit(Kind::Newline, Span { start: end, end });
         }
-        (self.pending_let, self.pending_in) = (false, false);
+        self.pending_in = false;
+        if self.pending_let.is_some_and(|(depth, _)| self.frames.len() <= depth) {
+            self.let_without_value();
+        }
         let frame = self.frames.last_mut().expect("the top frame is never popped");
         self.operators -= frame.operators;
         frame.operators = 0;
@@ -468,10 +476,7 @@ impl<'s> Layout<'s> {
                 let question = self.frame().questions.pop().expect("just seen");
                 self.chunk.tokens[question].0 = Kind::Question;
             }
-            Kind::Eq if self.pending_let => {
-                self.pending_let = false;
-                return self.push(Kind::ColonEq);
-            }
+            Kind::Eq if self.pending_let.is_some_and(|(depth, _)| depth == self.frames.len()) => return self.equals_of_let(raw),
             Kind::Eq if !self.frame().code && !self.alias => {
                 self.frame().code = true;
                 self.frame().heads.clear();

@@ -11,13 +11,24 @@ pub(crate) struct Problem {
     pub text: String,
     pub labels: Vec<(Span, String)>,
     pub help: Option<String>,
-    pub suggestion: Option<(Span, String)>,
+    pub suggestions: Vec<(Span, String)>,
+    /// Problems of one family in one item are one mistake: `if` and `else`, every `//`.
+    pub family: &'static str,
 }
 
 impl Problem {
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Problem {
         let message = message.into();
-        Problem { code, span, message, text: String::new(), labels: Vec::new(), help: None, suggestion: None }
+        Problem {
+            code,
+            span,
+            message,
+            text: String::new(),
+            labels: Vec::new(),
+            help: None,
+            suggestions: Vec::new(),
+            family: "",
+        }
     }
 
     pub fn text(mut self, text: impl Into<String>) -> Problem {
@@ -36,8 +47,33 @@ impl Problem {
     }
 
     pub fn suggest(mut self, span: Span, replacement: impl Into<String>) -> Problem {
-        self.suggestion = Some((span, replacement.into()));
+        self.suggestions.push((span, replacement.into()));
         self
+    }
+
+    /// Part of the first problem of this family.
+    pub fn family(mut self, family: &'static str) -> Problem {
+        self.family = family;
+        self
+    }
+
+    /// Joins the problems of a family to its first; one that no edit mends leaves the others without edits, too.
+    pub fn join_families(problems: &mut Vec<Problem>) {
+        let mut joined: Vec<Problem> = Vec::with_capacity(problems.len());
+        for problem in problems.drain(..) {
+            let first = joined.iter_mut().find(|first| !problem.family.is_empty() && first.family == problem.family);
+            let Some(first) = first else {
+                joined.push(problem);
+                continue;
+            };
+            if problem.suggestions.is_empty() || first.suggestions.is_empty() {
+                first.suggestions.clear();
+                first.help = first.help.take().or(problem.help);
+            } else {
+                first.suggestions.extend(problem.suggestions);
+            }
+        }
+        *problems = joined;
     }
 
     /// The diagnostic, anchored to an item.
@@ -48,7 +84,7 @@ impl Problem {
             diagnostic = diagnostic.with_label(Place::item(item, span), text);
         }
         diagnostic.help.extend(self.help);
-        if let Some((span, replacement)) = self.suggestion {
+        for (span, replacement) in self.suggestions {
             diagnostic = diagnostic.with_suggestion(Place::item(item, span), replacement);
         }
         diagnostic

@@ -24,17 +24,36 @@ impl Layout<'_> {
     }
 
     pub(super) fn slash_comment(&mut self, raw: Raw) {
-        let known = self.chunk.problems.iter().any(|problem| problem.code == codes::SLASH_COMMENT);
-        if !known {
-            let span = self.span_of(raw);
-            let slashes = Span { start: span.start, end: span.start + 2 };
-            self.report(
-                Problem::new(codes::SLASH_COMMENT, slashes, "a comment starts with `#` here, not with `//`")
-                    .text("write `#`")
-                    .suggest(slashes, "#"),
-            );
-        }
+        let span = self.span_of(raw);
+        let slashes = Span { start: span.start, end: span.start + 2 };
+        let text = self.text_of(raw);
+        let message = format!("a comment starts with `#` here, not with `{}`", &text[..2]);
+        let problem = Problem::new(codes::SLASH_COMMENT, slashes, message).text("write `#`").family("comment");
+        let problem = if text.starts_with("//") {
+            problem.suggest(slashes, "#")
+        } else {
+            problem.suggest(span, self.mended_comment(raw))
+        };
+        self.report(problem);
         self.skip();
+    }
+
+    /// What to put for `/* ... */`: its lines with `#`, or nothing where code follows on its last line.
+    fn mended_comment(&self, raw: Raw) -> String {
+        let rest = &self.text[raw.end as usize..];
+        if !rest[..rest.find('\n').unwrap_or(rest.len())].trim().is_empty() {
+            return String::new();
+        }
+        let text = self.text_of(raw);
+        let mut lines: Vec<String> = Vec::new();
+        for line in text[2..text.len() - 2].lines() {
+            let bare = line.trim_start();
+            let indent = &line[..line.len() - bare.len()];
+            let indent = if lines.is_empty() { "" } else { indent };
+            let bare = bare.trim_start_matches('*').trim();
+            lines.push(if bare.is_empty() { format!("{indent}#") } else { format!("{indent}# {bare}") });
+        }
+        lines.join("\n")
     }
 
     pub(super) fn unknown(&mut self, raw: Raw) {
@@ -75,7 +94,8 @@ impl Layout<'_> {
             .text("a string stands between double quotes")
             .help("write a string, or the character's number");
         if let Some(value) = value {
-            problem = problem.help(format!("write `{}`, its number, or a string", value as u32));
+            let number = value as u32;
+            problem = problem.help(format!("write `{number}`, its number, or a string")).suggest(span, number.to_string());
         }
         self.report(problem);
         self.push(Kind::Int);
@@ -126,6 +146,9 @@ impl Layout<'_> {
             self.mute_line(span);
             self.chunk.muted.push(span);
         }
+        if text.starts_with('\'') {
+            self.single_quotes(span);
+        }
         let unescaped = literal::unescape(inner, span.start + 1);
         for wrong in &unescaped.wrong {
             let problem = Problem::new(codes::BAD_ESCAPE, wrong.span, wrong.message.clone())
@@ -143,6 +166,14 @@ impl Layout<'_> {
         if !closed {
             self.close_swallowed(text);
         }
+    }
+
+    /// `'text'`
+    fn single_quotes(&mut self, span: Span) {
+        let message = "a string stands between double quotes";
+        let quotes = [(span.start, span.start + 1), (span.end - 1, span.end)].map(|(start, end)| Span { start, end });
+        let problem = Problem::new(codes::CHARACTER_LITERAL, span, message).text("write `\"`").family("quotes");
+        self.report(problem.suggest(quotes[0], "\"").suggest(quotes[1], "\""));
     }
 
     fn pieces(&mut self, groups: Vec<Group>) -> (Vec<Piece>, Option<(Span, String)>) {

@@ -309,15 +309,36 @@ fn interface<'t>(rules: &Rules<'t>, function: &Rule<'t, Function>) -> Rule<'t, (
 
 fn implementation<'t>(rules: &Rules<'t>, function: &Rule<'t, Function>) -> Rule<'t, (Impl, Span)> {
     let ty = &rules.types.any;
-    let of_trait = just(Kind::Colon).ignore_then(ty.clone()).or_not();
-    let head = just(Kind::KwX).ignore_then(generics(ty)).then(ty.clone()).then(of_trait).then(bounds(ty));
-    head.map_with(|(((mut generics, target), of_trait), bounds), seen| {
+    let ty_at = ty.clone().map_with(|ty, seen| (ty, seen.span()));
+    let mark = choice((just(Kind::Colon).to(false), just(Kind::KwFor).to(true)));
+    let other = mark.then(ty_at.clone()).or_not();
+    let head = just(Kind::KwX).ignore_then(generics(ty)).then(ty_at).then(other).then(bounds(ty));
+    head.map_with(|(((mut generics, first), other), bounds), seen| {
         generics.bounds = bounds;
+        let (target, of_trait) = match other {
+            None => (first.0, None),
+            Some((false, (of_trait, _))) => (first.0, Some(of_trait)),
+            // As in Rust, the trait stands first.
+            Some((true, target)) => {
+                trait_first(first.1, target.1, seen);
+                (target.0, Some(first.0))
+            }
+        };
         (generics, target, of_trait, seen.span())
     })
     .then(methods(function, true))
     .map(|((generics, target, of_trait, head), methods)| (Impl { generics, target, of_trait, methods }, head))
     .boxed()
+}
+
+/// `X Trait for Type`
+fn trait_first(of_trait: Span, target: Span, seen: &mut Seen) {
+    let source = seen.state().text;
+    let text = |span: Span| source.get(span.start as usize..span.end as usize).unwrap_or("");
+    let mended = format!("{}: {}", text(target), text(of_trait));
+    let span = of_trait.to(target);
+    let problem = Problem::new(codes::UNEXPECTED_TOKEN, span, "the type stands first: `X Type: Trait`");
+    seen.emit(Failure::of(problem.text("write it the other way round").suggest(span, mended).family("item")));
 }
 
 /// Functions of C.

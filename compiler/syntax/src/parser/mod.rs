@@ -91,6 +91,7 @@ impl<'t> Grammar<'t> {
         if problems.iter().any(|problem| problem.code != codes::MISSING_BODY) {
             problems.retain(|problem| problem.code != codes::MISSING_BODY);
         }
+        Problem::join_families(&mut problems);
         problems.dedup_by(|a, b| a.span.start == b.span.start && a.code == b.code);
         problems.truncate(MAX_PROBLEMS);
         let (attributes, kind, head) = output.unwrap_or((Vec::new(), ItemKind::Error, Span::new(0, 0)));

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_abi::heap::{CLOSURE_SLOT, CLOSURE_TAG};
+use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Span;
 
 use super::{DEEPEST, Interp, Stop, arith};
 use crate::mir::{
-    BlockId, Body, Call, Callee, Const, Local, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind, Terminator,
+    BlockId, Body, Call, Callee, Const, Local, Operand, Place, PlaceBase, Projection, Rvalue, Signature, StatementKind,
+    Terminator,
 };
 
 /// The [`Stop::Bug`] that is no bug.
 pub(super) const STEP_LIMIT: &str = "step limit";
+
+/// Bits that mean nothing.
+const SPOILT: u128 = 0xaaaa_aaaa_aaaa_aaaa;
 
 type Done<T = ()> = Result<T, Stop>;
 
@@ -85,7 +90,7 @@ impl Interp<'_> {
                 (_, Some(address)) if local.ty.is_aggregate() => address,
                 (_, passed) if local.in_memory => self.local_memory(local.ty, passed, &mut owned)?,
                 (_, Some(bits)) => bits,
-                (_, None) => 0xaaaa_aaaa_aaaa_aaaa,
+                (_, None) => SPOILT,
             });
         }
         self.frames.push(Frame { body, block: entry, next: 0, slots, owned });
@@ -143,14 +148,37 @@ impl Interp<'_> {
                 let bytes = u64::try_from(bytes as i64).map_err(|_| TrapCode::BadAddress)?;
                 Ok(self.machine.memory.copy(to as u64, from as u64, bytes)?)
             }
-            StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
-                Err(Stop::Bug(format!("counting of {}", place.ty)))
-            }
+            StatementKind::Retain(place) => match self.locate(place)? {
+                Where::Register(local) => {
+                    let bits = self.frame()?.slot(local);
+                    self.machine.retain_bits(bits as u64, place.ty)
+                }
+                Where::Memory(address) => self.machine.retain_at(address, place.ty),
+            },
+            StatementKind::Release { place, checked } => self.release(place, *checked),
             StatementKind::Safepoint => {
                 self.safepoints += 1;
                 Ok(())
             }
         }
+    }
+
+    /// Counts down and spoils the bytes, which nobody may use any more.
+    fn release(&mut self, place: &Place, checked: bool) -> Done {
+        match self.locate(place)? {
+            Where::Register(local) => {
+                let bits = self.frame()?.slot(local);
+                self.machine.release_bits(bits as u64, place.ty)?;
+                self.frame()?.set_slot(local, SPOILT);
+            }
+            Where::Memory(address) if checked && !self.machine.is_own(address) => {}
+            Where::Memory(address) => {
+                self.machine.release_at(address, place.ty)?;
+                let size = self.size(place.ty);
+                self.machine.memory.write(address, u64::from(size))?.fill(SPOILT as u8);
+            }
+        }
+        Ok(())
     }
 
     fn terminator(&mut self, terminator: &Terminator) -> Done<Option<u128>> {
@@ -211,11 +239,15 @@ impl Interp<'_> {
         for argument in &call.arguments {
             arguments.push((self.argument(argument)?, argument.ty()));
         }
-        let instance = match &call.callee {
-            Callee::Function(instance, _) => *instance,
-            Callee::Value(value, _) | Callee::Slot(value, _) => {
+        let (instance, closure) = match &call.callee {
+            Callee::Function(instance, _) => (*instance, None),
+            Callee::Value(value, _) => {
                 let value = self.scalar(value)? as u64;
-                self.function_of(value)?
+                self.target(value)?
+            }
+            Callee::Slot(value, _) => {
+                let value = self.scalar(value)? as u64;
+                (self.function_of(value)?, None)
             }
             Callee::Host(name) => return self.foreign(*name, &arguments, call, false),
             Callee::C(name, _) => return self.foreign(*name, &arguments, call, true),
@@ -223,15 +255,25 @@ impl Interp<'_> {
         let Some(body) = self.program.functions.get(&instance).cloned() else {
             return Err(Stop::Bug(format!("no function {instance}")));
         };
-        if call.callee.signature().is_some_and(|signature| *signature != body.signature()) {
+        if call.callee.signature().is_some_and(|signature| !fits(signature, &body, closure.is_some())) {
             return Err(Stop::Bug(format!("{instance} called with another signature")));
         }
         let result = match &call.result {
             Some(place) if place.ty.is_aggregate() => self.address(place)?,
             _ => 0,
         };
-        let bits: Vec<u128> = arguments.iter().map(|(bits, _)| *bits).collect();
+        let bits: Vec<u128> = closure.into_iter().chain(arguments.iter().map(|(bits, _)| *bits)).collect();
         self.enter(body, &bits, result)
+    }
+
+    /// What a function value calls, and the payload of a closure.
+    fn target(&mut self, value: u64) -> Done<(Instance, Option<u128>)> {
+        if value & CLOSURE_TAG as u64 == 0 {
+            return Ok((self.function_of(value)?, None));
+        }
+        let payload = value - CLOSURE_TAG as u64;
+        let slot = self.machine.memory.load(payload.wrapping_add_signed(CLOSURE_SLOT.into()), 8)?;
+        Ok((self.function_of(slot as u64)?, Some(u128::from(payload))))
     }
 
     fn foreign(&mut self, name: vaisjit_syntax::Name, arguments: &[(u128, Ty)], call: &Call, c: bool) -> Done {
@@ -301,7 +343,8 @@ impl Interp<'_> {
             Operand::Const(Const::Int(value, ty)) => Ok(arith::bits_of(*value, *ty)),
             Operand::Const(Const::Float(bits, ty)) => Ok(arith::float_bits(f64::from_bits(*bits), *ty)),
             Operand::Const(Const::Str(text)) => Ok(u128::from(self.machine.literal(text))),
-            Operand::Const(Const::Type(_) | Const::Table(_)) => Err(Stop::Bug("a value of the runtime's".to_owned())),
+            Operand::Const(Const::Type(ty)) => Ok(u128::from(self.machine.heap.type_address(*ty))),
+            Operand::Const(Const::Table(keys)) => Ok(u128::from(self.table(keys))),
             Operand::Const(Const::Function(instance, _)) => Ok(u128::from(self.function_value(*instance))),
         }
     }
@@ -395,4 +438,11 @@ impl Interp<'_> {
         let offset = (index as i64).wrapping_mul(i64::from(self.size(of)));
         Ok((address.wrapping_add_signed(offset), of))
     }
+}
+
+/// Does a body have this signature, a closure's after its payload?
+fn fits(signature: &Signature, body: &Body, closure: bool) -> bool {
+    let own = body.signature();
+    let (payload, params) = own.params.split_at(usize::from(closure).min(own.params.len()));
+    own.result == signature.result && params == &signature.params[..] && payload.iter().all(|ty| *ty == Ty::i64())
 }

@@ -40,13 +40,24 @@ impl Host for StdHost {
             }
             names::TEXT_TAKE => {
                 let text = machine.captured.take().unwrap_or_default();
-                Ok(u128::from(machine.literal(&String::from_utf8_lossy(&text).into())))
+                Ok(u128::from(machine.new_str(&text)?))
             }
-            _ => match text(&name, arguments, machine)? {
-                Some(bits) => Ok(bits),
-                None => compare(name, arguments, result, machine),
-            },
+            _ => other(name, arguments, result, machine),
         }
+    }
+}
+
+fn other(name: Name, arguments: &[Argument], result: Ty, machine: &mut Machine) -> Result<u128, Stop> {
+    if let Some(bits) = text(&name, arguments, machine)? {
+        return Ok(bits);
+    }
+    let words: Vec<u64> = arguments.iter().map(|(bits, _)| *bits as u64).collect();
+    if let Some(bits) = machine.heap_call(&name, &words)? {
+        return Ok(bits.into());
+    }
+    match super::text::call(&name, &words, machine)? {
+        Some(bits) => Ok(bits.into()),
+        None => compare(name, arguments, result, machine),
     }
 }
 

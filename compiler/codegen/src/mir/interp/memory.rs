@@ -1,10 +1,11 @@
-//! Simulated memory: every local, global, literal and `malloc` is an allocation of its own, far from all others, so
-//! that an address outside its allocation is always noticed.
+//! Simulated memory: every local, global, literal, heap block and `malloc` is an allocation of its own, far from all
+//! others, so that an address outside its allocation is always noticed.
 //!
 //! ```text
 //! address = allocation number << 32 | 0x4000_0000 + offset
 //! ```
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use vaisjit_abi::TrapCode;
@@ -23,11 +24,25 @@ const FRESH: u8 = 0xaa;
 /// Why an access failed.
 pub type Access<T> = Result<T, TrapCode>;
 
-#[derive(Default)]
+/// What an allocation is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A local.
+    Local,
+    /// A global or a table.
+    Static,
+    /// A literal.
+    Literal,
+    /// A counted block.
+    Block,
+    /// From `malloc`.
+    Foreign,
+}
+
 struct Allocation {
     bytes: Vec<u8>,
     live: bool,
-    heap: bool,
+    kind: Kind,
 }
 
 /// All simulated memory.
@@ -35,26 +50,38 @@ struct Allocation {
 pub struct Memory {
     allocations: Vec<Allocation>,
     free: VecDeque<u32>,
+    /// An access to a block that has been freed: never the program's fault.
+    complaint: RefCell<Option<String>>,
 }
 
 impl Memory {
     /// Room for a local; its bytes are garbage.
     pub fn allocate_local(&mut self, size: u32) -> u64 {
-        self.allocate(vec![FRESH; size as usize], false)
+        self.allocate(vec![FRESH; size as usize], Kind::Local)
     }
 
     /// Memory with these bytes that is never freed.
     pub fn allocate_static(&mut self, bytes: Vec<u8>) -> u64 {
-        self.allocate(bytes, false)
+        self.allocate(bytes, Kind::Static)
+    }
+
+    /// The image of a literal.
+    pub fn allocate_literal(&mut self, bytes: Vec<u8>) -> u64 {
+        self.allocate(bytes, Kind::Literal)
+    }
+
+    /// A block with its header; zeroed. Nothing when the size is absurd.
+    pub fn allocate_block(&mut self, size: u64) -> Option<u64> {
+        (size <= LARGEST).then(|| self.allocate(vec![0; size as usize], Kind::Block))
     }
 
     /// `malloc`, zeroed; 0 when the size is absurd.
     pub fn allocate_heap(&mut self, size: u64) -> u64 {
-        if size > LARGEST { 0 } else { self.allocate(vec![0; size as usize], true) }
+        if size > LARGEST { 0 } else { self.allocate(vec![0; size as usize], Kind::Foreign) }
     }
 
-    fn allocate(&mut self, bytes: Vec<u8>, heap: bool) -> u64 {
-        let allocation = Allocation { bytes, live: true, heap };
+    fn allocate(&mut self, bytes: Vec<u8>, kind: Kind) -> u64 {
+        let allocation = Allocation { bytes, live: true, kind };
         let index = match self.free.len() > QUARANTINE {
             true => self.free.pop_front(),
             false => None,
@@ -72,12 +99,32 @@ impl Memory {
         (u64::from(index) + 1) << 32 | START
     }
 
-    /// Ends the life of a local.
+    /// Ends the life of a local or block.
     pub fn release(&mut self, address: u64) {
-        if let Some(index) = index_of(address).filter(|index| *index < self.allocations.len()) {
-            self.allocations[index] = Allocation::default();
+        let index = index_of(address);
+        if let Some((index, known)) = index.and_then(|index| Some((index, self.allocations.get_mut(index)?))) {
+            *known = Allocation { bytes: Vec::new(), live: false, kind: known.kind };
             self.free.push_back(index as u32);
         }
+    }
+
+    /// What the memory at an address is for; nothing if there is none.
+    pub fn kind_of(&self, address: u64) -> Option<Kind> {
+        let allocation = self.allocations.get(index_of(address)?)?;
+        allocation.live.then_some(allocation.kind)
+    }
+
+    /// What is wrong with the program's counting, if an access has shown it.
+    pub fn complaint(&self) -> Option<String> {
+        self.complaint.borrow_mut().take()
+    }
+
+    /// Notes why there is nothing at an address.
+    fn missing(&self, address: u64, allocation: Option<&Allocation>) -> TrapCode {
+        if allocation.is_some_and(|allocation| !allocation.live && allocation.kind == Kind::Block) {
+            self.complaint.borrow_mut().get_or_insert_with(|| format!("use of a freed heap block at {address:#x}"));
+        }
+        TrapCode::BadAddress
     }
 
     /// `free`: null is fine, anything but the start of a live heap block is not.
@@ -87,7 +134,7 @@ impl Memory {
         }
         let known = index_of(address).and_then(|index| self.allocations.get(index));
         match known {
-            Some(Allocation { live: true, heap: true, .. }) if address & 0xffff_ffff == START => {
+            Some(Allocation { live: true, kind: Kind::Foreign, .. }) if address & 0xffff_ffff == START => {
                 self.release(address);
                 Ok(())
             }
@@ -98,7 +145,7 @@ impl Memory {
     /// Size of the heap block that starts here.
     pub fn heap_size(&self, address: u64) -> Option<u64> {
         let allocation = self.allocations.get(index_of(address)?)?;
-        (allocation.live && allocation.heap).then_some(allocation.bytes.len() as u64)
+        (allocation.live && allocation.kind == Kind::Foreign).then_some(allocation.bytes.len() as u64)
     }
 
     /// The bytes at an address.
@@ -107,8 +154,8 @@ impl Memory {
             return Ok(&[]);
         }
         let start = offset(address, size)?;
-        let allocation = index_of(address).and_then(|index| self.allocations.get(index));
-        let allocation = allocation.filter(|allocation| allocation.live).ok_or(TrapCode::BadAddress)?;
+        let known = index_of(address).and_then(|index| self.allocations.get(index));
+        let allocation = known.filter(|known| known.live).ok_or_else(|| self.missing(address, known))?;
         allocation.bytes.get(start..start + size as usize).ok_or(TrapCode::BadAddress)
     }
 
@@ -118,8 +165,10 @@ impl Memory {
             return Ok(&mut []);
         }
         let start = offset(address, size)?;
+        let known = index_of(address).and_then(|index| self.allocations.get(index));
+        known.filter(|known| known.live).ok_or_else(|| self.missing(address, known))?;
         let allocation = index_of(address).and_then(|index| self.allocations.get_mut(index));
-        let allocation = allocation.filter(|allocation| allocation.live).ok_or(TrapCode::BadAddress)?;
+        let allocation = allocation.ok_or(TrapCode::BadAddress)?;
         allocation.bytes.get_mut(start..start + size as usize).ok_or(TrapCode::BadAddress)
     }
 

@@ -202,12 +202,15 @@ fn pad(directive: &Directive, sign: &str, body: &[u8], zeros: bool, output: &mut
 
 #[cfg(test)]
 mod tests {
-    use vaisjit_semantics::Ty;
+    use vaisjit_semantics::{Checked, Ty};
 
     use super::*;
+    use crate::layout::TypeLayouts;
 
     fn check(text: &str, arguments: &[Argument], expected: &str) {
-        let made = format(text.as_bytes(), arguments, &Machine::default()).unwrap();
+        let program = Checked::default();
+        let layouts = TypeLayouts::new(&program);
+        let made = format(text.as_bytes(), arguments, &Machine::new(&program, &layouts)).unwrap();
         assert_eq!(String::from_utf8(made).unwrap(), expected, "{text}");
     }
 

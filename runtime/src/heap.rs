@@ -1,0 +1,274 @@
+//! The heap of a program: counted blocks in an arena of its own, and what is known of their types.
+//!
+//! Host functions work on it (`calls`); they run on the program's threads, with the thread counted as running. A wrong
+//! address that the program passes faults inside them, and the fault becomes a trap of the program
+//! (`code/signals.rs`): so nothing here touches the program's memory while it holds a lock, and nothing is left half done
+//! that somebody else could see.
+
+mod arena;
+mod block;
+mod calls;
+mod compare;
+mod counts;
+mod map;
+mod memory;
+mod own;
+mod report;
+mod runs;
+#[cfg(test)]
+mod tests;
+mod types;
+mod vec;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use vaisjit_abi::TrapCode;
+use vaisjit_abi::heap::{
+    CLOSURE_CAPTURES, CLOSURE_SLOT, DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, SHARED, Services,
+};
+use vaisjit_abi::string::LENGTH_OFFSET;
+use vaisjit_codegen::layout::Layout;
+use vaisjit_codegen::shape::{Shape, ShapeKind};
+use vaisjit_semantics::{Checked, Ty};
+
+use arena::Arena;
+use block::{Payload, Role, bytes, copy, type_word, zero};
+use types::{TypeRef, Types};
+
+pub(crate) use calls::functions;
+pub use report::HeapReport;
+pub(crate) use types::{ShapeOf, TypeUpdate};
+
+/// Offset of a block's size from its payload.
+const SIZE_OFFSET: i32 = -24;
+/// Offset of a block's own word from its payload.
+const WORD_OFFSET: i32 = LENGTH_OFFSET;
+
+/// The heap of a program.
+#[repr(C)]
+pub(crate) struct Heap {
+    /// First, so that the address in a call context is the heap's.
+    services: Services,
+    arena: Mutex<Arena>,
+    /// The addresses blocks can have: asked without the lock.
+    start: AtomicUsize,
+    end: AtomicUsize,
+    /// Are counts changed by several threads?
+    shared: AtomicBool,
+    types: Mutex<Types>,
+    text: TypeRef,
+    unit: TypeRef,
+    /// The program's global variables: start and size.
+    globals: Mutex<BTreeMap<usize, usize>>,
+}
+
+/// Why a heap function failed: a trap of the program.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: TrapCode,
+    message: String,
+}
+
+impl Failure {
+    #[cold]
+    fn new(code: TrapCode, message: String) -> Failure {
+        Failure { code, message }
+    }
+
+    #[cold]
+    fn null(what: &str) -> Failure {
+        Failure::new(TrapCode::NullPointer, format!("null where {what} is wanted"))
+    }
+
+    #[cold]
+    fn no(what: &str, address: i64) -> Failure {
+        Failure::new(TrapCode::BadAddress, format!("there is no {what} at {address:#x}"))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Heap {
+    /// An empty heap; address space is taken when the first block is.
+    pub(crate) fn new() -> Heap {
+        let mut types = Types::default();
+        let shape = |ty: Ty| match ty == Ty::str() {
+            true => Shape { layout: Layout { size: 8, align: 8 }, kind: ShapeKind::Str },
+            false => Shape { layout: Layout { size: 0, align: 1 }, kind: ShapeKind::Unit },
+        };
+        let (text, unit) = (types.get(Ty::str(), &shape), types.get(Ty::unit(), &shape));
+        Heap {
+            services: Services { new_str: calls::new_str },
+            arena: Mutex::new(Arena::new()),
+            start: AtomicUsize::new(0),
+            end: AtomicUsize::new(0),
+            shared: AtomicBool::new(false),
+            types: Mutex::new(types),
+            text,
+            unit,
+            globals: Mutex::default(),
+        }
+    }
+
+    /// What a call context holds.
+    pub(crate) fn services(&self) -> *const Services {
+        // Of the whole heap, not of its first field alone.
+        std::ptr::from_ref(self).cast()
+    }
+
+    /// The address of what is known of a type.
+    pub(crate) fn type_address(&self, ty: Ty, shape: &ShapeOf<'_>) -> usize {
+        lock(&self.types).get(ty, shape).address()
+    }
+
+    /// What a commit has to replace for another version of the program.
+    pub(crate) fn type_updates(&self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
+        lock(&self.types).updates(program, shape)
+    }
+
+    /// Notes where a global variable lies.
+    pub(crate) fn add_global(&self, address: usize, size: usize) {
+        lock(&self.globals).insert(address, size);
+    }
+
+    /// Forgets a global variable.
+    pub(crate) fn remove_global(&self, address: usize) {
+        lock(&self.globals).remove(&address);
+    }
+
+    /// Are counts changed by several threads?
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// Makes all counts such that several threads may change them. While no thread runs the program.
+    pub(crate) fn share(&self) {
+        let arena = lock(&self.arena);
+        if self.shared.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for block in arena.blocks() {
+            let payload = Payload(block + HEADER_SIZE);
+            if payload.count() > 0 {
+                payload.set_count(SHARED + payload.count());
+            }
+        }
+    }
+
+    /// Can a block lie there?
+    #[inline]
+    fn is_near(&self, address: usize) -> bool {
+        address >= self.start.load(Ordering::Relaxed) && address < self.end.load(Ordering::Relaxed)
+    }
+
+    /// Is an address inside a live block?
+    fn is_inside(&self, address: usize) -> bool {
+        self.is_near(address) && lock(&self.arena).find(address).is_some()
+    }
+
+    /// Is an address inside a global variable?
+    fn is_global(&self, address: usize) -> bool {
+        let globals = lock(&self.globals);
+        globals.range(..=address).next_back().is_some_and(|(start, size)| address - start < *size)
+    }
+
+    /// A block with one reference; its payload may be anything.
+    fn new_block(&self, type_word: usize, size: usize, word: usize) -> Result<Payload, Failure> {
+        let full = size.checked_add(HEADER_SIZE).filter(|full| *full <= isize::MAX as usize);
+        let Some(full) = full else { return Err(no_memory(size)) };
+        let mut arena = lock(&self.arena);
+        let Ok(block) = arena.alloc(full) else { return Err(no_memory(size)) };
+        let payload = Payload(block + HEADER_SIZE);
+        if block + full > self.end.load(Ordering::Relaxed) {
+            let range = arena.range();
+            self.start.store(range.start, Ordering::Relaxed);
+            self.end.store(range.end, Ordering::Relaxed);
+        }
+        let one = if self.shared.load(Ordering::Relaxed) { SHARED + 1 } else { 1 };
+        payload.set_word(SIZE_OFFSET, size);
+        payload.set_count(one);
+        payload.set_word(WORD_OFFSET, word);
+        // Last: who looks at all blocks meanwhile passes over those without a type.
+        payload.set_word(vaisjit_abi::heap::TYPE_OFFSET, type_word);
+        Ok(payload)
+    }
+
+    /// Frees a block, whatever its count; `false` if there is none.
+    fn free(&self, block: Payload) -> bool {
+        let mut arena = lock(&self.arena);
+        if arena.find(block.block()) != Some(block.block()) {
+            return false;
+        }
+        block.set_word(vaisjit_abi::heap::TYPE_OFFSET, 0);
+        arena.free(block.block())
+    }
+
+    /// Frees a block that belongs to another; 0 is none.
+    fn free_buffer(&self, payload: usize) {
+        if payload != 0 && self.is_near(payload) {
+            self.free(Payload(payload));
+        }
+    }
+
+    /// A new `str` of these bytes.
+    pub(crate) fn new_text(&self, parts: &[&[u8]]) -> Result<usize, Failure> {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        let text = self.new_block(type_word(self.text, Role::Own), length + 1, length)?;
+        let mut at = text.0;
+        for part in parts {
+            copy(at, part.as_ptr() as usize, part.len());
+            at += part.len();
+        }
+        zero(at, 1);
+        Ok(text.0)
+    }
+
+    /// A `Box` whose value is all zero.
+    fn new_box(&self, of: TypeRef) -> Result<Payload, Failure> {
+        let types::Form::Box(value) = of.body().form else { return Err(Failure::no("Box type", of.address() as i64)) };
+        let size = value.body().size;
+        let payload = self.new_block(type_word(of, Role::Own), size, 0)?;
+        zero(payload.0, size);
+        Ok(payload)
+    }
+
+    /// A closure whose captures are all zero.
+    fn new_closure(&self, captures: TypeRef, slot: i64) -> Result<Payload, Failure> {
+        let size = CLOSURE_CAPTURES as usize + captures.body().size;
+        let payload = self.new_block(type_word(captures, Role::Closure), size, 0)?;
+        zero(payload.0, size);
+        payload.set_word(CLOSURE_SLOT, slot as usize);
+        Ok(payload)
+    }
+
+    /// A cell of a `dyn`: of the value at `data`, or with a value of its own that is all zero.
+    fn new_cell(&self, table: i64, data: i64, of: Option<TypeRef>) -> Result<Payload, Failure> {
+        let value = of.unwrap_or(self.unit);
+        let size = DYN_VALUE as usize + value.body().size;
+        let payload = self.new_block(type_word(value, Role::Cell), size, 0)?;
+        zero(payload.0, size);
+        payload.set_word(DYN_TABLE, table as usize);
+        let data = if of.is_some() { payload.0 + DYN_VALUE as usize } else { data as usize };
+        payload.set_word(DYN_DATA, data);
+        Ok(payload)
+    }
+
+    /// Gives up all values in a global variable and sets it to zero. While no thread runs the program.
+    pub(crate) fn clear_global(&self, address: usize, ty: Ty, shape: &ShapeOf<'_>) -> Result<(), String> {
+        let of = lock(&self.types).get(ty, shape);
+        let size = of.body().size;
+        // A copy, so that a value that leads back to the global finds it empty.
+        let value = bytes(address, size).to_vec();
+        zero(address, size);
+        self.release(value.as_ptr() as usize, of).map_err(|failure| failure.message)
+    }
+}
+
+#[cold]
+fn no_memory(size: usize) -> Failure {
+    Failure::new(TrapCode::HostFailure, format!("out of memory: {size} more bytes are not to be had"))
+}

@@ -1,0 +1,274 @@
+//! `HashMap`: entries in the order they came, in a block of their own, and an index of hashes beside it.
+//!
+//! An entry is its hash (0: removed), its key and its value. The index has a power of two of 4-byte places: 0 is empty,
+//! the greatest number a removed entry, anything else an entry's number plus one. Entries are never moved but to a larger
+//! block, or to drop removed ones, when the block is full.
+
+use smallvec::SmallVec;
+use vaisjit_abi::TrapCode;
+
+use super::block::{Payload, Role, copy, load, store, type_word, zero};
+use super::counts::{Dead, each_reference};
+use super::types::{Form, MapLayout, TypeRef};
+use super::{Failure, Heap};
+
+/// Offsets in the payload.
+const ENTRIES: i32 = 0;
+const LENGTH: i32 = 8;
+/// Entries in use, removed ones included.
+const USED: i32 = 16;
+const CAPACITY: i32 = 24;
+const INDEX: i32 = 32;
+/// Places of the index, less one.
+const MASK: i32 = 40;
+/// Size of the payload.
+const SIZE: usize = 48;
+
+/// The bit that makes a hash different from 0.
+const LIVE: usize = 1 << 63;
+const REMOVED: u32 = u32::MAX;
+const FIRST_CAPACITY: usize = 8;
+const MOST: usize = 1 << 31;
+
+/// A map during one call.
+#[derive(Clone, Copy)]
+pub(super) struct Map {
+    at: Payload,
+    of: TypeRef,
+    layout: MapLayout,
+}
+
+/// Where a key was found.
+struct Found {
+    /// Its place in the index.
+    place: usize,
+    /// Its entry.
+    entry: usize,
+}
+
+/// Visits the live entries of a map: addresses of key and value.
+pub(super) fn each_entry(map: Payload, layout: &MapLayout, visit: &mut dyn FnMut(usize, usize)) {
+    let entries = map.word(ENTRIES);
+    let used = map.word(USED).min(map.word(CAPACITY));
+    for entry in (0..used).map(|number| entries + number * layout.stride) {
+        if load(entry) != 0 {
+            visit(entry + layout.key_offset, entry + layout.value_offset);
+        }
+    }
+}
+
+/// The blocks a map owns.
+pub(super) fn buffers(map: Payload) -> [usize; 2] {
+    [map.word(ENTRIES), map.word(INDEX)]
+}
+
+/// Number of live entries.
+pub(super) fn length(map: Payload) -> usize {
+    map.word(LENGTH)
+}
+
+impl Map {
+    /// The map at an address the program gave.
+    pub(super) fn at(address: i64) -> Result<Map, Failure> {
+        let at = Payload(address as usize);
+        if address == 0 {
+            return Err(Failure::null("a HashMap"));
+        }
+        match at.type_and_role() {
+            Some((of, Role::Own)) => match of.body().form {
+                Form::Map(layout) => Ok(Map { at, of, layout }),
+                _ => Err(Failure::no("HashMap", address)),
+            },
+            _ => Err(Failure::no("HashMap", address)),
+        }
+    }
+
+    /// The type of its values.
+    pub(super) fn value(self) -> TypeRef {
+        self.layout.value
+    }
+
+    pub(super) fn length(self) -> usize {
+        length(self.at)
+    }
+
+    /// The address of a key's value.
+    pub(super) fn find(self, key: usize) -> Result<Option<usize>, Failure> {
+        Ok(self.search(key, self.layout.key.hash(key)?)?.map(|found| self.value_of(found.entry)))
+    }
+
+    /// The number of the first live entry from `from` on.
+    pub(super) fn next(self, from: i64) -> Option<usize> {
+        let used = self.at.word(USED).min(self.at.word(CAPACITY));
+        (usize::try_from(from).unwrap_or(0)..used).find(|number| load(self.entry(*number)) != 0)
+    }
+
+    /// The address of a live entry.
+    pub(super) fn live_entry(self, number: i64) -> Result<usize, Failure> {
+        let used = self.at.word(USED).min(self.at.word(CAPACITY));
+        let number = usize::try_from(number).ok().filter(|number| *number < used);
+        let entry = number.map(|number| self.entry(number)).filter(|entry| load(*entry) != 0);
+        entry.ok_or_else(|| Failure::new(TrapCode::IndexOutOfBounds, "the HashMap has no entry there".to_owned()))
+    }
+
+    pub(super) fn key_of(self, entry: usize) -> usize {
+        entry + self.layout.key_offset
+    }
+
+    pub(super) fn value_of(self, entry: usize) -> usize {
+        entry + self.layout.value_offset
+    }
+
+    fn entry(self, number: usize) -> usize {
+        self.at.word(ENTRIES) + number * self.layout.stride
+    }
+
+    fn search(self, key: usize, hash: usize) -> Result<Option<Found>, Failure> {
+        let (index, mask) = (self.at.word(INDEX), self.at.word(MASK));
+        if index == 0 {
+            return Ok(None);
+        }
+        for step in 0..=mask {
+            let place = index + (hash.wrapping_add(step) & mask) * 4;
+            match load_place(place) {
+                0 => return Ok(None),
+                REMOVED => {}
+                number => {
+                    let entry = self.entry(number as usize - 1);
+                    if load(entry) == hash | LIVE && self.layout.key.same_key(self.key_of(entry), key)? {
+                        return Ok(Some(Found { place, entry }));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Notes in the index where a new entry is.
+    fn note(self, hash: usize, number: usize) {
+        let (index, mask) = (self.at.word(INDEX), self.at.word(MASK));
+        for step in 0..=mask {
+            let place = index + (hash.wrapping_add(step) & mask) * 4;
+            if matches!(load_place(place), 0 | REMOVED) {
+                return store_place(place, number as u32 + 1);
+            }
+        }
+    }
+}
+
+fn load_place(place: usize) -> u32 {
+    // SAFETY: a place of the index, aligned as its block is, unless the program has spoilt its map: then it may fault,
+    // which is a trap.
+    unsafe { (place as *const u32).read_unaligned() }
+}
+
+fn store_place(place: usize, number: u32) {
+    // SAFETY: as above.
+    unsafe { (place as *mut u32).write_unaligned(number) };
+}
+
+impl Heap {
+    /// An empty map of a type `HashMap<K, V>`.
+    pub(super) fn new_map(&self, of: TypeRef) -> Result<Payload, Failure> {
+        let Form::Map(_) = of.body().form else { return Err(Failure::no("HashMap type", of.address() as i64)) };
+        let map = self.new_block(type_word(of, Role::Own), SIZE, 0)?;
+        zero(map.0, SIZE);
+        Ok(map)
+    }
+
+    /// Sets a key's value, with new references to both; `true` if the key was there.
+    pub(super) fn map_insert(&self, map: Map, key: usize, value: usize) -> Result<bool, Failure> {
+        let layout = &map.layout;
+        let hash = layout.key.hash(key)?;
+        if let Some(found) = map.search(key, hash)? {
+            let place = map.value_of(found.entry);
+            self.retain(value, layout.value);
+            let mut old: SmallVec<[u8; 64]> = SmallVec::from_elem(0, layout.value_size);
+            let old = old.as_mut_ptr() as usize;
+            copy(old, place, layout.value_size);
+            copy(place, value, layout.value_size);
+            self.release(old, layout.value)?;
+            return Ok(true);
+        }
+        let mut before = [0; 2];
+        if map.at.word(USED) == map.at.word(CAPACITY) {
+            before = self.map_grow(map)?;
+        }
+        let number = map.at.word(USED);
+        let entry = map.entry(number);
+        copy(map.key_of(entry), key, layout.key_size);
+        copy(map.value_of(entry), value, layout.value_size);
+        self.retain(map.key_of(entry), layout.key);
+        self.retain(map.value_of(entry), layout.value);
+        store(entry, hash | LIVE);
+        map.note(hash, number);
+        map.at.set_word(USED, number + 1);
+        map.at.set_word(LENGTH, map.length() + 1);
+        // Only now: the key or the value may lie in them.
+        before.into_iter().for_each(|buffer| self.free_buffer(buffer));
+        Ok(false)
+    }
+
+    /// Removes a key; `false` if it was not there.
+    pub(super) fn map_remove(&self, map: Map, key: usize) -> Result<bool, Failure> {
+        let Some(found) = map.search(key, map.layout.key.hash(key)?)? else { return Ok(false) };
+        store_place(found.place, REMOVED);
+        store(found.entry, 0);
+        map.at.set_word(LENGTH, map.length() - 1);
+        self.release(map.key_of(found.entry), map.layout.key)?;
+        self.release(map.value_of(found.entry), map.layout.value)?;
+        Ok(true)
+    }
+
+    /// Removes everything.
+    pub(super) fn map_clear(&self, map: Map) -> Result<(), Failure> {
+        let (mut dead, mut wrong) = (Dead::new(), None);
+        each_entry(map.at, &map.layout, &mut |key, value| {
+            each_reference(key, &map.layout.key.body().parts, &mut |block| self.less(block, &mut dead, &mut wrong));
+            each_reference(value, &map.layout.value.body().parts, &mut |block| self.less(block, &mut dead, &mut wrong));
+        });
+        let index = map.at.word(INDEX);
+        if index != 0 {
+            zero(index, (map.at.word(MASK) + 1) * 4);
+        }
+        map.at.set_word(USED, 0);
+        map.at.set_word(LENGTH, 0);
+        self.bury(dead, wrong)
+    }
+
+    /// Moves the live entries to a block with room for more; returns the blocks they have left.
+    fn map_grow(&self, map: Map) -> Result<[usize; 2], Failure> {
+        let (length, capacity) = (map.length(), map.at.word(CAPACITY));
+        let wanted = if length > capacity / 2 { capacity * 2 } else { capacity }.max(FIRST_CAPACITY);
+        if wanted > MOST {
+            return Err(Failure::new(TrapCode::HostFailure, "a HashMap cannot grow any further".to_owned()));
+        }
+        let places = (wanted * 4 / 3 + 1).next_power_of_two();
+        let entries = self.new_block(type_word(map.of, Role::Buffer), wanted * map.layout.stride, 0)?;
+        let index = match self.new_block(type_word(map.of, Role::Index), places * 4, 0) {
+            Ok(index) => index,
+            Err(failure) => {
+                self.free(entries);
+                return Err(failure);
+            }
+        };
+        zero(index.0, places * 4);
+        let before = buffers(map.at);
+        let used = map.at.word(USED).min(capacity);
+        map.at.set_word(INDEX, index.0);
+        map.at.set_word(MASK, places - 1);
+        map.at.set_word(ENTRIES, entries.0);
+        map.at.set_word(CAPACITY, wanted);
+        let mut moved = 0;
+        for entry in (0..used).map(|number| before[0] + number * map.layout.stride) {
+            let hash = load(entry);
+            if hash != 0 {
+                copy(map.entry(moved), entry, map.layout.stride);
+                map.note(hash & !LIVE, moved);
+                moved += 1;
+            }
+        }
+        map.at.set_word(USED, moved);
+        Ok(before)
+    }
+}

@@ -1,0 +1,293 @@
+//! What the heap knows of the program's types: one record for each, at one address as long as the program lives.
+//!
+//! Generated code passes the addresses of records, and every block names its record in its header. What a record says may
+//! be replaced at a commit; its address stays.
+
+use std::cell::UnsafeCell;
+
+use rustc_hash::FxHashMap;
+use vaisjit_codegen::shape::{Shape, ShapeKind};
+use vaisjit_semantics::types::{FloatKind, IntKind};
+use vaisjit_semantics::{Checked, Ty, TyKind};
+
+/// At the start of every record, so that a wild address is not taken for one.
+const MAGIC: u64 = 0x7661_6973_7479_7065;
+
+/// Records of types.
+#[repr(C, align(16))]
+pub(crate) struct TypeInfo {
+    magic: u64,
+    ty: Ty,
+    /// Read by threads that run the program, replaced only while all of them are stopped.
+    body: UnsafeCell<TypeBody>,
+}
+
+// SAFETY: the body is only replaced while no thread runs the program (`TypeUpdate::apply`), and read otherwise.
+unsafe impl Sync for TypeInfo {}
+// SAFETY: as above; nothing in it belongs to a thread.
+unsafe impl Send for TypeInfo {}
+
+/// The address of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TypeRef(*const TypeInfo);
+
+// SAFETY: the record it leads to may be used from every thread.
+unsafe impl Send for TypeRef {}
+// SAFETY: as above.
+unsafe impl Sync for TypeRef {}
+
+/// What a record says.
+#[derive(PartialEq, Debug, Default)]
+pub(super) struct TypeBody {
+    /// Bytes of a value.
+    pub(super) size: usize,
+    /// What a value is.
+    pub(super) form: Form,
+    /// The references in a value.
+    pub(super) parts: Box<[Part]>,
+}
+
+/// The form of a value.
+#[derive(PartialEq, Debug, Default)]
+pub(super) enum Form {
+    #[default]
+    Unit,
+    Int(IntKind),
+    Float(FloatKind),
+    Bool,
+    /// A pointer or function value: a word that says itself.
+    Word,
+    Str,
+    Dyn,
+    Vec(TypeRef),
+    Map(MapLayout),
+    Box(TypeRef),
+    Slice(TypeRef),
+    Array(TypeRef, usize),
+    Record(Box<[Field]>),
+    Enum(Box<[(i64, Box<[Field]>)]>),
+}
+
+/// A field: where it lies and its type.
+pub(super) type Field = (usize, TypeRef);
+
+/// References in a value, with where they lie.
+#[derive(PartialEq, Debug)]
+pub(super) enum Part {
+    /// The address of a payload, or null.
+    Payload(usize),
+    /// A function value.
+    Function(usize),
+    /// An enum with a discriminant in its first word: what each variant holds.
+    Choice(usize, Box<[(i64, Box<[Part]>)]>),
+    /// Elements.
+    Repeat { offset: usize, stride: usize, count: usize, parts: Box<[Part]> },
+}
+
+/// How the entries of a map lie in their block: hash, key, value.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct MapLayout {
+    pub(super) key: TypeRef,
+    pub(super) value: TypeRef,
+    pub(super) key_offset: usize,
+    pub(super) key_size: usize,
+    pub(super) value_offset: usize,
+    pub(super) value_size: usize,
+    /// From one entry to the next.
+    pub(super) stride: usize,
+}
+
+impl TypeRef {
+    /// The record at an address, if there is one. A wild address may fault, which is a trap of the program.
+    ///
+    /// # Safety
+    /// The program is running this on its own thread inside a heap function, and the address came from generated code or
+    /// a block's header.
+    pub(super) unsafe fn at(address: usize) -> Option<TypeRef> {
+        let record = address as *const TypeInfo;
+        if record.is_null() || !record.is_aligned() {
+            return None;
+        }
+        // SAFETY: readable, or a fault that the signal handler turns into a trap.
+        let magic = unsafe { (&raw const (*record).magic).read_volatile() };
+        (magic == MAGIC).then_some(TypeRef(record))
+    }
+
+    pub(super) fn address(self) -> usize {
+        self.0 as usize
+    }
+
+    pub(super) fn ty(self) -> Ty {
+        // SAFETY: records live as long as the heap; the field never changes.
+        unsafe { (*self.0).ty }
+    }
+
+    /// What the record says. Not to be kept beyond a heap function: a commit may replace it.
+    pub(super) fn body<'a>(self) -> &'a TypeBody {
+        // SAFETY: records live as long as the heap, and bodies are replaced only while no heap function runs.
+        unsafe { &*(*self.0).body.get() }
+    }
+}
+
+/// All records of a program.
+#[derive(Default)]
+pub(super) struct Types {
+    known: FxHashMap<Ty, Box<TypeInfo>>,
+}
+
+/// New contents of a record, for a commit.
+pub(crate) struct TypeUpdate {
+    of: TypeRef,
+    body: TypeBody,
+}
+
+impl TypeUpdate {
+    /// Replaces the record's contents. Only while all threads of the program are stopped.
+    pub(crate) fn apply(self) {
+        // SAFETY: a commit runs this while no thread is inside a heap function, so nobody has borrowed the body.
+        unsafe { *(*self.of.0).body.get() = self.body };
+    }
+}
+
+/// Finds the shape of a type.
+pub(crate) type ShapeOf<'a> = dyn Fn(Ty) -> Shape + 'a;
+
+impl Types {
+    /// The record of a type, made if there was none.
+    pub(super) fn get(&mut self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        let mut new = Vec::new();
+        let found = self.refer(ty, &mut new);
+        self.fill(new, shape);
+        found
+    }
+
+    /// What has to be replaced for records to be right in another version of the program. A type that is gone keeps
+    /// its record: values of it may be anywhere.
+    pub(super) fn updates(&mut self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
+        let known: Vec<Ty> = self.known.keys().copied().filter(|ty| exists(*ty, program)).collect();
+        let mut new = Vec::new();
+        let mut updates = Vec::new();
+        for ty in known {
+            let of = self.refer(ty, &mut new);
+            let body = self.body(ty, shape, &mut new);
+            if body != *of.body() {
+                updates.push(TypeUpdate { of, body });
+            }
+        }
+        self.fill(new, shape);
+        updates
+    }
+
+    fn refer(&mut self, ty: Ty, new: &mut Vec<Ty>) -> TypeRef {
+        let record = self.known.entry(ty).or_insert_with(|| {
+            new.push(ty);
+            Box::new(TypeInfo { magic: MAGIC, ty, body: UnsafeCell::default() })
+        });
+        TypeRef(&raw const **record)
+    }
+
+    fn fill(&mut self, mut new: Vec<Ty>, shape: &ShapeOf<'_>) {
+        while let Some(ty) = new.pop() {
+            let body = self.body(ty, shape, &mut new);
+            let of = self.refer(ty, &mut new);
+            TypeUpdate { of, body }.apply();
+        }
+    }
+
+    fn body(&mut self, ty: Ty, shape: &ShapeOf<'_>, new: &mut Vec<Ty>) -> TypeBody {
+        let Shape { layout, kind } = shape(ty);
+        let mut fields = |parts: &[vaisjit_codegen::shape::Part]| -> Box<[Field]> {
+            parts.iter().map(|part| (part.offset as usize, self.refer(part.ty, new))).collect()
+        };
+        let form = match &kind {
+            ShapeKind::Unit => Form::Unit,
+            ShapeKind::Int(kind) => Form::Int(*kind),
+            ShapeKind::Float(kind) => Form::Float(*kind),
+            ShapeKind::Bool => Form::Bool,
+            ShapeKind::Pointer | ShapeKind::Function => Form::Word,
+            ShapeKind::Str => Form::Str,
+            ShapeKind::Dyn => Form::Dyn,
+            ShapeKind::Vec(of) => Form::Vec(self.refer(*of, new)),
+            ShapeKind::Box(of) => Form::Box(self.refer(*of, new)),
+            ShapeKind::Slice(of) => Form::Slice(self.refer(*of, new)),
+            ShapeKind::Array(of, count) => Form::Array(self.refer(*of, new), *count as usize),
+            ShapeKind::HashMap(key, value) => {
+                let (key_ref, value_ref) = (self.refer(*key, new), self.refer(*value, new));
+                Form::Map(MapLayout::new((key_ref, shape(*key)), (value_ref, shape(*value))))
+            }
+            ShapeKind::Record(parts) => Form::Record(fields(parts)),
+            ShapeKind::Enum(variants) => {
+                Form::Enum(variants.iter().map(|variant| (variant.discriminant, fields(&variant.parts))).collect())
+            }
+        };
+        let mut parts = Vec::new();
+        references(&kind, 0, shape, &mut parts);
+        TypeBody { size: layout.size as usize, form, parts: parts.into() }
+    }
+}
+
+impl MapLayout {
+    fn new((key, of_key): (TypeRef, Shape), (value, of_value): (TypeRef, Shape)) -> MapLayout {
+        let align = |shape: &Shape| (shape.layout.align as usize).max(1);
+        let (key_size, value_size) = (of_key.layout.size as usize, of_value.layout.size as usize);
+        let key_offset = 8usize.next_multiple_of(align(&of_key));
+        let value_offset = (key_offset + key_size).next_multiple_of(align(&of_value));
+        let stride = (value_offset + value_size).next_multiple_of(align(&of_key).max(align(&of_value)).max(8));
+        MapLayout { key, value, key_offset, key_size, value_offset, value_size, stride }
+    }
+}
+
+/// Collects the references in a value that lies at an offset.
+fn references(kind: &ShapeKind, at: usize, shape: &ShapeOf<'_>, out: &mut Vec<Part>) {
+    match kind {
+        ShapeKind::Str | ShapeKind::Vec(_) | ShapeKind::HashMap(..) | ShapeKind::Box(_) | ShapeKind::Dyn => {
+            out.push(Part::Payload(at));
+        }
+        ShapeKind::Function => out.push(Part::Function(at)),
+        ShapeKind::Array(of, count) if *count > 0 => {
+            let of = shape(*of);
+            let mut parts = Vec::new();
+            references(&of.kind, 0, shape, &mut parts);
+            if !parts.is_empty() {
+                let (stride, count) = (of.layout.size as usize, *count as usize);
+                out.push(Part::Repeat { offset: at, stride, count, parts: parts.into() });
+            }
+        }
+        ShapeKind::Record(fields) => fields_references(fields, at, shape, out),
+        ShapeKind::Enum(variants) => {
+            let of = |variant: &vaisjit_codegen::shape::VariantShape| {
+                let mut parts = Vec::new();
+                fields_references(&variant.parts, 0, shape, &mut parts);
+                (variant.discriminant, parts.into_boxed_slice())
+            };
+            let variants: Box<[_]> = variants.iter().map(of).filter(|(_, parts)| !parts.is_empty()).collect();
+            if !variants.is_empty() {
+                out.push(Part::Choice(at, variants));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn fields_references(fields: &[vaisjit_codegen::shape::Part], at: usize, shape: &ShapeOf<'_>, out: &mut Vec<Part>) {
+    for field in fields {
+        references(&shape(field.ty).kind, at + field.offset as usize, shape, out);
+    }
+}
+
+/// Does the program still have the structs and enums whose values lie in one of this type?
+fn exists(ty: Ty, program: &Checked) -> bool {
+    match *ty.kind() {
+        TyKind::Struct(..) => program
+            .structs
+            .get(&ty)
+            .is_some_and(|definition| definition.fields.iter().all(|field| exists(field.ty, program))),
+        TyKind::Enum(..) => program.enums.get(&ty).is_some_and(|definition| {
+            definition.variants.iter().flat_map(|variant| &variant.fields).all(|field| exists(field.ty, program))
+        }),
+        TyKind::Tuple(parts) => parts.iter().all(|part| exists(*part, program)),
+        TyKind::Array(of, _) => exists(of, program),
+        TyKind::HashMap(key, value) => exists(key, program) && exists(value, program),
+        _ => true,
+    }
+}

@@ -1,0 +1,100 @@
+//! `Vec`: a header with the address of the elements, which lie in a block of their own.
+
+use vaisjit_abi::TrapCode;
+use vaisjit_abi::heap::{VEC_CAPACITY, VEC_DATA, VEC_LENGTH, VEC_SIZE};
+
+use super::block::{Payload, Role, copy, type_word};
+use super::types::{Form, TypeRef};
+use super::{Failure, Heap};
+
+/// Room for elements in the first block.
+const FIRST_CAPACITY: usize = 4;
+
+/// A `Vec` during one call.
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    pub(super) at: Payload,
+    of: TypeRef,
+    element: TypeRef,
+}
+
+impl List {
+    /// The `Vec` at an address the program gave.
+    pub(super) fn at(address: i64) -> Result<List, Failure> {
+        let at = Payload(address as usize);
+        if address == 0 {
+            return Err(Failure::null("a Vec"));
+        }
+        match at.type_and_role() {
+            Some((of, Role::Own)) => List::new(at, of).ok_or_else(|| Failure::no("Vec", address)),
+            _ => Err(Failure::no("Vec", address)),
+        }
+    }
+
+    fn new(at: Payload, of: TypeRef) -> Option<List> {
+        match of.body().form {
+            Form::Vec(element) => Some(List { at, of, element }),
+            _ => None,
+        }
+    }
+}
+
+impl Heap {
+    /// An empty `Vec` of a type `Vec<T>`.
+    pub(super) fn new_vec(&self, of: TypeRef, capacity: i64) -> Result<Payload, Failure> {
+        if !matches!(of.body().form, Form::Vec(_)) {
+            return Err(Failure::no("Vec type", of.address() as i64));
+        }
+        let at = self.new_block(type_word(of, Role::Own), VEC_SIZE, 0)?;
+        at.set_word(VEC_DATA, 0);
+        at.set_word(VEC_LENGTH, 0);
+        at.set_word(VEC_CAPACITY, 0);
+        if let (Some(list), Ok(capacity @ 1..)) = (List::new(at, of), usize::try_from(capacity)) {
+            self.vec_resize(list, capacity).inspect_err(|_| {
+                self.free(at);
+            })?;
+        }
+        Ok(at)
+    }
+
+    /// Makes room for further elements.
+    pub(super) fn vec_reserve(&self, list: List, additional: i64) -> Result<(), Failure> {
+        let (length, capacity) = (list.at.word(VEC_LENGTH), list.at.word(VEC_CAPACITY));
+        let additional = usize::try_from(additional).unwrap_or(0);
+        let wanted = length.checked_add(additional).ok_or_else(|| too_many(additional))?;
+        if wanted <= capacity {
+            return Ok(());
+        }
+        self.vec_resize(list, wanted.max(capacity.saturating_mul(2)).max(FIRST_CAPACITY))
+    }
+
+    /// Gives back room that no element needs.
+    pub(super) fn vec_shrink(&self, list: List) -> Result<(), Failure> {
+        let (length, capacity) = (list.at.word(VEC_LENGTH), list.at.word(VEC_CAPACITY));
+        if length < capacity { self.vec_resize(list, length) } else { Ok(()) }
+    }
+
+    /// Moves the elements to a block for this many.
+    fn vec_resize(&self, list: List, capacity: usize) -> Result<(), Failure> {
+        let (data, length) = (list.at.word(VEC_DATA), list.at.word(VEC_LENGTH));
+        let size = list.element.body().size;
+        let bytes = capacity.checked_mul(size).filter(|_| capacity <= isize::MAX as usize);
+        let bytes = bytes.ok_or_else(|| too_many(capacity))?;
+        let mut new = 0;
+        if bytes > 0 {
+            new = self.new_block(type_word(list.of, Role::Buffer), bytes, 0)?.0;
+            if data != 0 {
+                copy(new, data, length.min(capacity) * size);
+            }
+        }
+        list.at.set_word(VEC_DATA, new);
+        list.at.set_word(VEC_CAPACITY, capacity);
+        self.free_buffer(data);
+        Ok(())
+    }
+}
+
+#[cold]
+fn too_many(elements: usize) -> Failure {
+    Failure::new(TrapCode::HostFailure, format!("out of memory: a Vec cannot have {elements} elements"))
+}
