@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Run a program, edit its source, save: the running program is the new program.
 #[derive(Parser)]
@@ -20,7 +20,10 @@ Examples:
   vaisjit run --static game.vais                run without reloading, at full speed
   vaisjit check src/*.vais                      look for mistakes
   vaisjit watch game.vais --exec make -- test   check on every save, then run a command
-  vaisjit explain E0301                         what a diagnostic code means";
+  vaisjit explain E0301                         what a diagnostic code means
+  vaisjit new wave                              a small project to start from
+  vaisjit test                                  run the #[test] functions below this folder
+  vaisjit fmt .                                 format all sources below this folder";
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -32,6 +35,16 @@ pub enum Command {
     Watch(WatchOptions),
     /// Explain a diagnostic code
     Explain(ExplainOptions),
+    /// Run the functions marked #[test]
+    Test(TestOptions),
+    /// Format source files
+    Fmt(FmtOptions),
+    /// Make a small project to start from
+    New(NewOptions),
+    /// Show what the compiler made of a program
+    Dump(DumpOptions),
+    /// Print the completions of the command line for a shell
+    Completions(CompletionsOptions),
 }
 
 #[derive(Args)]
@@ -128,9 +141,120 @@ pub struct WatchOptions {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit explain                               all codes
+  vaisjit explain E0301                         what one of them means")]
 pub struct ExplainOptions {
     /// The code, such as E0301; without it all codes are listed
     pub code: Option<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit test                                  all tests in the *.vais files below this folder
+  vaisjit test physics.vais                     those of one file
+  vaisjit test --filter bounce                  those with `bounce` in their name
+
+A test is a function without parameters marked #[test]. It fails by a trap (a failed `assert`, a division by zero), by \
+giving `false` or a number other than 0, or by ending the program. Each runs in a process of its own, so none sees what \
+another did to the globals; what a failed one printed is shown.
+
+Exit status: 0 if all passed, 1 if not, or if a file has mistakes.")]
+pub struct TestOptions {
+    /// A source file, or a folder to search for source files
+    #[arg(default_value = ".", value_name = "FILE or FOLDER")]
+    pub path: PathBuf,
+    /// Run only tests whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Run this test here, in this process
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub alone: Option<String>,
+    #[command(flatten)]
+    pub color: ColorOption,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit fmt game.vais                         format a file
+  vaisjit fmt .                                 format all *.vais files below this folder
+  vaisjit fmt --check .                         list those that are not formatted; status 1 if there are any
+  vaisjit fmt - < game.vais                     from standard input to standard output
+
+Line breaks, comments and blank lines stay (of several blank lines one); files with mistakes are left alone.")]
+pub struct FmtOptions {
+    /// Source files, folders to search for source files, or - for standard input
+    #[arg(required = true, value_name = "FILE or FOLDER")]
+    pub paths: Vec<PathBuf>,
+    /// Change nothing; list the files that are not formatted, and give status 1 if there are any
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub color: ColorOption,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit new wave                              makes the folder `wave`
+  cd wave && vaisjit run main.vais")]
+pub struct NewOptions {
+    /// The folder to make; its last part is the project's name
+    pub name: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit dump --stage ast game.vais            the tree of a file
+  vaisjit dump --stage mir game.vais update     the flow graph of one function
+  vaisjit dump --stage asm --static game.vais   machine code as `run --static` makes it")]
+pub struct DumpOptions {
+    /// Which form of the program
+    #[arg(long, value_enum)]
+    pub stage: Stage,
+    /// The program's root file
+    pub file: PathBuf,
+    /// Only this function: `f`, `Type.method` or `module.f`
+    pub function: Option<String>,
+    /// As compiled by `run --static`
+    #[arg(long = "static")]
+    pub static_mode: bool,
+    /// How much to optimise
+    #[arg(long, value_enum, default_value = "speed", value_name = "LEVEL")]
+    pub opt: Opt,
+    #[command(flatten)]
+    pub color: ColorOption,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Stage {
+    /// The tokens as the grammar sees them
+    Tokens,
+    /// The tree
+    Ast,
+    /// The tree with types
+    Hir,
+    /// The flow graph
+    Mir,
+    /// The code generator's input
+    Clif,
+    /// Machine code
+    Asm,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit completions bash > ~/.local/share/bash-completion/completions/vaisjit
+  vaisjit completions zsh > ~/.zfunc/_vaisjit
+  vaisjit completions fish > ~/.config/fish/completions/vaisjit.fish")]
+pub struct CompletionsOptions {
+    /// The shell
+    pub shell: crate::completions::Shell,
 }
 
 #[derive(Args)]
@@ -184,8 +308,8 @@ pub enum Format {
 pub fn with_default_command(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.collect();
     let Some(first) = args.get(1).and_then(|arg| arg.to_str()) else { return args };
-    let known = ["run", "check", "watch", "explain", "help", "-h", "--help", "-V", "--version"];
-    if !known.contains(&first) && looks_like_a_file(first) {
+    let known = Cli::command().get_subcommands().any(|command| command.get_name() == first) || first == "help";
+    if !known && looks_like_a_file(first) {
         args.insert(1, "run".into());
     }
     args
@@ -201,7 +325,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 

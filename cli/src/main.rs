@@ -2,9 +2,15 @@
 
 mod args;
 mod check;
+mod completions;
+mod dump;
 mod explain;
+mod fmt;
+mod new;
 mod run;
+mod sources;
 mod status;
+mod test;
 mod watch;
 
 use std::process::ExitCode;
@@ -33,5 +39,10 @@ fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Watch(options) => watch::watch(&options),
         Command::Explain(options) => explain::explain(&options),
+        Command::Test(options) => test::test(&options),
+        Command::Fmt(options) => fmt::fmt(&options),
+        Command::New(options) => new::new(&options),
+        Command::Dump(options) => dump::dump(&options),
+        Command::Completions(options) => completions::completions(&options),
     }
 }

@@ -50,15 +50,11 @@ pub fn run(options: RunOptions) -> ExitCode {
 
 fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
     let status = status.clone();
-    let opt = match options.opt {
-        Opt::None => OptLevel::None,
-        Opt::Speed => OptLevel::Speed,
-    };
     Engine::builder()
         .needs_main(true)
         .static_mode(options.static_mode)
         .all_hot(options.all_hot)
-        .opt_level(opt)
+        .opt_level(options.opt.level())
         .debounce(Duration::from_millis(options.debounce))
         .poll(options.poll)
         .warn_all(options.warn == Some(Warn::All))
@@ -66,6 +62,16 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
         .on_event(move |event| status.event(event))
         .build()?
         .load_file(&options.file)
+}
+
+impl Opt {
+    /// As the library calls it.
+    pub fn level(self) -> OptLevel {
+        match self {
+            Opt::None => OptLevel::None,
+            Opt::Speed => OptLevel::Speed,
+        }
+    }
 }
 
 fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode {

@@ -62,6 +62,8 @@ pub(crate) fn patched(
         let new = bodies[id.module as usize][id.index as usize].as_ref();
         let item = world.item(*id);
         let attributes = item.attributes.iter().all(|attribute| ATTRIBUTES.contains(&attribute.name.name.as_str()));
+        // What is said about a test that cannot be one is found out with the whole.
+        let attributes = attributes && item.attributes.iter().all(|attribute| attribute.name.name != "test");
         let calm = matches!(item.kind, ItemKind::Impl(_)) && before.diagnostics.is_empty();
         if !matches!(item.kind, ItemKind::Function(_)) && !calm || !attributes || !quiet(*id) {
             return None;
@@ -119,6 +121,7 @@ fn function_of(entry: &BodyEntry) -> Option<Function> {
         body: entry.body.clone()?,
         hot: entry.hot,
         inline: entry.inline,
+        test: entry.test,
         head: entry.head,
     })
 }
@@ -131,7 +134,8 @@ fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (In
         params: body.params.iter().map(|id| local(id).ty).collect(),
         result: body.result,
     };
-    (body.instance, Function { signature: Arc::new(signature), body: body.clone(), hot, inline: false, head })
+    let (signature, body_instance) = (Arc::new(signature), body.instance);
+    (body_instance, Function { signature, body: body.clone(), hot, inline: false, test: false, head })
 }
 
 /// The generic instances that initial values of globals call.
@@ -325,6 +329,9 @@ impl Whole<'_, '_> {
                 }
             }
             DefKind::Impl => crate::conform::check(world, id, found),
+            DefKind::Function | DefKind::C | DefKind::Method { .. } | DefKind::TraitMethod { .. } => {
+                crate::marked::test(world, id, body.map(|body| body.signature.result), found);
+            }
             _ => {}
         }
         if let Some(entry) = body {

@@ -115,7 +115,7 @@ fn check_body(
             value,
         })
     });
-    let (hot, inline) = attributes(world, id);
+    let Marks { hot, inline, test } = attributes(world, id);
     BodyEntry {
         closures: if body.is_some() { checker.closure_bodies } else { Vec::new() },
         body,
@@ -123,6 +123,7 @@ fn check_body(
         head: world.head(id),
         hot,
         inline,
+        test,
         diagnostics: checker.diagnostics,
         deps,
         requests: checker.requests,
@@ -131,7 +132,14 @@ fn check_body(
     }
 }
 
-fn attributes(world: &World<'_>, id: DefId) -> (bool, bool) {
+/// What a function is marked as.
+struct Marks {
+    hot: bool,
+    inline: bool,
+    test: bool,
+}
+
+fn attributes(world: &World<'_>, id: DefId) -> Marks {
     let own = match world.def(id).kind {
         DefKind::Method { .. } | DefKind::TraitMethod { .. } => {
             world.function(id).map(|function| &function.attributes[..])
@@ -143,7 +151,8 @@ fn attributes(world: &World<'_>, id: DefId) -> (bool, bool) {
     let has = |name: &str| all().any(|attribute| attribute.name.name == name);
     // The library's functions are never replaced.
     let library = crate::check::is_library(world.input.modules[id.module as usize].name);
-    (world.input.all_hot && !library || has("hot"), has("inline"))
+    let hot = world.input.all_hot && !library || has("hot");
+    Marks { hot, inline: has("inline"), test: has("test") }
 }
 
 /// The result type of a function written `= expr`, or of a global's value.

@@ -54,6 +54,7 @@ pub(crate) const CIRCLE: Code = Code(507);
 pub(crate) const UNREACHABLE: Code = Code(508);
 pub(crate) const NOT_EXHAUSTIVE: Code = Code(509);
 pub(crate) const NO_SELF: Code = Code(510);
+pub(crate) const BAD_TEST: Code = Code(511);
 pub(crate) const UNUSED_VALUE: Code = Code(520);
 pub(crate) const INTEGER_CONDITION: Code = Code(521);
 pub(crate) const UNUSED_IMPORT: Code = Code(522);
@@ -434,6 +435,13 @@ pub const TABLE: &[CodeInfo] = &[
         explanation: "`self` and `@.` need a method that takes `self`.",
         wrong: "F f() -> i64 = self.x",
         right: "S P { x: i64 }\nX P { F f(&self) -> i64 = self.x }",
+    },
+    CodeInfo {
+        code: BAD_TEST,
+        title: "test of a wrong form",
+        explanation: "A function marked `#[test]` is run by `vaisjit test`: it stands on its own, takes no parameters, and gives nothing, a `bool` (`false` fails) or an integer (anything but 0 fails).",
+        wrong: "#[test]\nF adds(n: i64) { assert(n + 1 > n) }",
+        right: "#[test]\nF adds() { assert(1 + 1 == 2) }",
     },
     CodeInfo {
         code: UNUSED_VALUE,

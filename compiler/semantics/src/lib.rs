@@ -17,6 +17,7 @@ mod index;
 mod infer;
 mod interface;
 mod lower;
+mod marked;
 pub mod program;
 mod state;
 mod suggest;

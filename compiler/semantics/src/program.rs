@@ -81,6 +81,8 @@ pub struct Function {
     pub hot: bool,
     /// `#[inline]`
     pub inline: bool,
+    /// `#[test]`
+    pub test: bool,
     /// Where its signature stands, for reports.
     pub head: Place,
 }

@@ -38,6 +38,7 @@ pub(crate) struct BodyEntry {
     pub head: Place,
     pub hot: bool,
     pub inline: bool,
+    pub test: bool,
     pub diagnostics: Vec<Diagnostic>,
     pub deps: Box<[Dep]>,
     /// Generic instances it calls, with where it first does.

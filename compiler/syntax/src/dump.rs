@@ -4,15 +4,56 @@ use std::fmt::Write;
 
 use crate::Module;
 use crate::ast::*;
+use crate::layout::Layout;
+use crate::source::position_in;
 
 /// The whole module, one item a line; blocks and members are indented.
 pub fn dump(module: &Module) -> String {
+    module.items.iter().map(|parsed| dump_item(&parsed.item)).collect()
+}
+
+/// The items that declare this name or have a method of it.
+pub fn dump_named(module: &Module, name: &str) -> String {
+    let items = module.items.iter().filter(|parsed| declares(&parsed.item, name));
+    items.map(|parsed| dump_item(&parsed.item)).collect()
+}
+
+fn dump_item(item: &Item) -> String {
+    let mut dumper = Dumper::default();
+    dumper.item(item);
+    dumper.out.push('\n');
+    dumper.out
+}
+
+fn declares(item: &Item, name: &str) -> bool {
+    let has = |methods: &[Function]| methods.iter().any(|method| method.name.name == name);
+    match &item.kind {
+        ItemKind::Function(item) => item.name.name == name,
+        ItemKind::Struct(item) => item.name.name == name || has(&item.methods),
+        ItemKind::Enum(item) => item.name.name == name || has(&item.methods),
+        ItemKind::Trait(item) => item.name.name == name || has(&item.methods),
+        ItemKind::Impl(item) => has(&item.methods),
+        ItemKind::Extern(item) => has(&item.functions),
+        ItemKind::Const(item) => item.name.name == name,
+        ItemKind::Global(item) => item.name.name == name,
+        ItemKind::Alias(item) => item.name.name == name,
+        ItemKind::Import(_) | ItemKind::Error => false,
+    }
+}
+
+/// The tokens as the grammar sees them: line, column, kind and text, an empty line between items.
+pub fn dump_tokens(text: &str) -> String {
+    let mut layout = Layout::new(text, 0);
     let mut out = String::new();
-    for parsed in &module.items {
-        let mut dumper = Dumper::default();
-        dumper.item(&parsed.item);
-        out.push_str(&dumper.out);
-        out.push('\n');
+    while let Some(chunk) = layout.next_chunk() {
+        out.push_str(if out.is_empty() { "" } else { "\n" });
+        for (kind, span) in &chunk.tokens {
+            let range = (chunk.start + span.start) as usize..(chunk.start + span.end) as usize;
+            let at = position_in(text, range.start);
+            let shown = text.get(range).unwrap_or("").escape_debug();
+            let line = format!("{}:{}\t{kind:?}\t{shown}", at.line, at.column);
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
     }
     out
 }

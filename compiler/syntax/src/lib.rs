@@ -9,6 +9,7 @@ pub mod ast;
 pub mod codes;
 pub mod diagnostic;
 pub mod dump;
+pub mod format;
 mod layout;
 mod lexer;
 mod literal;
@@ -21,6 +22,7 @@ pub mod source;
 
 pub use diagnostic::{Code, Diagnostic, Label, Severity, Suggestion};
 pub use dump::dump;
+pub use format::format;
 pub use layout::{LEFT_OUT_HELP, foreign_type, left_out_name};
 pub use module::{Module, ParsedItem};
 pub use name::Name;

@@ -85,6 +85,7 @@ impl<'a> Lowerer<'a> {
     fn rvalue(&mut self, expr: &'a Expr) -> Result<Rvalue> {
         match &*expr.kind {
             ExprKind::Unary(op, inner) => self.unary(*op, inner, expr.ty),
+            ExprKind::Binary(..) if expr.ty == Ty::str() => Ok(Rvalue::Use(self.operand(expr)?)),
             ExprKind::Binary(op, left, right) => self.binary(*op, left, right),
             ExprKind::Cast(kind, inner) => self.cast(*kind, inner, expr.ty),
             ExprKind::AddressOf(place) => Ok(Rvalue::AddressOf(self.place(place)?)),
