@@ -113,8 +113,8 @@ fn tried(program: &Program) -> Result<Option<String>, String> {
             if !refused {
                 return Ok(Some(shown(&run(), "")));
             }
-            let shown = if program.in_full { run().err } else { found.out };
-            Ok((program.in_full || program.has_output()).then(|| shown.trim_end().to_owned()))
+            let text = if program.in_full { run().err } else { found.out };
+            Ok((program.in_full || program.has_output()).then(|| without_trailing_spaces(&[text.trim_end()])))
         }
         Kind::Trap => {
             let finished = run();
@@ -161,7 +161,10 @@ fn shown(finished: &Finished, report: &str) -> String {
     let mut lines = vec![finished.out.trim_end_matches('\n').to_owned(), report.to_owned()];
     lines.retain(|line| !line.is_empty());
     lines.extend(finished.status.filter(|status| *status != 0).map(|status| format!("exit {status}")));
-    // Spaces at the ends of lines would not survive in an editor.
-    let lines: Vec<&str> = lines.iter().flat_map(|text| text.lines()).map(str::trim_end).collect();
-    lines.join("\n")
+    without_trailing_spaces(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Spaces at the ends of lines would not survive in an editor.
+fn without_trailing_spaces(texts: &[&str]) -> String {
+    texts.iter().flat_map(|text| text.lines()).map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod book;
+mod cases;
 mod check_command;
 mod counter;
 mod delivered;

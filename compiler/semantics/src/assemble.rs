@@ -51,9 +51,11 @@ pub(crate) fn patched(
         let new = world.entry(id).is_none_or(|entry| entry.diagnostics.is_empty());
         new && state.interfaces.get(&path).is_none_or(|entry| entry.diagnostics.is_empty())
     };
-    let was_broken = old.modules.iter().zip(&world.input.modules).any(|(before, now)| {
-        !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now))
-    });
+    let was_broken = old
+        .modules
+        .iter()
+        .zip(&world.input.modules)
+        .any(|(before, now)| !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now)));
     let imports = |(id, _): &(DefId, _)| !world.tables[id.module as usize].imports.is_empty();
     if was_broken || world.lints && redone.iter().any(imports) {
         return None;
@@ -174,15 +176,14 @@ pub(crate) fn whole(
     instances: &FxHashMap<Instance, Arc<BodyEntry>>,
     asked: &FxHashMap<Instance, Place>,
 ) -> Checked {
-    let mut whole =
-        Whole {
-            broken: world.input.modules.iter().any(is_broken),
-            world,
-            checked: Checked::default(),
-            types: FxHashSet::default(),
-            by_path: FxHashMap::default(),
-            asked,
-        };
+    let mut whole = Whole {
+        broken: world.input.modules.iter().any(is_broken),
+        world,
+        checked: Checked::default(),
+        types: FxHashSet::default(),
+        by_path: FxHashMap::default(),
+        asked,
+    };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }

@@ -276,7 +276,8 @@ impl Checker<'_, '_> {
     /// Of several arguments of wrong types only the first is an error: most often they stand in a wrong order.
     fn one_mismatch(&mut self, reported: usize, name: Name, sig: &FnSig) {
         let of_call = format!("of `{name}`, found");
-        let wrong = |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
+        let wrong =
+            |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
         if self.diagnostics[reported..].iter().filter(|found| wrong(found)).count() < 2 {
             return;
         }

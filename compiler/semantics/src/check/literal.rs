@@ -192,7 +192,10 @@ impl Checker<'_, '_> {
 
     /// The value of a global declared without one, if it is not all zero.
     pub fn default_value(&mut self, ty: Ty, span: Span) -> Option<Expr> {
-        let TyKind::Struct(path, _) = *ty.kind() else { return None };
+        let TyKind::Struct(path, _) = *ty.kind() else {
+            // Empty collections are no zeros.
+            return ty.holds_collection().then(|| self.make(ExprKind::Zero, ty, span));
+        };
         let (sig, module) = self.struct_fields(path)?;
         let map = self.argument_map(ty);
         let mut any = false;

@@ -356,7 +356,8 @@ impl Checker<'_, '_> {
     /// Is the method written for a type whose name is a misspelling of this one's?
     fn is_lost_method(&mut self, head: Name, name: Name) -> bool {
         let own = self.scope.module;
-        let owners = self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
+        let owners =
+            self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
         let mut owners = owners.map(|(owner, _)| *owner);
         owners.any(|owner| nearest(owner, [head]).is_some() && self.world.ty(own, owner).is_none())
     }

@@ -192,7 +192,14 @@ impl Checker<'_, '_> {
     }
 
     /// Adds the conversion of one of two operands; the first cannot be converted if it is `assigned` to.
-    fn with_converted(&mut self, diagnostic: Diagnostic, op: BinaryOp, a: &Expr, b: &Expr, assigned: bool) -> Diagnostic {
+    fn with_converted(
+        &mut self,
+        diagnostic: Diagnostic,
+        op: BinaryOp,
+        a: &Expr,
+        b: &Expr,
+        assigned: bool,
+    ) -> Diagnostic {
         let (lt, rt) = (self.shallow(a.ty), self.shallow(b.ty));
         let (lc, rc) = (self.class(lt), self.class(rt));
         let number = |class: Class| matches!(class, Class::Int | Class::Float);
@@ -292,7 +299,7 @@ impl Checker<'_, '_> {
     }
 
     /// Can values of the type be compared? Not if they hold values of their own type, or of ever larger ones.
-    fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
+    pub(super) fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
         let ty = self.table.resolve(ty, true);
         if let Some(outer) = around.iter().position(|other| *other == ty) {
             // Behind a handle the values end somewhere.
