@@ -27,6 +27,7 @@ mod slice;
 mod text;
 mod warnings;
 
+pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
 use la_arena::Arena;
 pub(crate) use library::is_library;

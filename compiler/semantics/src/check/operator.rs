@@ -299,7 +299,7 @@ impl Checker<'_, '_> {
     }
 
     /// Can values of the type be compared? Not if they hold values of their own type, or of ever larger ones.
-    fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
+    pub(super) fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
         let ty = self.table.resolve(ty, true);
         if let Some(outer) = around.iter().position(|other| *other == ty) {
             // Behind a handle the values end somewhere.

@@ -243,8 +243,13 @@ impl Checker<'_, '_> {
         let mut value = value;
         while let Some(to) = inside(ty) {
             let to = self.shallow(to);
-            let boxed = matches!(ty.kind(), TyKind::Box(_));
-            if !boxed && !is_indexed(to) && inside(to).is_none_or(|to| !is_indexed(self.shallow(to))) {
+            let followed = match (ty.kind(), to.kind()) {
+                (TyKind::Box(_), _) => true,
+                // `names: *str` is where texts lie, one after the other.
+                (TyKind::Pointer(_), TyKind::Str) => false,
+                _ => is_indexed(to) || inside(to).is_some_and(|to| is_indexed(self.shallow(to))),
+            };
+            if !followed {
                 break;
             }
             let at = value.span;
