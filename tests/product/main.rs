@@ -10,6 +10,7 @@ mod explain_command;
 mod harness;
 mod hot_functions;
 mod isolation;
+mod library;
 mod mistakes;
 mod options;
 mod output;
