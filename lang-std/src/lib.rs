@@ -31,15 +31,18 @@ pub fn modules() -> &'static [(&'static str, &'static str)] {
     ]
 }
 
-/// The host functions that need no program: output and text.
+/// The host functions that need no program: output, text, and the world outside.
 pub fn functions() -> Vec<HostFunction> {
-    let function = |(name, signature, address): &(&str, &str, usize)| HostFunction {
-        name: (*name).to_owned(),
-        signature: (*signature).to_owned(),
-        address: *address,
-        flags: HostFlags::default(),
+    let with = |table: Vec<shim::Entry>, flags: HostFlags| {
+        table.into_iter().map(move |(name, signature, address)| HostFunction {
+            name: name.to_owned(),
+            signature: signature.to_owned(),
+            address,
+            flags,
+        })
     };
-    shim::table().iter().map(function).collect()
+    let plain = HostFlags::default();
+    with(shim::table(), plain).chain(with(shim::heap_table(), HostFlags { heap: true, ..plain })).collect()
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
 use vaisjit_semantics::{Checked, Input};
-use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources};
 
 use crate::report::Clock;

@@ -2,6 +2,7 @@
 //! looked at: the program's own output, the events, standard error and the exit status.
 
 mod bad_input;
+mod cases;
 mod check_command;
 mod counter;
 mod delivered;

@@ -4,34 +4,15 @@
 //! with the text of a panic. A program that leaks counted values fails, unless one of its lines is `#~ leaks`. `mir`:
 //! `#| ` before each line of the dump. `UPDATE=1` rewrites expectations.
 
+#[path = "../../../tests/ui/cases.rs"]
+mod cases;
 mod source;
 
 use std::path::Path;
 
+use cases::{Case, cases, marked};
 use vaisjit_codegen::mir::interp::{Exit, Outcome};
 use vaisjit_syntax::{Place, Sources};
-
-/// Name and source of every case; the text before the first one.
-fn cases(text: &str) -> (String, Vec<(String, String)>) {
-    let mut head = String::new();
-    let mut cases: Vec<(String, String)> = Vec::new();
-    for line in text.split_inclusive('\n') {
-        if let Some(name) = line.strip_prefix("--- ") {
-            cases.push((name.trim().to_owned(), String::new()));
-        } else if let Some((_, source)) = cases.last_mut() {
-            if !["#>", "#=", "#|"].iter().any(|mark| line.starts_with(mark)) {
-                source.push_str(line);
-            }
-        } else {
-            head.push_str(line);
-        }
-    }
-    (head, cases)
-}
-
-fn marked(mark: &str, text: &str) -> String {
-    text.lines().map(|line| format!("{} {line}", mark).trim_end().to_owned() + "\n").collect()
-}
 
 fn ended(outcome: &Outcome, sources: &Sources) -> String {
     match &outcome.exit {
@@ -62,9 +43,7 @@ fn dumped(source: &str) -> String {
 
 fn check_folder(folder: &str, made: fn(&str) -> String) {
     let folder = source::root().join("tests/ui").join(folder);
-    let mut files: Vec<_> = std::fs::read_dir(folder).expect("the cases").flatten().map(|entry| entry.path()).collect();
-    files.sort();
-    let wrong: Vec<String> = files.iter().flat_map(|file| check_file(file, made)).collect();
+    let wrong: Vec<String> = cases::files(&folder).iter().flat_map(|file| check_file(file, made)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -74,7 +53,7 @@ fn check_file(file: &Path, made: fn(&str) -> String) -> Vec<String> {
     let (head, cases) = cases(&text);
     let mut fresh = head;
     let mut wrong = Vec::new();
-    for (name, source) in &cases {
+    for Case { name, source, .. } in &cases {
         let case = format!("--- {name}\n{source}{}", made(source));
         if !text.contains(&case) {
             wrong.push(format!("{}:\n{case}", file.display()));

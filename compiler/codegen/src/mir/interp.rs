@@ -290,8 +290,8 @@ impl<'a> Interp<'a> {
             Some(body) => self.run(body, arguments, 0),
             None => Err(Exit::Bug(format!("no function {instance}"))),
         });
-        match result {
-            Ok(bits) => (self.outcome(Exit::Status(0)), bits),
+        match result.and_then(|bits| Ok((bits, self.leftovers()?))) {
+            Ok((bits, leaked)) => (Outcome { leaked, ..self.outcome(Exit::Status(0)) }, bits),
             Err(exit) => (self.outcome(exit), 0),
         }
     }

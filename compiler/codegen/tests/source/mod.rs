@@ -1,7 +1,7 @@
 //! From source text to MIR and to what the interpreter makes of it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use rustc_hash::FxHashMap;
@@ -17,7 +17,8 @@ use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources, pars
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().find(|folder| folder.join("Cargo.lock").exists()).expect("the workspace").to_path_buf()
 }
 
 fn library(name: &str) -> Arc<Module> {

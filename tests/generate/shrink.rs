@@ -1,0 +1,68 @@
+//! Makes a failing program smaller.
+
+use super::{Program, Stmt};
+
+/// Tries removing statements, then functions, as long as the program still fails. `fails` is asked at most so many
+/// times.
+pub fn shrink(mut program: Program, mut fuel: usize, fails: &mut dyn FnMut(&Program) -> bool) -> Program {
+    loop {
+        let before = size(&program);
+        let mut at = 0;
+        while at < size(&program) && fuel > 0 {
+            fuel -= 1;
+            let smaller = without(&program, at);
+            if fails(&smaller) { program = smaller } else { at += 1 }
+        }
+        if size(&program) == before || fuel == 0 {
+            return program;
+        }
+    }
+}
+
+/// Functions and statements.
+fn size(program: &Program) -> usize {
+    let mut changed = program.clone();
+    let mut left = usize::MAX;
+    changed.functions.iter_mut().for_each(|function| {
+        left -= 1;
+        remove(&mut function.body, &mut left);
+    });
+    usize::MAX - left
+}
+
+/// The program without one of its functions or statements, in the order of the text.
+fn without(program: &Program, mut at: usize) -> Program {
+    let mut smaller = program.clone();
+    for index in 0..smaller.functions.len() {
+        if at == 0 {
+            smaller.functions.remove(index);
+            break;
+        }
+        at -= 1;
+        if remove(&mut smaller.functions[index].body, &mut at) {
+            break;
+        }
+    }
+    smaller
+}
+
+/// Removes a statement, or counts down those that are there.
+fn remove(body: &mut Vec<Stmt>, at: &mut usize) -> bool {
+    for index in 0..body.len() {
+        if *at == 0 {
+            body.remove(index);
+            return true;
+        }
+        *at -= 1;
+        let found = match &mut body[index] {
+            Stmt::If(_, then, otherwise) => remove(then, at) || remove(otherwise, at),
+            Stmt::For(_, _, _, body) | Stmt::While(_, _, _, body) => remove(body, at),
+            Stmt::Match(_, _, arms) => arms.iter_mut().any(|arm| remove(&mut arm.body, at)),
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
+}
