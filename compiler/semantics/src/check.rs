@@ -1,7 +1,7 @@
 //! Checking one body: the state of a checker and what every part of it uses.
 
 mod block;
-mod builtin;
+pub mod builtin;
 mod builtin_method;
 mod call;
 mod closure;

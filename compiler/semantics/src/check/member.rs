@@ -279,6 +279,7 @@ impl Checker<'_, '_> {
         }
         let ty = self.variant_type(id, &sig, want);
         let map = self.argument_map(ty);
+        self.check_generics(&sig.generics, &map, span);
         let values = variant
             .fields
             .iter()

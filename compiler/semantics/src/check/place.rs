@@ -288,6 +288,8 @@ impl Checker<'_, '_> {
 
     /// The place an assignment writes; `None` after a report.
     pub fn target(&mut self, e: &ast::Expr) -> Option<Expr> {
+        // Writing is no use.
+        let used = self.is_plain_local(e).filter(|local| self.frame().used.contains(local));
         if let ast::ExprKind::Name(name) = &*e.kind {
             match self.resolve(*name) {
                 None => {
@@ -319,10 +321,6 @@ impl Checker<'_, '_> {
                 _ => {}
             }
         }
-        let used = match (&*e.kind, self.is_plain_local(e)) {
-            (ast::ExprKind::Name(_), Some(local)) => self.frame().used.contains(&local).then_some(local).or(None),
-            _ => None,
-        };
         let place = self.value(e);
         if used.is_none()
             && let ExprKind::Local(local) = &*place.kind

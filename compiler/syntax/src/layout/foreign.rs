@@ -465,9 +465,8 @@ impl Layout<'_> {
     /// Does nothing but a variable, field or element stand before the next token in its statement?
     fn only_a_place_before(&self) -> bool {
         let before = self.chunk.tokens.iter().rev().map(|token| token.0);
-        let mut rest = before.skip_while(|kind| {
-            matches!(kind, Kind::Name | Kind::Dot | Kind::Int | Kind::LBracket | Kind::RBracket)
-        });
+        let mut rest = before
+            .skip_while(|kind| matches!(kind, Kind::Name | Kind::Dot | Kind::Int | Kind::LBracket | Kind::RBracket));
         matches!(rest.next(), Some(Kind::Newline | Kind::Semi | Kind::LBrace))
     }
 
