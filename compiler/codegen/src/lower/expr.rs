@@ -1,7 +1,7 @@
 //! Values: every expression either goes into a place or becomes an operand.
 
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatTarget, Stmt, UnaryOp};
+use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatTarget, LocalId, PatternKind, Stmt, UnaryOp};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
@@ -22,7 +22,10 @@ impl<'a> Lowerer<'a> {
 
     fn lower_kind(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
         match &*expr.kind {
-            ExprKind::Block(statements, value) => self.block(statements, value.as_ref(), dest),
+            ExprKind::Block(statements, value) => match (self.temporary(statements), value) {
+                (Some((local, made)), Some(used)) => self.with_temporary(local, made, used, dest),
+                _ => self.block(statements, value.as_ref(), dest),
+            },
             ExprKind::If(condition, then, otherwise) => self.if_else(condition, then, otherwise.as_ref(), dest),
             ExprKind::Loop(id, body) => self.endless(*id, body, dest),
             ExprKind::While(id, condition, body) => self.while_loop(*id, condition, body),
@@ -254,6 +257,24 @@ impl<'a> Lowerer<'a> {
             self.b.assign(self.field(dest, 1), Rvalue::Use(Operand::int(length)));
         }
         Ok(())
+    }
+
+    /// The hidden local that the checker gave a counted value to take its address.
+    fn temporary(&self, statements: &'a [Stmt]) -> Option<(LocalId, &'a Expr)> {
+        let [Stmt::Let(pattern, value)] = statements else { return None };
+        let PatternKind::Bind(local, None) = pattern.kind else { return None };
+        let hidden = self.hir.locals[local].name == "{temporary}" && !self.facts.deferred(local);
+        (hidden && self.counted(value.ty)).then_some((local, value))
+    }
+
+    /// `&f()` and `f().method()`: the value lives on to the end of the block, for its address may be kept.
+    fn with_temporary(&mut self, local: LocalId, made: &'a Expr, used: &'a Expr, dest: Option<&Place>) -> Result {
+        let place = self.local_place(local);
+        self.enter_scope(ScopeKind::Statement);
+        self.lower(made, Some(&place))?;
+        self.leave_scope();
+        self.own_in_block(&place);
+        self.lower(used, dest)
     }
 
     fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
