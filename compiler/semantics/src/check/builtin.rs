@@ -402,7 +402,7 @@ impl Checker<'_, '_> {
                             cast(CastKind::IntToInt, value, ty)
                         }
                     }
-                    (TyKind::Pointer(_) | TyKind::Str, TyKind::Int(_)) => cast(CastKind::IntToInt, value, ty),
+                    (TyKind::Pointer(_), TyKind::Int(_)) => cast(CastKind::IntToInt, value, ty),
                     _ => self.coerce(value, ty, Why::Plain),
                 }
             }
