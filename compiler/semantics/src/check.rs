@@ -28,6 +28,7 @@ mod text;
 mod warnings;
 
 pub use builtin_method::canonical_method;
+pub use collection::only_reads;
 pub(crate) use coerce::Why;
 use la_arena::Arena;
 pub(crate) use library::is_library;

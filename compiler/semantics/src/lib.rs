@@ -25,7 +25,7 @@ pub mod types;
 mod walk;
 mod world;
 
-pub use check::canonical_method;
+pub use check::{canonical_method, only_reads};
 pub use driver::{check, check_with};
 pub use program::{Checked, Input, ModuleInput};
 pub use types::{Instance, ItemPath, Ty, TyKind, TyList};
