@@ -1,7 +1,7 @@
 //! Checking one body: the state of a checker and what every part of it uses.
 
 mod block;
-mod builtin;
+pub mod builtin;
 mod builtin_method;
 mod call;
 mod closure;
@@ -28,8 +28,8 @@ mod text;
 mod warnings;
 
 pub use builtin_method::canonical_method;
-pub use collection::only_reads;
 pub(crate) use coerce::Why;
+pub use collection::only_reads;
 use la_arena::Arena;
 pub(crate) use library::is_library;
 use rustc_hash::FxHashSet;

@@ -15,7 +15,7 @@ use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind, TyList};
 use crate::world::{Dep, World};
 
 /// The types every program knows.
-pub(crate) const BUILTIN_TYPES: &[&str] = &[
+pub const BUILTIN_TYPES: &[&str] = &[
     "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "f32", "f64", "bool", "str", "Vec",
     "HashMap", "Box",
 ];
