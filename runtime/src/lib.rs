@@ -76,3 +76,8 @@ pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The book's, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/embedding.md")]
+struct Embedding;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::harness::{Finished, Project, run_to_end};
+use crate::harness::{Finished, Project, Run, run_to_end};
 use page::{Kind, Program, programs, with_outputs};
 
 fn root() -> PathBuf {
@@ -86,7 +86,10 @@ fn tried(program: &Program) -> Result<Option<String>, String> {
     files.push(("main.vais", &program.text));
     let project = Project::new(&files);
     let check = || run_to_end(&project, ["check", "--format", "short", "main.vais"]);
-    let run = || run_to_end(&project, ["run", "--static", "--quiet", "main.vais"]);
+    let run = || {
+        let arguments = ["run", "--static", "--quiet", "main.vais"];
+        Run::prepared(&project, |command| _ = command.env("VAISJIT_LEAK_CHECK", "1").args(arguments)).finish()
+    };
     match &program.kind {
         Kind::Ignored => Ok(None),
         Kind::Fragment => {
