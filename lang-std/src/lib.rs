@@ -3,6 +3,7 @@
 //! The compiler never sees this crate: it gets the declarations of the host functions and the texts of the modules from
 //! the runtime, as it gets an embedder's own functions.
 
+pub mod docs;
 pub mod shim;
 pub mod text;
 

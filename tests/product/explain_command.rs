@@ -18,7 +18,7 @@ fn every_code_in_the_list_has_an_explanation() {
         assert_eq!(finished.status, Some(0), "{code}");
         let examples = ["\n\nWrong:\n    ", "\n\nRight:\n    "].map(|part| finished.out.contains(part));
         assert!(finished.out.starts_with(code) && examples == [true, true], "{}", finished.out);
-        assert!(finished.out.len() > 200, "{}", finished.out);
+        assert!(finished.out.len() > 160, "{}", finished.out);
     }
 }
 

@@ -14,6 +14,7 @@ mod fmt_command;
 mod harness;
 mod hot_functions;
 mod isolation;
+mod library;
 mod mistakes;
 mod new_command;
 mod options;

@@ -174,7 +174,7 @@ pub(crate) fn whole(
     world: &World<'_>,
     bodies: &Bodies,
     instances: &FxHashMap<Instance, Arc<BodyEntry>>,
-    asked: &FxHashMap<Instance, Place>,
+    asked: &FxHashMap<Instance, (Place, Instance)>,
 ) -> Checked {
     let mut whole = Whole {
         broken: world.input.modules.iter().any(is_broken),
@@ -204,8 +204,8 @@ struct Whole<'w, 'a> {
     checked: Checked,
     types: FxHashSet<Ty>,
     by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
-    /// Where the program first asks for each instance.
-    asked: &'w FxHashMap<Instance, Place>,
+    /// Where the program first asks for each instance, and what it calls there.
+    asked: &'w FxHashMap<Instance, (Place, Instance)>,
 }
 
 impl Whole<'_, '_> {
@@ -274,13 +274,17 @@ impl Whole<'_, '_> {
     /// A function of the library that does not work with the types the program uses it with: said where that is.
     fn misused(&mut self, instance: Instance, found: Vec<Diagnostic>) {
         let Some(error) = found.into_iter().find(Diagnostic::is_error) else { return };
-        let Some(place) = self.asked.get(&instance) else { return };
-        let name = instance.path.name.rsplit('.').next().unwrap_or_default().to_string();
-        let types: Vec<String> = instance.arguments.iter().map(|ty| format!("`{ty}`")).collect();
+        let Some((place, called)) = self.asked.get(&instance) else { return };
+        let name = called.path.name.rsplit('.').next().unwrap_or_default().to_string();
+        let types: Vec<String> = called.arguments.iter().map(|ty| format!("`{ty}`")).collect();
         let message = match types.is_empty() {
             true => format!("`{name}` of the library is wrong: {}", error.message),
             false => format!("`{name}` does not work with {}: {}", types.join(" and "), error.message),
         };
+        let known = |known: &Diagnostic| known.message == message && known.primary.place == *place;
+        if self.checked.diagnostics.iter().any(known) {
+            return;
+        }
         self.checked.diagnostics.push(Diagnostic::error(error.code, *place, message));
     }
 

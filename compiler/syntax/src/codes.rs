@@ -203,7 +203,8 @@ pub static CODES: &[CodeInfo] = &[
     CodeInfo {
         code: FOREIGN_BODY,
         title: "function of C with a body",
-        explanation: "`N` and `X F` declare functions that are defined elsewhere, so they have no body.",
+        explanation: "`N` and `X F` declare functions that are defined elsewhere, so they have no body. Leave the body out, or \
+            the `N` or `X` to define the function here.",
         wrong: "N F answer() -> i64 { 42 }\n",
         right: "N F answer() -> i64\n",
     },

@@ -138,10 +138,6 @@ impl Checker<'_, '_> {
             Class::Pointer | Class::Other => false,
         };
         if !allowed(lc) || !allowed(rc) {
-            if lc != rc && (self.refers_to_number(lt) || self.refers_to_number(rt)) {
-                let (left, right) = (self.follow(left), self.follow(right));
-                return self.operate(op, at, left, right, span);
-            }
             return self.bad_operands(op, at, &left, &right, span);
         }
         let (left, right, ty) = match self.join(left, right) {
@@ -150,14 +146,6 @@ impl Checker<'_, '_> {
         };
         let result = if is_comparison(op) { Ty::bool() } else { ty };
         self.make(ExprKind::Binary(op, left, right), result, span)
-    }
-
-    /// Is this a reference to a number? Arithmetic that is none on addresses means the numbers.
-    fn refers_to_number(&mut self, ty: Ty) -> bool {
-        match *ty.kind() {
-            TyKind::Reference(to) => matches!(self.shallow(to).kind(), TyKind::Int(_) | TyKind::Float(_)),
-            _ => false,
-        }
     }
 
     /// Two operands with one type; themselves again where there is none.

@@ -222,10 +222,13 @@ impl Layout<'_> {
             // An endless loop's block follows at once, and a `D` may assign.
             matches!(head.kind, HeadKind::If | HeadKind::Block)
         });
+        if !condition {
+            return false;
+        }
         let keyword = self.chunk.tokens.iter().rev().map(|token| token.0).find(|kind| {
             matches!(kind, Kind::KwI | Kind::KwWhile | Kind::KwFor | Kind::KwD | Kind::KwM | Kind::Newline)
         });
-        if !condition || !matches!(keyword, Some(Kind::KwI | Kind::KwWhile)) {
+        if !matches!(keyword, Some(Kind::KwI | Kind::KwWhile)) {
             return false;
         }
         self.report(
