@@ -99,10 +99,8 @@ fn tried(program: &Program) -> Result<Option<String>, String> {
         Kind::Fragment => {
             let as_body = Project::new(&[("main.vais", &format!("F fragment() {{\n{}\n}}", program.text))]);
             let as_body = run_to_end(&as_body, ["check", "--format", "short", "main.vais"]);
-            match (syntax_errors(&check()), syntax_errors(&as_body)) {
-                (Some(found), Some(_)) => Err(format!("not a part of a program:\n{found}")),
-                _ => Ok(None),
-            }
+            let mistakes = syntax_errors(&as_body).and_then(|_| syntax_errors(&check()));
+            mistakes.map_or(Ok(None), |found| Err(format!("not a part of a program:\n{found}")))
         }
         Kind::Tests => {
             let finished = run_to_end(&project, ["test", "main.vais"]);

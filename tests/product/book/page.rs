@@ -19,7 +19,7 @@ pub enum Kind {
     Checked,
     /// `vais,fragment`: items or statements; only the grammar is looked at.
     Fragment,
-    /// `vais,ignore`: nothing is looked at; the page says why.
+    /// `vais,ignore`: nothing is looked at; the page says why. `vais,example`: the test of the library runs it.
     Ignored,
 }
 
@@ -106,7 +106,7 @@ pub fn programs(page: &str) -> Vec<Program> {
                 "warning" => kind = Kind::Warned(codes()),
                 "check" => kind = Kind::Checked,
                 "fragment" => kind = Kind::Fragment,
-                "ignore" => kind = Kind::Ignored,
+                "ignore" | "example" => kind = Kind::Ignored,
                 "report" => in_full = true,
                 "file" => file = Some(argument.to_owned()),
                 _ => panic!("line {}: what is `{word}`?", block.open + 1),
