@@ -7,7 +7,7 @@ mod imports;
 pub mod loader;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
@@ -442,7 +442,7 @@ impl Workspace {
         let path = PathBuf::from(format!("{name}.vais"));
         let next = FileId(self.ids.len() as u32);
         let id = *self.ids.entry(path.clone()).or_insert(next);
-        let tree = Arc::new(vaisjit_syntax::parse(text));
+        let tree = library_tree(text);
         let file = LoadedFile { id, path, text: text.clone(), disk: text.clone(), from_memory: false, tree };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.library.insert(name, file);
@@ -471,6 +471,18 @@ impl Workspace {
             }
         }
     }
+}
+
+/// A library module's tree, parsed once for all programs of the process.
+fn library_tree(text: &Arc<str>) -> Arc<Module> {
+    static TREES: Mutex<Vec<(Arc<str>, Arc<Module>)>> = Mutex::new(Vec::new());
+    let mut trees = TREES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, tree)) = trees.iter().find(|(known, _)| known == text) {
+        return tree.clone();
+    }
+    let tree = Arc::new(vaisjit_syntax::parse(text));
+    trees.push((text.clone(), tree.clone()));
+    tree
 }
 
 impl LoadedFile {

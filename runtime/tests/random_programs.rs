@@ -22,11 +22,11 @@ use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
 /// How long the programs of a test take together, unless their number is given.
-const TIME: Duration = Duration::from_secs(20);
+const TIME: Duration = Duration::from_secs(15);
 /// Programs that share a C file.
 const BATCH: u64 = 10;
-/// How often shrinking may try.
-const TRIES: usize = 600;
+/// How long a failing program is made smaller.
+const SHRINKING: Duration = Duration::from_secs(30);
 /// Enough for every call of an entry.
 const STEPS: u64 = 3_000_000;
 
@@ -167,7 +167,7 @@ fn alone_like_c(program: &Program) -> Result<(), String> {
 fn report(seed: u64, program: Program, error: &str, check: &dyn Fn(&Program) -> Result<(), String>) -> ! {
     let kind = kind_of(error);
     let mut fails = |smaller: &Program| check(smaller).is_err_and(|error| kind_of(&error) == kind);
-    let small = shrink::shrink(program, TRIES, &mut fails);
+    let small = shrink::shrink(program, SHRINKING, &mut fails);
     let error = check(&small).err().unwrap_or_else(|| error.to_owned());
     panic!("VAISJIT_SEED={seed}: {error}\n{}", vais::text(&small));
 }

@@ -1,19 +1,20 @@
 //! Makes a failing program smaller.
 
+use std::time::{Duration, Instant};
+
 use super::{Program, Stmt};
 
-/// Tries removing statements, then functions, as long as the program still fails. `fails` is asked at most so many
-/// times.
-pub fn shrink(mut program: Program, mut fuel: usize, fails: &mut dyn FnMut(&Program) -> bool) -> Program {
+/// Tries removing functions and statements as long as the program still fails and there is time.
+pub fn shrink(mut program: Program, time: Duration, fails: &mut dyn FnMut(&Program) -> bool) -> Program {
+    let end = Instant::now() + time;
     loop {
         let before = size(&program);
         let mut at = 0;
-        while at < size(&program) && fuel > 0 {
-            fuel -= 1;
+        while at < size(&program) && Instant::now() < end {
             let smaller = without(&program, at);
             if fails(&smaller) { program = smaller } else { at += 1 }
         }
-        if size(&program) == before || fuel == 0 {
+        if size(&program) == before || Instant::now() >= end {
             return program;
         }
     }
