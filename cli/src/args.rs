@@ -169,9 +169,6 @@ pub struct TestOptions {
     /// Run only tests whose name contains this text
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
-    /// Run this test here, in this process
-    #[arg(long, value_name = "NAME", hide = true)]
-    pub alone: Option<String>,
     #[command(flatten)]
     pub color: ColorOption,
 }

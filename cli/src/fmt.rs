@@ -31,7 +31,7 @@ pub fn fmt(options: &FmtOptions) -> ExitCode {
 
 fn folder(path: &Path, options: &FmtOptions) -> bool {
     match sources::below(path) {
-        Ok(files) => files.iter().fold(true, |fine, path| file(path, options) && fine),
+        Ok(files) => files.iter().filter(|path| !file(path, options)).count() == 0,
         Err(error) => complain(&error),
     }
 }

@@ -14,6 +14,9 @@ use crate::{FAILURE, USAGE};
 /// Exit status of a program that trapped.
 const TRAPPED: u8 = 134;
 
+/// Set to 1: what still lives on the program's heap after `main` is told, and makes the exit status 1 if it was 0.
+const LEAK_CHECK: &str = "VAISJIT_LEAK_CHECK";
+
 /// Runs a program, watching its files unless `--static` is given.
 pub fn run(options: RunOptions) -> ExitCode {
     let volume = match (options.quiet, options.verbose) {
@@ -83,10 +86,24 @@ fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode
     }
     let result = program.run_main();
     program.settle();
-    let code = result.unwrap_or(TRAPPED);
+    let mut code = result.unwrap_or(TRAPPED);
+    if std::env::var_os(LEAK_CHECK).is_some_and(|wanted| wanted == "1") && leaks(program) && code == 0 {
+        code = FAILURE;
+    }
     status.event(&Event::Exit { status: code.into() });
     vaisjit::flush_stdout();
     // The process takes the watcher, the threads and the program's memory with it, quicker than they would end by
     // themselves.
     std::process::exit(code.into())
+}
+
+/// Tells of leaked values, if there are any. A program that ended by a trap or `exit` is not looked at.
+fn leaks(program: &Program) -> bool {
+    match program.heap_check() {
+        Ok(report) if !report.is_empty() => {
+            say(&format!("leaked {} blocks: {report}", report.total()));
+            true
+        }
+        _ => false,
+    }
 }

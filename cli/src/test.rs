@@ -1,6 +1,6 @@
 //! `vaisjit test [FILE or FOLDER]`.
 //!
-//! Each test runs in a process of its own, started with the hidden option `--alone`: so it begins with fresh globals,
+//! Each test runs in a process of its own, told its name by an environment variable: so it begins with fresh globals,
 //! what it prints can be kept until it is known whether anybody wants to read it, and nothing it does can end the others,
 //! not even a fault inside C code.
 
@@ -15,14 +15,17 @@ use crate::sources;
 use crate::status::say;
 use crate::{FAILURE, USAGE};
 
+/// Names the one test that a process is started for.
+const ALONE: &str = "VAISJIT_TEST_ALONE";
+
 /// Runs the tests of a file, or of all files below a folder.
 pub fn test(options: &TestOptions) -> ExitCode {
     let engine = match Engine::builder().static_mode(true).build() {
         Ok(engine) => engine,
         Err(error) => return fail(&format!("error: {error}"), USAGE),
     };
-    if let Some(name) = &options.alone {
-        return alone(&engine, name, options);
+    if let Some(name) = std::env::var_os(ALONE) {
+        return alone(&engine, &name.to_string_lossy(), options);
     }
     let files = match options.path.is_dir() {
         true => sources::below(&options.path),
@@ -89,8 +92,8 @@ impl Runner<'_> {
         let color = if self.options.color.on_stdout() { "always" } else { "never" };
         let output = std::env::current_exe().and_then(|own| {
             let mut command = Command::new(own);
-            command.args(["test", "--color", color, "--alone", name, "--"]).arg(file);
-            command.stdin(Stdio::null()).output()
+            command.args(["test", "--color", color, "--"]).arg(file);
+            command.env(ALONE, name).stdin(Stdio::null()).output()
         });
         match output {
             Ok(output) if output.status.success() => Ok(()),

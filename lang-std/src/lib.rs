@@ -3,6 +3,7 @@
 //! The compiler never sees this crate: it gets the declarations of the host functions and the texts of the modules from
 //! the runtime, as it gets an embedder's own functions.
 
+pub mod docs;
 pub mod shim;
 pub mod text;
 
@@ -22,18 +23,26 @@ pub fn modules() -> &'static [(&'static str, &'static str)] {
         ("std/hot", include_str!("../vais/hot.vais")),
         ("std/io", include_str!("../vais/io.vais")),
         ("std/math", include_str!("../vais/math.vais")),
+        ("std/random", include_str!("../vais/random.vais")),
+        ("std/time", include_str!("../vais/time.vais")),
+        ("std/env", include_str!("../vais/env.vais")),
+        ("std/file", include_str!("../vais/file.vais")),
+        ("std/test", include_str!("../vais/test.vais")),
     ]
 }
 
-/// The host functions that need no program: output and text.
+/// The host functions that need no program: output, text, and the world outside.
 pub fn functions() -> Vec<HostFunction> {
-    let function = |(name, signature, address): &(&str, &str, usize)| HostFunction {
-        name: (*name).to_owned(),
-        signature: (*signature).to_owned(),
-        address: *address,
-        flags: HostFlags::default(),
+    let with = |table: Vec<shim::Entry>, flags: HostFlags| {
+        table.into_iter().map(move |(name, signature, address)| HostFunction {
+            name: name.to_owned(),
+            signature: signature.to_owned(),
+            address,
+            flags,
+        })
     };
-    shim::table().iter().map(function).collect()
+    let plain = HostFlags::default();
+    with(shim::table(), plain).chain(with(shim::heap_table(), HostFlags { heap: true, ..plain })).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-//! The one place of the library with `unsafe`: the `extern "C"` functions that programs call, and standard output.
+//! The one place of the library with `unsafe`, with the folder beside it: the `extern "C"` functions that programs call, and standard output.
 //!
 //! All output goes through C's standard output, so that `printf`, `puts` and `println` appear in program order; it is
 //! line-buffered even into a pipe.
+
+mod strings;
+mod system;
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -54,8 +57,6 @@ pub fn flush_stdout() {
 thread_local! {
     /// The text that is being made of values, instead of being written.
     static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-    /// The text taken last, as the image of a `str`.
-    static TAKEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Output that cannot be written is lost, as with `printf`.
@@ -75,10 +76,15 @@ extern "C" fn text_begin(_: *mut CallContext) {
     CAPTURED.set(Some(Vec::new()));
 }
 
-extern "C" fn text_take(_: *mut CallContext) -> *const c_char {
-    let bytes = CAPTURED.take().unwrap_or_default();
-    TAKEN.set(string::image(&String::from_utf8_lossy(&bytes)));
-    TAKEN.with_borrow(|image| image[string::HEADER_SIZE..].as_ptr().cast())
+extern "C" fn text_take(ctx: *mut CallContext) -> *const c_char {
+    new_str(ctx, String::from_utf8_lossy(&CAPTURED.take().unwrap_or_default()).as_bytes())
+}
+
+/// A new `str` of the program that makes the call; null, which is empty too, when it is out of memory.
+fn new_str(ctx: *mut CallContext, text: &[u8]) -> *const c_char {
+    // SAFETY: generated code passes its thread's context, whose services live as long as the program; the text is valid
+    // for its length.
+    unsafe { ((*(*ctx).services).new_str)(ctx, text.as_ptr(), text.len()).cast() }
 }
 
 /// The bytes of a `str`.
@@ -226,9 +232,12 @@ extern "C" fn putchar(_: *mut CallContext, character: i64) -> i64 {
     unsafe { libc::fputc(character as c_int, standard_output()) }.into()
 }
 
-/// Name, declaration and address of each function.
-pub(crate) fn table() -> Vec<(&'static str, &'static str, usize)> {
-    vec![
+/// Name, declaration and address of a function.
+pub(crate) type Entry = (&'static str, &'static str, usize);
+
+/// The functions that may block.
+pub(crate) fn table() -> Vec<Entry> {
+    let output = [
         ("print_str", "(text: str)", print_str as *const () as usize),
         ("print_i64", "(value: i64) -> i64", print_i64 as *const () as usize),
         ("print_u64", "(value: u64)", print_u64 as *const () as usize),
@@ -242,9 +251,19 @@ pub(crate) fn table() -> Vec<(&'static str, &'static str, usize)> {
         ("print_i128_spec", "(value: i128, flags: i64, sizes: i64)", print_i128_spec as *const () as usize),
         ("print_u128_spec", "(value: u128, flags: i64, sizes: i64)", print_u128_spec as *const () as usize),
         ("print_f64_spec", "(value: f64, flags: i64, sizes: i64)", print_f64_spec as *const () as usize),
+        ("text_begin", "()", text_begin as *const () as usize),
+        ("puts_ptr", "(text: *i8) -> i64", puts_ptr as *const () as usize),
+        ("putchar", "(character: i64) -> i64", putchar as *const () as usize),
+    ];
+    output.into_iter().chain(system::table()).collect()
+}
+
+/// The functions that only look at texts and make new ones (`HostFlags::heap`).
+pub(crate) fn heap_table() -> Vec<Entry> {
+    let mut all = strings::table();
+    all.extend([
         ("str_eq", "(left: str, right: str) -> bool", str_eq as *const () as usize),
         ("str_cmp", "(left: str, right: str) -> i64", str_cmp as *const () as usize),
-        ("text_begin", "()", text_begin as *const () as usize),
         ("text_take", "() -> str", text_take as *const () as usize),
         ("str_contains", "(text: str, part: str) -> bool", str_contains as *const () as usize),
         ("str_starts_with", "(text: str, part: str) -> bool", str_starts_with as *const () as usize),
@@ -257,7 +276,6 @@ pub(crate) fn table() -> Vec<(&'static str, &'static str, usize)> {
         ("str_parse_f64_ok", "(text: str) -> bool", str_parse_f64_ok as *const () as usize),
         ("str_parse_f64", "(text: str) -> f64", str_parse_f64 as *const () as usize),
         ("str_len", "(text: str) -> i64", str_len as *const () as usize),
-        ("puts_ptr", "(text: *i8) -> i64", puts_ptr as *const () as usize),
-        ("putchar", "(character: i64) -> i64", putchar as *const () as usize),
-    ]
+    ]);
+    all
 }

@@ -12,6 +12,27 @@ pub fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     text.windows(part.len()).position(|window| window == part)
 }
 
+/// Where a text last contains a part.
+pub fn find_last(text: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() {
+        return Some(text.len());
+    }
+    text.windows(part.len()).rposition(|window| window == part)
+}
+
+/// A part of a text, by bytes: within the text, and of whole characters.
+pub fn slice(text: &[u8], from: i64, to: i64) -> &[u8] {
+    let place = |at: i64| {
+        let mut at = usize::try_from(at).unwrap_or(0).min(text.len());
+        while at > 0 && text.get(at).is_some_and(|byte| byte & 0xc0 == 0x80) {
+            at -= 1;
+        }
+        at
+    };
+    let (from, to) = (place(from), place(to));
+    text.get(from..to).unwrap_or(&[])
+}
+
 /// The integer a text is, white space around it apart.
 pub fn integer(text: &str) -> Option<i64> {
     text.trim().parse().ok()
@@ -101,6 +122,20 @@ fn pad(text: &str, format: &Format, usual: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_stay_inside_and_keep_characters_whole() {
+        let text = "aé€b".as_bytes();
+        assert_eq!(slice(text, 0, 100), text);
+        assert_eq!(slice(text, -5, 2), b"a");
+        assert_eq!(slice(text, 2, 5), "é".as_bytes());
+        assert_eq!(slice(text, 5, 2), b"");
+        assert_eq!(slice(b"\xff\x80", 1, 2), b"");
+        assert_eq!(
+            (find_last(b"abab", b"ab"), find_last(b"ab", b"x"), find_last(b"ab", b"")),
+            (Some(2), None, Some(2))
+        );
+    }
 
     /// Rust's own formatting is the second opinion.
     #[test]

@@ -214,17 +214,24 @@ impl Heap {
         }
     }
 
-    /// A new `str` of these bytes.
-    pub(crate) fn new_text(&self, parts: &[&[u8]]) -> Result<usize, Failure> {
-        let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let text = self.new_block(type_word(self.text, Role::Own), length + 1, length)?;
+    /// A new `str` of these pieces.
+    fn new_text<'a>(&self, parts: impl Iterator<Item = &'a [u8]> + Clone) -> Result<usize, Failure> {
+        let length = parts.clone().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+        let text = self.new_text_of(length)?;
         let mut at = text.0;
         for part in parts {
             copy(at, part.as_ptr() as usize, part.len());
             at += part.len();
         }
-        zero(at, 1);
         Ok(text.0)
+    }
+
+    /// A new `str` of this many bytes, which are still to be written.
+    fn new_text_of(&self, length: usize) -> Result<Payload, Failure> {
+        let size = length.checked_add(1).ok_or_else(|| no_memory(length))?;
+        let text = self.new_block(type_word(self.text, Role::Own), size, length)?;
+        zero(text.0 + length, 1);
+        Ok(text)
     }
 
     /// A `Box` whose value is all zero.

@@ -49,6 +49,8 @@ pub(crate) struct Control {
     /// The watching that the program started itself.
     watching: Mutex<Option<Watching>>,
     turn_started: Mutex<Option<Instant>>,
+    /// Has a call ended with a trap, and left values on the heap that nobody will give up?
+    pub unwound: AtomicBool,
     /// The exit status that a signal asked for; 0 for none.
     pub signalled: Arc<AtomicUsize>,
     /// Held by the reload thread from the first look at a save until everybody has been told of it.
@@ -163,7 +165,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
     let (init, start, check, reload) = (with(program), with(program), with(program), with(program));
     let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
     let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
-    let (argument, callback) = (with(program), with(program));
+    let (argument, callback, count) = (with(program), with(program), with(program));
     vec![
         ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
         ("hot_start", (move |path: &str| start().map(|p| p.start_watching(path, false))).into_host_closure(), plain),
@@ -171,7 +173,11 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
         ("hot_reload", (move || reload().map(|p| p.hot_reload())).into_host_closure(), safepoint),
         ("hot_version", (move || version().map(|p| p.version() as i64)).into_host_closure(), plain),
         ("hot_cleanup", (move || cleanup().map(|p| p.hot_cleanup())).into_host_closure(), plain),
-        ("hot_on_reload", (move |f: FunctionValue| on_reload().map(|p| p.hot_on_reload(f))).into_host_closure(), plain),
+        (
+            "hot_on_reload",
+            (move |f: FunctionValue| on_reload().and_then(|p| p.hot_on_reload(f))).into_host_closure(),
+            plain,
+        ),
         ("hot_reset", (move |name: &str| reset().map(|p| p.hot_reset(name))).into_host_closure(), plain),
         (
             "hot_restart",
@@ -180,6 +186,11 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
         ),
         ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
         ("args", (move |number: i64| argument().map(|p| p.argument(number))).into_host_closure(), plain),
+        (
+            "env_args_count",
+            (move || count().map(|p| p.engine.options.arguments.len() as i64 + 1)).into_host_closure(),
+            plain,
+        ),
         (
             host_calls::C_CALLBACK,
             (move |function: i64, signature: &str| callback().and_then(|p| p.callback(function, signature)))
@@ -279,10 +290,13 @@ impl ProgramInner {
         0
     }
 
-    fn hot_on_reload(&self, function: FunctionValue) -> i64 {
+    fn hot_on_reload(&self, function: FunctionValue) -> Result<i64, String> {
+        if function.is_closure() {
+            return Err("hot_on_reload takes no closure that has captured variables".to_owned());
+        }
         self.control.told_version.store(self.version(), Ordering::SeqCst);
         *lock(&self.control.on_reload) = Some(function);
-        0
+        Ok(0)
     }
 
     /// Calls the program's own function once for a new version.

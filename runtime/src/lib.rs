@@ -56,7 +56,9 @@ pub use report::{Edit, Location, Outcome, Report, Times};
 pub use signals::{interrupt_on_signals, on_interrupt};
 pub use tests::{TestFailure, TestFunction};
 pub use trap::{Trap, TrapCode, TrapFrame};
+pub use vaisjit_semantics::{BUILTIN_NAMES, BUILTIN_TYPES};
 pub use vaisjit_std::{flush_stdout, write_to_stdout};
+pub use vaisjit_syntax::KEYWORDS;
 pub use vaisjit_syntax::codes::CodeInfo;
 pub use vaisjit_syntax::render;
 pub use watch_only::CheckEvent;
@@ -74,3 +76,8 @@ pub fn codes() -> impl Iterator<Item = &'static CodeInfo> {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The book's, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/embedding.md")]
+struct Embedding;

@@ -2,6 +2,7 @@
 
 mod globals;
 mod handles;
+mod heap;
 mod run;
 mod update;
 

@@ -5,6 +5,7 @@
 
 mod imports;
 pub mod loader;
+mod methods;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
 use vaisjit_semantics::{Checked, Input};
-use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources};
 
 use crate::report::Clock;
+use methods::{Needed, Words};
+
 pub use loader::{DiskLoader, LoadError, Loader, MemoryLoader};
 
 /// A checked, immutable state of a workspace.
@@ -75,6 +77,7 @@ pub struct Workspace {
     files: FxHashMap<Name, LoadedFile>,
     ids: FxHashMap<PathBuf, FileId>,
     library: FxHashMap<Name, LoadedFile>,
+    words: Words,
     sources: Arc<Sources>,
     last: Option<Snapshot>,
     /// Texts of files that are no part of the program now, to be used instead of the disk's should they become one.
@@ -101,6 +104,8 @@ struct LoadedFile {
     /// Has a rollback brought it back? Then there need not be such a file.
     from_memory: bool,
     tree: Arc<Module>,
+    /// The modules with methods of built-in types that its words ask for, now or before.
+    needed: Needed,
 }
 
 /// The texts on disk as they were read last.
@@ -120,6 +125,7 @@ impl Workspace {
     /// A workspace of the program whose root file is at this path, not yet read.
     pub fn new(root: &Path, options: WorkspaceOptions) -> Workspace {
         Workspace {
+            words: Words::of(&options.library),
             options,
             root: root.to_path_buf(),
             files: FxHashMap::default(),
@@ -288,11 +294,15 @@ impl Workspace {
         let clock = Clock::start();
         let next = FileId(self.ids.len() as u32);
         let id = *self.ids.entry(path.clone()).or_insert(next);
-        let tree = Arc::new(match self.files.get(&name) {
-            Some(old) => vaisjit_syntax::reparse(&text, &old.tree, &old.text),
-            None => vaisjit_syntax::parse(&text),
-        });
-        let file = LoadedFile { id, path, disk: text.clone(), text, from_memory: false, tree };
+        let (tree, needed) = match self.files.get(&name) {
+            Some(old) => {
+                let tree = vaisjit_syntax::reparse(&text, &old.tree, &old.text);
+                let needed = old.needed.and(self.words.needed_by_edit(&text, &tree, &old.tree));
+                (Arc::new(tree), needed)
+            }
+            None => (Arc::new(vaisjit_syntax::parse(&text)), self.words.needed(&text)),
+        };
+        let file = LoadedFile { id, path, disk: text.clone(), text, from_memory: false, tree, needed };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.files.insert(name, file);
         self.parse_us += clock.micros();
@@ -443,18 +453,18 @@ impl Workspace {
         let next = FileId(self.ids.len() as u32);
         let id = *self.ids.entry(path.clone()).or_insert(next);
         let tree = library_tree(text);
-        let file = LoadedFile { id, path, text: text.clone(), disk: text.clone(), from_memory: false, tree };
+        let (disk, text, needed) = (text.clone(), text.clone(), Needed::default());
+        let file = LoadedFile { id, path, text, disk, from_memory: false, tree, needed };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
         self.library.insert(name, file);
         true
     }
 
     fn add_prelude(&mut self, modules: &mut Vec<ModuleInput>, seen: &mut FxHashSet<Name>, wanted: &mut Vec<PathBuf>) {
-        let prelude = Name::new("std/prelude");
-        if !self.load_library(prelude) {
-            return;
-        }
-        let mut queue = vec![prelude];
+        let needed = self.files.values().fold(Needed::default(), |needed, file| needed.and(file.needed));
+        let mut queue = vec![Name::new("std/prelude")];
+        queue.extend(needed.modules());
+        queue.retain(|name| self.load_library(*name));
         while let Some(name) = queue.pop() {
             if seen.insert(name) {
                 let module = self.module(name, &mut queue, wanted);

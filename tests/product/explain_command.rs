@@ -16,7 +16,9 @@ fn every_code_in_the_list_has_an_explanation() {
     for code in codes {
         let finished = run_to_end(&project, ["explain", code]);
         assert_eq!(finished.status, Some(0), "{code}");
-        assert!(finished.out.starts_with(code) && finished.out.len() > 80, "{}", finished.out);
+        let examples = ["\n\nWrong:\n    ", "\n\nRight:\n    "].map(|part| finished.out.contains(part));
+        assert!(finished.out.starts_with(code) && examples == [true, true], "{}", finished.out);
+        assert!(finished.out.len() > 160, "{}", finished.out);
     }
 }
 

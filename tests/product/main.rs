@@ -2,20 +2,28 @@
 //! looked at: the program's own output, the events, standard error and the exit status.
 
 mod bad_input;
+mod book;
+mod cases;
 mod check_command;
 mod counter;
 mod delivered;
+mod editors;
 mod examples;
 mod explain_command;
+mod fmt_command;
 mod harness;
 mod hot_functions;
 mod isolation;
+mod library;
 mod mistakes;
+mod new_command;
 mod options;
 mod output;
 mod readme;
 mod refused;
 mod saves;
 mod statuses;
+mod test_command;
+mod tool_commands;
 mod traps;
 mod watch_command;

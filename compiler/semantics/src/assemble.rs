@@ -51,9 +51,11 @@ pub(crate) fn patched(
         let new = world.entry(id).is_none_or(|entry| entry.diagnostics.is_empty());
         new && state.interfaces.get(&path).is_none_or(|entry| entry.diagnostics.is_empty())
     };
-    let was_broken = old.modules.iter().zip(&world.input.modules).any(|(before, now)| {
-        !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now))
-    });
+    let was_broken = old
+        .modules
+        .iter()
+        .zip(&world.input.modules)
+        .any(|(before, now)| !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now)));
     let imports = |(id, _): &(DefId, _)| !world.tables[id.module as usize].imports.is_empty();
     if was_broken || world.lints && redone.iter().any(imports) {
         return None;
@@ -172,17 +174,16 @@ pub(crate) fn whole(
     world: &World<'_>,
     bodies: &Bodies,
     instances: &FxHashMap<Instance, Arc<BodyEntry>>,
-    asked: &FxHashMap<Instance, Place>,
+    asked: &FxHashMap<Instance, (Place, Instance)>,
 ) -> Checked {
-    let mut whole =
-        Whole {
-            broken: world.input.modules.iter().any(is_broken),
-            world,
-            checked: Checked::default(),
-            types: FxHashSet::default(),
-            by_path: FxHashMap::default(),
-            asked,
-        };
+    let mut whole = Whole {
+        broken: world.input.modules.iter().any(is_broken),
+        world,
+        checked: Checked::default(),
+        types: FxHashSet::default(),
+        by_path: FxHashMap::default(),
+        asked,
+    };
     for (instance, entry) in instances {
         whole.by_path.entry(instance.path).or_default().push((*instance, entry.clone()));
     }
@@ -203,8 +204,8 @@ struct Whole<'w, 'a> {
     checked: Checked,
     types: FxHashSet<Ty>,
     by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
-    /// Where the program first asks for each instance.
-    asked: &'w FxHashMap<Instance, Place>,
+    /// Where the program first asks for each instance, and what it calls there.
+    asked: &'w FxHashMap<Instance, (Place, Instance)>,
 }
 
 impl Whole<'_, '_> {
@@ -273,13 +274,17 @@ impl Whole<'_, '_> {
     /// A function of the library that does not work with the types the program uses it with: said where that is.
     fn misused(&mut self, instance: Instance, found: Vec<Diagnostic>) {
         let Some(error) = found.into_iter().find(Diagnostic::is_error) else { return };
-        let Some(place) = self.asked.get(&instance) else { return };
-        let name = instance.path.name.rsplit('.').next().unwrap_or_default().to_string();
-        let types: Vec<String> = instance.arguments.iter().map(|ty| format!("`{ty}`")).collect();
+        let Some((place, called)) = self.asked.get(&instance) else { return };
+        let name = called.path.name.rsplit('.').next().unwrap_or_default().to_string();
+        let types: Vec<String> = called.arguments.iter().map(|ty| format!("`{ty}`")).collect();
         let message = match types.is_empty() {
             true => format!("`{name}` of the library is wrong: {}", error.message),
             false => format!("`{name}` does not work with {}: {}", types.join(" and "), error.message),
         };
+        let known = |known: &Diagnostic| known.message == message && known.primary.place == *place;
+        if self.checked.diagnostics.iter().any(known) {
+            return;
+        }
         self.checked.diagnostics.push(Diagnostic::error(error.code, *place, message));
     }
 

@@ -75,6 +75,7 @@ fn check_body(
         checker.recovering = world.has_syntax_errors(id);
         let Some(tree) = tree else { return (None, result, checker, Vec::new(), Vec::new()) };
         let locals = checker.parameters(tree, params);
+        params.iter().chain([&result]).for_each(|ty| checker.check_written(*ty, tree.name.span));
         for (sig, ty) in sigs.iter().zip(params) {
             if let Some(default) = &sig.default {
                 let scopes = std::mem::replace(&mut checker.frame().scopes, vec![Vec::new()]);

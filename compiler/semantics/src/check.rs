@@ -1,7 +1,7 @@
 //! Checking one body: the state of a checker and what every part of it uses.
 
 mod block;
-mod builtin;
+pub mod builtin;
 mod builtin_method;
 mod call;
 mod closure;
@@ -27,6 +27,7 @@ mod slice;
 mod text;
 mod warnings;
 
+pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
 use la_arena::Arena;
 pub(crate) use library::is_library;

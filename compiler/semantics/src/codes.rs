@@ -82,357 +82,409 @@ pub const TABLE: &[CodeInfo] = &[
     CodeInfo {
         code: UNKNOWN_NAME,
         title: "unknown name",
-        explanation: "A name is used that nothing declares: no local, no item of this module, nothing imported and nothing built in.",
+        explanation: "A name is used that nothing declares: it is no local, parameter or field, no item of this module, \
+            nothing that an import brings in, and nothing built in. Mostly it is misspelt; names are case-sensitive. \
+            A new variable is declared with `name := value`.",
         wrong: "F main() -> i64 = coutn",
         right: "C count: i64 = 1\nF main() -> i64 = count",
     },
     CodeInfo {
         code: UNKNOWN_TYPE,
         title: "unknown type",
-        explanation: "A type is named that is not declared, imported or built in.",
+        explanation: "A type is named that is not declared, imported or built in. The numbers are called `i8` to `i128`, `u8` \
+            to `u128`, `f32` and `f64`, a truth value `bool`, a text `str`, a pointer `*T`, and an array `[T; N]`.",
         wrong: "F main() { x: int = 1 }",
         right: "F main() { x: i64 = 1 }",
     },
     CodeInfo {
         code: DUPLICATE,
         title: "declared twice",
-        explanation: "Two items, fields, variants or parameters have the same name.",
+        explanation: "Two items, fields, variants, methods or parameters have the same name, so that nobody could tell which \
+            is meant. Functions cannot be overloaded: give one of them another name. A local may be declared again; \
+            it then hides the one before.",
         wrong: "F f() { }\nF f() { }",
         right: "F f() { }\nF g() { }",
     },
     CodeInfo {
         code: UNKNOWN_FIELD,
         title: "unknown field",
-        explanation: "The struct has no field of this name, or the value is no struct.",
+        explanation: "The struct has no field of this name, or the value is no struct at all. A method is called with \
+            parentheses, `p.size()`; the parts of a tuple are `t.0`, `t.1`.",
         wrong: "S P { x: i64 }\nF f(p: P) -> i64 = p.y",
         right: "S P { x: i64 }\nF f(p: P) -> i64 = p.x",
     },
     CodeInfo {
         code: UNKNOWN_METHOD,
         title: "unknown method",
-        explanation: "The type has no method of this name.",
+        explanation: "The type has no method of this name, neither its own, declared in `X Type { ... }`, nor one of a trait \
+            that it implements. A function that takes no `self` is called on the type: `P.new()`.",
         wrong: "S P { x: i64 }\nF f(p: P) -> i64 = p.get()",
         right: "S P { x: i64 }\nX P { F get(&self) -> i64 = x }\nF f(p: P) -> i64 = p.get()",
     },
     CodeInfo {
         code: UNKNOWN_VARIANT,
         title: "unknown variant",
-        explanation: "The enum has no variant of this name.",
+        explanation: "The enum has no variant of this name. In a pattern, a name that begins with a capital letter must be a \
+            variant or a constant; one that begins with a small letter binds the value.",
         wrong: "E E1 { A, B }\nF f() -> E1 = E1.C1",
         right: "E E1 { A, B }\nF f() -> E1 = E1.B",
     },
     CodeInfo {
         code: UNKNOWN_TRAIT,
         title: "unknown trait",
-        explanation: "A trait is implemented or asked for that is not declared. As a bound it is only a warning.",
+        explanation: "A trait is implemented, or named as a supertrait, that is not declared or imported. As a bound of a type \
+            parameter it is only a warning, and the bound is ignored.",
         wrong: "S P { x: i64 }\nX P: Shape { }",
         right: "W Shape { }\nS P { x: i64 }\nX P: Shape { }",
     },
     CodeInfo {
         code: UNKNOWN_MODULE,
         title: "unknown module",
-        explanation: "An import names no file, folder or part of the standard library.",
+        explanation: "An import names no file or folder beside the importing one and no part of the standard library. `U \
+            physics` means the file physics.vais or the folder physics with a mod.vais in it.",
         wrong: "U nowhere\nF f() { }",
         right: "F f() { }",
     },
     CodeInfo {
         code: USED_BEFORE,
         title: "used before its declaration",
-        explanation: "A local is used before it is declared, or outside of the block it is declared in. Items may be used before they are declared.",
+        explanation: "A local is used before it is declared, or outside of the block it is declared in; a variable that is \
+            needed after a block is declared before it. Items may be used before they are declared.",
         wrong: "F f() -> i64 {\n    a := b\n    b := 1\n    a\n}",
         right: "F f() -> i64 {\n    b := 1\n    a := b\n    a\n}",
     },
     CodeInfo {
         code: UNKNOWN_ATTRIBUTE,
         title: "unknown attribute",
-        explanation: "The attribute has no meaning and is ignored.",
+        explanation: "The attribute has no meaning here and is ignored. The known ones are hot, inline, test, repr, was, \
+            reserve, reset, before_reload, after_reload, allow, derive and extern.",
         wrong: "#[hott]\nF f() { }",
         right: "#[hot]\nF f() { }",
     },
     CodeInfo {
         code: UNUSED,
         title: "unused variable",
-        explanation: "The variable is never read. Shown with `--warn all`.",
+        explanation: "The variable is never read, so that its value may have been meant to be used. A name that begins with \
+            `_` says that this is intended. Shown with `--warn all`, and silenced by `#[allow(unused_variable)]`.",
         wrong: "F f() { x := 1 }",
         right: "F f() { _x := 1 }",
     },
     CodeInfo {
         code: NOT_A_VALUE,
         title: "not a value",
-        explanation: "A type, module or built-in operation stands where a value is needed.",
+        explanation: "A type, a module or a built-in operation stands where a value is needed. A struct is made with its \
+            fields, `P { x: 1 }`; of a module something in it is named, `physics.step`.",
         wrong: "F f() -> i64 = i64",
         right: "F f() -> i64 = 64",
     },
     CodeInfo {
         code: UNSUPPORTED,
         title: "not supported yet",
-        explanation: "A part of the language that this version cannot check yet.",
+        explanation: "A part of the language that this version cannot check yet. The message names it; often the same can be \
+            said in another way.",
         wrong: "F f() { _r := 0..3 }",
         right: "F f() { L _r: 0..3 {} }",
     },
     CodeInfo {
         code: MISMATCH,
         title: "mismatched types",
-        explanation: "A value has another type than its place needs. Integers widen by themselves within their sign; everything else needs `as`.",
+        explanation: "A value has another type than its place needs. Integers widen by themselves within their sign; \
+            everything else needs `as`. A struct is passed to a pointer parameter with `&`, and the value in an \
+            `Option` or `Result` is taken out with `!`, `?` or a match.",
         wrong: "F f() -> i64 = \"text\"",
         right: "F f() -> str = \"text\"",
     },
     CodeInfo {
         code: OPERANDS,
         title: "operator and operands do not fit",
-        explanation: "The operator does not work on values of these types.",
+        explanation: "The operator does not work on values of these types. Both sides of an arithmetic operator are numbers of \
+            one kind: convert one with `as`. `+` also joins strings; a `bool` is no number.",
         wrong: "F f(a: i64, b: f64) -> f64 = a + b",
         right: "F f(a: i64, b: f64) -> f64 = a as f64 + b",
     },
     CodeInfo {
         code: CONDITION,
         title: "not a condition",
-        explanation: "A condition is a `bool` or an integer, which holds when it is not zero.",
+        explanation: "A condition is a `bool`, an integer or a pointer; the latter two hold when they are not zero. Everything \
+            else must be compared with something.",
         wrong: "F f(s: str) { I s { } }",
         right: "F f(s: str) { I s != \"\" { } }",
     },
     CodeInfo {
         code: CAST,
         title: "no such conversion",
-        explanation: "`as` converts between numbers, and between pointers and integers.",
+        explanation: "`as` converts between numbers, from `bool` to numbers, between pointers and integers, and from numbers \
+            to `str`. Nothing else can be converted; take the value apart instead.",
         wrong: "F f(a: [i64; 2]) -> f64 = a as f64",
         right: "F f(a: [i64; 2]) -> f64 = a[0] as f64",
     },
     CodeInfo {
         code: NO_VALUE,
         title: "a value is needed",
-        explanation: "Something without a value stands where one is needed.",
+        explanation: "Something without a value stands where one is needed: the call of a function without result, a loop with \
+            a condition, or an `I` without `E`.",
         wrong: "F g() { }\nF f() { x := g() }",
         right: "F g() -> i64 = 1\nF f() { x := g() }",
     },
     CodeInfo {
         code: NOT_INDEXABLE,
         title: "cannot be indexed",
-        explanation: "Only arrays, slices, `Vec`s and pointers have elements.",
+        explanation: "Only arrays, slices, `Vec`s and pointers have elements. The characters of a string are read with \
+            `s.char_at(i)` and its bytes with `s.byte_at(i)`.",
         wrong: "F f(x: i64) -> i64 = x[0]",
         right: "F f(x: *i64) -> i64 = x[0]",
     },
     CodeInfo {
         code: NOT_POINTER,
         title: "not a pointer",
-        explanation: "`*` reads what a pointer points at.",
+        explanation: "`*` before a value reads what a pointer points at, and this is no pointer. The address of a variable is \
+            taken with `&x`; a field is read through a pointer without a `*`: `p.x`.",
         wrong: "F f(x: i64) -> i64 = *x",
         right: "F f(x: *i64) -> i64 = *x",
     },
     CodeInfo {
         code: BRANCHES,
         title: "branches of different types",
-        explanation: "The value of a choice is used, but its branches have different types.",
+        explanation: "The value of a choice is used, but its branches have different types, so that the choice has none. Where \
+            nobody uses the value, they may differ.",
         wrong: "F f(c: bool) { x := I c { 1 } E { \"one\" } }",
         right: "F f(c: bool) { x := I c { 1 } E { 2 } }",
     },
     CodeInfo {
         code: LITERAL_RANGE,
         title: "number out of range",
-        explanation: "The number does not fit in its type.",
+        explanation: "The number does not fit in the type that it must have here. Choose a larger type; numbers without \
+            another hint are `i64`.",
         wrong: "F f() -> i8 = 300",
         right: "F f() -> i16 = 300",
     },
     CodeInfo {
         code: NOT_PRINTABLE,
         title: "cannot be printed",
-        explanation: "Texts are made of numbers, strings, bools and pointers.",
+        explanation: "Texts are made of numbers, strings, truth values and pointers. Of anything else print the parts, or \
+            write a method that gives a string.",
         wrong: "S P { x: i64 }\nF f(p: P) { println(\"{p}\") }",
         right: "S P { x: i64 }\nF f(p: P) { println(\"{p.x}\") }",
     },
     CodeInfo {
         code: UNDETERMINED,
         title: "type not known",
-        explanation: "Nothing says what type something has.",
+        explanation: "Nothing says what type something has: neither its value nor its uses tell. Write the type where it is \
+            declared, `x: Option<i64> = None`.",
         wrong: "F f() { x := None }",
         right: "F f() { x: Option<i64> = None }",
     },
     CodeInfo {
         code: NOT_CALLABLE,
         title: "cannot be called",
-        explanation: "The value is no function.",
+        explanation: "Only functions, closures and variables that hold one can be called. A `(` on the same line continues the \
+            statement: the next one begins on a new line.",
         wrong: "F f(x: i64) -> i64 = x(1)",
         right: "F f(x: fn(i64) -> i64) -> i64 = x(1)",
     },
     CodeInfo {
         code: NOT_ITERABLE,
         title: "no loop over this",
-        explanation: "A loop goes over ranges, arrays, slices and `Vec`s.",
+        explanation: "A loop goes over a range of integers, an array, a slice or a `Vec`. To count, write a range: `L i: 0..n \
+            { ... }`.",
         wrong: "F f(n: i64) { L i: n { } }",
         right: "F f(n: i64) { L i: 0..n { } }",
     },
     CodeInfo {
         code: NOT_A_PLACE,
         title: "cannot be assigned to",
-        explanation: "Only variables, fields, elements and what pointers point at can be written.",
+        explanation: "Only variables, fields, elements and what pointers point at can be written. The result of a call or of \
+            an operator is a value without a place of its own.",
         wrong: "F f() { 1 = 2 }",
         right: "F f() {\n    x := 1\n    x = 2\n}",
     },
     CodeInfo {
         code: TYPE_ARGUMENTS,
         title: "wrong type arguments",
-        explanation: "A generic type or function takes another number of type arguments.",
+        explanation: "A generic type or function takes another number of type arguments than are given. They may all be left \
+            out where the values tell them.",
         wrong: "S Box1<T> { v: T }\nF f(b: Box1<i64, i64>) { }",
         right: "S Box1<T> { v: T }\nF f(b: Box1<i64>) { }",
     },
     CodeInfo {
         code: RECURSIVE_TYPE,
         title: "infinitely large type",
-        explanation: "A struct that holds itself by value would have no end. Hold it by pointer.",
+        explanation: "A struct that holds itself by value, directly or through others, would be infinitely large. Hold it by \
+            pointer, `*Node`, with 0 for none.",
         wrong: "S Node { next: Node }",
         right: "S Node { next: *Node }",
     },
     CodeInfo {
         code: TRY,
         title: "`?` or `!` does not fit",
-        explanation: "Both work on `Option` and `Result`; `?` also needs a function that returns one.",
+        explanation: "Both work on `Option` and `Result`: `!` takes the value out or stops the program, `?` hands `None` or \
+            the error on to the caller, so it also needs a function that returns an `Option` or `Result`.",
         wrong: "F f(x: Option<i64>) -> i64 = x?",
         right: "F f(x: Option<i64>) -> i64 = x!",
     },
     CodeInfo {
         code: PATTERN,
         title: "pattern does not fit",
-        explanation: "The pattern has another shape than the value, or does not match every value where it must.",
+        explanation: "The pattern has another shape than the value: another number of parts, or a name that only some of its \
+            alternatives bind. In a binding and in a loop it must match every value.",
         wrong: "F f(t: (i64, i64)) { (a, b, c) := t }",
         right: "F f(t: (i64, i64)) { (a, b) := t }",
     },
     CodeInfo {
         code: ARGUMENT_COUNT,
         title: "wrong number of arguments",
-        explanation: "The call gives too few or too many arguments.",
+        explanation: "The call gives too few or too many arguments. Only parameters with a default, at the end, may be left \
+            out; the message shows the declaration.",
         wrong: "F g(a: i64) { }\nF f() { g() }",
         right: "F g(a: i64) { }\nF f() { g(1) }",
     },
     CodeInfo {
         code: PARAMETER_TYPE,
         title: "parameter without type",
-        explanation: "Neither its uses nor the calls in this module determine the type of a parameter, or the calls disagree.",
+        explanation: "A parameter without a type gets it from its uses in the function and from the calls in the same module. \
+            Here they do not determine it, or the calls disagree.",
         wrong: "F f(x) = 1",
         right: "F f(x: i64) = 1",
     },
     CodeInfo {
         code: MISSING_RESULT,
         title: "missing result",
-        explanation: "A function that gives a value ends without one.",
+        explanation: "A function that gives a value ends without one. Its last expression is its value, without a `;` behind \
+            it; an `I` gives one only with its `E`. `R value` returns early.",
         wrong: "F f() -> i64 { }",
         right: "F f() -> i64 { 0 }",
     },
     CodeInfo {
         code: RECURSIVE_RESULT,
         title: "recursive function without result type",
-        explanation: "The result of a function that calls itself cannot be inferred from itself.",
+        explanation: "The result type of `F f(...) = value` is inferred from the value. A function that calls itself, directly \
+            or through others, must declare it: `-> i64`.",
         wrong: "F f(n: i64) = n < 1 ? 0 : f(n - 1)",
         right: "F f(n: i64) -> i64 = n < 1 ? 0 : f(n - 1)",
     },
     CodeInfo {
         code: PRINTF,
         title: "format and arguments do not fit",
-        explanation: "The format of `printf` needs another number or kind of values.",
+        explanation: "The format of `printf` needs another number or kind of values. Write `%d` for integers, `%f` for floats, \
+            `%s` for strings; the sizes follow from the types of the values.",
         wrong: "F f() { printf(\"%s\\n\", 1) }",
         right: "F f() { printf(\"%d\\n\", 1) }",
     },
     CodeInfo {
         code: MISSING_FIELD,
         title: "missing field",
-        explanation: "A struct literal leaves out a field that has no default.",
+        explanation: "A struct literal leaves out a field that has no default. Give it a value, or declare a default in the \
+            struct: `y: f64 = 0.0`.",
         wrong: "S P { x: i64 }\nF f() -> P = P { }",
         right: "S P { x: i64 }\nF f() -> P = P { x: 1 }",
     },
     CodeInfo {
         code: REPEATED_FIELD,
         title: "field given twice",
-        explanation: "A struct literal gives a field two values.",
+        explanation: "A struct literal gives a field two values, and only one of them can be meant. Take one of them away.",
         wrong: "S P { x: i64 }\nF f() -> P = P { x: 1, x: 2 }",
         right: "S P { x: i64 }\nF f() -> P = P { x: 1 }",
     },
     CodeInfo {
         code: BOUND,
         title: "trait not implemented",
-        explanation: "A type argument does not implement a trait that is asked of it.",
+        explanation: "A generic function or type asks that its type argument implement a trait, and this one does not. \
+            Implement it: `X Type: Trait { ... }`.",
         wrong: "W A1 { }\nF g<T: A1>(x: T) { }\nF f() { g(1) }",
         right: "W A1 { }\nX i64: A1 { }\nF g<T: A1>(x: T) { }\nF f() { g(1) }",
     },
     CodeInfo {
         code: TRAIT_IMPL,
         title: "implementation does not fit its trait",
-        explanation: "A method is missing, unknown, or of another signature.",
+        explanation: "An implementation must have all methods of its trait that have no default, with the same parameters and \
+            results, and no others. Methods of the type's own go into `X Type { ... }`.",
         wrong: "W A1 { F a(&self) -> i64 }\nS P { x: i64 }\nX P: A1 { }",
         right: "W A1 { F a(&self) -> i64 }\nS P { x: i64 }\nX P: A1 { F a(&self) -> i64 = x }",
     },
     CodeInfo {
         code: FORMAT_ARGUMENTS,
         title: "text and arguments do not fit",
-        explanation: "A text has more or fewer `{}` than there are arguments.",
+        explanation: "A text has more or fewer `{}` than there are arguments. Each `{}` takes the next argument; `{x}` shows \
+            the value of an expression and takes none; `{{ }}` are braces.",
         wrong: "F f() { println(\"{} {}\", 1) }",
         right: "F f() { println(\"{} {}\", 1, 2) }",
     },
     CodeInfo {
         code: OUTSIDE_LOOP,
         title: "outside of a loop",
-        explanation: "`B` and `C` need a loop around them.",
+        explanation: "`B` leaves a loop and `C` goes on with its next round, so both need a loop around them. A function is \
+            left with `R`.",
         wrong: "F f() { B }",
         right: "F f() { L { B } }",
     },
     CodeInfo {
         code: OUTSIDE_FUNCTION,
         title: "outside of a function",
-        explanation: "`@` calls the function around it.",
+        explanation: "`@(...)` calls the function around it, so it needs one; constants and globals have none.",
         wrong: "C X: i64 = @(1)",
         right: "C X: i64 = 1",
     },
     CodeInfo {
         code: ASSIGN_CONSTANT,
         title: "assignment to a constant",
-        explanation: "A constant never changes. A value that does is a global.",
+        explanation: "A constant never changes, so nothing can be assigned to it. A value that does change is a global: `G \
+            name: type = value`.",
         wrong: "C N: i64 = 1\nF f() { N = 2 }",
         right: "G n: i64 = 1\nF f() { n = 2 }",
     },
     CodeInfo {
         code: NOT_CONSTANT,
         title: "not a constant expression",
-        explanation: "A constant is made of literals, operators and other constants.",
+        explanation: "A constant, like the length of an array, is known before the program runs: it is made of literals, \
+            operators and other constants. A value that must be computed is a global, `G`.",
         wrong: "F g() -> i64 = 1\nC N: i64 = g()",
         right: "C N: i64 = 1",
     },
     CodeInfo {
         code: NO_MAIN,
         title: "no `main`",
-        explanation: "A program starts in a function `main` of its first module.",
+        explanation: "A program that is run starts in a function `main` of its first file, and there is none. Other files are \
+            imported with `U`.",
         wrong: "F f() { }",
         right: "F main() { }",
     },
     CodeInfo {
         code: BAD_MAIN,
         title: "`main` of a wrong form",
-        explanation: "`main` takes no parameters and gives a number or nothing.",
+        explanation: "`main` takes no parameters and gives a number or nothing; the number is the exit status. The arguments \
+            of the program are read with `args`.",
         wrong: "F main(x: i64) { }",
         right: "F main() { }",
     },
     CodeInfo {
         code: CIRCLE,
         title: "defined by itself",
-        explanation: "A constant, type or global needs itself.",
+        explanation: "A constant, type or global needs itself, directly or through others, so that it could never be made. One \
+            of them must be written out.",
         wrong: "C A: i64 = B1\nC B1: i64 = A",
         right: "C A: i64 = B1\nC B1: i64 = 1",
     },
     CodeInfo {
         code: UNREACHABLE,
         title: "never reached",
-        explanation: "The code comes after something that does not go on. Shown with `--warn all`.",
+        explanation: "The code comes after something that does not go on: `R`, `B`, `C`, or a loop that never ends. Shown with \
+            `--warn all`, and silenced by `#[allow(unreachable_code)]`.",
         wrong: "F f() -> i64 {\n    R 1\n    puts(\"x\")\n    0\n}",
         right: "F f() -> i64 {\n    puts(\"x\")\n    R 1\n}",
     },
     CodeInfo {
         code: NOT_EXHAUSTIVE,
         title: "match not complete",
-        explanation: "Some values match no arm. That is an error where the value of the match is used, and a warning elsewhere.",
+        explanation: "Some values match no arm. That is an error where the value of the match is used, and a warning \
+            elsewhere. `_ => ...` matches everything else; with a guard an arm covers nothing for sure.",
         wrong: "F f(n: i64) -> i64 = M n { 0 => 1 }",
         right: "F f(n: i64) -> i64 = M n { 0 => 1, _ => 2 }",
     },
     CodeInfo {
         code: NO_SELF,
         title: "no `self` here",
-        explanation: "`self` and `@.` need a method that takes `self`.",
+        explanation: "`self` and `@.` mean the value a method is called on. A method takes it as its first parameter: `F \
+            name(&self)`; a function outside of a type has none.",
         wrong: "F f() -> i64 = self.x",
         right: "S P { x: i64 }\nX P { F f(&self) -> i64 = self.x }",
     },

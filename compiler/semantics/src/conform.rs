@@ -7,6 +7,7 @@ use crate::codes;
 use crate::index::{DefId, head_name};
 use crate::infer::{substitute, walk};
 use crate::interface::{FnSig, Interface};
+use crate::lower::plural;
 use crate::suggest::nearest;
 use crate::types::{ItemPath, Ty, TyKind};
 use crate::world::World;
@@ -73,6 +74,11 @@ fn difference(world: &World<'_>, own: DefId, asked: DefId, known: &[(Name, Ty)])
     };
     if own.receiver.is_some() != asked.receiver.is_some() {
         return Some(if asked.receiver.is_some() { "it needs `self`" } else { "it takes no `self`" }.to_string());
+    }
+    let count = |sig: &FnSig| sig.generics.len() - sig.outer;
+    if count(&own) != count(&asked) {
+        let wanted = count(&asked);
+        return Some(format!("it has {wanted} type parameter{} there, and {} here", plural(wanted), count(&own)));
     }
     if own.params.len() != asked.params.len() {
         return Some(format!("it takes {} parameters, not {}", asked.params.len(), own.params.len()));

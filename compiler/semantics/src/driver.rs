@@ -372,19 +372,21 @@ fn plain_body(world: &World<'_>, id: DefId) -> Option<Arc<BodyEntry>> {
     }
 }
 
-/// The bodies of all generic instances that are called, with the place in the program that first asks for each.
+/// The bodies of all generic instances that are called; and for each where in the program it is first asked for, of
+/// the library's functions with the one that the program itself calls.
 fn instances(
     world: &World<'_>,
     state: Option<&State>,
     bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>],
     changes: &Changes,
-) -> (FxHashMap<Instance, Arc<BodyEntry>>, FxHashMap<Instance, Place>) {
+) -> (FxHashMap<Instance, Arc<BodyEntry>>, FxHashMap<Instance, (Place, Instance)>) {
     let mut found = FxHashMap::default();
     let mut asked = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
-    let mut wanted: Vec<(Instance, Place)> = plain.flat_map(|entry| entry.requests.iter().copied()).collect();
-    wanted.extend(assemble::requests_of_globals(world));
-    while let Some((instance, place)) = wanted.pop() {
+    let mut first: Vec<(Instance, Place)> = plain.flat_map(|entry| entry.requests.iter().copied()).collect();
+    first.extend(assemble::requests_of_globals(world));
+    let mut wanted: Vec<(Instance, Place, Instance)> = first.into_iter().map(|(i, place)| (i, place, i)).collect();
+    while let Some((instance, place, called)) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {
             continue;
         }
@@ -398,9 +400,13 @@ fn instances(
             },
         };
         let inner = is_library(instance.path.module);
-        wanted.extend(entry.requests.iter().map(|(other, at)| (*other, if inner { place } else { *at })));
+        let ask = |(other, at): &(Instance, Place)| match inner {
+            true => (*other, place, called),
+            false => (*other, *at, *other),
+        };
+        wanted.extend(entry.requests.iter().map(ask));
         found.insert(instance, entry);
-        asked.insert(instance, place);
+        asked.insert(instance, (place, called));
     }
     (found, asked)
 }

@@ -50,6 +50,8 @@ pub(crate) enum Abi {
 pub(crate) struct GenericSig {
     pub name: Name,
     pub bounds: Vec<ItemPath>,
+    /// How many bounds are written, unknown ones included.
+    pub written: usize,
 }
 
 /// A parameter.
@@ -244,7 +246,7 @@ impl Maker<'_, '_> {
             }
             scope.generics.insert(param.name.name, Ty::new(TyKind::Param(param.name.name)));
             let bounds = param.bounds.iter().filter_map(|bound| self.trait_path(bound, false)).collect();
-            sigs.push(GenericSig { name: param.name.name, bounds });
+            sigs.push(GenericSig { name: param.name.name, bounds, written: param.bounds.len() });
         }
         for bound in &generics.bounds {
             let ty = self.lower(&bound.ty, &scope);
@@ -253,6 +255,7 @@ impl Maker<'_, '_> {
                 && let Some(sig) = sigs.iter_mut().find(|sig| sig.name == name)
             {
                 sig.bounds.extend(paths);
+                sig.written += bound.bounds.len();
             }
         }
         (scope, sigs)
@@ -375,7 +378,7 @@ impl Maker<'_, '_> {
                 continue;
             }
             if scope.generics.insert(name, Ty::new(TyKind::Param(name))).is_none() {
-                sigs.push(GenericSig { name, bounds: Vec::new() });
+                sigs.push(GenericSig { name, bounds: Vec::new(), written: 0 });
             }
         }
         (scope, sigs)
@@ -402,7 +405,7 @@ impl Maker<'_, '_> {
             let ty = Ty::new(TyKind::Param(param));
             scope.generics.insert(param, ty);
             if !generics.iter().any(|sig| sig.name == param) {
-                generics.push(GenericSig { name: param, bounds: Vec::new() });
+                generics.push(GenericSig { name: param, bounds: Vec::new(), written: 0 });
             }
             arguments.push(ty);
         }
@@ -467,7 +470,7 @@ impl Maker<'_, '_> {
                 }
                 ItemKind::Trait(def) => {
                     let this = Name::new("Self");
-                    outer.push(GenericSig { name: this, bounds: vec![self.world.def(owner).path] });
+                    outer.push(GenericSig { name: this, bounds: vec![self.world.def(owner).path], written: 1 });
                     let known = self.diagnostics.len();
                     outer.extend(self.generics(&def.generics, None).1);
                     self.diagnostics.truncate(known);
@@ -499,6 +502,12 @@ impl Maker<'_, '_> {
             let place = Place::item(self.item, first.name.span);
             let message = "a function of C or of the host cannot be generic";
             self.diagnostics.push(Diagnostic::error(codes::TYPE_ARGUMENTS, place, message));
+        }
+        if let Some(receiver) = function.receiver.filter(|_| scope.self_ty.is_none()) {
+            let place = Place::item(self.item, receiver.span);
+            let diagnostic = Diagnostic::error(codes::NO_SELF, place, "only a method has a `self`")
+                .with_help("write it into a struct, or into `X Type { ... }`");
+            self.diagnostics.push(diagnostic);
         }
         let mut params = Vec::new();
         for (index, param) in function.params.iter().enumerate() {

@@ -25,6 +25,9 @@ pub mod types;
 mod walk;
 mod world;
 
+pub use check::builtin::NAMES as BUILTIN_NAMES;
+pub use check::canonical_method;
 pub use driver::{check, check_with};
+pub use lower::BUILTIN_TYPES;
 pub use program::{Checked, Input, ModuleInput};
 pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

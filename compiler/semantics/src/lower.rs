@@ -15,7 +15,7 @@ use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind, TyList};
 use crate::world::{Dep, World};
 
 /// The types every program knows.
-pub(crate) const BUILTIN_TYPES: &[&str] = &[
+pub const BUILTIN_TYPES: &[&str] = &[
     "i8", "i16", "i32", "i64", "i128", "u8", "u16", "u32", "u64", "u128", "f32", "f64", "bool", "str", "Vec",
     "HashMap", "Box",
 ];
@@ -164,6 +164,13 @@ fn lower_path(
         unknown_type(world, scope, path, out);
         return Ty::error();
     };
+    if path.segments.len() == 1
+        && let Some((one, other)) = world.ambiguous(scope.module, last.name)
+    {
+        let message = format!("`{}` comes from both `{one}` and `{other}`", last.name);
+        let diagnostic = Diagnostic::error(codes::DUPLICATE, Place::item(scope.item, last.span), message);
+        out.push(diagnostic.with_help(format!("say which is meant: `{one}.{}`", last.name)));
+    }
     let def = world.def(id);
     world.reads(Dep::Def(def.path));
     let params = declared_generics(world, id).unwrap_or_default();

@@ -319,6 +319,16 @@ impl Ty {
         )
     }
 
+    /// Is an empty `Vec` or `HashMap` part of a zero value of the type? Structs apart, whose fields are asked one by one.
+    pub fn holds_collection(self) -> bool {
+        match *self.kind() {
+            TyKind::Vec(_) | TyKind::HashMap(..) => true,
+            TyKind::Tuple(parts) => parts.iter().any(|part| part.holds_collection()),
+            TyKind::Array(of, _) => of.holds_collection(),
+            _ => false,
+        }
+    }
+
     /// Is there no value at all?
     pub fn is_unit(self) -> bool {
         matches!(self.kind(), TyKind::Unit | TyKind::Never)

@@ -272,17 +272,48 @@ impl<'a> World<'a> {
         if let Some(found) = own(module) {
             return Some(found);
         }
-        let table = &self.tables[module as usize];
-        let picked =
-            table.imports.iter().filter(|import| import.names.as_ref().is_some_and(|names| names.contains(&name)));
-        let all = table.imports.iter().filter(|import| import.names.is_none());
-        for import in picked.chain(all) {
-            let Some(from) = import.module.and_then(|from| self.modules.get(&from)) else { continue };
-            if let Some(found) = own(*from) {
+        for rank in self.imported(module, name) {
+            if let Some(found) = rank.into_iter().find_map(own) {
                 return Some(found);
             }
         }
         self.prelude.and_then(own)
+    }
+
+    /// The modules a name may come from: those it is imported from by name, the program's others, the library's.
+    fn imported(&self, module: u32, name: Name) -> [Vec<u32>; 3] {
+        let mut ranks = [Vec::new(), Vec::new(), Vec::new()];
+        for import in &self.tables[module as usize].imports {
+            let Some((target, from)) = import.module.and_then(|from| Some((from, *self.modules.get(&from)?))) else {
+                continue;
+            };
+            let rank = match &import.names {
+                Some(names) if names.contains(&name) => 0,
+                Some(_) => continue,
+                None if target.starts_with("std/") => 2,
+                None => 1,
+            };
+            if !ranks[rank].contains(&from) {
+                ranks[rank].push(from);
+            }
+        }
+        ranks
+    }
+
+    /// Two modules that both give a module this name, neither more than the other.
+    pub fn ambiguous(&self, module: u32, name: Name) -> Option<(Name, Name)> {
+        let table = &self.tables[module as usize];
+        if table.imports.len() < 2 || table.values.contains_key(&name) || table.types.contains_key(&name) {
+            return None;
+        }
+        let gives = |module: &u32| {
+            let table = &self.tables[*module as usize];
+            table.values.contains_key(&name) || table.types.contains_key(&name)
+        };
+        let rank = self.imported(module, name).into_iter().find(|rank| rank.iter().any(gives))?;
+        let mut from =
+            rank.iter().filter(|module| gives(module)).map(|module| self.input.modules[*module as usize].name);
+        Some((from.next()?, from.next()?))
     }
 
     /// The module an import makes known under this name.

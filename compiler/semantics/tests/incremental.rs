@@ -170,10 +170,26 @@ fn one_edited_body_is_one_checked_body() {
     assert_eq!(third.bodies_checked, 1);
 }
 
+fn timed<T>(work: impl FnOnce() -> T) -> std::time::Duration {
+    let start = std::time::Instant::now();
+    std::hint::black_box(work());
+    start.elapsed()
+}
+
 /// Prints speeds: `cargo test --release -p vaisjit-semantics --test incremental -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn speeds() {
+    for name in ["prelude", "vec", "hashmap", "string", "option", "result"] {
+        let text = std::fs::read_to_string(support::root().join(format!("lang-std/vais/{name}.vais"))).expect("a text");
+        let mut times: Vec<_> = (0..9).map(|_| timed(|| parse(&text))).collect();
+        times.sort();
+        println!("std/{name}: {} lines parsed in {:?}, at first {:?}", text.lines().count(), times[4], times[8]);
+    }
+    let hello = support::input(&[("main", Arc::new(parse("F main() { println(\"hello\") }")))]);
+    let mut times: Vec<_> = (0..9).map(|_| timed(|| check(&hello, None))).collect();
+    times.sort();
+    println!("hello checked in {:?}, at first {:?}", times[4], times[8]);
     for count in [1_000, 10_000] {
         let mut texts = Texts::default();
         let mut items = generated(count);

@@ -377,6 +377,12 @@ impl Kind {
     }
 }
 
+/// The words that are keywords where one can stand: those that always are, those of heads and types, and the letters.
+pub const KEYWORDS: &[&str] = &[
+    "true", "false", "as", "mut", "fn", "dyn", "where", "move", "const", "self", "F", "S", "E", "EN", "W", "X", "N",
+    "U", "C", "G", "T", "P", "I", "EL", "L", "LW", "LF", "M", "R", "B", "D",
+];
+
 /// One token of the lexer, in bytes of the whole text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Raw {

@@ -24,6 +24,7 @@ pub use diagnostic::{Code, Diagnostic, Label, Severity, Suggestion};
 pub use dump::dump;
 pub use format::format;
 pub use layout::{LEFT_OUT_HELP, foreign_type, left_out_name};
+pub use lexer::KEYWORDS;
 pub use module::{Module, ParsedItem};
 pub use name::Name;
 pub use parse::{parse, reparse};

@@ -75,9 +75,9 @@ fn kept_before(old: &[ParsedItem], previous_text: &str, prefix: usize) -> usize 
     let open = |item: &ParsedItem| item.diagnostics.iter().any(|diagnostic| diagnostic.code == codes::UNCLOSED_STRING);
     let far = old[..untouched].iter().position(open).unwrap_or(untouched);
     // So may a comment of C.
-    let far = previous_text[..prefix].find("/*").map_or(far, |at| {
-        far.min(old.partition_point(|item| (item.end as usize) < at))
-    });
+    let far = previous_text[..prefix]
+        .find("/*")
+        .map_or(far, |at| far.min(old.partition_point(|item| (item.end as usize) < at)));
     far.min(untouched.saturating_sub(MARGIN))
 }
 

@@ -117,18 +117,34 @@ fn marks(diagnostic: &Diagnostic, sources: &Sources) -> Vec<((FileId, Range<usiz
     marks
 }
 
-/// Suggestions in words.
-fn suggested(diagnostic: &Diagnostic, sources: &Sources) -> Vec<String> {
-    let words = |suggestion: &crate::Suggestion| {
+/// Suggestions in words: what to replace, or how the first line they touch reads afterwards.
+fn suggested(diagnostic: &Diagnostic, sources: &Sources) -> Option<String> {
+    let resolved = |suggestion: &crate::Suggestion| {
         let (file, range) = resolve(suggestion.place, sources)?;
-        let old = &sources.get(file)?.text[range];
-        Some(match (old, suggestion.replacement.as_str()) {
-            ("", new) => format!("insert `{new}`"),
-            (old, "") => format!("remove `{old}`"),
-            (old, new) => format!("replace `{old}` by `{new}`"),
-        })
+        Some((file, range, suggestion.replacement.clone()))
     };
-    diagnostic.suggestions.iter().filter_map(words).collect()
+    let mut edits: Vec<_> = diagnostic.suggestions.iter().filter_map(resolved).collect();
+    edits.sort_by_key(|(file, range, _)| (*file, range.start, range.end));
+    let (file, first, replacement) = edits.first()?.clone();
+    let text = &sources.get(file)?.text;
+    if edits.len() == 1 {
+        match (&text[first.clone()], replacement.trim()) {
+            ("", _) => {}
+            (old, "") if !old.contains('\n') => return Some(format!("remove `{}`", old.trim())),
+            (old, new) if !old.contains('\n') => return Some(format!("replace `{}` by `{new}`", old.trim())),
+            _ => return None,
+        }
+    }
+    let start = text[..first.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[first.start..].find('\n').map_or(text.len(), |newline| first.start + newline);
+    let mut line = text[start..end].to_string();
+    for (_, range, replacement) in edits.iter().rev().filter(|edit| edit.0 == file && edit.1.start <= end) {
+        if range.end > end || replacement.contains('\n') {
+            return None;
+        }
+        line.replace_range(range.start - start..range.end - start, replacement);
+    }
+    Some(format!("write `{}`", line.trim()))
 }
 
 fn short(diagnostic: &Diagnostic, sources: &Sources) -> String {

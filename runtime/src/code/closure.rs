@@ -4,6 +4,7 @@ use std::any::Any;
 use std::ffi::c_char;
 use std::sync::Arc;
 
+use vaisjit_abi::heap::CLOSURE_TAG;
 use vaisjit_abi::{CallContext, TrapCode, string};
 
 use super::raise;
@@ -30,7 +31,10 @@ pub trait HostResult {
     /// What the machine returns.
     type Machine: Copy + Default;
     /// The machine value, or why the host function failed.
-    fn into_machine(self) -> Result<Self::Machine, String>;
+    ///
+    /// # Safety
+    /// `context` is that of the call that is going on.
+    unsafe fn into_machine(self, context: *mut CallContext) -> Result<Self::Machine, String>;
 }
 
 macro_rules! plain {
@@ -46,7 +50,7 @@ macro_rules! plain {
         impl HostResult for $rust {
             const TYPE: &'static str = $name;
             type Machine = $rust;
-            fn into_machine(self) -> Result<$rust, String> {
+            unsafe fn into_machine(self, _: *mut CallContext) -> Result<$rust, String> {
                 Ok(self)
             }
         }
@@ -76,7 +80,7 @@ impl HostArgument for bool {
 impl HostResult for bool {
     const TYPE: &'static str = "bool";
     type Machine = u8;
-    fn into_machine(self) -> Result<u8, String> {
+    unsafe fn into_machine(self, _: *mut CallContext) -> Result<u8, String> {
         Ok(self.into())
     }
 }
@@ -102,6 +106,13 @@ impl HostArgument for &str {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FunctionValue(pub usize);
 
+impl FunctionValue {
+    /// Has it captured variables? Then it is no slot, and lives only as long as somebody in the program holds it.
+    pub fn is_closure(self) -> bool {
+        self.0 & CLOSURE_TAG as usize != 0
+    }
+}
+
 impl HostArgument for FunctionValue {
     const TYPE: &'static str = "fn(i64) -> i64";
     type Machine = usize;
@@ -118,15 +129,44 @@ pub struct StrValue(pub usize);
 impl HostResult for StrValue {
     const TYPE: &'static str = "str";
     type Machine = usize;
-    fn into_machine(self) -> Result<usize, String> {
+    unsafe fn into_machine(self, _: *mut CallContext) -> Result<usize, String> {
         Ok(self.0)
     }
+}
+
+/// A new `str` of the program's heap.
+impl HostResult for String {
+    const TYPE: &'static str = "str";
+    type Machine = usize;
+    unsafe fn into_machine(self, context: *mut CallContext) -> Result<usize, String> {
+        // SAFETY: by the caller's promise.
+        Ok(unsafe { new_str(context, &self) })
+    }
+}
+
+/// A new `str` of the program's heap.
+impl HostResult for &'static str {
+    const TYPE: &'static str = "str";
+    type Machine = usize;
+    unsafe fn into_machine(self, context: *mut CallContext) -> Result<usize, String> {
+        // SAFETY: by the caller's promise.
+        Ok(unsafe { new_str(context, self) })
+    }
+}
+
+/// A new `str` of the program that a call belongs to.
+///
+/// # Safety
+/// `context` is that of the call that is going on.
+unsafe fn new_str(context: *mut CallContext, text: &str) -> usize {
+    // SAFETY: the context's services live as long as its program, and the text is valid for its length.
+    unsafe { ((*(*context).services).new_str)(context, text.as_ptr(), text.len()) as usize }
 }
 
 impl HostResult for () {
     const TYPE: &'static str = "";
     type Machine = u8;
-    fn into_machine(self) -> Result<u8, String> {
+    unsafe fn into_machine(self, _: *mut CallContext) -> Result<u8, String> {
         Ok(0)
     }
 }
@@ -134,8 +174,9 @@ impl HostResult for () {
 impl<T: HostResult> HostResult for Result<T, String> {
     const TYPE: &'static str = T::TYPE;
     type Machine = T::Machine;
-    fn into_machine(self) -> Result<T::Machine, String> {
-        self?.into_machine()
+    unsafe fn into_machine(self, context: *mut CallContext) -> Result<T::Machine, String> {
+        // SAFETY: by the caller's promise.
+        unsafe { self?.into_machine(context) }
     }
 }
 
@@ -186,7 +227,7 @@ macro_rules! closures {
                 {
                     // SAFETY: generated code passes the environment it was linked with, the address of the closure
                     // that `HostClosure` keeps alive as long as the program, and arguments of the declared types.
-                    let call = || unsafe { (*function)($($argument::from_machine($value)),*).into_machine() };
+                    let call = || unsafe { (*function)($($argument::from_machine($value)),*).into_machine(context) };
                     let failure = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)) {
                         Ok(Ok(value)) => return value,
                         Ok(Err(message)) => message,
@@ -235,6 +276,7 @@ mod tests {
         let closure = (|x: f64, name: &str, on: bool| -> i64 { x as i64 + name.len() as i64 + i64::from(on) })
             .into_host_closure();
         assert_eq!(closure.signature, "(a: f64, b: str, c: bool) -> i64");
+        assert_eq!((|name: &str| name.to_uppercase()).into_host_closure().signature, "(a: str) -> str");
         let nothing = (|| {}).into_host_closure();
         assert_eq!(nothing.signature, "()");
         let failing = (|x: i64| -> Result<i64, String> { Ok(x) }).into_host_closure();

@@ -4,6 +4,7 @@ mod callbacks;
 mod cost;
 mod entering;
 mod freeing;
+mod heap;
 mod kit;
 mod processes;
 mod safepoints;

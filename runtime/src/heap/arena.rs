@@ -183,6 +183,7 @@ impl Arena {
     }
 
     /// How many bytes a live block has room for.
+    #[cfg(test)]
     pub(super) fn room(&self, block: usize) -> usize {
         match self.page_at(block).map(|(number, _)| &self.pages[number as usize]) {
             Some(Page::Small(page)) => usize::from(SIZES[usize::from(page.class)]),
@@ -350,7 +351,7 @@ mod tests {
         let mut random = Random::new();
         let mut arena = Arena::new();
         let mut model: BTreeMap<usize, usize> = BTreeMap::new();
-        for _ in 0..60_000 {
+        for _ in 0..20_000 {
             if random.below(100) < 52 || model.is_empty() {
                 let size = match random.below(40) {
                     0 => 1 + random.below(300_000),

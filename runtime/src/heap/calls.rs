@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use vaisjit_abi::CallContext;
 use vaisjit_codegen::host_calls::{self as names, HOST_CALLS};
 
-use super::block::{Payload, bytes};
+use super::block::{Payload, bytes, copy};
 use super::map::Map;
 use super::types::TypeRef;
 use super::vec::List;
@@ -37,7 +37,7 @@ fn type_at(address: i64) -> Result<TypeRef, Failure> {
 
 pub(super) unsafe extern "C" fn new_str(context: *mut CallContext, text: *const u8, length: usize) -> *const i8 {
     let text = bytes(text as usize, length);
-    run(context, |heap| heap.new_text(&[text])) as *const i8
+    run(context, |heap| heap.new_text(std::iter::once(text))) as *const i8
 }
 
 extern "C" fn retain(context: *mut CallContext, value: i64, of: i64) {
@@ -159,12 +159,55 @@ extern "C" fn map_value(context: *mut CallContext, map: i64, number: i64) -> i64
     })
 }
 
-extern "C" fn str_concat(context: *mut CallContext, left: *const c_char, right: *const c_char) -> i64 {
-    let text = |value: *const c_char| match value.is_null() {
-        true => &[][..],
+/// The bytes of a `str`.
+fn text<'a>(value: *const c_char) -> &'a [u8] {
+    match value.is_null() {
+        true => &[],
         false => bytes(value as usize, Payload(value as usize).word(super::WORD_OFFSET)),
-    };
-    run(context, |heap| Ok(heap.new_text(&[text(left), text(right)])? as i64))
+    }
+}
+
+extern "C" fn str_concat(context: *mut CallContext, left: *const c_char, right: *const c_char) -> i64 {
+    run(context, |heap| Ok(heap.new_text([text(left), text(right)].into_iter())? as i64))
+}
+
+extern "C" fn str_repeat(context: *mut CallContext, value: *const c_char, times: i64) -> i64 {
+    run(context, |heap| {
+        let (text, times) = (text(value), usize::try_from(times).unwrap_or(0));
+        let made = heap.new_text_of(text.len().saturating_mul(times))?;
+        let times = if text.is_empty() { 0 } else { times };
+        (0..times).for_each(|number| copy(made.0 + number * text.len(), text.as_ptr() as usize, text.len()));
+        Ok(made.0 as i64)
+    })
+}
+
+extern "C" fn str_replace(
+    context: *mut CallContext,
+    value: *const c_char,
+    from: *const c_char,
+    to: *const c_char,
+) -> i64 {
+    run(context, |heap| {
+        let (whole, from, to) = (text(value), text(from), text(to));
+        Ok(heap.new_text(replaced(whole, from, to))? as i64)
+    })
+}
+
+/// The pieces of a text in which each occurrence of a part is replaced. Nothing is replaced where the part is empty.
+fn replaced<'a>(whole: &'a [u8], from: &'a [u8], to: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + Clone {
+    let mut rest = Some(whole);
+    let mut next = None;
+    std::iter::from_fn(move || {
+        if let Some(piece) = next.take() {
+            return Some(piece);
+        }
+        let text = rest.take()?;
+        let found = if from.is_empty() { None } else { text.windows(from.len()).position(|window| window == from) };
+        let Some(at) = found else { return Some(text) };
+        rest = Some(&text[at + from.len()..]);
+        next = Some(to);
+        Some(&text[..at])
+    })
 }
 
 /// Name, declaration and address of each.
@@ -197,6 +240,8 @@ pub(crate) fn functions() -> Vec<(&'static str, &'static str, usize)> {
         ("heap_map_value", "(map: i64, index: i64) -> i64", map_value as *const () as usize),
         ("heap_hash", "(address: i64, type: i64) -> i64", hash as *const () as usize),
         ("heap_compare", "(left: i64, right: i64, type: i64) -> i64", compare as *const () as usize),
+        ("str_repeat", "(text: str, times: i64) -> str", str_repeat as *const () as usize),
+        ("str_replace", "(text: str, from: str, to: str) -> str", str_replace as *const () as usize),
         ("heap_live", "() -> i64", live as *const () as usize),
     ];
     internal.into_iter().map(|(name, address)| (name, declared(name), address)).chain(library).collect()

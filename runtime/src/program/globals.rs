@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::thunks::{AbiSignature, AbiType};
 use vaisjit_semantics::hir::{Expr, ExprKind};
 use vaisjit_semantics::types::FloatKind;
@@ -21,12 +22,14 @@ impl ProgramInner {
         let Some(global) = snapshot.checked.globals.get(&path) else { return Ok(()) };
         let layouts = TypeLayouts::new(&snapshot.checked);
         let size = layouts.layout(global.ty).size as usize;
+        let shape = |ty: Ty| shape(ty, &snapshot.checked, &layouts);
+        let clear = &|address: usize| self.world.heap().clear_global(address, global.ty, &shape);
         let Some(init) = &global.init else {
-            return self.write_global(path, &vec![0; size]);
+            return self.write_global(path, &vec![0; size], clear);
         };
         let literal = constant(&init.value, &layouts, &mut self.linkage());
         if let Some(bytes) = literal {
-            return self.write_global(path, &bytes);
+            return self.write_global(path, &bytes, clear);
         }
         let entry = self.entry(init.instance)?;
         let bytes = if global.ty.is_aggregate() {
@@ -36,11 +39,18 @@ impl ProgramInner {
         } else {
             self.enter(&entry, &mut [])?.to_le_bytes()[..size].to_vec()
         };
-        self.write_global(path, &bytes)
+        self.write_global(path, &bytes, clear)
     }
 
-    fn write_global(&self, path: ItemPath, bytes: &[u8]) -> Result<(), Error> {
+    /// Gives up the value that a global has, and gives it another.
+    fn write_global(
+        &self,
+        path: ItemPath,
+        bytes: &[u8],
+        clear: &dyn Fn(usize) -> Result<(), String>,
+    ) -> Result<(), Error> {
         if let Some(memory) = self.linkage().global(path) {
+            clear(memory.address()).map_err(Error::Other)?;
             memory.write(bytes);
         }
         Ok(())
@@ -81,12 +91,8 @@ impl Program {
 /// Is a value made of literals only?
 pub(crate) fn is_literal(expr: &Expr) -> bool {
     match &*expr.kind {
-        ExprKind::Int(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Float(_)
-        | ExprKind::Str(_)
-        | ExprKind::Zero
-        | ExprKind::Unit => true,
+        ExprKind::Int(_) | ExprKind::Bool(_) | ExprKind::Float(_) | ExprKind::Str(_) | ExprKind::Unit => true,
+        ExprKind::Zero => !expr.ty.holds_collection(),
         ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(is_literal),
         ExprKind::Repeat(element) => is_literal(element),
         ExprKind::Block(statements, Some(value)) => statements.is_empty() && is_literal(value),
@@ -110,6 +116,7 @@ fn write(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage, bytes: &mut 
             _ => put(bytes, &bits.to_le_bytes()),
         },
         ExprKind::Str(text) => put(bytes, &linkage.string(text).to_le_bytes()),
+        ExprKind::Zero if expr.ty.holds_collection() => return None,
         ExprKind::Zero | ExprKind::Unit => {}
         ExprKind::Aggregate(fields, _) => {
             for (number, field) in fields.iter().enumerate() {

@@ -121,7 +121,10 @@ impl ProgramInner {
         let mut result = [0u64; 2];
         match self.world.enter(&entry.trampoline, Callee::Slot(&entry.slot), arguments, &mut result) {
             Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),
-            Err(raw) => Err(self.trap(&raw)),
+            Err(raw) => {
+                self.control.unwound.store(true, Ordering::SeqCst);
+                Err(self.trap(&raw))
+            }
         }
     }
 }

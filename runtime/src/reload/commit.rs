@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::prepare::Prepared;
 use crate::code::{CodeUnit, Slot};
+use crate::heap::TypeUpdate;
 use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
 
 impl Live {
@@ -14,6 +15,7 @@ impl Live {
         for (slot, address) in &prepared.stores {
             slot.store(*address);
         }
+        prepared.types.drain(..).for_each(TypeUpdate::apply);
         let mut retired = Vec::new();
         for (instance, function) in prepared.functions.drain(..) {
             self.set_meta(&function.code, function.meta.clone());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
+use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -12,6 +13,7 @@ use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
 use super::links::Links;
 use crate::code::{CodeAddress, Slot};
+use crate::heap::TypeUpdate;
 use crate::host::HostTable;
 use crate::linkage::Linkage;
 use crate::live::{FunctionMeta, Live, LiveFunction};
@@ -43,6 +45,8 @@ pub(crate) struct Prepared {
     pub globals: Vec<ItemPath>,
     /// Initial values of new globals in a reload.
     pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
+    /// What the heap has to know otherwise of types.
+    pub types: Vec<TypeUpdate>,
     /// The links of the new version.
     pub links: Links,
     /// Functions that are called through slots from now on because they have been edited.
@@ -58,12 +62,16 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Is it the body of exactly one function and nothing else, so that one store publishes it?
     pub fn is_single_body(&self) -> bool {
-        self.stores.len() <= 1 && self.functions.len() == 1 && self.removed.is_empty() && self.globals.is_empty()
+        self.stores.len() <= 1
+            && self.functions.len() == 1
+            && self.removed.is_empty()
+            && self.globals.is_empty()
+            && self.types.is_empty()
     }
 
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
-        !self.functions.is_empty() || !self.removed.is_empty() || !self.globals.is_empty()
+        !(self.functions.is_empty() && self.removed.is_empty() && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -156,9 +164,11 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
             return failed.err().map(Preparation::Rejected);
         }
     };
+    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &layouts));
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.new_globals = new_globals;
+    prepared.types = types;
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -343,6 +353,7 @@ impl Plan {
             stores: compiled.stores,
             globals,
             global_bytes,
+            types: Vec::new(),
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,

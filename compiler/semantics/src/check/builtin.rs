@@ -13,8 +13,8 @@ use crate::infer::Known;
 use crate::lower::plural;
 use crate::types::{IntKind, Ty, TyKind};
 
-/// The names of the operations.
-pub(crate) const NAMES: &[&str] = &[
+/// The operations every program knows by name.
+pub const NAMES: &[&str] = &[
     "print",
     "println",
     "puts",

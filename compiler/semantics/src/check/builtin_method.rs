@@ -256,8 +256,13 @@ fn prelude_enum(name: &str, arguments: &[Ty]) -> Ty {
 
 /// The name a method goes by here: `startsWith` is `starts_with`, `to_string` is `to_str`.
 pub(crate) fn canonical(name: Name) -> Name {
-    let text = snake_case(name);
-    let known = match text.as_str() {
+    canonical_method(name.as_str()).map_or(name, |known| Name::new(&known))
+}
+
+/// The name that a method of a built-in type goes by, if it is spelled in another way: `startsWith`, `to_string`.
+pub fn canonical_method(name: &str) -> Option<String> {
+    let snake = name.bytes().any(|byte| byte.is_ascii_uppercase()).then(|| snake_case(name));
+    let known = match snake.as_deref().unwrap_or(name) {
         "to_string" => "to_str",
         "length" | "size" => "len",
         "for_each" | "foreach" => "each",
@@ -267,19 +272,19 @@ pub(crate) fn canonical(name: Name) -> Name {
         "to_lowercase" | "to_lower_case" | "lower" => "to_lower",
         "trim_left" => "trim_start",
         "trim_right" => "trim_end",
-        "parse_int" | "to_int" | "to_i64" => "parse_i64",
+        "parse_int" | "to_int" | "to_i64" | "parse" => "parse_i64",
         "parse_float" | "to_float" | "to_f64" => "parse_f64",
         "includes" => "contains",
         "has_key" => "contains_key",
         "put" => "set",
         "find_index" => "position",
-        other => other,
+        _ => return snake,
     };
-    Name::new(known)
+    Some(known.to_owned())
 }
 
 /// `startsWith` as `starts_with`.
-fn snake_case(name: Name) -> String {
+fn snake_case(name: &str) -> String {
     let mut text = String::with_capacity(name.len() + 2);
     for character in name.chars() {
         if character.is_ascii_uppercase() {

@@ -14,6 +14,9 @@ use crate::interface::{FnSig, Interface};
 use crate::lower::plural;
 use crate::types::{FloatKind, Instance, Ty, TyKind, TyList};
 
+/// Parameters of the prelude's functions that are numbers and never addresses.
+const NUMBERS: &[&str] = &["n", "c", "count", "size", "usec", "seconds", "offset"];
+
 /// A function about to be called.
 pub(crate) struct Target<'s> {
     pub id: Option<DefId>,
@@ -54,7 +57,10 @@ impl Checker<'_, '_> {
     ) -> Expr {
         match self.resolve(name) {
             Some(Found::Builtin) => self.builtin(name, at, types, arguments, span, want),
-            Some(Found::Def(id)) => self.call_definition(id, name, at, types, arguments, span, want),
+            Some(Found::Def(id)) => {
+                self.refuse_ambiguous(name, at);
+                self.call_definition(id, name, at, types, arguments, span, want)
+            }
             Some(Found::Variant(id, number)) => self.call_variant(id, number, arguments, span, want),
             Some(Found::Host) => match self.host_signature(name) {
                 Some(sig) => {
@@ -276,7 +282,8 @@ impl Checker<'_, '_> {
     /// Of several arguments of wrong types only the first is an error: most often they stand in a wrong order.
     fn one_mismatch(&mut self, reported: usize, name: Name, sig: &FnSig) {
         let of_call = format!("of `{name}`, found");
-        let wrong = |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
+        let wrong =
+            |found: &vaisjit_syntax::Diagnostic| found.code == codes::MISMATCH && found.message.contains(&of_call);
         if self.diagnostics[reported..].iter().filter(|found| wrong(found)).count() < 2 {
             return;
         }
@@ -299,11 +306,20 @@ impl Checker<'_, '_> {
     }
 
     /// An argument of one of the C library's functions: addresses are plain integers there.
-    fn address_argument(&mut self, argument: &ast::Expr, ty: Ty, why: Why) -> Expr {
+    pub fn address_argument(&mut self, argument: &ast::Expr, ty: Ty, why: Why) -> Expr {
         let value = self.check(argument, Want::Of(ty));
         let value = self.must_have_value(value);
         let from = self.shallow(value.ty);
+        if let Why::Argument(_, param, _) = why
+            && ty == Ty::i64()
+            && NUMBERS.contains(&param.as_str())
+            && !matches!(from.kind(), TyKind::Int(_))
+        {
+            return self.coerce(value, ty, why);
+        }
         match (from.kind(), ty.kind()) {
+            // Nobody has seen a declaration that says how wide C's integers are.
+            (TyKind::Int(_), TyKind::Int(_)) => cast(CastKind::IntToInt, value, ty),
             (TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Str, _) if ty == Ty::i64() => {
                 cast(CastKind::IntToInt, value, ty)
             }

@@ -239,7 +239,10 @@ impl Checker<'_, '_> {
                 let name = instance.path.name;
                 let diagnostic = self
                     .error(codes::UNDETERMINED, span, format!("nothing says what the type arguments of `{name}` are"))
-                    .with_help(format!("write them: `{name}<i64>(...)`"));
+                    .with_help(match name.split_once('.') {
+                        Some((owner, method)) => format!("write them: `{owner}<i64>.{method}(...)`"),
+                        None => format!("write them: `{name}<i64>(...)`"),
+                    });
                 self.report(diagnostic);
             }
             return;

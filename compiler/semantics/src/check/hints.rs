@@ -28,8 +28,24 @@ const FOREIGN_OUTPUT: &[&str] =
 
 /// The methods of the types the language brings along.
 const METHODS: &[&str] = &[
-    "len", "is_empty", "contains", "starts_with", "ends_with", "index_of", "substring", "trim", "split", "replace",
-    "to_upper", "to_lower", "char_at", "byte_at", "repeat", "parse_i64", "parse_f64", "clone",
+    "len",
+    "is_empty",
+    "contains",
+    "starts_with",
+    "ends_with",
+    "index_of",
+    "substring",
+    "trim",
+    "split",
+    "replace",
+    "to_upper",
+    "to_lower",
+    "char_at",
+    "byte_at",
+    "repeat",
+    "parse_i64",
+    "parse_f64",
+    "clone",
 ];
 
 impl Checker<'_, '_> {
@@ -134,12 +150,7 @@ impl Checker<'_, '_> {
     }
 
     /// Removes all arguments from the `kept`th on.
-    pub fn without_arguments(
-        &self,
-        diagnostic: Diagnostic,
-        spans: &[Span],
-        kept: usize,
-    ) -> Diagnostic {
+    pub fn without_arguments(&self, diagnostic: Diagnostic, spans: &[Span], kept: usize) -> Diagnostic {
         let (Some(extra), Some(last)) = (spans.get(kept), spans.last()) else { return diagnostic };
         let start = if kept == 0 { extra.start } else { spans[kept - 1].end };
         if self.is_elsewhere() || last.end < start {
@@ -250,9 +261,7 @@ pub(crate) fn did_you_mean(
     names: impl IntoIterator<Item = Name>,
 ) -> Diagnostic {
     match nearest(name, names) {
-        Some(known) => {
-            diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str())
-        }
+        Some(known) => diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str()),
         None => diagnostic,
     }
 }

@@ -5,11 +5,11 @@ use vaisjit_syntax::{Name, Span, ast};
 use super::coerce::Why;
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{BinaryOp, Builtin, Callee, Expr, ExprKind};
+use crate::hir::{BinaryOp, Builtin, Callee, Expr, ExprKind, FormatPiece};
 use crate::types::{Ty, TyKind};
 
 /// The names of the operations.
-const NAMES: &[&str] = &["type_of", "take_typed", "zero_typed", "less_typed", "clone_typed"];
+const NAMES: &[&str] = &["type_of", "take_typed", "zero_typed", "less_typed", "clone_typed", "describe_typed"];
 
 /// Is this the name of a module of the library?
 pub(crate) fn is_library(module: Name) -> bool {
@@ -53,6 +53,7 @@ impl Checker<'_, '_> {
                 let value = values.swap_remove(0);
                 self.deep_copy(value, span)
             }
+            ("describe_typed", 1) => self.describe(values.swap_remove(0), span),
             ("less_typed", 2) => {
                 let right = values.swap_remove(1);
                 self.less(values.swap_remove(0), right, span)
@@ -79,6 +80,18 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// A text of a value that can be printed, else of its type.
+    fn describe(&mut self, value: Expr, span: Span) -> Expr {
+        let ty = self.table.resolve(value.ty, true);
+        let known = self.diagnostics.len();
+        let piece = match self.printable(value) {
+            Some(value) if self.diagnostics.len() == known => FormatPiece::Value(value, Default::default()),
+            _ => FormatPiece::Text(format!("a `{ty}`").into()),
+        };
+        self.diagnostics.truncate(known);
+        self.text_value(vec![piece], span)
+    }
+
     /// Is what the left pointer points at less? Of any type.
     fn less(&mut self, left: Expr, right: Expr, span: Span) -> Expr {
         let ty = self.shallow(left.ty).pointee().unwrap_or(Ty::error());
@@ -86,6 +99,10 @@ impl Checker<'_, '_> {
         if matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Str | TyKind::Error) {
             let [left, right] = [left, right].map(|e| Expr::new(ExprKind::Deref(e), ty, span));
             return self.make(ExprKind::Binary(BinaryOp::Lt, left, right), Ty::bool(), span);
+        }
+        if !self.comparable(ty, &mut Vec::new()) {
+            let diagnostic = self.error(codes::OPERANDS, span, format!("values of `{ty}` have no order"));
+            return self.fail(diagnostic, span);
         }
         let mut arguments: Vec<Expr> =
             [left, right].map(|e| super::coerce::cast(crate::hir::CastKind::IntToInt, e, Ty::i64())).into();

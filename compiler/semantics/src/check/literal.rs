@@ -9,7 +9,7 @@ use super::{Checker, Want};
 use crate::codes;
 use crate::hir::{Expr, ExprKind};
 use crate::infer::{Known, substitute};
-use crate::interface::{Interface, ParamSig, StructSig};
+use crate::interface::{GenericSig, Interface, ParamSig, StructSig};
 use crate::lower::plural;
 use crate::suggest::nearest;
 use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind};
@@ -83,13 +83,36 @@ impl Checker<'_, '_> {
         };
         let Some((sig, module)) = self.struct_fields(path) else { return self.wrong(span) };
         let arguments = self.argument_map(ty);
-        for generic in &sig.generics {
-            let of = replace(Ty::new(TyKind::Param(generic.name)), &arguments);
+        self.check_generics(&sig.generics, &arguments, span);
+        let (values, order) = self.field_values(path.name, &sig.fields, &arguments, module, fields, span);
+        self.make(ExprKind::Aggregate(values, order), ty, span)
+    }
+
+    /// Asks for the bounds of a type's parameters, once the arguments are known.
+    pub fn check_generics(&mut self, generics: &[GenericSig], map: &[(Name, Ty)], span: Span) {
+        for generic in generics {
+            let of = replace(Ty::new(TyKind::Param(generic.name)), map);
             let at = self.span(span);
             self.bounds.extend(generic.bounds.iter().map(|bound| (of, *bound, at)));
         }
-        let (values, order) = self.field_values(path.name, &sig.fields, &arguments, module, fields, span);
-        self.make(ExprKind::Aggregate(values, order), ty, span)
+    }
+
+    /// Asks for the bounds of all generic types in a written type.
+    pub fn check_written(&mut self, ty: Ty, span: Span) {
+        let mut found = Vec::new();
+        crate::infer::walk(ty, &mut |part| match part.kind() {
+            TyKind::Struct(_, arguments) | TyKind::Enum(_, arguments) if !arguments.is_empty() => found.push(part),
+            _ => {}
+        });
+        for part in found {
+            let map = self.argument_map(part);
+            let generics = match *part.kind() {
+                TyKind::Struct(path, _) => self.struct_fields(path).map(|(sig, _)| sig.generics.clone()),
+                TyKind::Enum(path, _) => self.enum_sig(path).map(|(_, sig)| sig.generics.clone()),
+                _ => None,
+            };
+            self.check_generics(&generics.unwrap_or_default(), &map, span);
+        }
     }
 
     /// The values of a literal's fields in declaration order, and the order in which they are evaluated.
@@ -192,7 +215,10 @@ impl Checker<'_, '_> {
 
     /// The value of a global declared without one, if it is not all zero.
     pub fn default_value(&mut self, ty: Ty, span: Span) -> Option<Expr> {
-        let TyKind::Struct(path, _) = *ty.kind() else { return None };
+        let TyKind::Struct(path, _) = *ty.kind() else {
+            // Empty collections are no zeros.
+            return ty.holds_collection().then(|| self.make(ExprKind::Zero, ty, span));
+        };
         let (sig, module) = self.struct_fields(path)?;
         let map = self.argument_map(ty);
         let mut any = false;

@@ -24,12 +24,16 @@ impl Checker<'_, '_> {
                 if self.binding(*name).is_some() {
                     return None;
                 }
-                let is_value = matches!(self.world.value(self.scope.module, *name), Some(Value::Def(_)));
+                let is_module = self.world.module_named(self.scope.module, *name).is_some();
+                // An imported module wins over a C function that is known anyway: `random`, `time`.
+                let is_value = match self.world.value(self.scope.module, *name) {
+                    Some(Value::Def(id)) => !is_module || Some(id.module) != self.world.prelude,
+                    _ => false,
+                };
                 let is_type = self.world.ty(self.scope.module, *name).is_some()
                     || self.scope.generics.contains_key(name)
                     || *name == "Self" && self.scope.self_ty.is_some()
                     || crate::lower::BUILTIN_TYPES.contains(&name.as_str());
-                let is_module = self.world.module_named(self.scope.module, *name).is_some();
                 let ident = ast::Ident { name: *name, span: e.span };
                 (!is_value && (is_type || is_module))
                     .then(|| ast::TypePath { segments: vec![ident], arguments: Vec::new() })
@@ -275,6 +279,7 @@ impl Checker<'_, '_> {
         }
         let ty = self.variant_type(id, &sig, want);
         let map = self.argument_map(ty);
+        self.check_generics(&sig.generics, &map, span);
         let values = variant
             .fields
             .iter()

@@ -122,8 +122,10 @@ impl Checker<'_, '_> {
         };
         let (value, ty) = self.receiver_with(value, method.name);
         if ty == Ty::error() {
+            if let Some(found) = self.call_of_bounds(receiver, method, arguments, span) {
+                return found;
+            }
             self.arguments_alone(arguments);
-            self.unknown_to_trait(receiver, method);
             return self.wrong(span);
         }
         if let TyKind::Dyn(of_trait) = *ty.kind() {
@@ -170,31 +172,82 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// In a trait's default method, read without knowing `Self`: is there such a method in the trait or above it?
-    fn unknown_to_trait(&mut self, receiver: &ast::Expr, method: ast::Ident) {
-        let own = match &*receiver.kind {
-            ast::ExprKind::At => true,
-            ast::ExprKind::Name(name) => *name == "self",
-            _ => false,
-        };
-        let Some(id) = self.path.and_then(|path| self.world.find(path)).filter(|_| own && self.is_sketch()) else {
-            return;
-        };
-        let DefKind::TraitMethod { owner } = self.world.def(id).kind else { return };
-        let mut above = vec![self.world.def(DefId { module: id.module, index: owner }).path];
+    /// A method of something whose type is a parameter, in a body read without knowing it: what its bounds, or for
+    /// `self` in a trait the trait, say of it. `None` when they say nothing.
+    fn call_of_bounds(
+        &mut self,
+        receiver: &ast::Expr,
+        method: ast::Ident,
+        arguments: &[ast::Expr],
+        span: Span,
+    ) -> Option<Expr> {
+        let mut above = self.bounds_of(receiver)?;
         let mut next = 0;
         while let Some(path) = above.get(next).copied() {
             next += 1;
-            let Some(id) = self.world.find(path) else { return };
-            let Some(Interface::Trait(sig)) = self.world.interface(id) else { return };
+            let id = self.world.find(path)?;
+            let Some(Interface::Trait(sig)) = self.world.interface(id) else { return None };
             if sig.methods.iter().any(|(name, _)| *name == method.name) {
-                return;
+                let path = ItemPath::new(path.module, &format!("{}.{}", path.name, method.name));
+                return self.call_unknown(self.world.find(path)?, method.name, arguments, span);
             }
             above.extend(sig.supertraits.iter().filter(|path| !above.contains(path)).copied().collect::<Vec<_>>());
         }
-        let message = format!("the trait `{}` has no method `{}`", above[0].name, method.name);
+        self.arguments_alone(arguments);
+        let message = match &above[..] {
+            [only] => format!("the trait `{}` has no method `{}`", only.name, method.name),
+            _ => format!("no trait of this value has a method `{}`", method.name),
+        };
         let diagnostic = self.error(codes::UNKNOWN_METHOD, method.span, message);
-        self.report(diagnostic);
+        let mut names = Vec::new();
+        for path in above {
+            if let Some(Interface::Trait(sig)) = self.world.find(path).and_then(|id| self.world.interface(id)) {
+                names.extend(sig.methods.iter().map(|(name, _)| *name));
+            }
+        }
+        let diagnostic = self.with_nearest(diagnostic, method.name, method.span, names);
+        Some(self.fail(diagnostic, span))
+    }
+
+    /// The traits the type of a parameter or of `self` is known to have, in a body read without knowing the type.
+    fn bounds_of(&mut self, receiver: &ast::Expr) -> Option<Vec<ItemPath>> {
+        if !self.is_sketch() {
+            return None;
+        }
+        let id = self.world.find(self.path?)?;
+        let name = match &*receiver.kind {
+            ast::ExprKind::At => Name::new("self"),
+            ast::ExprKind::Name(name) => *name,
+            _ => return None,
+        };
+        if name == "self" {
+            let DefKind::TraitMethod { owner } = self.world.def(id).kind else { return None };
+            return Some(vec![self.world.def(DefId { module: id.module, index: owner }).path]);
+        }
+        let param = self.tree?.params.iter().find(|param| param.name.name == name)?;
+        let Some(super::Binding::Local(local)) = self.binding(name) else { return None };
+        if self.frame().locals[local].span != param.name.span {
+            return None;
+        }
+        let mut ty = param.ty.as_ref()?;
+        while let ast::TypeKind::Pointer(to) | ast::TypeKind::Reference(to) = &ty.kind {
+            ty = to;
+        }
+        let ast::TypeKind::Path(path) = &ty.kind else { return None };
+        let Some(Interface::Function(sig)) = self.world.interface(id) else { return None };
+        let generic =
+            sig.generics.iter().find(|generic| path.segments.len() == 1 && generic.name == path.segments[0].name)?;
+        let known = !generic.bounds.is_empty() && generic.bounds.len() == generic.written;
+        known.then(|| generic.bounds.clone())
+    }
+
+    /// A call of a trait's method by a type that is not known: its arguments and its result.
+    fn call_unknown(&mut self, id: DefId, name: Name, arguments: &[ast::Expr], span: Span) -> Option<Expr> {
+        let Some(Interface::Function(sig)) = self.world.interface(id) else { return None };
+        let known = sig.generics.iter().map(|generic| (generic.name, Ty::error())).collect();
+        sig.receiver?;
+        let receiver = Some(self.wrong(span));
+        Some(self.call_target(Target { id: Some(id), name, sig: &sig, known, receiver }, arguments, span, Want::Any))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a call as written")]
@@ -356,7 +409,8 @@ impl Checker<'_, '_> {
     /// Is the method written for a type whose name is a misspelling of this one's?
     fn is_lost_method(&mut self, head: Name, name: Name) -> bool {
         let own = self.scope.module;
-        let owners = self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
+        let owners =
+            self.world.tables.iter().flat_map(|table| table.methods.keys().filter(|(_, other)| *other == name));
         let mut owners = owners.map(|(owner, _)| *owner);
         owners.any(|owner| nearest(owner, [head]).is_some() && self.world.ty(own, owner).is_none())
     }

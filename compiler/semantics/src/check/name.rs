@@ -120,6 +120,9 @@ impl<'a> Checker<'_, 'a> {
                 None => self.unknown_name(name, span),
             };
         };
+        if let Found::Def(_) = found {
+            self.refuse_ambiguous(name, span);
+        }
         match found {
             Found::Binding(Binding::Local(local)) => {
                 let value = self.local(local, span);
@@ -142,6 +145,16 @@ impl<'a> Checker<'_, 'a> {
                 Some(sig) => self.function_value(Callee::Host(name), &sig, span),
                 None => self.wrong(span),
             },
+        }
+    }
+
+    /// Reports a name that two imports give.
+    pub fn refuse_ambiguous(&mut self, name: Name, span: Span) {
+        if let Some((one, other)) = self.world.ambiguous(self.scope.module, name) {
+            let diagnostic = self
+                .error(codes::DUPLICATE, span, format!("`{name}` comes from both `{one}` and `{other}`"))
+                .with_help(format!("say which is meant: `{one}.{name}`"));
+            self.report(diagnostic);
         }
     }
 

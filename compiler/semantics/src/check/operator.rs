@@ -138,10 +138,6 @@ impl Checker<'_, '_> {
             Class::Pointer | Class::Other => false,
         };
         if !allowed(lc) || !allowed(rc) {
-            if lc != rc && (self.refers_to_number(lt) || self.refers_to_number(rt)) {
-                let (left, right) = (self.follow(left), self.follow(right));
-                return self.operate(op, at, left, right, span);
-            }
             return self.bad_operands(op, at, &left, &right, span);
         }
         let (left, right, ty) = match self.join(left, right) {
@@ -150,14 +146,6 @@ impl Checker<'_, '_> {
         };
         let result = if is_comparison(op) { Ty::bool() } else { ty };
         self.make(ExprKind::Binary(op, left, right), result, span)
-    }
-
-    /// Is this a reference to a number? Arithmetic that is none on addresses means the numbers.
-    fn refers_to_number(&mut self, ty: Ty) -> bool {
-        match *ty.kind() {
-            TyKind::Reference(to) => matches!(self.shallow(to).kind(), TyKind::Int(_) | TyKind::Float(_)),
-            _ => false,
-        }
     }
 
     /// Two operands with one type; themselves again where there is none.
@@ -192,7 +180,14 @@ impl Checker<'_, '_> {
     }
 
     /// Adds the conversion of one of two operands; the first cannot be converted if it is `assigned` to.
-    fn with_converted(&mut self, diagnostic: Diagnostic, op: BinaryOp, a: &Expr, b: &Expr, assigned: bool) -> Diagnostic {
+    fn with_converted(
+        &mut self,
+        diagnostic: Diagnostic,
+        op: BinaryOp,
+        a: &Expr,
+        b: &Expr,
+        assigned: bool,
+    ) -> Diagnostic {
         let (lt, rt) = (self.shallow(a.ty), self.shallow(b.ty));
         let (lc, rc) = (self.class(lt), self.class(rt));
         let number = |class: Class| matches!(class, Class::Int | Class::Float);
@@ -292,7 +287,7 @@ impl Checker<'_, '_> {
     }
 
     /// Can values of the type be compared? Not if they hold values of their own type, or of ever larger ones.
-    fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
+    pub(super) fn comparable(&mut self, ty: Ty, around: &mut Vec<Ty>) -> bool {
         let ty = self.table.resolve(ty, true);
         if let Some(outer) = around.iter().position(|other| *other == ty) {
             // Behind a handle the values end somewhere.

@@ -70,6 +70,13 @@ impl Checker<'_, '_> {
             ast::PatternKind::Range { start, end, inclusive } => {
                 let start = start.as_ref().and_then(|e| self.pattern_constant(e, ty));
                 let end = end.as_ref().and_then(|e| self.pattern_constant(e, ty));
+                if matches!(ty.kind(), TyKind::Str | TyKind::Bool) {
+                    let shown = self.show(ty);
+                    let message = format!("a range in a pattern needs numbers, not `{shown}`");
+                    let diagnostic = self.error(codes::PATTERN, span, message);
+                    self.report(diagnostic);
+                    return self.pattern_of(PatternKind::Wildcard, Ty::error(), span);
+                }
                 self.pattern_of(PatternKind::Range(start, end, *inclusive), ty, span)
             }
             ast::PatternKind::Path(path) => self.path_pattern(path, None, ty, span),

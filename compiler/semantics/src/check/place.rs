@@ -243,8 +243,13 @@ impl Checker<'_, '_> {
         let mut value = value;
         while let Some(to) = inside(ty) {
             let to = self.shallow(to);
-            let boxed = matches!(ty.kind(), TyKind::Box(_));
-            if !boxed && !is_indexed(to) && inside(to).is_none_or(|to| !is_indexed(self.shallow(to))) {
+            let followed = match (ty.kind(), to.kind()) {
+                (TyKind::Box(_), _) => true,
+                // `names: *str` is where texts lie, one after the other.
+                (TyKind::Pointer(_), TyKind::Str) => false,
+                _ => is_indexed(to) || inside(to).is_some_and(|to| is_indexed(self.shallow(to))),
+            };
+            if !followed {
                 break;
             }
             let at = value.span;
@@ -283,6 +288,8 @@ impl Checker<'_, '_> {
 
     /// The place an assignment writes; `None` after a report.
     pub fn target(&mut self, e: &ast::Expr) -> Option<Expr> {
+        // Writing is no use.
+        let used = self.is_plain_local(e).filter(|local| self.frame().used.contains(local));
         if let ast::ExprKind::Name(name) = &*e.kind {
             match self.resolve(*name) {
                 None => {
@@ -314,10 +321,6 @@ impl Checker<'_, '_> {
                 _ => {}
             }
         }
-        let used = match (&*e.kind, self.is_plain_local(e)) {
-            (ast::ExprKind::Name(_), Some(local)) => self.frame().used.contains(&local).then_some(local).or(None),
-            _ => None,
-        };
         let place = self.value(e);
         if used.is_none()
             && let ExprKind::Local(local) = &*place.kind

@@ -28,7 +28,8 @@ impl Checker<'_, '_> {
         let callee = Callee::C(CFunction { symbol: name, fixed: Some(sig.params.len() as u32) });
         let (before, arguments) = arguments.split_at(sig.params.len() - 1);
         let check = |(e, param): (&ast::Expr, &crate::interface::ParamSig)| {
-            self.check_to(e, param.ty, super::coerce::Why::Argument(name, param.name, None))
+            let why = super::coerce::Why::Argument(name, param.name, None);
+            if sig.addresses { self.address_argument(e, param.ty, why) } else { self.check_to(e, param.ty, why) }
         };
         let before: Vec<Expr> = before.iter().zip(&sig.params).map(check).collect();
         let Some((first, rest)) = arguments.split_first() else { return self.wrong(span) };

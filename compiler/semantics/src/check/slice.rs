@@ -49,7 +49,7 @@ impl Checker<'_, '_> {
             }
             // Nobody else holds a temporary: its part must be a value of its own.
             TyKind::Vec(_) => self.copied_part("std/vec", "vec_part", value, (start, end, inclusive), span),
-            TyKind::Str => self.copied_part("std/string", "str_part", value, (start, end, inclusive), span),
+            TyKind::Str => self.copied_part("std/prelude", "str_part", value, (start, end, inclusive), span),
             _ => {
                 let shown = self.show(ty);
                 self.wrong_parts(start, end, span);

@@ -102,7 +102,8 @@ impl Checker<'_, '_> {
         let mut value = value;
         let ty = self.shallow(value.ty);
         if let TyKind::Reference(to) | TyKind::Box(to) = *ty.kind()
-            && self.shallow(to).is_scalar()
+            && let to = self.shallow(to)
+            && (to.is_scalar() || self.is_number(to))
         {
             value = self.follow(value);
         }

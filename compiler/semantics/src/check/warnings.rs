@@ -24,11 +24,8 @@ impl Checker<'_, '_> {
             && is_place(place)
             && self.at.is_none()
         {
-            let diagnostic = Diagnostic::warning(
-                codes::UNUSED_VALUE,
-                self.place(*at),
-                "this compares, and nothing uses the answer",
-            );
+            let diagnostic =
+                Diagnostic::warning(codes::UNUSED_VALUE, self.place(*at), "this compares, and nothing uses the answer");
             let diagnostic = diagnostic.with_help("`=` assigns").with_suggestion(self.place(*at), "=");
             return self.report(diagnostic);
         }

@@ -17,7 +17,7 @@ pub(super) struct Unit<'t> {
     pub fresh: bool,
     /// Does an item of the file start here?
     pub item: bool,
-    /// Its column in the source, in characters.
+    /// The column of a comment in the source, in characters.
     pub column: usize,
 }
 
@@ -109,7 +109,7 @@ fn token<'t>(text: &'t str, raw: Raw, meanings: &Meanings, breaks: u8) -> Unit<'
         breaks,
         fresh,
         item: meanings.items.contains(&raw.start),
-        column: column(text, raw.start as usize),
+        column: if raw.kind == Kind::Doc { column(text, raw.start as usize) } else { 0 },
     }
 }
 

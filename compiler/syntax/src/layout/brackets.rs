@@ -122,7 +122,8 @@ impl Layout<'_> {
         let span = self.span_of(raw);
         let text = self.text_of(raw);
         let inner = self.frames.last().expect("the top frame is never popped");
-        if matches!(inner.kind, FrameKind::Round | FrameKind::Square) && raw.kind != Kind::RBrace {
+        let round = matches!(inner.kind, FrameKind::Round | FrameKind::Square);
+        if round && self.frames.len() > 1 && raw.kind != Kind::RBrace {
             // `(n ]`
             let (closer, open) = (closer_text(inner.kind), inner.open);
             let bracket = self.opener_text(open);

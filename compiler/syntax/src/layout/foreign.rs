@@ -222,10 +222,13 @@ impl Layout<'_> {
             // An endless loop's block follows at once, and a `D` may assign.
             matches!(head.kind, HeadKind::If | HeadKind::Block)
         });
+        if !condition {
+            return false;
+        }
         let keyword = self.chunk.tokens.iter().rev().map(|token| token.0).find(|kind| {
             matches!(kind, Kind::KwI | Kind::KwWhile | Kind::KwFor | Kind::KwD | Kind::KwM | Kind::Newline)
         });
-        if !condition || !matches!(keyword, Some(Kind::KwI | Kind::KwWhile)) {
+        if !matches!(keyword, Some(Kind::KwI | Kind::KwWhile)) {
             return false;
         }
         self.report(
@@ -465,9 +468,8 @@ impl Layout<'_> {
     /// Does nothing but a variable, field or element stand before the next token in its statement?
     fn only_a_place_before(&self) -> bool {
         let before = self.chunk.tokens.iter().rev().map(|token| token.0);
-        let mut rest = before.skip_while(|kind| {
-            matches!(kind, Kind::Name | Kind::Dot | Kind::Int | Kind::LBracket | Kind::RBracket)
-        });
+        let mut rest = before
+            .skip_while(|kind| matches!(kind, Kind::Name | Kind::Dot | Kind::Int | Kind::LBracket | Kind::RBracket));
         matches!(rest.next(), Some(Kind::Newline | Kind::Semi | Kind::LBrace))
     }
 

@@ -155,7 +155,8 @@ impl Layout<'_> {
 
     /// Where an item or member may start. True if the word has been dealt with.
     pub(super) fn habit_of_items(&mut self, raw: Raw, members: bool) -> bool {
-        if members && self.text_of(raw) == "pub" && self.peek(1).kind == Kind::Name && self.peek(2).kind == Kind::Colon {
+        if members && self.text_of(raw) == "pub" && self.peek(1).kind == Kind::Name && self.peek(2).kind == Kind::Colon
+        {
             self.unwanted(raw, "all fields can be used: there is no `pub`", "pub");
             return true;
         }
@@ -410,7 +411,9 @@ impl Layout<'_> {
         if let Some(problem) = self.chunk.problems.iter_mut().rev().find(|problem| problem.family == "let") {
             problem.suggestions.clear();
             let span = problem.span;
-            if self.last() != Kind::ColonEq && !self.chunk.tokens.iter().rev().take(8).any(|(kind, _)| *kind == Kind::ColonEq) {
+            if self.last() != Kind::ColonEq
+                && !self.chunk.tokens.iter().rev().take(8).any(|(kind, _)| *kind == Kind::ColonEq)
+            {
                 self.mute_line(span);
             }
         }
@@ -446,7 +449,8 @@ impl Layout<'_> {
         let span = self.span_of(raw);
         match text {
             "else" if next.kind == Kind::FatArrow => {
-                let problem = Problem::new(codes::FOREIGN_WORD, span, "the arm for all other values is written `_ => value`");
+                let problem =
+                    Problem::new(codes::FOREIGN_WORD, span, "the arm for all other values is written `_ => value`");
                 self.report(problem.text("write `_`").suggest(span, "_").family("match"));
                 false
             }

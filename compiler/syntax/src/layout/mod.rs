@@ -476,7 +476,9 @@ impl<'s> Layout<'s> {
                 let question = self.frame().questions.pop().expect("just seen");
                 self.chunk.tokens[question].0 = Kind::Question;
             }
-            Kind::Eq if self.pending_let.is_some_and(|(depth, _)| depth == self.frames.len()) => return self.equals_of_let(raw),
+            Kind::Eq if self.pending_let.is_some_and(|(depth, _)| depth == self.frames.len()) => {
+                return self.equals_of_let(raw);
+            }
             Kind::Eq if !self.frame().code && !self.alias => {
                 self.frame().code = true;
                 self.frame().heads.clear();

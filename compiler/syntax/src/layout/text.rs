@@ -95,7 +95,8 @@ impl Layout<'_> {
             .help("write a string, or the character's number");
         if let Some(value) = value {
             let number = value as u32;
-            problem = problem.help(format!("write `{number}`, its number, or a string")).suggest(span, number.to_string());
+            problem =
+                problem.help(format!("write `{number}`, its number, or a string")).suggest(span, number.to_string());
         }
         self.report(problem);
         self.push(Kind::Int);

@@ -134,14 +134,15 @@ enum Parameter {
 
 fn parameters<'t>(rules: &Rules<'t>) -> Rule<'t, Parameters> {
     let ty = just(Kind::Colon).ignore_then(rules.types.any.clone()).or_not();
-    let reference = just(Kind::Amp).ignore_then(just(Kind::Mut).or_not()).then(name()).then_ignore(ty.clone());
-    let reference = reference.map_with(|(mutable, name), seen| {
+    let reference = just(Kind::Amp).ignore_then(just(Kind::Mut).or_not()).then(name()).then(ty.clone());
+    let reference = reference.map_with(|((mutable, name), ty), seen| {
         let kind = if mutable.is_some() { ReceiverKind::RefMut } else { ReceiverKind::Ref };
         if name.name != "self" {
             let problem = Problem::new(codes::BAD_PARAMETER, seen.span(), "a parameter is written `name: type`");
             seen.emit(Failure::of(
                 problem.text("only `self` may stand after `&` here").help("the `&` belongs to the type: `name: &type`"),
             ));
+            return Parameter::Plain(Param { name, ty: ty.map(referenced), default: None });
         }
         Parameter::Receiver(Receiver { kind, span: seen.span() })
     });
@@ -156,6 +157,12 @@ fn parameters<'t>(rules: &Rules<'t>) -> Rule<'t, Parameters> {
     let list = list.collect::<Vec<_>>().delimited_by(just(Kind::LParen), just(Kind::RParen));
     let skip = just(Kind::LParen).ignore_then(skip_until(|_| false).or_not()).then(just(Kind::RParen));
     list.map_with(sort_parameters).recover_with(via_parser(skip.map(|_| Parameters::default()))).boxed()
+}
+
+/// `&T`
+fn referenced(ty: Type) -> Type {
+    let span = ty.span;
+    Type { kind: TypeKind::Reference(Box::new(ty)), span }
 }
 
 /// The receiver comes first, the dots last.
