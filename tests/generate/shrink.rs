@@ -7,17 +7,19 @@ use super::{Program, Stmt};
 /// Tries removing functions and statements as long as the program still fails and there is time.
 pub fn shrink(mut program: Program, time: Duration, fails: &mut dyn FnMut(&Program) -> bool) -> Program {
     let end = Instant::now() + time;
-    loop {
-        let before = size(&program);
+    let mut chunk = size(&program) / 2;
+    while chunk > 0 && Instant::now() < end {
         let mut at = 0;
+        let before = size(&program);
         while at < size(&program) && Instant::now() < end {
-            let smaller = without(&program, at);
-            if fails(&smaller) { program = smaller } else { at += 1 }
+            let smaller = (0..chunk).fold(program.clone(), |program, _| without(&program, at));
+            if fails(&smaller) { program = smaller } else { at += chunk }
         }
-        if size(&program) == before || Instant::now() >= end {
-            return program;
+        if chunk > 1 || size(&program) == before {
+            chunk /= 2;
         }
     }
+    program
 }
 
 /// Functions and statements.
