@@ -41,17 +41,25 @@ enum Seen {
 
 type Calls = Vec<Seen>;
 
-/// What the interpreter sees; an error is one of ours.
-fn interpreted(program: &Program, options: Options) -> Result<Calls, String> {
-    let text = vais::text(program);
-    let (checked, _) = source::check(&text).map_err(|errors| errors.join("\n"))?;
+/// What the interpreter sees, of plain MIR and of optimised; an error is one of ours.
+fn interpreted(program: &Program) -> Result<Calls, String> {
+    let (checked, _) = source::check(&vais::text(program)).map_err(|errors| errors.join("\n"))?;
     let layouts = TypeLayouts::new(&checked);
-    let lowered = interp::Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
+    let calls = |options| {
+        let lowered = interp::Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
+        called(program, &lowered, &layouts)
+    };
+    let expected = calls(Options::plain(false))?;
+    compared(program, &expected, &calls(Options::all(true))?, "optimised MIR")?;
+    Ok(expected)
+}
+
+fn called(program: &Program, lowered: &interp::Program, layouts: &TypeLayouts) -> Result<Calls, String> {
     let mut seen = Calls::new();
     for entry in program.entries() {
         let instance = Instance::plain(ItemPath::new(Name::new("main"), &entry));
         for (a, b) in ARGUMENTS {
-            let machine = Interp::new(&lowered, &layouts).with_limit(STEPS);
+            let machine = Interp::new(lowered, layouts).with_limit(STEPS);
             let (outcome, bits) = machine.run_function(instance, &[a, b].map(|word| u128::from(word as u64)));
             if !outcome.leaked.is_empty() {
                 return Err(format!("{entry}({a}, {b}) leaks {}", outcome.leaked.join("; ")));
@@ -98,8 +106,7 @@ const MODES: [[(bool, OptLevel); 2]; 2] =
 
 /// Runs a program in every way but C.
 fn agreed(seed: u64, program: &Program) -> Result<Calls, String> {
-    let expected = interpreted(program, Options::plain(false))?;
-    compared(program, &expected, &interpreted(program, Options::all(true))?, "optimised MIR")?;
+    let expected = interpreted(program)?;
     if expected.contains(&Seen::Endless) {
         return Ok(expected);
     }
@@ -156,7 +163,7 @@ fn like_c(program: &Program, expected: &Calls, numbers: &[Option<i64>]) -> Resul
 }
 
 fn alone_like_c(program: &Program) -> Result<(), String> {
-    let expected = interpreted(program, Options::plain(false))?;
+    let expected = interpreted(program)?;
     match by_c(&[program]) {
         Some(numbers) => like_c(program, &expected, &numbers),
         None => Ok(()),
