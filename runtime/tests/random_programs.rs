@@ -1,8 +1,8 @@
 //! Random programs (`tests/generate`): the interpreter, machine code in every mode and, where C can say the same, the
 //! system's `cc` must agree on every number.
 //!
-//! `VAISJIT_SEED=n` repeats one seed; `VAISJIT_PROGRAMS=n` says how many programs are made instead of as many as fit
-//! into the time.
+//! `VAISJIT_SEED=n` repeats one seed; `VAISJIT_PROGRAMS=n` runs all seeds below `n`, from `VAISJIT_FIRST` on, instead of
+//! as many as fit into the time.
 
 #[path = "../../tests/generate/mod.rs"]
 mod generate;
@@ -193,7 +193,7 @@ fn given(name: &str) -> Option<u64> {
 fn batches() -> impl Iterator<Item = Range<u64>> {
     let start = Instant::now();
     let (only, count) = (given("VAISJIT_SEED"), given("VAISJIT_PROGRAMS"));
-    let first = only.unwrap_or(0);
+    let first = only.or(given("VAISJIT_FIRST")).unwrap_or(0);
     let last = only.map(|seed| seed + 1).or(count).unwrap_or(u64::MAX);
     let limited = only.is_none() && count.is_none();
     (first..last).step_by(BATCH as usize).take_while(move |_| !limited || start.elapsed() < TIME).map(move |first| {
