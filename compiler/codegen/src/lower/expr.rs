@@ -161,6 +161,7 @@ impl<'a> Lowerer<'a> {
         let mut innermost = left;
         while let ExprKind::Binary(op, left, right) = &*innermost.kind
             && !left.ty.is_aggregate()
+            && innermost.ty != Ty::str()
         {
             chain.push((*op, right, innermost.span));
             innermost = left;

@@ -163,13 +163,13 @@ impl Interp<'_> {
         }
     }
 
-    /// Counts down and spoils the bytes, which nobody may use any more.
+    /// Counts down and spoils the bytes, which nobody may use any more. A local outside memory keeps them: the passes
+    /// may have put it in the place of a copy that has references of its own.
     fn release(&mut self, place: &Place, checked: bool) -> Done {
         match self.locate(place)? {
             Where::Register(local) => {
                 let bits = self.frame()?.slot(local);
                 self.machine.release_bits(bits as u64, place.ty)?;
-                self.frame()?.set_slot(local, SPOILT);
             }
             Where::Memory(address) if checked && !self.machine.is_own(address) => {}
             Where::Memory(address) => {
