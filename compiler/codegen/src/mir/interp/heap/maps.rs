@@ -72,9 +72,10 @@ impl Machine<'_> {
         let candidates = self.map(map)?.found.get(&hash).cloned().unwrap_or_default();
         for index in candidates {
             if let Some((known, _)) = self.map(map)?.entries[index]
-                && self.equal_at(known, key, ty)? {
-                    return Ok((hash, Some(index)));
-                }
+                && self.equal_at(known, key, ty)?
+            {
+                return Ok((hash, Some(index)));
+            }
         }
         Ok((hash, None))
     }
