@@ -134,7 +134,7 @@ pub fn page(module: &str, source: &str) -> String {
         }
         page.push_str(&format!("\n### `{}`\n\n{}\n", entry.declaration, entry.text));
         for example in &entry.examples {
-            page.push_str(&format!("\n```vais\n{example}\n```\n"));
+            page.push_str(&format!("\n```vais,example\n{example}\n```\n"));
         }
     }
     page

@@ -130,7 +130,6 @@ mod tests {
         assert_eq!(slice(text, -5, 2), b"a");
         assert_eq!(slice(text, 2, 5), "é".as_bytes());
         assert_eq!(slice(text, 5, 2), b"");
-        assert_eq!(slice(b"\xff\x80", 1, 2), b"");
         assert_eq!(
             (find_last(b"abab", b"ab"), find_last(b"ab", b"x"), find_last(b"ab", b"")),
             (Some(2), None, Some(2))

@@ -35,8 +35,8 @@ pub static CODES: &[CodeInfo] = &[
         title: "not supported yet",
         explanation: "The program is correct, but uses something that this version cannot make machine code for. The \
                       message names it.",
-        wrong: "F main() -> i64 {\n    name := \"x\" + \"y\"\n    name.len()\n}",
-        right: "F main() -> i64 {\n    name := \"xy\"\n    println(\"{name}\")\n    0\n}",
+        wrong: "N \"C\" { F labs(n: i64) -> i64 }\nF main() -> i64 {\n    f := labs\n    f(-1)\n}",
+        right: "N \"C\" { F labs(n: i64) -> i64 }\nF main() -> i64 {\n    f := |n: i64| labs(n)\n    f(-1)\n}",
     },
     CodeInfo {
         code: CANNOT_COMPILE,

@@ -159,6 +159,15 @@ impl Heap {
         }
     }
 
+    /// Does the same at any time if there is no block yet, and so no count that somebody may be changing.
+    pub(crate) fn share_if_empty(&self) -> bool {
+        let arena = lock(&self.arena);
+        if arena.live() == 0 {
+            self.shared.store(true, Ordering::Release);
+        }
+        arena.live() == 0
+    }
+
     /// Can a block lie there?
     #[inline]
     fn is_near(&self, address: usize) -> bool {

@@ -8,7 +8,7 @@ pub mod loader;
 mod methods;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
@@ -452,7 +452,7 @@ impl Workspace {
         let path = PathBuf::from(format!("{name}.vais"));
         let next = FileId(self.ids.len() as u32);
         let id = *self.ids.entry(path.clone()).or_insert(next);
-        let tree = Arc::new(vaisjit_syntax::parse(text));
+        let tree = library_tree(text);
         let (disk, text, needed) = (text.clone(), text.clone(), Needed::default());
         let file = LoadedFile { id, path, text, disk, from_memory: false, tree, needed };
         Arc::make_mut(&mut self.sources).insert(id, file.source());
@@ -481,6 +481,18 @@ impl Workspace {
             }
         }
     }
+}
+
+/// A library module's tree, parsed once for all programs of the process.
+fn library_tree(text: &Arc<str>) -> Arc<Module> {
+    static TREES: Mutex<Vec<(Arc<str>, Arc<Module>)>> = Mutex::new(Vec::new());
+    let mut trees = TREES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, tree)) = trees.iter().find(|(known, _)| known == text) {
+        return tree.clone();
+    }
+    let tree = Arc::new(vaisjit_syntax::parse(text));
+    trees.push((text.clone(), tree.clone()));
+    tree
 }
 
 impl LoadedFile {

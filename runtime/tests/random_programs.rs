@@ -1,8 +1,8 @@
 //! Random programs (`tests/generate`): the interpreter, machine code in every mode and, where C can say the same, the
 //! system's `cc` must agree on every number.
 //!
-//! `VAISJIT_SEED=n` repeats one seed; `VAISJIT_PROGRAMS=n` says how many programs are made instead of as many as fit
-//! into the time.
+//! `VAISJIT_SEED=n` repeats one seed; `VAISJIT_PROGRAMS=n` runs all seeds below `n`, from `VAISJIT_FIRST` on, instead of
+//! as many as fit into the time.
 
 #[path = "../../tests/generate/mod.rs"]
 mod generate;
@@ -22,11 +22,11 @@ use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
 /// How long the programs of a test take together, unless their number is given.
-const TIME: Duration = Duration::from_secs(20);
+const TIME: Duration = Duration::from_secs(15);
 /// Programs that share a C file.
 const BATCH: u64 = 10;
-/// How often shrinking may try.
-const TRIES: usize = 600;
+/// How long a failing program is made smaller.
+const SHRINKING: Duration = Duration::from_secs(30);
 /// Enough for every call of an entry.
 const STEPS: u64 = 3_000_000;
 
@@ -41,17 +41,25 @@ enum Seen {
 
 type Calls = Vec<Seen>;
 
-/// What the interpreter sees; an error is one of ours.
-fn interpreted(program: &Program, options: Options) -> Result<Calls, String> {
-    let text = vais::text(program);
-    let (checked, _) = source::check(&text).map_err(|errors| errors.join("\n"))?;
+/// What the interpreter sees, of plain MIR and of optimised; an error is one of ours.
+fn interpreted(program: &Program) -> Result<Calls, String> {
+    let (checked, _) = source::check(&vais::text(program)).map_err(|errors| errors.join("\n"))?;
     let layouts = TypeLayouts::new(&checked);
-    let lowered = interp::Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
+    let calls = |options| {
+        let lowered = interp::Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
+        called(program, &lowered, &layouts)
+    };
+    let expected = calls(Options::plain(false))?;
+    compared(program, &expected, &calls(Options::all(true))?, "optimised MIR")?;
+    Ok(expected)
+}
+
+fn called(program: &Program, lowered: &interp::Program, layouts: &TypeLayouts) -> Result<Calls, String> {
     let mut seen = Calls::new();
     for entry in program.entries() {
         let instance = Instance::plain(ItemPath::new(Name::new("main"), &entry));
         for (a, b) in ARGUMENTS {
-            let machine = Interp::new(&lowered, &layouts).with_limit(STEPS);
+            let machine = Interp::new(lowered, layouts).with_limit(STEPS);
             let (outcome, bits) = machine.run_function(instance, &[a, b].map(|word| u128::from(word as u64)));
             if !outcome.leaked.is_empty() {
                 return Err(format!("{entry}({a}, {b}) leaks {}", outcome.leaked.join("; ")));
@@ -98,8 +106,7 @@ const MODES: [[(bool, OptLevel); 2]; 2] =
 
 /// Runs a program in every way but C.
 fn agreed(seed: u64, program: &Program) -> Result<Calls, String> {
-    let expected = interpreted(program, Options::plain(false))?;
-    compared(program, &expected, &interpreted(program, Options::all(true))?, "optimised MIR")?;
+    let expected = interpreted(program)?;
     if expected.contains(&Seen::Endless) {
         return Ok(expected);
     }
@@ -156,7 +163,7 @@ fn like_c(program: &Program, expected: &Calls, numbers: &[Option<i64>]) -> Resul
 }
 
 fn alone_like_c(program: &Program) -> Result<(), String> {
-    let expected = interpreted(program, Options::plain(false))?;
+    let expected = interpreted(program)?;
     match by_c(&[program]) {
         Some(numbers) => like_c(program, &expected, &numbers),
         None => Ok(()),
@@ -167,7 +174,7 @@ fn alone_like_c(program: &Program) -> Result<(), String> {
 fn report(seed: u64, program: Program, error: &str, check: &dyn Fn(&Program) -> Result<(), String>) -> ! {
     let kind = kind_of(error);
     let mut fails = |smaller: &Program| check(smaller).is_err_and(|error| kind_of(&error) == kind);
-    let small = shrink::shrink(program, TRIES, &mut fails);
+    let small = shrink::shrink(program, SHRINKING, &mut fails);
     let error = check(&small).err().unwrap_or_else(|| error.to_owned());
     panic!("VAISJIT_SEED={seed}: {error}\n{}", vais::text(&small));
 }
@@ -186,7 +193,7 @@ fn given(name: &str) -> Option<u64> {
 fn batches() -> impl Iterator<Item = Range<u64>> {
     let start = Instant::now();
     let (only, count) = (given("VAISJIT_SEED"), given("VAISJIT_PROGRAMS"));
-    let first = only.unwrap_or(0);
+    let first = only.or(given("VAISJIT_FIRST")).unwrap_or(0);
     let last = only.map(|seed| seed + 1).or(count).unwrap_or(u64::MAX);
     let limited = only.is_none() && count.is_none();
     (first..last).step_by(BATCH as usize).take_while(move |_| !limited || start.elapsed() < TIME).map(move |first| {

@@ -203,7 +203,7 @@ impl Maker {
                 let value = self.value(&result);
                 Stmt::If(self.condition(2), vec![Stmt::Return(value)], vec![])
             }
-            0..=10 => match self.assignment() {
+            1..=10 => match self.assignment() {
                 Some(made) => made,
                 None => return,
             },
@@ -292,7 +292,11 @@ impl Maker {
         };
         let op = op.filter(|_| self.random.one_in(2));
         // In C the order of calls and of what they change is anybody's guess.
-        let value = if op.is_none() && plain || self.wild { self.value(&ty) } else { self.simple(&ty, 2) };
+        let value = match op {
+            Some(_) if ty == Ty::Str => self.literal(&ty),
+            None if plain || self.wild => self.value(&ty),
+            _ => self.simple(&ty, 2),
+        };
         Some(Stmt::Assign(place, op, value, ty))
     }
 }

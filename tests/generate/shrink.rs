@@ -1,49 +1,64 @@
 //! Makes a failing program smaller.
 
-use super::{Program, Stmt};
+use std::time::{Duration, Instant};
 
-/// Tries removing statements, then functions, as long as the program still fails. `fails` is asked at most so many
-/// times.
-pub fn shrink(mut program: Program, mut fuel: usize, fails: &mut dyn FnMut(&Program) -> bool) -> Program {
-    loop {
-        let before = size(&program);
-        let mut at = 0;
-        while at < size(&program) && fuel > 0 {
-            fuel -= 1;
-            let smaller = without(&program, at);
-            if fails(&smaller) { program = smaller } else { at += 1 }
+use super::{Function, Program, Stmt};
+
+/// Tries removing entries, the bodies of functions and statements as long as the program still fails and there is time.
+pub fn shrink(mut program: Program, time: Duration, fails: &mut dyn FnMut(&Program) -> bool) -> Program {
+    let end = Instant::now() + time;
+    let mut keep = |program: &mut Program, smaller: Program| {
+        let kept = Instant::now() < end && fails(&smaller);
+        if kept {
+            *program = smaller;
         }
-        if size(&program) == before || fuel == 0 {
-            return program;
+        kept
+    };
+    for index in (0..program.functions.len()).rev() {
+        let mut smaller = program.clone();
+        smaller.functions.remove(index);
+        if !keep(&mut program, smaller) {
+            let mut smaller = program.clone();
+            hollow(&mut smaller.functions[index]);
+            keep(&mut program, smaller);
         }
+    }
+    let mut chunk = size(&program) / 4;
+    while chunk > 0 && Instant::now() < end {
+        let (mut at, before) = (0, size(&program));
+        while at < size(&program) && Instant::now() < end {
+            let smaller = (0..chunk).fold(program.clone(), |program, _| without(program, at));
+            if !keep(&mut program, smaller) {
+                at += chunk;
+            }
+        }
+        if chunk > 1 || size(&program) == before {
+            chunk /= 2;
+        }
+    }
+    program
+}
+
+/// Leaves of a function what it returns when the budget is spent.
+fn hollow(function: &mut Function) {
+    if let Some(Stmt::If(_, then, _)) = function.body.first() {
+        function.body = then.clone();
     }
 }
 
-/// Functions and statements.
+/// Number of statements.
 fn size(program: &Program) -> usize {
-    let mut changed = program.clone();
     let mut left = usize::MAX;
-    changed.functions.iter_mut().for_each(|function| {
-        left -= 1;
+    program.clone().functions.iter_mut().for_each(|function| {
         remove(&mut function.body, &mut left);
     });
     usize::MAX - left
 }
 
-/// The program without one of its functions or statements, in the order of the text.
-fn without(program: &Program, mut at: usize) -> Program {
-    let mut smaller = program.clone();
-    for index in 0..smaller.functions.len() {
-        if at == 0 {
-            smaller.functions.remove(index);
-            break;
-        }
-        at -= 1;
-        if remove(&mut smaller.functions[index].body, &mut at) {
-            break;
-        }
-    }
-    smaller
+/// The program without one of its statements, in the order of the text.
+fn without(mut program: Program, mut at: usize) -> Program {
+    let _ = program.functions.iter_mut().any(|function| remove(&mut function.body, &mut at));
+    program
 }
 
 /// Removes a statement, or counts down those that are there.

@@ -7,6 +7,7 @@ mod page;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -86,19 +87,27 @@ fn tried(program: &Program) -> Result<Option<String>, String> {
     files.push(("main.vais", &program.text));
     let project = Project::new(&files);
     let check = || run_to_end(&project, ["check", "--format", "short", "main.vais"]);
+    let mode: &[&str] = if program.kind == Kind::Live { &[] } else { &["--static"] };
     let run = || {
-        let arguments = ["run", "--static", "--quiet", "main.vais"];
-        Run::prepared(&project, |command| _ = command.env("VAISJIT_LEAK_CHECK", "1").args(arguments)).finish()
+        let arguments = |command: &mut Command| {
+            command.env("VAISJIT_LEAK_CHECK", "1").args(["run", "--quiet", "main.vais"]).args(mode);
+        };
+        Run::prepared(&project, arguments).finish()
     };
     match &program.kind {
         Kind::Ignored => Ok(None),
         Kind::Fragment => {
             let as_body = Project::new(&[("main.vais", &format!("F fragment() {{\n{}\n}}", program.text))]);
             let as_body = run_to_end(&as_body, ["check", "--format", "short", "main.vais"]);
-            match (syntax_errors(&check()), syntax_errors(&as_body)) {
-                (Some(found), Some(_)) => Err(format!("not a part of a program:\n{found}")),
-                _ => Ok(None),
+            let mistakes = syntax_errors(&as_body).and_then(|_| syntax_errors(&check()));
+            mistakes.map_or(Ok(None), |found| Err(format!("not a part of a program:\n{found}")))
+        }
+        Kind::Tests => {
+            let finished = run_to_end(&project, ["test", "main.vais"]);
+            if finished.status != Some(0) {
+                return Err(format!("{}{}", finished.out, finished.err));
             }
+            Ok(program.has_output().then(|| shown(&finished, "")))
         }
         Kind::Checked => expect_silence(&check()).map(|()| None),
         Kind::Warned(codes) | Kind::Refused(codes) => {
@@ -127,9 +136,11 @@ fn tried(program: &Program) -> Result<Option<String>, String> {
             let first = finished.err.lines().next().unwrap_or_default();
             Ok(Some(shown(&finished, if program.in_full { finished.err.trim_end() } else { first })))
         }
-        Kind::Run => {
+        Kind::Run | Kind::Live => {
             let finished = run();
-            expect_silence(&finished)?;
+            if program.kind == Kind::Run || finished.out.is_empty() || finished.err.contains("leaked") {
+                expect_silence(&finished)?;
+            }
             finished.status.ok_or("a signal ended it")?;
             Ok(Some(shown(&finished, "")))
         }

@@ -1,5 +1,5 @@
 //! The standard library says the truth about itself: every example in its documentation runs and holds, and the
-//! reference pages in `docs/std` are those of the texts (`UPDATE=1` writes them).
+//! reference pages in `docs/src/std` are those of the texts (`UPDATE=1` writes them).
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn errors(text: &str) -> String {
 
 #[test]
 fn the_reference_pages_are_those_of_the_texts() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/std");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/std");
     for (module, source) in vaisjit_std::modules() {
         let name = module.trim_start_matches("std/");
         let path = folder.join(format!("{name}.md"));
@@ -43,6 +43,6 @@ fn the_reference_pages_are_those_of_the_texts() {
             std::fs::write(&path, &page).expect("the page can be written");
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(written, page, "docs/std/{name}.md: run this test with UPDATE=1");
+        assert_eq!(written, page, "docs/src/std/{name}.md: run this test with UPDATE=1");
     }
 }

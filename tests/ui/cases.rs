@@ -1,5 +1,6 @@
 //! The format of `tests/ui/{run,trap,mir}/*.vais`, shared by everybody who runs them: named cases (`--- name`), each the
 //! source and then what is expected, in lines that start with `#>`, `#=` or `#|`.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::path::{Path, PathBuf};
 

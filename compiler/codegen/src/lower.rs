@@ -152,7 +152,7 @@ impl<'a> Lowerer<'a> {
     fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
         let mut b = Builder::new(hir);
-        let environment = (hir.captures > 0).then(|| declare_environment(&mut b));
+        let environment = (hir.captures > 0).then(|| declare_environment(hir, &mut b));
         let locals = declare_locals(hir, &facts, &mut b);
         let taken = hir.locals.iter().filter(|(id, _)| facts.address_taken(*id));
         let exposed = taken.map(|(id, _)| locals[u32::from(id.into_raw()) as usize]).collect();
@@ -221,9 +221,15 @@ impl<'a> Lowerer<'a> {
     }
 }
 
-fn declare_environment(b: &mut Builder) -> Local {
+fn declare_environment(hir: &hir::Body, b: &mut Builder) -> Local {
     b.body.params += 1;
-    b.declare(Ty::i64(), Some("{captured}".into()))
+    b.declare(environment_type(hir), Some("{captured}".into()))
+}
+
+/// The type of the hidden parameter of a closure with captures. It is part of the signature, so closures that captured
+/// something else have another slot.
+fn environment_type(hir: &hir::Body) -> Ty {
+    Ty::pointer(heap::captures_type(hir))
 }
 
 /// `_0`, the parameters that have a value, then all other locals, captured ones among them.
@@ -253,7 +259,7 @@ pub fn signature(function: &vaisjit_semantics::program::Signature) -> Signature 
 
 /// The types a body is called with.
 pub fn body_signature(body: &hir::Body) -> Signature {
-    let environment = (body.captures > 0).then(Ty::i64);
+    let environment = (body.captures > 0).then(|| environment_type(body));
     let own = body.params[body.captures as usize..].iter().map(|id| body.locals[*id].ty);
     Signature::new(environment.into_iter().chain(own), body.result)
 }

@@ -177,7 +177,7 @@ fn wrong_counting_is_a_bug() {
         release(b, &joined);
         release(b, &joined);
     });
-    bug(&same, "no heap value");
+    bug(&same, "release of a freed str");
     let garbage = run_main(|b| {
         let never = b.mem(Ty::str());
         release(b, &never);

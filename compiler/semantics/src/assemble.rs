@@ -21,6 +21,9 @@ use crate::world::{Dep, World};
 
 type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
 
+/// Where the program first asks for each instance, and what it calls there.
+pub(crate) type Asked = FxHashMap<Instance, (Place, Instance)>;
+
 /// Attributes the language knows.
 const ATTRIBUTES: &[&str] = &[
     "hot",
@@ -174,7 +177,7 @@ pub(crate) fn whole(
     world: &World<'_>,
     bodies: &Bodies,
     instances: &FxHashMap<Instance, Arc<BodyEntry>>,
-    asked: &FxHashMap<Instance, (Place, Instance)>,
+    asked: &Asked,
 ) -> Checked {
     let mut whole = Whole {
         broken: world.input.modules.iter().any(is_broken),
@@ -204,8 +207,7 @@ struct Whole<'w, 'a> {
     checked: Checked,
     types: FxHashSet<Ty>,
     by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
-    /// Where the program first asks for each instance, and what it calls there.
-    asked: &'w FxHashMap<Instance, (Place, Instance)>,
+    asked: &'w Asked,
 }
 
 impl Whole<'_, '_> {

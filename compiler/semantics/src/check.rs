@@ -29,6 +29,7 @@ mod warnings;
 
 pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
+pub use collection::only_reads;
 use la_arena::Arena;
 pub(crate) use library::is_library;
 use rustc_hash::FxHashSet;

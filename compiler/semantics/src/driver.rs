@@ -379,7 +379,7 @@ fn instances(
     state: Option<&State>,
     bodies: &[Arc<Vec<Option<Arc<BodyEntry>>>>],
     changes: &Changes,
-) -> (FxHashMap<Instance, Arc<BodyEntry>>, FxHashMap<Instance, (Place, Instance)>) {
+) -> (FxHashMap<Instance, Arc<BodyEntry>>, assemble::Asked) {
     let mut found = FxHashMap::default();
     let mut asked = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());

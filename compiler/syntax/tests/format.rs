@@ -156,6 +156,7 @@ fn spaces_follow_from_the_tokens() {
     becomes("F f() { xs.map( |x|x+1 ).each(||0) }", "F f() { xs.map(|x| x + 1).each(|| 0) }\n");
     becomes("X < T >Pair<T>:Shape{}", "X<T> Pair<T>: Shape {}\n");
     becomes("U physics.{ step,Body }", "U physics.{step, Body}\n");
+    becomes("U std / vec", "U std/vec\n");
     becomes("#[ hot ]  F f( ) { @( 1 ) }", "#[hot] F f() { @(1) }\n");
     becomes(
         "F f() { M x{0=>a,n@1 ..9=>b,A|B=>c,_=>d} }",

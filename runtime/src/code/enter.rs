@@ -109,6 +109,9 @@ impl World {
     #[cold]
     fn share_heap(&self) {
         let heap = self.shared().heap.clone();
+        if heap.share_if_empty() {
+            return;
+        }
         if self.shared().control().runs_here() {
             return heap.share();
         }

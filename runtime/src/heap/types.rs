@@ -275,19 +275,26 @@ fn fields_references(fields: &[vaisjit_codegen::shape::Part], at: usize, shape: 
     }
 }
 
-/// Does the program still have the structs and enums whose values lie in one of this type?
+/// Does the program still have the structs and enums whose values lie in one of this type, or in an entry of a map?
 fn exists(ty: Ty, program: &Checked) -> bool {
+    match *ty.kind() {
+        TyKind::HashMap(key, value) => lies_known(key, program) && lies_known(value, program),
+        _ => lies_known(ty, program),
+    }
+}
+
+/// What lies behind a handle does not count: a type may hold a map of values of its own.
+fn lies_known(ty: Ty, program: &Checked) -> bool {
     match *ty.kind() {
         TyKind::Struct(..) => program
             .structs
             .get(&ty)
-            .is_some_and(|definition| definition.fields.iter().all(|field| exists(field.ty, program))),
+            .is_some_and(|definition| definition.fields.iter().all(|field| lies_known(field.ty, program))),
         TyKind::Enum(..) => program.enums.get(&ty).is_some_and(|definition| {
-            definition.variants.iter().flat_map(|variant| &variant.fields).all(|field| exists(field.ty, program))
+            definition.variants.iter().flat_map(|variant| &variant.fields).all(|field| lies_known(field.ty, program))
         }),
-        TyKind::Tuple(parts) => parts.iter().all(|part| exists(*part, program)),
-        TyKind::Array(of, _) => exists(of, program),
-        TyKind::HashMap(key, value) => exists(key, program) && exists(value, program),
+        TyKind::Tuple(parts) => parts.iter().all(|part| lies_known(*part, program)),
+        TyKind::Array(of, _) => lies_known(of, program),
         _ => true,
     }
 }

@@ -41,7 +41,12 @@ impl Words {
             let Some((_, text)) = library.iter().find(|(name, _)| name == module) else { continue };
             let mut add = |word: &str| *words.entry(word.to_owned()).or_default() |= 1 << index;
             match named {
-                Some(named) => add(named),
+                Some(named) => {
+                    add(named);
+                    // Arrays have these, too.
+                    let reading = |name: &&str| vaisjit_semantics::only_reads(name);
+                    text.lines().filter_map(method_name).filter(reading).for_each(add);
+                }
                 None => text.lines().filter_map(method_name).for_each(add),
             }
         }
@@ -121,6 +126,7 @@ mod tests {
         assert_eq!(names("s.toUpper()"), ["std/string"]);
         assert_eq!(names("s\n  .trim()"), ["std/string"]);
         assert_eq!(names("x.ok_or(1)"), ["std/option"]);
+        assert_eq!(names("[1, 2].sum()"), ["std/vec"]);
         assert_eq!(names("x.to_string()"), ["std/string"]);
     }
 

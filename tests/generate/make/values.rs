@@ -243,7 +243,7 @@ impl Maker {
         let next = depth - 1;
         match self.random.below(6) {
             0 | 1 => self.leaf(&Ty::Str),
-            2 => Expr::Join(Box::new(self.text(next)), Box::new(self.text(next))),
+            2 => self.joined(next),
             3 => Expr::Shown("n".to_owned(), Box::new(self.number(Int::I64, next))),
             4 => {
                 let condition = self.condition(next);
@@ -251,6 +251,21 @@ impl Maker {
             }
             _ => self.leaf(&Ty::Str),
         }
+    }
+
+    /// Two texts, if both are short: loops must not double them again and again.
+    fn joined(&mut self, depth: usize) -> Expr {
+        let (left, right) = (self.leaf(&Ty::Str), self.text(depth));
+        let short = |text: &Expr| {
+            let length = Box::new(Expr::Length(Box::new(text.clone())));
+            Box::new(Expr::Compare("<", length, Box::new(Expr::Int(30, Int::I64))))
+        };
+        let both = Box::new(Expr::Logic("&&", short(&left), short(&right)));
+        Expr::Choose(
+            both,
+            Box::new(Expr::Join(Box::new(left), Box::new(right))),
+            Box::new(Expr::Text("long".to_owned())),
+        )
     }
 
     /// A call of a function with this result.
@@ -263,7 +278,7 @@ impl Maker {
         let mut arguments = Vec::new();
         for param in self.heads[number].params.clone() {
             arguments.push(match param.pointer {
-                true => Argument::Address(self.place(&param.ty, true).filter(|place| addressable(place))?),
+                true => Argument::Address(self.place(&param.ty, true).filter(addressable)?),
                 // Calls within calls would have an order.
                 false if self.wild => Argument::Value(self.simple(&param.ty, 1)),
                 false => Argument::Value(self.simple(&param.ty, 2)),

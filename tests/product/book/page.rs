@@ -5,17 +5,21 @@
 pub enum Kind {
     /// `vais`: runs without a word on standard error.
     Run,
+    /// `vais,live`: the same with reloading, of files that it saves itself; may be told what is wrong with them.
+    Live,
     /// `vais,trap`: ends in a trap.
     Trap,
     /// `vais,error(E0201)`: is refused with these codes and no others.
     Refused(Vec<String>),
     /// `vais,warning(E0509)`: runs, with these warnings.
     Warned(Vec<String>),
+    /// `vais,test`: its `#[test]` functions pass.
+    Tests,
     /// `vais,check`: has no mistakes, but is not run.
     Checked,
     /// `vais,fragment`: items or statements; only the grammar is looked at.
     Fragment,
-    /// `vais,ignore`: nothing is looked at; the page says why.
+    /// `vais,ignore`: nothing is looked at; the page says why. `vais,example`: the test of the library runs it.
     Ignored,
 }
 
@@ -95,12 +99,14 @@ pub fn programs(page: &str) -> Vec<Program> {
             let argument = argument.trim_end_matches(')');
             let codes = || argument.split_whitespace().map(str::to_owned).collect();
             match name {
+                "live" => kind = Kind::Live,
+                "test" => kind = Kind::Tests,
                 "trap" => kind = Kind::Trap,
                 "error" => kind = Kind::Refused(codes()),
                 "warning" => kind = Kind::Warned(codes()),
                 "check" => kind = Kind::Checked,
                 "fragment" => kind = Kind::Fragment,
-                "ignore" => kind = Kind::Ignored,
+                "ignore" | "example" => kind = Kind::Ignored,
                 "report" => in_full = true,
                 "file" => file = Some(argument.to_owned()),
                 _ => panic!("line {}: what is `{word}`?", block.open + 1),

@@ -164,6 +164,7 @@ impl<'a> Lowerer<'a> {
         let mut innermost = left;
         while let ExprKind::Binary(op, left, right) = &*innermost.kind
             && !left.ty.is_aggregate()
+            && innermost.ty != Ty::str()
         {
             chain.push((*op, right, innermost.span));
             innermost = left;
@@ -278,6 +279,12 @@ impl<'a> Lowerer<'a> {
     }
 
     fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
+        if let ([Stmt::Let(pattern, held)], Some(address)) = (statements, value)
+            && let PatternKind::Bind(local, None) = pattern.kind
+            && is_address(address, local)
+        {
+            return self.address_of_temporary(local, held, address, dest);
+        }
         self.enter_scope(ScopeKind::Block);
         for statement in statements {
             match statement {
@@ -295,6 +302,20 @@ impl<'a> Lowerer<'a> {
         }
         self.leave_scope();
         Ok(())
+    }
+
+    /// `&f()`: what the address is taken of lives to the end of the block or branch around.
+    fn address_of_temporary(
+        &mut self,
+        local: LocalId,
+        held: &'a Expr,
+        address: &'a Expr,
+        dest: Option<&Place>,
+    ) -> Result {
+        let place = self.local_place(local);
+        self.in_statement(held, Some(&place))?;
+        self.own_in_block(&place);
+        self.lower(address, dest)
     }
 
     /// The value of a block: a variable that ends with the block is moved out of it.
@@ -439,5 +460,16 @@ pub(super) fn zero(ty: Ty) -> Const {
         vaisjit_semantics::TyKind::Float(_) => Const::Float(0, ty),
         vaisjit_semantics::TyKind::Str => Const::Str("".into()),
         _ => Const::Int(0, ty),
+    }
+}
+
+/// Is this the address of a local, converted perhaps?
+fn is_address(expr: &Expr, of: LocalId) -> bool {
+    match &*expr.kind {
+        ExprKind::AddressOf(place) => matches!(&*place.kind, ExprKind::Local(local) if *local == of),
+        ExprKind::Cast(CastKind::Pointer | CastKind::ArrayToPointer | CastKind::ArrayToSlice, inner) => {
+            is_address(inner, of) || matches!(&*inner.kind, ExprKind::Local(local) if *local == of)
+        }
+        _ => false,
     }
 }

@@ -194,7 +194,7 @@ impl<'a> Lowerer<'a> {
         let (captures, params) = hir.params.split_at(hir.captures as usize);
         if let Some(environment) = self.environment {
             let ty = captures_type(hir);
-            let place = self.behind_word(Operand::local(environment, Ty::i64()), CLOSURE_CAPTURES, ty);
+            let place = self.behind_word(Operand::local(environment, Ty::pointer(ty)), CLOSURE_CAPTURES, ty);
             for (index, id) in captures.iter().enumerate().filter(|(_, id)| !hir.locals[**id].ty.is_unit()) {
                 let part = Operand::Copy(self.field(&place, index as u32));
                 self.b.assign(self.local_place(*id), Rvalue::Use(part));
@@ -298,7 +298,7 @@ impl<'a> Lowerer<'a> {
 }
 
 /// The types a closure captured, as a tuple.
-fn captures_type(body: &hir::Body) -> Ty {
+pub(super) fn captures_type(body: &hir::Body) -> Ty {
     let types: Vec<Ty> = body.params[..body.captures as usize].iter().map(|id| body.locals[*id].ty).collect();
     Ty::new(TyKind::Tuple(TyList::new(&types)))
 }

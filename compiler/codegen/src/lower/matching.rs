@@ -300,7 +300,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    fn in_statement(&mut self, value: &'a Expr, dest: Option<&Place>) -> Result {
+    pub(super) fn in_statement(&mut self, value: &'a Expr, dest: Option<&Place>) -> Result {
         self.enter_scope(ScopeKind::Statement);
         let done = self.lower(value, dest);
         self.leave_scope();

@@ -54,8 +54,8 @@ static HOST: LazyLock<Arc<FxHashMap<Name, HostDeclaration>>> = LazyLock::new(|| 
     Arc::new(table)
 });
 
-/// Checks a program of one module; its errors as `line:column text`.
-pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
+/// Checks a program of one module; what there is to say of it, by the parser too.
+pub fn checked(text: &str) -> (Checked, Sources, Vec<Diagnostic>) {
     let tree = Arc::new(parse(text));
     let modules: Vec<(&str, Arc<Module>)> =
         std::iter::once(("main", tree.clone())).chain(LIBRARY.iter().cloned()).collect();
@@ -69,8 +69,15 @@ pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
     let mut sources = Sources::default();
     sources.insert(FileId(0), SourceFile { path: "main.vais".into(), text: text.into(), module: tree.clone() });
     let parsed = tree.items.iter().flat_map(|item| item.diagnostics.iter().cloned());
-    let errors: Vec<String> = parsed
-        .chain(checked.diagnostics.iter().cloned())
+    let diagnostics = parsed.chain(checked.diagnostics.iter().cloned()).collect();
+    (checked, sources, diagnostics)
+}
+
+/// Checks a program of one module; its errors as `line:column text`.
+pub fn check(text: &str) -> Result<(Checked, Sources), Vec<String>> {
+    let (checked, sources, diagnostics) = checked(text);
+    let errors: Vec<String> = diagnostics
+        .into_iter()
         .filter(Diagnostic::is_error)
         .filter_map(|error| {
             // The library names host functions that only the runtime has; programs here do not call them.

@@ -9,6 +9,52 @@ use crate::hir::{Builtin, Callee, CastKind, Expr, ExprKind};
 use crate::interface::Interface;
 use crate::types::{ItemPath, Ty, TyKind};
 
+/// The methods of `Vec` that neither change it nor give it away.
+const READING: &[&str] = &[
+    "all",
+    "any",
+    "chunks",
+    "collect",
+    "concat",
+    "contains",
+    "count",
+    "count_of",
+    "each",
+    "enumerate",
+    "filter",
+    "filter_map",
+    "find",
+    "first",
+    "flat_map",
+    "fold",
+    "get",
+    "get_or",
+    "index_of",
+    "iter",
+    "join",
+    "last",
+    "last_index_of",
+    "map",
+    "max",
+    "min",
+    "position",
+    "product",
+    "reduce",
+    "reversed",
+    "skip",
+    "slice",
+    "sorted",
+    "sum",
+    "take",
+    "to_vec",
+    "zip",
+];
+
+/// Does this method of `Vec` only read? Arrays and slices have it, too.
+pub fn only_reads(method: &str) -> bool {
+    READING.contains(&method)
+}
+
 impl Checker<'_, '_> {
     /// The call of a function of the library on checked values.
     pub fn library_call(&mut self, module: &str, name: &str, values: Vec<Expr>, span: Span) -> Expr {

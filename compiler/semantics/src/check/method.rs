@@ -151,6 +151,18 @@ impl Checker<'_, '_> {
         {
             return self.call_method(value, found, renamed, types, arguments, span, want);
         }
+        if let TyKind::Array(of, _) | TyKind::Slice(of) = *ty.kind()
+            && super::collection::only_reads(canonical.as_str())
+        {
+            // Arrays and slices have the methods of a `Vec` that change nothing: those of a copy.
+            let vec = Ty::new(TyKind::Vec(of));
+            let value = self.follow(value);
+            let copy = self.coerce(value, vec, super::Why::Plain);
+            if let Some(found) = self.find_method(vec, canonical) {
+                return self.call_method(copy, found, renamed, types, arguments, span, want);
+            }
+            return self.no_method(ty, method, span);
+        }
         self.builtin_method(value, ty, method, arguments, span)
     }
 

@@ -27,6 +27,11 @@ impl Checker<'_, '_> {
         if let ExprKind::Function(_) = &*value.kind {
             return value;
         }
+        // `&[1, 2]` where a `&Vec<i64>` is wanted.
+        let value = match (hint.map(Ty::kind), self.shallow(value.ty).kind()) {
+            (Some(TyKind::Vec(_)), TyKind::Array(..)) => self.coerce(value, hint.unwrap_or(Ty::error()), Why::Plain),
+            _ => value,
+        };
         let ty = self.shallow(value.ty);
         if matches!(ty.kind(), TyKind::Error | TyKind::Slice(_)) {
             return value;

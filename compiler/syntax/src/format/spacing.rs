@@ -150,6 +150,7 @@ impl Spacer {
             }
             Dot | PathSep => (Tight, Tight),
             DotDot | DotDotEq => (Tight, Tight),
+            Slash if self.frame().head == KwU => (Tight, Tight),
             Colon => self.colon(),
             Question => {
                 self.frame().questions += 1;

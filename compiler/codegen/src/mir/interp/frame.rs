@@ -163,13 +163,13 @@ impl Interp<'_> {
         }
     }
 
-    /// Counts down and spoils the bytes, which nobody may use any more.
+    /// Counts down and spoils the bytes, which nobody may use any more. A local outside memory keeps them: the passes
+    /// may have put it in the place of a copy that has references of its own.
     fn release(&mut self, place: &Place, checked: bool) -> Done {
         match self.locate(place)? {
             Where::Register(local) => {
                 let bits = self.frame()?.slot(local);
                 self.machine.release_bits(bits as u64, place.ty)?;
-                self.frame()?.set_slot(local, SPOILT);
             }
             Where::Memory(address) if checked && !self.machine.is_own(address) => {}
             Where::Memory(address) => {
@@ -255,7 +255,8 @@ impl Interp<'_> {
         let Some(body) = self.program.functions.get(&instance).cloned() else {
             return Err(Stop::Bug(format!("no function {instance}")));
         };
-        if call.callee.signature().is_some_and(|signature| !fits(signature, &body, closure.is_some())) {
+        let of_dyn = matches!(call.callee, Callee::Slot(..));
+        if call.callee.signature().is_some_and(|signature| !fits(signature, &body, closure.is_some(), of_dyn)) {
             return Err(Stop::Bug(format!("{instance} called with another signature")));
         }
         let result = match &call.result {
@@ -440,9 +441,13 @@ impl Interp<'_> {
     }
 }
 
-/// Does a body have this signature, a closure's after its payload?
-fn fits(signature: &Signature, body: &Body, closure: bool) -> bool {
+/// Does a body have this signature, a closure's after its payload, a `dyn`'s but for the receiver's address?
+fn fits(signature: &Signature, body: &Body, closure: bool, of_dyn: bool) -> bool {
     let own = body.signature();
     let (payload, params) = own.params.split_at(usize::from(closure).min(own.params.len()));
-    own.result == signature.result && params == &signature.params[..] && payload.iter().all(|ty| *ty == Ty::i64())
+    let skipped = usize::from(of_dyn && params.first().is_some_and(|ty| ty.pointee().is_some() || ty.is_aggregate()));
+    own.result == signature.result
+        && params.len() == signature.params.len()
+        && params[skipped..] == signature.params[skipped..]
+        && payload.iter().all(|ty| ty.pointee().is_some())
 }
