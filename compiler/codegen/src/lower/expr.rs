@@ -1,7 +1,9 @@
 //! Values: every expression either goes into a place or becomes an operand.
 
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatTarget, LocalId, PatternKind, Stmt, UnaryOp};
+use vaisjit_semantics::hir::{
+    BinaryOp, CastKind, Expr, ExprKind, FormatTarget, LocalId, Pattern, PatternKind, Stmt, UnaryOp,
+};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
@@ -22,8 +24,10 @@ impl<'a> Lowerer<'a> {
 
     fn lower_kind(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
         match &*expr.kind {
-            ExprKind::Block(statements, value) => match (self.temporary(statements), value) {
-                (Some((local, made)), Some(used)) => self.with_temporary(local, made, used, dest),
+            ExprKind::Block(statements, value) => match (&statements[..], value) {
+                ([Stmt::Let(pattern, made)], Some(used)) if let Some(local) = self.temporary(pattern, used) => {
+                    self.with_temporary(local, made, used, dest)
+                }
                 _ => self.block(statements, value.as_ref(), dest),
             },
             ExprKind::If(condition, then, otherwise) => self.if_else(condition, then, otherwise.as_ref(), dest),
@@ -260,31 +264,23 @@ impl<'a> Lowerer<'a> {
         Ok(())
     }
 
-    /// The hidden local that the checker gave a counted value to take its address.
-    fn temporary(&self, statements: &'a [Stmt]) -> Option<(LocalId, &'a Expr)> {
-        let [Stmt::Let(pattern, value)] = statements else { return None };
+    /// The local of a block that is there to take its address: its value is needed for longer than the block.
+    fn temporary(&self, pattern: &Pattern, used: &Expr) -> Option<LocalId> {
         let PatternKind::Bind(local, None) = pattern.kind else { return None };
-        let hidden = self.hir.locals[local].name == "{temporary}" && !self.facts.deferred(local);
-        (hidden && self.counted(value.ty)).then_some((local, value))
+        let hidden = self.hir.locals[local].name == "{temporary}" && self.counted(pattern.ty);
+        ((hidden || is_address(used, local)) && !self.facts.deferred(local)).then_some(local)
     }
 
-    /// `&f()` and `f().method()`: the value lives on to the end of the block, for its address may be kept.
+    /// `&f()` and `f().method()`: the value lives on to the end of the block or branch around, for its address may be
+    /// kept.
     fn with_temporary(&mut self, local: LocalId, made: &'a Expr, used: &'a Expr, dest: Option<&Place>) -> Result {
         let place = self.local_place(local);
-        self.enter_scope(ScopeKind::Statement);
-        self.lower(made, Some(&place))?;
-        self.leave_scope();
+        self.in_statement(made, Some(&place))?;
         self.own_in_block(&place);
         self.lower(used, dest)
     }
 
     fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
-        if let ([Stmt::Let(pattern, held)], Some(address)) = (statements, value)
-            && let PatternKind::Bind(local, None) = pattern.kind
-            && is_address(address, local)
-        {
-            return self.address_of_temporary(local, held, address, dest);
-        }
         self.enter_scope(ScopeKind::Block);
         for statement in statements {
             match statement {
@@ -302,20 +298,6 @@ impl<'a> Lowerer<'a> {
         }
         self.leave_scope();
         Ok(())
-    }
-
-    /// `&f()`: what the address is taken of lives to the end of the block or branch around.
-    fn address_of_temporary(
-        &mut self,
-        local: LocalId,
-        held: &'a Expr,
-        address: &'a Expr,
-        dest: Option<&Place>,
-    ) -> Result {
-        let place = self.local_place(local);
-        self.in_statement(held, Some(&place))?;
-        self.own_in_block(&place);
-        self.lower(address, dest)
     }
 
     /// The value of a block: a variable that ends with the block is moved out of it.

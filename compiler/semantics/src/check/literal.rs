@@ -315,7 +315,8 @@ impl Checker<'_, '_> {
     }
 }
 
-fn has_holes(ty: Ty) -> bool {
+/// Is a part of the type unknown?
+pub(super) fn has_holes(ty: Ty) -> bool {
     let mut found = false;
     crate::infer::walk(ty, &mut |part| found |= part == Ty::error());
     found
