@@ -12,7 +12,7 @@ use crate::codes;
 use crate::hir::BodyItem;
 use crate::index::{DefId, DefKind};
 use crate::infer::{substitute, walk};
-use crate::interface::Interface;
+use crate::interface::{Interface, ParamSig};
 use crate::lower::TypeScope;
 use crate::program::{Checked, EnumDef, FieldDef, Function, Input, Signature, StructDef, VariantDef};
 use crate::state::{BodyEntry, State};
@@ -563,7 +563,7 @@ impl Whole<'_, '_> {
             TyKind::Int(_) | TyKind::Float(_) | TyKind::Unit | TyKind::Never | TyKind::Error
         );
         let problem = match () {
-            () if sig.params.iter().any(|param| param.default.is_none()) => "`main` takes no parameters",
+            () if !as_in_c(&sig.params) => "`main` takes no parameters",
             () if !good => "`main` must give a number or nothing",
             () if !sig.generics.is_empty() => "`main` cannot be generic",
             () => return,
@@ -571,6 +571,18 @@ impl Whole<'_, '_> {
         let diagnostic = Diagnostic::error(codes::BAD_MAIN, world.head(id), problem);
         self.checked.diagnostics.push(diagnostic);
     }
+}
+
+/// No parameters, or the two that C's `main` has: a number and an address.
+fn as_in_c(params: &[ParamSig]) -> bool {
+    let kinds: Vec<&TyKind> = params.iter().map(|param| param.ty.kind()).collect();
+    let wide = |ty: Ty| ty.int_kind().is_some_and(|kind| matches!(kind.bits(), 32 | 64));
+    params.iter().all(|param| param.default.is_none())
+        && match kinds[..] {
+            [] => true,
+            [_, TyKind::Pointer(_)] => wide(params[0].ty),
+            _ => false,
+        }
 }
 
 /// Has the module an item of which nothing could be made, more than a lone bracket?

@@ -452,7 +452,7 @@ pub const TABLE: &[CodeInfo] = &[
         code: BAD_MAIN,
         title: "`main` of a wrong form",
         explanation: "`main` takes no parameters and gives a number or nothing; the number is the exit status. The arguments \
-            of the program are read with `args`.",
+            of the program are read with `args`; `main(argc: i64, argv: **i8)`, as in C, works too.",
         wrong: "F main(x: i64) { }",
         right: "F main() { }",
     },

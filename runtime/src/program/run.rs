@@ -1,5 +1,6 @@
 //! Running `main`, and calling functions by their types.
 
+use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -42,7 +43,9 @@ impl Program {
             let main = self.inner.live().checked.main.ok_or_else(missing)?;
             let entry = self.inner.entry(main).map_err(|_| missing())?;
             self.inner.count_main(true);
-            let result = self.inner.enter(&entry, &mut []);
+            let line = (!entry.params.is_empty()).then(|| CommandLine::new(&self.inner));
+            let mut words = line.as_ref().map_or([0; 2], CommandLine::words);
+            let result = self.inner.enter(&entry, &mut words);
             self.inner.count_main(false);
             self.inner.restore_terminal();
             match (result, self.inner.control.take_ending()) {
@@ -58,6 +61,27 @@ impl Program {
                 }
             }
         }
+    }
+}
+
+/// What C gives `main`: how many arguments there are, and where a row of their addresses lies, with a zero behind it.
+struct CommandLine {
+    addresses: Vec<u64>,
+    /// What lies at the addresses.
+    _texts: Vec<CString>,
+}
+
+impl CommandLine {
+    fn new(program: &ProgramInner) -> CommandLine {
+        let root = program.root.display().to_string();
+        let all = std::iter::once(&root).chain(&program.engine.options.arguments);
+        let texts: Vec<CString> = all.map(|text| CString::new(text.as_str()).unwrap_or_default()).collect();
+        let addresses = texts.iter().map(|text| text.as_ptr() as u64).chain([0]).collect();
+        CommandLine { addresses, _texts: texts }
+    }
+
+    fn words(&self) -> [u64; 2] {
+        [self.addresses.len() as u64 - 1, self.addresses.as_ptr() as u64]
     }
 }
 

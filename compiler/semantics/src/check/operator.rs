@@ -359,7 +359,11 @@ impl Checker<'_, '_> {
             (Class::Float, Class::Int) => made(CastKind::FloatToInt, value),
             (Class::Float, Class::Float) => made(CastKind::FloatToFloat, value),
             (Class::Int | Class::Pointer, Class::Bool) => made(CastKind::ToBool, value),
-            (Class::Pointer | Class::Str, Class::Int) => made(CastKind::IntToInt, value),
+            (Class::Pointer, Class::Int) => made(CastKind::IntToInt, value),
+            // Its address: an `i32` made of a text is a number that somebody wants to be read.
+            (Class::Str, Class::Int) if to.int_kind().is_some_and(|kind| kind.bits() >= 64) => {
+                made(CastKind::IntToInt, value)
+            }
             (Class::Pointer, Class::Pointer) => made(CastKind::Pointer, value),
             (Class::Int, Class::Pointer) => {
                 let address = match from.kind() {
