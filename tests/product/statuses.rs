@@ -45,6 +45,14 @@ fn arguments_reach_the_program_and_not_the_tool() {
 }
 
 #[test]
+fn main_takes_its_arguments_as_in_c() {
+    let text = "F main(argc: i64, argv: **i8) -> i64 {\n    s := ptr_to_str(argv[argc - 1] as i64)\n    argc * 10 + s.len()\n}";
+    let project = Project::new(&[("a.vais", text)]);
+    assert_eq!(run_to_end(&project, ["run", "a.vais", "--", "x", "last"]).status, Some(34));
+    assert_eq!(status_of("F main(x: i64 = 5) -> i64 = x"), Some(1));
+}
+
+#[test]
 fn wrong_usage_is_two() {
     let project = Project::new(&[("a.vais", "F main() -> i64 { 0 }")]);
     for args in [

@@ -250,8 +250,10 @@ impl Checker<'_, '_> {
             let to = self.shallow(to);
             let followed = match (ty.kind(), to.kind()) {
                 (TyKind::Box(_), _) => true,
-                // `names: *str` is where texts lie, one after the other; so it is with `*T` when `T` is a `Vec`.
-                (TyKind::Pointer(_), TyKind::Str | TyKind::Vec(_) | TyKind::HashMap(..)) => false,
+                // `names: *str` is where texts lie, one after the other.
+                (TyKind::Pointer(_), TyKind::Str) => false,
+                // `items: *T` holds one `T` after the other, also when `T` is a `Vec`.
+                (TyKind::Pointer(_), _) if self.instance.is_some_and(|known| known.arguments.contains(&to)) => false,
                 _ => is_indexed(to) || inside(to).is_some_and(|to| is_indexed(self.shallow(to))),
             };
             if !followed {
