@@ -312,10 +312,9 @@ impl ProgramInner {
         let version = self.version();
         if let Some(function) = function
             && self.control.told_version.swap(version, Ordering::SeqCst) != version
+            && let Err(trap) = self.call_value(function, version as i64)
         {
-            if let Err(trap) = self.call_value(function, version as i64) {
-                self.tell(&Event::Trap(Arc::new(trap)));
-            }
+            self.tell(&Event::Trap(Arc::new(trap)));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Programs with threads of their own: a save reaches all of them, and they end with the program.
 
+use std::cell::Cell;
+
 use crate::harness::{Project, Run, run_to_end};
 
 const FILE: &str = "many.vais";
@@ -48,12 +50,12 @@ F main() -> i64 {
     let mut run = Run::prepared(&project, |command| {
         command.arg("run").arg(path).env("VAISJIT_LEAK_CHECK", "1");
     });
-    let mut both = |run: &mut Run, value: i64| {
-        let (mut quick, mut slow) = (false, false);
+    let both = |run: &mut Run, value: i64| {
+        let (quick, slow) = (Cell::new(false), Cell::new(false));
         run.out.line("the news from both threads", |line| {
-            quick |= line == format!("quick {value}");
-            slow |= line == format!("slow {value}");
-            quick && slow
+            quick.set(quick.get() || line == format!("quick {value}"));
+            slow.set(slow.get() || line == format!("slow {value}"));
+            quick.get() && slow.get()
         });
     };
     both(&mut run, 2);
