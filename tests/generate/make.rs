@@ -203,7 +203,7 @@ impl Maker {
                 let value = self.value(&result);
                 Stmt::If(self.condition(2), vec![Stmt::Return(value)], vec![])
             }
-            0..=10 => match self.assignment() {
+            1..=10 => match self.assignment() {
                 Some(made) => made,
                 None => return,
             },

@@ -519,15 +519,23 @@ impl<'s> Lexer<'s> {
         let bytes = rest.as_bytes();
         let mut at = 0;
         let mut line_end = None;
+        let mut group = BraceGroup::default();
         loop {
             match bytes.get(at) {
-                Some(b'"') => break,
+                Some(b'"') => match group.inner_string(rest, at) {
+                    Some(end) => at = end,
+                    None => break,
+                },
                 Some(b'\\') => at += 2,
                 Some(b'\n') => {
                     line_end.get_or_insert(at);
+                    group = BraceGroup::default();
                     at += 1;
                 }
-                Some(_) => at += 1,
+                Some(byte) => {
+                    group.step(*byte);
+                    at += 1;
+                }
                 None => return self.open_string(line_end.unwrap_or(rest.len())),
             }
         }
@@ -558,6 +566,50 @@ impl<'s> Lexer<'s> {
         let known = |c: char| c.is_ascii() && (!c.is_ascii_control() || c.is_whitespace()) && !"$`\\'".contains(c);
         let length = rest.find(known).unwrap_or(rest.len());
         self.inner.bump(length);
+    }
+}
+
+/// Where in a brace group of a string the lexer is: an argument in it may be a string, `"{name.starts_with("A")}"`.
+#[derive(Default)]
+struct BraceGroup {
+    /// Open braces.
+    braces: u32,
+    /// Open parentheses and brackets inside them.
+    brackets: u32,
+}
+
+impl BraceGroup {
+    /// Takes note of a byte.
+    fn step(&mut self, byte: u8) {
+        match byte {
+            b'{' => self.braces += 1,
+            b'}' => self.braces = self.braces.saturating_sub(1),
+            b'(' | b'[' if self.braces > 0 => self.brackets += 1,
+            b')' | b']' => self.brackets = self.brackets.saturating_sub(1),
+            _ => {}
+        }
+        if self.braces == 0 {
+            self.brackets = 0;
+        }
+    }
+
+    /// If the quote at `at` opens a string where an operand of a call is due, and the group and the outer string go on
+    /// behind it on the same line: the offset behind its closing quote.
+    fn inner_string(&self, text: &str, at: usize) -> Option<usize> {
+        let before = text[..at].trim_end_matches([' ', '\t']).as_bytes().last()?;
+        if self.brackets == 0 || !b"([,+=<>|&".contains(before) {
+            return None;
+        }
+        let line = text[at + 1..].split('\n').next()?;
+        let mut skip = false;
+        let closes = |byte: &u8| {
+            let quote = *byte == b'"' && !skip;
+            skip = *byte == b'\\' && !skip;
+            quote
+        };
+        let end = line.as_bytes().iter().position(closes)?;
+        let behind = &line[end + 1..];
+        behind[behind.find('}')?..].contains('"').then_some(at + 1 + end + 1)
     }
 }
 

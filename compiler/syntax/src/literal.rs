@@ -211,8 +211,14 @@ pub(crate) fn groups(string: &Unescaped) -> Result<Vec<Group>, (Span, String)> {
     let (mut groups, mut plain, mut at) = (Vec::new(), String::new(), 0);
     while let Some(c) = text[at..].chars().next() {
         if is_brace(at, b'{') && !is_brace(at + 1, b'{') {
-            let end = group_end(text, at)
-                .ok_or_else(|| (string.map.span(Span::new(at, at + 1)), "this `{` is never closed".to_string()))?;
+            let Some(end) = group_end(text, at) else {
+                if starts_no_name(&text[at + 1..]) {
+                    plain.push('{');
+                    at += 1;
+                    continue;
+                }
+                return Err((string.map.span(Span::new(at, at + 1)), "this `{` is never closed".to_string()));
+            };
             if !plain.is_empty() {
                 groups.push(Group::Text(std::mem::take(&mut plain)));
             }
@@ -231,6 +237,11 @@ pub(crate) fn groups(string: &Unescaped) -> Result<Vec<Group>, (Span, String)> {
         groups.push(Group::Text(plain));
     }
     Ok(groups)
+}
+
+/// Is an unclosed `{` before this text certainly meant as text, `print("{\n")`?
+fn starts_no_name(rest: &str) -> bool {
+    rest.trim_start().chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '(')
 }
 
 /// One past the `}` of the group that starts at `at`; braces and strings within it are skipped.

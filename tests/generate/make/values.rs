@@ -278,7 +278,7 @@ impl Maker {
         let mut arguments = Vec::new();
         for param in self.heads[number].params.clone() {
             arguments.push(match param.pointer {
-                true => Argument::Address(self.place(&param.ty, true).filter(|place| addressable(place))?),
+                true => Argument::Address(self.place(&param.ty, true).filter(addressable)?),
                 // Calls within calls would have an order.
                 false if self.wild => Argument::Value(self.simple(&param.ty, 1)),
                 false => Argument::Value(self.simple(&param.ty, 2)),

@@ -449,5 +449,5 @@ fn fits(signature: &Signature, body: &Body, closure: bool, of_dyn: bool) -> bool
     own.result == signature.result
         && params.len() == signature.params.len()
         && params[skipped..] == signature.params[skipped..]
-        && payload.iter().all(|ty| ty.pointee().is_some())
+        && payload.iter().all(|ty| ty.pointee().is_some() || *ty == Ty::i64())
 }

@@ -71,10 +71,10 @@ impl Machine<'_> {
         let hash = self.hash_at(key, ty)?;
         let candidates = self.map(map)?.found.get(&hash).cloned().unwrap_or_default();
         for index in candidates {
-            if let Some((known, _)) = self.map(map)?.entries[index] {
-                if self.equal_at(known, key, ty)? {
-                    return Ok((hash, Some(index)));
-                }
+            if let Some((known, _)) = self.map(map)?.entries[index]
+                && self.equal_at(known, key, ty)?
+            {
+                return Ok((hash, Some(index)));
             }
         }
         Ok((hash, None))
