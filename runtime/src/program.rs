@@ -261,13 +261,15 @@ impl ProgramInner {
     /// The trap as people see it.
     pub fn trap(&self, raw: &RawTrap) -> Trap {
         let live = self.live();
-        let mut line = None;
+        let (mut line, mut shown) = (None, false);
         let mut frames = Vec::with_capacity(raw.frames.len());
         let mut push = |meta: &FunctionMeta, number: u32, version: u64| {
             // A prologue has no place of its own: the function's head stands for it.
             let resolved = meta.resolve(number, &live.sources).or_else(|| meta.head(&live));
-            if frames.is_empty() {
-                line = resolved.as_ref().map(|resolved| resolved.line.clone());
+            // The line shown is the program's own if it has one here: calls of the library in it are only named.
+            let own = resolved.as_ref().is_some_and(|resolved| !resolved.at.is_library());
+            if frames.is_empty() || own && !shown {
+                (line, shown) = (resolved.as_ref().map(|resolved| resolved.line.clone()), own);
             }
             let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
             let at = resolved.map(|resolved| resolved.at);

@@ -22,7 +22,7 @@ use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
 /// How long the programs of a test take together, unless their number is given.
-const TIME: Duration = Duration::from_secs(15);
+const TIME: Duration = Duration::from_secs(30);
 /// Programs that share a C file.
 const BATCH: u64 = 10;
 /// How long a failing program is made smaller.
