@@ -27,6 +27,7 @@ pub fn modules() -> &'static [(&'static str, &'static str)] {
         ("std/time", include_str!("../vais/time.vais")),
         ("std/env", include_str!("../vais/env.vais")),
         ("std/file", include_str!("../vais/file.vais")),
+        ("std/thread", include_str!("../vais/thread.vais")),
         ("std/test", include_str!("../vais/test.vais")),
     ]
 }

@@ -77,7 +77,7 @@ fn called(program: &Program, lowered: &interp::Program, layouts: &TypeLayouts) -
 
 /// What machine code does.
 fn compiled(program: &Program, hot: bool, level: OptLevel) -> Result<Calls, String> {
-    let builder = Engine::builder().opt_level(level).static_mode(!hot).all_hot(hot);
+    let builder = Engine::builder().opt_level(level).static_mode(!hot).single_threaded(true).all_hot(hot);
     let loaded = builder.build().and_then(|engine| engine.load_str(&vais::text(program)));
     let loaded = loaded.map_err(|error| error.to_string())?;
     let mut seen = Calls::new();
