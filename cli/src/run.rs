@@ -56,6 +56,7 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
     Engine::builder()
         .needs_main(true)
         .static_mode(options.static_mode)
+        .single_threaded(true)
         .all_hot(options.all_hot)
         .opt_level(options.opt.level())
         .debounce(Duration::from_millis(options.debounce))

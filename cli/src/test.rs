@@ -20,7 +20,7 @@ const ALONE: &str = "VAISJIT_TEST_ALONE";
 
 /// Runs the tests of a file, or of all files below a folder.
 pub fn test(options: &TestOptions) -> ExitCode {
-    let engine = match Engine::builder().static_mode(true).build() {
+    let engine = match Engine::builder().static_mode(true).single_threaded(true).build() {
         Ok(engine) => engine,
         Err(error) => return fail(&format!("error: {error}"), USAGE),
     };

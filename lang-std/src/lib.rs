@@ -9,7 +9,7 @@ pub mod text;
 
 use vaisjit_abi::{HostFlags, HostFunction};
 
-pub use shim::{flush_stdout, prepare_stdout, write_to_stdout};
+pub use shim::{flush_stdout, forget_text, prepare_stdout, write_to_stdout};
 
 /// The modules written in the language, by name. `std/prelude` is imported by every module.
 pub fn modules() -> &'static [(&'static str, &'static str)] {
@@ -27,6 +27,7 @@ pub fn modules() -> &'static [(&'static str, &'static str)] {
         ("std/time", include_str!("../vais/time.vais")),
         ("std/env", include_str!("../vais/env.vais")),
         ("std/file", include_str!("../vais/file.vais")),
+        ("std/thread", include_str!("../vais/thread.vais")),
         ("std/test", include_str!("../vais/test.vais")),
     ]
 }

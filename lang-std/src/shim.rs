@@ -8,7 +8,7 @@ mod system;
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int, c_void};
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Once;
 
 use vaisjit_abi::format::Format;
@@ -54,10 +54,20 @@ pub fn flush_stdout() {
     unsafe { libc::fflush(standard_output()) };
 }
 
-thread_local! {
-    /// The text that is being made of values, instead of being written.
-    static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+/// The text that is being made of values, instead of being written.
+#[derive(Default)]
+struct Capture {
+    on: bool,
+    /// Its memory is used again and again.
+    text: Vec<u8>,
 }
+
+thread_local! {
+    static CAPTURED: RefCell<Capture> = const { RefCell::new(Capture { on: false, text: Vec::new() }) };
+}
+
+/// Of a text larger than this, in bytes, the memory is given back.
+const KEPT_CAPTURE: usize = 1 << 20;
 
 /// Output that cannot be written is lost, as with `printf`.
 fn print(text: &str) {
@@ -65,19 +75,39 @@ fn print(text: &str) {
 }
 
 fn print_bytes(bytes: &[u8]) {
-    let captured = CAPTURED.with_borrow_mut(|captured| captured.as_mut().map(|text| text.extend(bytes)).is_some());
+    let captured = CAPTURED.with_borrow_mut(|capture| {
+        if capture.on {
+            capture.text.extend_from_slice(bytes);
+        }
+        capture.on
+    });
     if !captured {
         // SAFETY: the bytes are valid for the call, the file is open.
         unsafe { libc::fwrite(bytes.as_ptr().cast::<c_void>(), 1, bytes.len(), standard_output()) };
     }
 }
 
+/// Forgets a text that was being made on this thread when the program failed: from now on output is written again.
+pub fn forget_text() {
+    CAPTURED.with_borrow_mut(|capture| capture.on = false);
+}
+
 extern "C" fn text_begin(_: *mut CallContext) {
-    CAPTURED.set(Some(Vec::new()));
+    CAPTURED.with_borrow_mut(|capture| {
+        capture.on = true;
+        capture.text.clear();
+    });
 }
 
 extern "C" fn text_take(ctx: *mut CallContext) -> *const c_char {
-    new_str(ctx, String::from_utf8_lossy(&CAPTURED.take().unwrap_or_default()).as_bytes())
+    CAPTURED.with_borrow_mut(|capture| {
+        capture.on = false;
+        let made = new_str(ctx, String::from_utf8_lossy(&capture.text).as_bytes());
+        if capture.text.capacity() > KEPT_CAPTURE {
+            capture.text = Vec::new();
+        }
+        made
+    })
 }
 
 /// A new `str` of the program that makes the call; null, which is empty too, when it is out of memory.
@@ -109,7 +139,12 @@ extern "C" fn print_str(_: *mut CallContext, value: *const c_char) {
 
 /// Programs may call it too, and get a 0.
 extern "C" fn print_i64(_: *mut CallContext, value: i64) -> i64 {
-    print(&value.to_string());
+    let mut digits = [0; 20];
+    let mut rest = &mut digits[..];
+    // An `i64` has at most 20 characters.
+    let _ = write!(rest, "{value}");
+    let left = rest.len();
+    print_bytes(&digits[..20 - left]);
     0
 }
 

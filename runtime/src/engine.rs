@@ -79,6 +79,7 @@ pub(crate) type EventHandler = Arc<dyn Fn(&Event) + Send + Sync>;
 pub(crate) struct Options {
     pub all_hot: bool,
     pub static_mode: bool,
+    pub single_threaded: bool,
     pub opt_level: OptLevel,
     pub debounce: Duration,
     pub poll: bool,
@@ -115,6 +116,7 @@ impl Engine {
         let options = Options {
             all_hot: false,
             static_mode: false,
+            single_threaded: false,
             opt_level: OptLevel::Speed,
             debounce: Duration::from_millis(30),
             poll: false,
@@ -194,6 +196,14 @@ impl EngineBuilder {
     /// Compiles without slots and safepoints: nothing can be reloaded.
     pub fn static_mode(mut self, static_mode: bool) -> EngineBuilder {
         self.options.static_mode = static_mode;
+        self
+    }
+
+    /// The host calls a program in static mode from one thread at a time, so counts of its heap values can be plain
+    /// numbers until it starts threads itself. A second thread of the host's all the same waits until the first one
+    /// leaves the program or calls a host function. Without static mode it makes no difference.
+    pub fn single_threaded(mut self, single_threaded: bool) -> EngineBuilder {
+        self.options.single_threaded = single_threaded;
         self
     }
 

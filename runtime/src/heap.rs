@@ -6,6 +6,7 @@
 //! that somebody else could see.
 
 mod arena;
+mod atomic;
 mod block;
 mod calls;
 mod compare;

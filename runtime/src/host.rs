@@ -1,5 +1,5 @@
-//! Host functions of one program: the standard library's, the embedder's and those of `std/hot`, with their
-//! declarations.
+//! Host functions of one program: the standard library's, the embedder's and those of `std/hot` and `std/thread`,
+//! with their declarations.
 
 use std::sync::{Arc, Weak};
 
@@ -36,7 +36,7 @@ pub(crate) struct HostTable {
 }
 
 impl HostTable {
-    /// The functions of an engine; those of `std/hot` act on `program`.
+    /// The functions of an engine; those of `std/hot` and `std/thread` act on `program`.
     pub fn new(engine: &Engine, program: Option<Weak<ProgramInner>>) -> Result<HostTable, Error> {
         let mut entries = FxHashMap::default();
         let mut declarations = FxHashMap::default();
@@ -56,7 +56,10 @@ impl HostTable {
         for (name, signature, address) in crate::code::host_traps() {
             add(name, signature, HostTarget::Native(address), HostFlags::default())?;
         }
-        for (name, closure, flags) in crate::hot::functions(&program.unwrap_or_default()) {
+        let program = program.unwrap_or_default();
+        for (name, closure, flags) in
+            crate::hot::functions(&program).into_iter().chain(crate::threads::functions(&program))
+        {
             add(name, &closure.signature.clone(), HostTarget::Closure(closure), flags)?;
         }
         for (name, closure) in engine.functions.iter() {

@@ -53,6 +53,8 @@ pub(crate) struct Control {
     pub unwound: AtomicBool,
     /// The exit status that a signal asked for; 0 for none.
     pub signalled: Arc<AtomicUsize>,
+    /// Does the process end with the program?
+    pub owns_process: AtomicBool,
     /// Held by the reload thread from the first look at a save until everybody has been told of it.
     pub busy: Mutex<()>,
     /// How many reload threads are at work.
@@ -78,6 +80,11 @@ impl Control {
             return Some(Ending::Exit(signalled as u8));
         }
         lock(&self.ending).take()
+    }
+
+    /// How `main` is to be ended, if it is.
+    pub fn ending(&self) -> Option<Ending> {
+        *lock(&self.ending)
     }
 
     /// Counts what `hot_check` has to tell of.
@@ -305,8 +312,9 @@ impl ProgramInner {
         let version = self.version();
         if let Some(function) = function
             && self.control.told_version.swap(version, Ordering::SeqCst) != version
+            && let Err(trap) = self.call_value(function, version as i64)
         {
-            self.call_value(function, version as i64);
+            self.tell(&Event::Trap(Arc::new(trap)));
         }
     }
 

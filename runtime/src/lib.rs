@@ -36,6 +36,7 @@ mod reloader;
 mod report;
 mod signals;
 mod tests;
+mod threads;
 mod trap;
 mod watch;
 mod watch_only;

@@ -27,6 +27,7 @@ use crate::linkage::Linkage;
 use crate::live::{FunctionMeta, Live};
 use crate::reload::links::Links;
 use crate::reload::prepare::Mode;
+use crate::threads::Threads;
 use crate::trap::{Trap, TrapFrame};
 use crate::workspace::{Loader, Snapshot, Workspace};
 
@@ -37,7 +38,9 @@ pub(crate) use update::{Pending, Staged, Waited};
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///
-/// It may be called from several threads at once; a reload reaches all of them.
+/// It may be called from several threads at once; a reload reaches all of them. Threads that it has started itself
+/// (`std/thread`) keep it alive too, and their code with it: [`Program::interrupt`] ends them, except in loops of static
+/// mode that call no host function.
 #[derive(Clone)]
 pub struct Program {
     pub(crate) inner: Arc<ProgramInner>,
@@ -61,6 +64,8 @@ pub(crate) struct ProgramInner {
     pub linkage: Mutex<Linkage>,
     /// The state behind `std/hot`.
     pub control: Control,
+    /// The state behind `std/thread`.
+    pub threads: Threads,
     pub root: PathBuf,
 }
 
@@ -127,6 +132,10 @@ impl Program {
         let isa = isa::isa(options.opt_level).map_err(Error::Other)?;
         let world = World::new();
         let heap = world.heap().clone();
+        if options.static_mode && !options.single_threaded {
+            // Later it would take a safepoint, and loops have none.
+            heap.share_if_empty();
+        }
         let mut failure = None;
         let inner = Arc::new_cyclic(|program: &Weak<ProgramInner>| {
             let host = HostTable::new(engine, Some(program.clone()));
@@ -154,6 +163,7 @@ impl Program {
                 reloads_on: AtomicUsize::new(0),
                 linkage: Mutex::new(Linkage::new(isa, heap)),
                 control: Control::default(),
+                threads: Threads::default(),
                 root: path.to_path_buf(),
             }
         });
@@ -250,14 +260,17 @@ impl ProgramInner {
 
     /// The trap as people see it.
     pub fn trap(&self, raw: &RawTrap) -> Trap {
+        vaisjit_std::forget_text();
         let live = self.live();
-        let mut line = None;
+        let (mut line, mut shown) = (None, false);
         let mut frames = Vec::with_capacity(raw.frames.len());
         let mut push = |meta: &FunctionMeta, number: u32, version: u64| {
             // A prologue has no place of its own: the function's head stands for it.
             let resolved = meta.resolve(number, &live.sources).or_else(|| meta.head(&live));
-            if frames.is_empty() {
-                line = resolved.as_ref().map(|resolved| resolved.line.clone());
+            // The line shown is the program's own if it has one here: calls of the library in it are only named.
+            let own = resolved.as_ref().is_some_and(|resolved| !resolved.at.is_library());
+            if frames.is_empty() || own && !shown {
+                (line, shown) = (resolved.as_ref().map(|resolved| resolved.line.clone()), own);
             }
             let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
             let at = resolved.map(|resolved| resolved.at);

@@ -98,6 +98,14 @@ pub struct Location {
     pub column: u32,
 }
 
+impl Location {
+    /// Is it in a module of the standard library?
+    pub fn is_library(&self) -> bool {
+        let module = self.file.with_extension("");
+        module.starts_with("std") && vaisjit_std::modules().iter().any(|(name, _)| module == std::path::Path::new(name))
+    }
+}
+
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)

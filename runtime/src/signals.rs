@@ -3,6 +3,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,6 +26,7 @@ pub fn interrupt_on_signals(program: &Program) {
         // Set by the handler itself: a sleep in C that the signal ends may end `main` before the listener wakes up.
         let _ = signal_hook::flag::register_usize(signal, program.inner.control.signalled.clone(), status as usize);
     }
+    program.inner.control.owns_process.store(true, Ordering::SeqCst);
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let program = Arc::downgrade(&program.inner);
     let mut asked = false;
@@ -39,10 +41,7 @@ pub fn interrupt_on_signals(program: &Program) {
             asked = true;
             program.world.interrupt();
             drop(program);
-            std::thread::spawn(move || {
-                std::thread::sleep(GRACE);
-                end(status, &restore);
-            });
+            end_after_grace(status, restore);
         }
     };
     // Without the thread the system's own handling of the signals stays.
@@ -59,6 +58,21 @@ pub fn on_interrupt(action: impl FnOnce(i32) + Send + 'static) {
     };
     // Without the thread nobody would answer: the system's own handling is lost only with it.
     let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
+}
+
+fn end_after_grace(status: i32, restore: String) {
+    std::thread::spawn(move || {
+        std::thread::sleep(GRACE);
+        end(status, &restore);
+    });
+}
+
+/// A thread of the program's has called `exit`, and `main` has been interrupted: if the process is the program's, it
+/// ends even if `main` does not come to a safepoint.
+pub(crate) fn end_soon(program: &ProgramInner, status: u8) {
+    if program.control.owns_process.load(Ordering::SeqCst) {
+        end_after_grace(status.into(), program.restore_sequence());
+    }
 }
 
 fn end(status: i32, restore: &str) -> ! {

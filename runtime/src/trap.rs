@@ -22,7 +22,7 @@ pub struct Trap {
     pub frames: Vec<TrapFrame>,
     /// How many frames below the last of `frames` were left out (deep recursion).
     pub omitted: usize,
-    /// The source line of the innermost frame, for a code frame.
+    /// The source line at [`Trap::location`], for a code frame.
     pub line: Option<String>,
 }
 
@@ -40,9 +40,14 @@ pub struct TrapFrame {
 }
 
 impl Trap {
-    /// Where the program stopped.
+    /// Where the program stopped: the innermost place in a file of its own, if there is one outside the library.
     pub fn location(&self) -> Option<&Location> {
-        self.frames.first()?.at.as_ref()
+        self.shown_frame()?.at.as_ref()
+    }
+
+    fn shown_frame(&self) -> Option<&TrapFrame> {
+        let own = self.frames.iter().find(|frame| frame.at.as_ref().is_some_and(|at| !at.is_library()));
+        own.or_else(|| self.frames.first())
     }
 
     /// The file of the innermost frame.
@@ -58,7 +63,7 @@ impl Trap {
             let gutter = " ".repeat(number.len());
             let indent: String =
                 line.chars().take(at.column as usize - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let marks = "^".repeat(self.frames[0].width.max(1) as usize);
+            let marks = "^".repeat(self.shown_frame().map_or(1, |frame| frame.width.max(1)) as usize);
             let _ = write!(text, "\n{gutter} --> {}:{}:{}", at.file.display(), at.line, at.column);
             let _ = write!(text, "\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{marks}");
         }

@@ -22,7 +22,7 @@ use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
 /// How long the programs of a test take together, unless their number is given.
-const TIME: Duration = Duration::from_secs(15);
+const TIME: Duration = Duration::from_secs(30);
 /// Programs that share a C file.
 const BATCH: u64 = 10;
 /// How long a failing program is made smaller.
@@ -77,7 +77,7 @@ fn called(program: &Program, lowered: &interp::Program, layouts: &TypeLayouts) -
 
 /// What machine code does.
 fn compiled(program: &Program, hot: bool, level: OptLevel) -> Result<Calls, String> {
-    let builder = Engine::builder().opt_level(level).static_mode(!hot).all_hot(hot);
+    let builder = Engine::builder().opt_level(level).static_mode(!hot).single_threaded(true).all_hot(hot);
     let loaded = builder.build().and_then(|engine| engine.load_str(&vais::text(program)));
     let loaded = loaded.map_err(|error| error.to_string())?;
     let mut seen = Calls::new();

@@ -54,7 +54,7 @@ const MODES: [Mode; 4] = [
 impl Mode {
     fn engine(self) -> Engine {
         let level = if self.speed { OptLevel::Speed } else { OptLevel::None };
-        let builder = Engine::builder().needs_main(true).opt_level(level);
+        let builder = Engine::builder().needs_main(true).opt_level(level).single_threaded(true);
         builder.static_mode(!self.hot).all_hot(self.hot).build().expect("an engine")
     }
 }

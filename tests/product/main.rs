@@ -24,6 +24,7 @@ mod refused;
 mod saves;
 mod statuses;
 mod test_command;
+mod threads;
 mod tool_commands;
 mod traps;
 mod watch_command;

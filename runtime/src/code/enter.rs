@@ -106,6 +106,13 @@ impl World {
         }
     }
 
+    /// Another thread is going to enter. To be called by a host function of the program's, or outside of it.
+    pub(crate) fn expect_threads(&self) {
+        if !self.shared().heap.is_shared() {
+            self.share_heap();
+        }
+    }
+
     #[cold]
     fn share_heap(&self) {
         let heap = self.shared().heap.clone();

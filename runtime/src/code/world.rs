@@ -117,6 +117,11 @@ impl World {
         self.shared().changed.notify_all();
     }
 
+    /// Has the activation on the current thread been interrupted, so that what it waits for does not matter any more?
+    pub(crate) fn is_interrupted_here(&self) -> bool {
+        self.record().is_ok_and(|record| record.interrupted.load(Ordering::SeqCst))
+    }
+
     /// Is generated code of this world on any thread's stack?
     pub fn is_active(&self) -> bool {
         self.shared().control().threads().iter().any(|record| record.is_active())

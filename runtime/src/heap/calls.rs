@@ -13,7 +13,7 @@ use super::{Failure, Heap};
 use crate::code::{guard, raise};
 
 /// Runs the body of a host function with the heap of its caller; a failure becomes a trap.
-fn run<T: Default>(context: *mut CallContext, body: impl FnOnce(&Heap) -> Result<T, Failure>) -> T {
+pub(super) fn run<T: Default>(context: *mut CallContext, body: impl FnOnce(&Heap) -> Result<T, Failure>) -> T {
     // SAFETY: generated code passes the context of its thread, whose services are the heap's, which lives as long as
     // the program.
     let heap = unsafe { &*(*context).services.cast::<Heap>() };
@@ -244,5 +244,6 @@ pub(crate) fn functions() -> Vec<(&'static str, &'static str, usize)> {
         ("str_replace", "(text: str, from: str, to: str) -> str", str_replace as *const () as usize),
         ("heap_live", "() -> i64", live as *const () as usize),
     ];
-    internal.into_iter().map(|(name, address)| (name, declared(name), address)).chain(library).collect()
+    let internal = internal.into_iter().map(|(name, address)| (name, declared(name), address));
+    internal.chain(library).chain(super::atomic::functions()).collect()
 }

@@ -1,7 +1,8 @@
 //! `HashMap`: entries in the order they came, in a block of their own, and an index of hashes beside it.
 //!
-//! An entry is its hash (0: removed), its key and its value. The index has a power of two of 4-byte places: 0 is empty,
-//! the greatest number a removed entry, anything else an entry's number plus one. Entries are never moved but to a larger
+//! An entry is its hash (0: removed), its key and its value. The index has a power of two of 8-byte places: the upper half is
+//! the upper half of the hash, so that most keys are told apart without looking at their entries; in the lower half 0 is
+//! empty, the greatest number a removed entry, anything else an entry's number plus one. Entries are never moved but to a larger
 //! block, or to drop removed ones, when the block is full.
 
 use smallvec::SmallVec;
@@ -27,6 +28,8 @@ const SIZE: usize = 48;
 /// The bit that makes a hash different from 0.
 const LIVE: usize = 1 << 63;
 const REMOVED: u32 = u32::MAX;
+/// Size of a place of the index.
+const PLACE: usize = 8;
 const FIRST_CAPACITY: usize = 8;
 const MOST: usize = 1 << 31;
 
@@ -129,11 +132,11 @@ impl Map {
             return Ok(None);
         }
         for step in 0..=mask {
-            let place = index + (hash.wrapping_add(step) & mask) * 4;
+            let place = index + (hash.wrapping_add(step) & mask) * PLACE;
             match load_place(place) {
-                0 => return Ok(None),
-                REMOVED => {}
-                number => {
+                (0, _) => return Ok(None),
+                (number, upper) if number == REMOVED || upper != (hash >> 32) as u32 => {}
+                (number, _) => {
                     let entry = self.entry(number as usize - 1);
                     if load(entry) == hash | LIVE && self.layout.key.same_key(self.key_of(entry), key)? {
                         return Ok(Some(Found { place, entry }));
@@ -148,23 +151,25 @@ impl Map {
     fn note(self, hash: usize, number: usize) {
         let (index, mask) = (self.at.word(INDEX), self.at.word(MASK));
         for step in 0..=mask {
-            let place = index + (hash.wrapping_add(step) & mask) * 4;
-            if matches!(load_place(place), 0 | REMOVED) {
-                return store_place(place, number as u32 + 1);
+            let place = index + (hash.wrapping_add(step) & mask) * PLACE;
+            if matches!(load_place(place), (0 | REMOVED, _)) {
+                return store_place(place, number as u32 + 1, (hash >> 32) as u32);
             }
         }
     }
 }
 
-fn load_place(place: usize) -> u32 {
+/// Number and upper half of the hash.
+fn load_place(place: usize) -> (u32, u32) {
     // SAFETY: a place of the index, aligned as its block is, unless the program has spoilt its map: then it may fault,
     // which is a trap.
-    unsafe { (place as *const u32).read_unaligned() }
+    let word = unsafe { (place as *const u64).read_unaligned() };
+    (word as u32, (word >> 32) as u32)
 }
 
-fn store_place(place: usize, number: u32) {
+fn store_place(place: usize, number: u32, upper: u32) {
     // SAFETY: as above.
-    unsafe { (place as *mut u32).write_unaligned(number) };
+    unsafe { (place as *mut u64).write_unaligned(u64::from(number) | u64::from(upper) << 32) };
 }
 
 impl Heap {
@@ -212,7 +217,7 @@ impl Heap {
     /// Removes a key; `false` if it was not there.
     pub(super) fn map_remove(&self, map: Map, key: usize) -> Result<bool, Failure> {
         let Some(found) = map.search(key, map.layout.key.hash(key)?)? else { return Ok(false) };
-        store_place(found.place, REMOVED);
+        store_place(found.place, REMOVED, 0);
         store(found.entry, 0);
         map.at.set_word(LENGTH, map.length() - 1);
         self.release(map.key_of(found.entry), map.layout.key)?;
@@ -229,7 +234,7 @@ impl Heap {
         });
         let index = map.at.word(INDEX);
         if index != 0 {
-            zero(index, (map.at.word(MASK) + 1) * 4);
+            zero(index, (map.at.word(MASK) + 1) * PLACE);
         }
         map.at.set_word(USED, 0);
         map.at.set_word(LENGTH, 0);
@@ -243,16 +248,16 @@ impl Heap {
         if wanted > MOST {
             return Err(Failure::new(TrapCode::HostFailure, "a HashMap cannot grow any further".to_owned()));
         }
-        let places = (wanted * 4 / 3 + 1).next_power_of_two();
+        let places = (wanted * 2).next_power_of_two();
         let entries = self.new_block(type_word(map.of, Role::Buffer), wanted * map.layout.stride, 0)?;
-        let index = match self.new_block(type_word(map.of, Role::Index), places * 4, 0) {
+        let index = match self.new_block(type_word(map.of, Role::Index), places * PLACE, 0) {
             Ok(index) => index,
             Err(failure) => {
                 self.free(entries);
                 return Err(failure);
             }
         };
-        zero(index.0, places * 4);
+        zero(index.0, places * PLACE);
         let before = buffers(map.at);
         let used = map.at.word(USED).min(capacity);
         map.at.set_word(INDEX, index.0);

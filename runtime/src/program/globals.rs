@@ -1,7 +1,5 @@
 //! Initial values of globals.
 
-use std::sync::Arc;
-
 use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::thunks::{AbiSignature, AbiType};
@@ -11,9 +9,11 @@ use vaisjit_semantics::{ItemPath, Ty, TyKind};
 
 use super::run::Entry;
 use super::{Program, ProgramInner};
+use crate::code::RawTrap;
 use crate::code::closure::FunctionValue;
 use crate::engine::Error;
 use crate::linkage::Linkage;
+use crate::trap::{Trap, TrapCode};
 use crate::workspace::Snapshot;
 
 impl ProgramInner {
@@ -65,19 +65,17 @@ impl ProgramInner {
         self.initialise(path, &snapshot).map_err(|error| error.to_string())
     }
 
-    /// Calls a function value of type `fn(i64) -> i64`.
-    pub fn call_value(&self, function: FunctionValue, argument: i64) {
+    /// Calls a function value of type `fn(i64) -> i64` that has captured nothing.
+    pub fn call_value(&self, function: FunctionValue, argument: i64) -> Result<i64, Trap> {
         let abi = AbiSignature::new([AbiType::I64], Some(AbiType::I64));
-        let (slot, trampoline) = {
+        let found = {
             let mut linkage = self.linkage();
-            let Some(slot) = linkage.slot_at(function.0) else { return };
-            let Ok(trampoline) = linkage.trampoline(&abi) else { return };
-            (slot, trampoline)
+            let slot = linkage.slot_at(function.0).ok_or_else(|| "this is no function value".to_owned());
+            slot.and_then(|slot| Ok((slot, linkage.trampoline(&abi)?)))
         };
+        let (slot, trampoline) = found.map_err(|why| self.trap(&RawTrap::new(TrapCode::HostFailure, Some(why))))?;
         let entry = Entry { slot, trampoline, result: Ty::i64(), params: vec![Ty::i64()] };
-        if let Err(trap) = self.enter(&entry, &mut [argument as u64]) {
-            self.tell(&crate::events::Event::Trap(Arc::new(trap)));
-        }
+        self.enter(&entry, &mut [argument as u64]).map(|value| value as i64)
     }
 }
 

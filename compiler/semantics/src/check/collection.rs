@@ -55,6 +55,9 @@ pub fn only_reads(method: &str) -> bool {
     READING.contains(&method)
 }
 
+/// The library's method behind `m[key]`.
+const MAP_PLACE: &str = "HashMap.place_of";
+
 impl Checker<'_, '_> {
     /// The call of a function of the library on checked values.
     pub fn library_call(&mut self, module: &str, name: &str, values: Vec<Expr>, span: Span) -> Expr {
@@ -120,10 +123,24 @@ impl Checker<'_, '_> {
         self.make(ExprKind::Call(Callee::Builtin(Builtin::Load), vec![address]), Ty::pointer(of), span)
     }
 
-    /// `m[key]`: the value, or a trap.
-    pub fn map_element(&mut self, map: Expr, key: Ty, index: &ast::Expr, span: Span) -> Expr {
+    /// `m[key]`: the place of the value; a key that has none traps.
+    pub fn map_element(&mut self, map: Expr, key: Ty, value: Ty, index: &ast::Expr, span: Span) -> Expr {
         let index = self.check_to(index, key, Why::Plain);
-        self.library_call("std/hashmap", "HashMap.at", vec![map, index], span)
+        let address = self.library_call("std/hashmap", MAP_PLACE, vec![map, index], span);
+        self.make(ExprKind::Deref(address), value, span)
+    }
+
+    /// Map and key, if the place is `m[key]`.
+    pub fn map_entry(place: &Expr) -> Option<&[Expr]> {
+        let ExprKind::Deref(address) = &*place.kind else { return None };
+        match &*address.kind {
+            ExprKind::Call(Callee::Function(instance), arguments)
+                if instance.path.name == MAP_PLACE && instance.path.module == "std/hashmap" =>
+            {
+                Some(arguments)
+            }
+            _ => None,
+        }
     }
 
     /// What lies in a `Box`, as an address.

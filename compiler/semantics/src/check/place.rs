@@ -263,8 +263,8 @@ impl Checker<'_, '_> {
             value = Expr::new(ExprKind::Deref(value), to, at);
             ty = to;
         }
-        if let TyKind::HashMap(key, _) = *ty.kind() {
-            return self.map_element(value, key, index, span);
+        if let TyKind::HashMap(key, of) = *ty.kind() {
+            return self.map_element(value, key, of, index, span);
         }
         let index = self.value(index);
         let index = self.index_value(index);
@@ -489,6 +489,10 @@ impl Checker<'_, '_> {
         }
         let Some((op, at)) = op else {
             let value = self.check_to(value, ty, Why::Assigned);
+            if let Some(entry) = Self::map_entry(&place) {
+                let values = entry.iter().cloned().chain([value]).collect();
+                return self.library_call("std/hashmap", "HashMap.set", values, span);
+            }
             return self.make(ExprKind::Assign(place, value), Ty::unit(), span);
         };
         let mut value = self.value(value);

@@ -1,0 +1,208 @@
+//! `std/thread`: threads that a program starts itself, and where they wait for each other.
+//!
+//! Everything here that blocks is a plain host function: a thread that waits counts as stopped, so that a reload need
+//! not wait for it. It looks up now and then, and ends when the program is interrupted.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use vaisjit_abi::HostFlags;
+
+use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
+use crate::events::Event;
+use crate::hot::Ending;
+use crate::program::ProgramInner;
+use crate::trap::TrapCode;
+
+/// Room for the calls of a thread, in bytes: as much as `main` usually has. Memory is only taken for what is used.
+const STACK: usize = 8 << 20;
+/// How often who waits looks whether the program has been interrupted. Chosen by feel.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The threads of one program.
+#[derive(Default)]
+pub(crate) struct Threads {
+    last: AtomicI64,
+    /// Those that have not been joined.
+    known: Mutex<HashMap<i64, Arc<Spawned>>>,
+    /// Who waits, in order.
+    parked: Mutex<Vec<Arc<Parked>>>,
+}
+
+/// One thread.
+#[derive(Default)]
+struct Spawned {
+    result: Mutex<Option<Result<i64, String>>>,
+    ended: Condvar,
+}
+
+/// One thread that waits for a number to change.
+struct Parked {
+    address: i64,
+    thread: std::thread::Thread,
+    woken: AtomicBool,
+}
+
+thread_local! {
+    /// What the last `join` of this thread found.
+    static JOINED: RefCell<Result<i64, String>> = const { RefCell::new(Ok(0)) };
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The host functions of `std/thread` for one program; without a program they can only be declared.
+pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, HostClosure, HostFlags)> {
+    let with = |program: &Weak<ProgramInner>| {
+        let program = program.clone();
+        move || program.upgrade().ok_or_else(|| "the program is being dropped".to_owned())
+    };
+    let (spawn, join, is_done) = (with(program), with(program), with(program));
+    let (park, wake) = (with(program), with(program));
+    let all = [
+        (
+            "thread_spawn",
+            (move |f: FunctionValue, argument: i64| spawn().and_then(|p| p.spawn(f, argument))).into_host_closure(),
+        ),
+        ("thread_join", (move |id: i64| join().map(|p| p.join(id))).into_host_closure()),
+        ("thread_result", (|| JOINED.with_borrow(|last| *last.as_ref().unwrap_or(&0))).into_host_closure()),
+        (
+            "thread_error",
+            (|| JOINED.with_borrow(|last| last.as_ref().err().cloned().unwrap_or_default())).into_host_closure(),
+        ),
+        ("thread_is_done", (move |id: i64| is_done().map(|p| p.threads.is_done(id))).into_host_closure()),
+        ("thread_park", (move |at: i64, expected: i64| park().and_then(|p| p.park(at, expected))).into_host_closure()),
+        ("thread_wake", (move |at: i64, most: i64| wake().map(|p| p.threads.wake(at, most))).into_host_closure()),
+        ("thread_yield", std::thread::yield_now.into_host_closure()),
+        (
+            "thread_cores",
+            (|| std::thread::available_parallelism().map_or(1, |cores| cores.get() as i64)).into_host_closure(),
+        ),
+    ];
+    all.into_iter().map(|(name, closure)| (name, closure, HostFlags::default())).collect()
+}
+
+impl Spawned {
+    fn finish(&self, result: Result<i64, String>) {
+        *lock(&self.result) = Some(result);
+        self.ended.notify_all();
+    }
+}
+
+impl Threads {
+    fn find(&self, id: i64) -> Option<Arc<Spawned>> {
+        lock(&self.known).get(&id).cloned()
+    }
+
+    fn is_done(&self, id: i64) -> bool {
+        self.find(id).is_none_or(|thread| lock(&thread.result).is_some())
+    }
+
+    /// Wakes the first that wait there, all if `most` is negative.
+    fn wake(&self, address: i64, most: i64) {
+        let mut left = usize::try_from(most).unwrap_or(usize::MAX);
+        lock(&self.parked).retain(|parked| {
+            if left == 0 || parked.address != address {
+                return true;
+            }
+            left -= 1;
+            parked.woken.store(true, Ordering::Release);
+            parked.thread.unpark();
+            false
+        });
+    }
+}
+
+impl ProgramInner {
+    /// Calls a function of the program in a thread of its own. The thread keeps the program alive.
+    fn spawn(self: &Arc<Self>, function: FunctionValue, argument: i64) -> Result<i64, String> {
+        // Here the calling thread is stopped; it would not be when the new one enters.
+        self.world.expect_threads();
+        let id = self.threads.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let thread = Arc::<Spawned>::default();
+        lock(&self.threads.known).insert(id, thread.clone());
+        let program = self.clone();
+        let run = move || thread.finish(program.run_thread(function, argument));
+        let started = std::thread::Builder::new().name(format!("vais-{id}")).stack_size(STACK).spawn(run);
+        match started {
+            Ok(_) => Ok(id),
+            Err(error) => {
+                lock(&self.threads.known).remove(&id);
+                Err(format!("a thread cannot be started: {error}"))
+            }
+        }
+    }
+
+    /// The thread's value, or the message of its trap, which is reported too.
+    fn run_thread(&self, function: FunctionValue, argument: i64) -> Result<i64, String> {
+        let trap = match self.call_value(function, argument) {
+            Ok(value) => return Ok(value),
+            Err(trap) => trap,
+        };
+        match self.control.ending() {
+            Some(ending) => self.end_from_thread(ending),
+            None if trap.code == TrapCode::Interrupted => {}
+            None => self.tell(&Event::Trap(Arc::new(trap.clone()))),
+        }
+        Err(trap.message)
+    }
+
+    /// `exit` or `hot_restart` was called in this thread: `main` has to return.
+    fn end_from_thread(&self, ending: Ending) {
+        if !self.main_is_running() {
+            return;
+        }
+        self.world.interrupt();
+        if let Ending::Exit(status) = ending {
+            crate::signals::end_soon(self, status);
+        }
+    }
+
+    /// Waits for a thread; `thread_result` or `thread_error` tells what became of it.
+    fn join(&self, id: i64) -> bool {
+        let result = match self.threads.find(id) {
+            Some(thread) => self.wait_for(&thread),
+            None => Some(Err("the thread has been joined already".to_owned())),
+        };
+        // An interrupt is on its way.
+        let Some(result) = result else { return false };
+        lock(&self.threads.known).remove(&id);
+        let worked = result.is_ok();
+        JOINED.set(result);
+        worked
+    }
+
+    fn wait_for(&self, thread: &Spawned) -> Option<Result<i64, String>> {
+        let mut result = lock(&thread.result);
+        while result.is_none() && !self.world.is_interrupted_here() {
+            result = thread.ended.wait_timeout(result, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        result.clone()
+    }
+
+    /// Waits until somebody calls `wake` for the address, unless the number there is not the expected one.
+    fn park(&self, address: i64, expected: i64) -> Result<(), String> {
+        let number = || self.world.heap().atomic(address).ok_or("there is no atomic number to wait for");
+        let parked = Arc::new(Parked { address, thread: std::thread::current(), woken: AtomicBool::new(false) });
+        {
+            // Who changes the number calls `wake` afterwards, and finds this thread on the list.
+            let mut list = lock(&self.threads.parked);
+            if number()? != expected {
+                return Ok(());
+            }
+            list.push(parked.clone());
+        }
+        while !parked.woken.load(Ordering::Acquire) {
+            if self.world.is_interrupted_here() {
+                lock(&self.threads.parked).retain(|other| !Arc::ptr_eq(other, &parked));
+                break;
+            }
+            std::thread::park_timeout(LOOK);
+        }
+        Ok(())
+    }
+}
