@@ -6,7 +6,7 @@ use super::coerce::{Why, cast, is_place};
 use super::name::Found;
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{Callee, CastKind, Expr, ExprKind, Stmt};
+use crate::hir::{CastKind, Expr, ExprKind, Stmt};
 use crate::infer::Known;
 use crate::types::{IntKind, Ty, TyKind, TyList};
 
@@ -395,60 +395,30 @@ impl Checker<'_, '_> {
             let Some(place) = place else { return self.wrong(span) };
             let (whole, part) = (self.local(local, span), place.ty);
             let part = self.make(ExprKind::Field(whole, index as u32), part, span);
-            let assigned = match &*place.kind {
-                ExprKind::Call(_, arguments) => self.set_key(arguments.clone(), part, span),
-                _ => self.make(ExprKind::Assign(place, part), Ty::unit(), span),
-            };
+            let (mut before, place) = element_behind(place);
+            statements.append(&mut before);
+            let assigned = self.set(place, part, span);
             statements.push(Stmt::Expr(assigned));
         }
         self.make(ExprKind::Block(statements, None), Ty::unit(), span)
     }
 
-    /// `map[key] = e` and `map[key] op= e`
-    fn assign_to_key(
-        &mut self,
-        mut arguments: Vec<Expr>,
-        op: Option<(ast::BinaryOp, Span)>,
-        value: &ast::Expr,
-        ty: Ty,
-        span: Span,
-    ) -> Expr {
-        let Some((op, at)) = op else {
-            let value = self.check_to(value, ty, Why::Assigned);
-            return self.set_key(arguments, value, span);
-        };
-        let mut statements = Vec::new();
-        for argument in &mut arguments {
-            let local = self.hidden(Name::new("{key}"), argument.ty, span);
-            self.frame().exempt.insert(local);
-            let kept = self.local(local, span);
-            let pattern = super::bind_pattern(local, argument.ty, self.span(span));
-            statements.push(Stmt::Let(pattern, std::mem::replace(argument, kept)));
-        }
-        let old = self.library_call("std/hashmap", "HashMap.at", arguments.clone(), span);
-        let value = self.value(value);
-        let combined = self.operate(op, at, old, value, span);
-        let combined = self.coerce(combined, ty, Why::Assigned);
-        let set = self.set_key(arguments, combined, span);
-        statements.push(Stmt::Expr(set));
-        self.make(ExprKind::Block(statements, None), Ty::unit(), span)
-    }
-
-    fn set_key(&mut self, mut arguments: Vec<Expr>, value: Expr, span: Span) -> Expr {
-        arguments.push(value);
-        self.library_call("std/hashmap", "HashMap.set", arguments, span)
-    }
-
-    /// Is it an element of a `HashMap`, which a call reads, or of a `Vec` that is bound to a hidden local first?
-    fn is_element(&mut self, e: &Expr) -> bool {
-        match &*e.kind {
-            ExprKind::Call(Callee::Function(instance), arguments) => {
-                instance.path.name == "HashMap.at" && arguments.len() == 2
+    /// `place = e` of values that have been made.
+    fn set(&mut self, place: Expr, value: Expr, span: Span) -> Expr {
+        match Self::map_entry(&place) {
+            Some(entry) => {
+                let values = entry.iter().cloned().chain([value]).collect();
+                self.library_call("std/hashmap", "HashMap.set", values, span)
             }
-            ExprKind::Block(_, Some(element)) => match &*element.kind {
-                ExprKind::Index(of, _) => matches!(self.shallow(of.ty).kind(), TyKind::Vec(_)),
-                _ => false,
-            },
+            None => self.make(ExprKind::Assign(place, value), Ty::unit(), span),
+        }
+    }
+
+    /// Is it an element of a `Vec` that is bound to a hidden local first?
+    fn is_element(&mut self, e: &Expr) -> bool {
+        let ExprKind::Block(_, Some(element)) = &*e.kind else { return false };
+        match &*element.kind {
+            ExprKind::Index(of, _) => matches!(self.shallow(of.ty).kind(), TyKind::Vec(_)),
             _ => false,
         }
     }
@@ -469,11 +439,7 @@ impl Checker<'_, '_> {
             self.declare_instead(known, target, op.is_none(), value);
             return self.wrong(span);
         };
-        // An element of a `Vec` that is a value itself.
-        let (mut before, place) = match *place.kind {
-            ExprKind::Block(before, Some(element)) => (before, element),
-            kind => (Vec::new(), Expr { kind: Box::new(kind), ..place }),
-        };
+        let (mut before, place) = element_behind(place);
         let assigned = self.assign_to(place, op, value, span);
         if before.is_empty() {
             return assigned;
@@ -484,16 +450,9 @@ impl Checker<'_, '_> {
 
     fn assign_to(&mut self, place: Expr, op: Option<(ast::BinaryOp, Span)>, value: &ast::Expr, span: Span) -> Expr {
         let ty = self.shallow(place.ty);
-        if let ExprKind::Call(_, arguments) = &*place.kind {
-            return self.assign_to_key(arguments.clone(), op, value, ty, span);
-        }
         let Some((op, at)) = op else {
             let value = self.check_to(value, ty, Why::Assigned);
-            if let Some(entry) = Self::map_entry(&place) {
-                let values = entry.iter().cloned().chain([value]).collect();
-                return self.library_call("std/hashmap", "HashMap.set", values, span);
-            }
-            return self.make(ExprKind::Assign(place, value), Ty::unit(), span);
+            return self.set(place, value, span);
         };
         let mut value = self.value(value);
         let shift = matches!(op, ast::BinaryOp::Shl | ast::BinaryOp::Shr);
@@ -517,6 +476,14 @@ impl Checker<'_, '_> {
                 self.make(ExprKind::Assign(place, value), Ty::unit(), span)
             }
         }
+    }
+}
+
+/// The place in an element of a `Vec` that is a value itself, and what comes before.
+fn element_behind(place: Expr) -> (Vec<Stmt>, Expr) {
+    match *place.kind {
+        ExprKind::Block(before, Some(element)) => (before, element),
+        kind => (Vec::new(), Expr { kind: Box::new(kind), ..place }),
     }
 }
 
