@@ -87,6 +87,11 @@ fn print_bytes(bytes: &[u8]) {
     }
 }
 
+/// Forgets a text that was being made on this thread when the program failed: from now on output is written again.
+pub fn forget_text() {
+    CAPTURED.with_borrow_mut(|capture| capture.on = false);
+}
+
 extern "C" fn text_begin(_: *mut CallContext) {
     CAPTURED.with_borrow_mut(|capture| {
         capture.on = true;

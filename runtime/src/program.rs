@@ -260,6 +260,7 @@ impl ProgramInner {
 
     /// The trap as people see it.
     pub fn trap(&self, raw: &RawTrap) -> Trap {
+        vaisjit_std::forget_text();
         let live = self.live();
         let (mut line, mut shown) = (None, false);
         let mut frames = Vec::with_capacity(raw.frames.len());

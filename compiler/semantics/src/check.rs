@@ -134,6 +134,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub requests: Vec<(Instance, Place)>,
     pub globals: Vec<(ItemPath, Global)>,
     pub pending: Vec<Pending>,
+    /// Where large decimal literals stand.
+    pub decimals: FxHashSet<(u32, u32)>,
     /// Traits that type arguments must implement.
     pub bounds: Vec<(Ty, ItemPath, Span)>,
     /// Type arguments that do not.
@@ -168,6 +170,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             requests: Vec::new(),
             globals: Vec::new(),
             pending: Vec::new(),
+            decimals: FxHashSet::default(),
             bounds: Vec::new(),
             unmet: Vec::new(),
             closures: 0,

@@ -124,7 +124,7 @@ fn children<'a>(e: &'a Expr, visit: &mut dyn FnMut(Node<'a>)) {
                 }
             }
         }
-        ExprKind::Int(_)
+        ExprKind::Int(..)
         | ExprKind::Float(_)
         | ExprKind::Bool(_)
         | ExprKind::Name(_)

@@ -428,8 +428,8 @@ impl Expr {
 /// The forms of an expression.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ExprKind {
-    /// `42`, `0xff`
-    Int(u128),
+    /// `42`, `0xff`; whether it is decimal.
+    Int(u128, bool),
     /// `3.14`; the bits of the `f64`.
     Float(u64),
     /// `true`

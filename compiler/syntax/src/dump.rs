@@ -383,7 +383,7 @@ impl Dumper {
 
     fn expr(&mut self, expr: &Expr) {
         match &*expr.kind {
-            ExprKind::Int(value) => self.put(value),
+            ExprKind::Int(value, _) => self.put(value),
             ExprKind::Float(bits) => self.put(format_args!("{:?}", f64::from_bits(*bits))),
             ExprKind::Bool(value) => self.put(value),
             ExprKind::Str(string) => self.string(string),

@@ -1,7 +1,9 @@
 //! Values: every expression either goes into a place or becomes an operand.
 
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, FormatTarget, LocalId, PatternKind, Stmt, UnaryOp};
+use vaisjit_semantics::hir::{
+    BinaryOp, CastKind, Expr, ExprKind, FormatTarget, LocalId, Pattern, PatternKind, Stmt, UnaryOp,
+};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
@@ -22,7 +24,12 @@ impl<'a> Lowerer<'a> {
 
     fn lower_kind(&mut self, expr: &'a Expr, dest: Option<&Place>) -> Result {
         match &*expr.kind {
-            ExprKind::Block(statements, value) => self.block(statements, value.as_ref(), dest),
+            ExprKind::Block(statements, value) => match (&statements[..], value) {
+                ([Stmt::Let(pattern, made)], Some(used)) if let Some(local) = self.temporary(pattern, used) => {
+                    self.with_temporary(local, made, used, dest)
+                }
+                _ => self.block(statements, value.as_ref(), dest),
+            },
             ExprKind::If(condition, then, otherwise) => self.if_else(condition, then, otherwise.as_ref(), dest),
             ExprKind::Loop(id, body) => self.endless(*id, body, dest),
             ExprKind::While(id, condition, body) => self.while_loop(*id, condition, body),
@@ -257,13 +264,23 @@ impl<'a> Lowerer<'a> {
         Ok(())
     }
 
+    /// The local of a block that is there to take its address: its value is needed for longer than the block.
+    fn temporary(&self, pattern: &Pattern, used: &Expr) -> Option<LocalId> {
+        let PatternKind::Bind(local, None) = pattern.kind else { return None };
+        let hidden = self.hir.locals[local].name == "{temporary}" && self.counted(pattern.ty);
+        ((hidden || is_address(used, local)) && !self.facts.deferred(local)).then_some(local)
+    }
+
+    /// `&f()` and `f().method()`: the value lives on to the end of the block or branch around, for its address may be
+    /// kept.
+    fn with_temporary(&mut self, local: LocalId, made: &'a Expr, used: &'a Expr, dest: Option<&Place>) -> Result {
+        let place = self.local_place(local);
+        self.in_statement(made, Some(&place))?;
+        self.own_in_block(&place);
+        self.lower(used, dest)
+    }
+
     fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
-        if let ([Stmt::Let(pattern, held)], Some(address)) = (statements, value)
-            && let PatternKind::Bind(local, None) = pattern.kind
-            && is_address(address, local)
-        {
-            return self.address_of_temporary(local, held, address, dest);
-        }
         self.enter_scope(ScopeKind::Block);
         for statement in statements {
             match statement {
@@ -281,20 +298,6 @@ impl<'a> Lowerer<'a> {
         }
         self.leave_scope();
         Ok(())
-    }
-
-    /// `&f()`: what the address is taken of lives to the end of the block or branch around.
-    fn address_of_temporary(
-        &mut self,
-        local: LocalId,
-        held: &'a Expr,
-        address: &'a Expr,
-        dest: Option<&Place>,
-    ) -> Result {
-        let place = self.local_place(local);
-        self.in_statement(held, Some(&place))?;
-        self.own_in_block(&place);
-        self.lower(address, dest)
     }
 
     /// The value of a block: a variable that ends with the block is moved out of it.

@@ -551,7 +551,7 @@ impl Checker<'_, '_> {
 fn is_plain(e: &ast::Expr) -> bool {
     matches!(
         &*e.kind,
-        ast::ExprKind::Int(_)
+        ast::ExprKind::Int(..)
             | ast::ExprKind::Bool(_)
             | ast::ExprKind::Float(_)
             | ast::ExprKind::Tuple(_)

@@ -8,7 +8,7 @@ use vaisjit_syntax::{Name, Span, ast};
 use super::coerce::{Why, cast};
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, Stmt, UnaryOp};
+use crate::hir::{BinaryOp, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, FormatTarget, Stmt, UnaryOp};
 use crate::infer::Known;
 use crate::lower::plural;
 use crate::types::{IntKind, Ty, TyKind};
@@ -284,6 +284,9 @@ impl Checker<'_, '_> {
         if lt == Ty::error() || rt == Ty::error() {
             return self.wrong(span);
         }
+        if lt == Ty::str() && rt == Ty::str() {
+            return self.extreme_text(name, a, b, span);
+        }
         let joined = if self.is_number(lt) && self.is_number(rt) { self.join(a, b).ok() } else { None };
         match joined {
             Some((a, b, ty)) => {
@@ -297,6 +300,21 @@ impl Checker<'_, '_> {
                 self.fail(diagnostic, span)
             }
         }
+    }
+
+    /// The smaller or larger of two texts.
+    fn extreme_text(&mut self, name: &str, a: Expr, b: Expr, span: Span) -> Expr {
+        let mut statements = Vec::new();
+        let [a, b] = [a, b].map(|value| {
+            let local = self.hidden(Name::new("{text}"), Ty::str(), span);
+            self.frame().exempt.insert(local);
+            statements.push(Stmt::Let(super::bind_pattern(local, Ty::str(), self.span(span)), value));
+            self.local(local, span)
+        });
+        let op = if name == "min" { BinaryOp::Lt } else { BinaryOp::Gt };
+        let condition = self.make(ExprKind::Binary(op, b.clone(), a.clone()), Ty::bool(), span);
+        let chosen = self.make(ExprKind::If(condition, b, Some(a)), Ty::str(), span);
+        self.make(ExprKind::Block(statements, Some(chosen)), Ty::str(), span)
     }
 
     pub fn is_number(&mut self, ty: Ty) -> bool {
@@ -402,7 +420,7 @@ impl Checker<'_, '_> {
                             cast(CastKind::IntToInt, value, ty)
                         }
                     }
-                    (TyKind::Pointer(_) | TyKind::Str, TyKind::Int(_)) => cast(CastKind::IntToInt, value, ty),
+                    (TyKind::Pointer(_), TyKind::Int(_)) => cast(CastKind::IntToInt, value, ty),
                     _ => self.coerce(value, ty, Why::Plain),
                 }
             }

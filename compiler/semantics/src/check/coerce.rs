@@ -117,6 +117,9 @@ impl Checker<'_, '_> {
                 Ok(cast(CastKind::IntToInt, e, to))
             }
             (&TyKind::Reference(a), &TyKind::Pointer(b)) | (&TyKind::Pointer(a), &TyKind::Pointer(b)) => {
+                if self.points_to_first(a, b) {
+                    return Ok(cast(CastKind::Pointer, e, to));
+                }
                 if self.same_pointee(a, b) {
                     return Ok(cast(CastKind::Pointer, e, to));
                 }
@@ -264,6 +267,16 @@ impl Checker<'_, '_> {
                 }
             }
             _ => diagnostic,
+        }
+    }
+
+    /// `&array` where a `*T` is wanted and nothing is known of `T`: as in C, its first element is meant.
+    fn points_to_first(&mut self, from: Ty, to: Ty) -> bool {
+        let (from, to) = (self.shallow(from), self.shallow(to));
+        let open = matches!(to.kind(), TyKind::Infer(_)) && matches!(self.table.known(to), Known::Nothing);
+        match *from.kind() {
+            TyKind::Array(of, _) => open && self.table.unify(of, to),
+            _ => false,
         }
     }
 

@@ -58,7 +58,7 @@ impl<'w, 'a> Checker<'w, 'a> {
 
     /// The value of an array length.
     pub fn length(world: &'w World<'a>, scope: &TypeScope, e: &ast::Expr) -> (Option<u64>, Vec<Diagnostic>) {
-        if let ast::ExprKind::Int(value) = &*e.kind
+        if let ast::ExprKind::Int(value, _) = &*e.kind
             && let Ok(value) = u64::try_from(*value)
         {
             return (Some(value), Vec::new());

@@ -17,7 +17,10 @@ impl Checker<'_, '_> {
     fn check_form(&mut self, e: &ast::Expr, want: Want) -> Expr {
         let span = e.span;
         match &*e.kind {
-            ast::ExprKind::Int(value) => self.integer(*value, false, span, want),
+            ast::ExprKind::Int(value, decimal) => {
+                self.note_decimal(*value, *decimal, span);
+                self.integer(*value, false, span, want)
+            }
             ast::ExprKind::Float(bits) => self.float(*bits, span, want),
             ast::ExprKind::Bool(value) => self.make(ExprKind::Bool(*value), Ty::bool(), span),
             ast::ExprKind::Str(literal) => self.string(literal, span),

@@ -248,7 +248,7 @@ impl Checker<'_, '_> {
             return;
         }
         instance.arguments = TyList::new(&arguments);
-        if arguments.iter().any(|ty| *ty == Ty::error() || self.unmet.contains(ty)) {
+        if arguments.iter().any(|ty| super::literal::has_holes(*ty) || self.unmet.contains(ty)) {
             return;
         }
         if !self.requests.iter().any(|(known, _)| known == instance) {

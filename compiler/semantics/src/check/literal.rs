@@ -30,6 +30,14 @@ impl Checker<'_, '_> {
         self.make(ExprKind::Int(bits), ty, span)
     }
 
+    /// A large decimal literal may not use the bit of the sign, as others may.
+    pub fn note_decimal(&mut self, value: u128, decimal: bool, span: Span) {
+        if decimal && value > i32::MAX as u128 {
+            let span = self.span(span);
+            self.decimals.insert((span.start, span.end));
+        }
+    }
+
     pub fn float(&mut self, bits: u64, span: Span, want: Want) -> Expr {
         let hint = want.hint().map(|ty| self.shallow(ty));
         let ty = match hint.map(|ty| (ty, ty.kind())) {
@@ -45,6 +53,7 @@ impl Checker<'_, '_> {
         let fits = match (bits, kind.signed()) {
             (128, _) => true,
             (8 | 16, true) => (-(1 << (bits - 1))..1 << (bits - 1)).contains(&value),
+            (_, true) if self.decimals.contains(&(span.start, span.end)) => (0..1 << (bits - 1)).contains(&value),
             // A literal may use all bits of the type.
             (_, true) => (-(1 << (bits - 1))..1 << bits).contains(&value),
             (_, false) => (0..1 << bits).contains(&value),
@@ -306,7 +315,8 @@ impl Checker<'_, '_> {
     }
 }
 
-fn has_holes(ty: Ty) -> bool {
+/// Is a part of the type unknown?
+pub(super) fn has_holes(ty: Ty) -> bool {
     let mut found = false;
     crate::infer::walk(ty, &mut |part| found |= part == Ty::error());
     found

@@ -392,7 +392,19 @@ impl Checker<'_, '_> {
                 let target = Target { id: Some(found.id), name: method.name, sig: &sig, known, receiver: None };
                 self.call_target(target, arguments, span, want)
             }
-            None => self.builtin_static(ty, method, arguments, span, want),
+            None => {
+                let canonical = super::builtin_method::canonical(method.name);
+                let renamed = self.find_method(ty, canonical).filter(|found| {
+                    canonical != method.name && super::is_library(self.world.def(found.id).path.module)
+                });
+                match renamed {
+                    Some(_) => {
+                        let method = ast::Ident { name: canonical, ..method };
+                        self.call_member(path, method, types, arguments, span, want)
+                    }
+                    None => self.builtin_static(ty, method, arguments, span, want),
+                }
+            }
         }
     }
 

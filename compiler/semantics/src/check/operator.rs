@@ -46,7 +46,7 @@ impl Checker<'_, '_> {
 
     pub fn unary(&mut self, op: ast::UnaryOp, operand: &ast::Expr, span: Span, want: Want) -> Expr {
         match (op, &*operand.kind) {
-            (ast::UnaryOp::Negate, ast::ExprKind::Int(value)) => return self.integer(*value, true, span, want),
+            (ast::UnaryOp::Negate, ast::ExprKind::Int(value, _)) => return self.integer(*value, true, span, want),
             (ast::UnaryOp::Negate, ast::ExprKind::Float(bits)) => {
                 return self.float((-f64::from_bits(*bits)).to_bits(), span, want);
             }
@@ -330,7 +330,8 @@ impl Checker<'_, '_> {
         let from = self.shallow(value.ty);
         if let (ExprKind::Int(number), &TyKind::Int(kind), TyKind::Infer(_)) = (&*value.kind, to.kind(), from.kind()) {
             let number = *number;
-            if kind.bits() == 128 || number > i128::from(u64::MAX) {
+            let beyond = number > i128::from(i64::MAX) && kind == IntKind::U64;
+            if beyond || kind.bits() == 128 || number > i128::from(u64::MAX) {
                 self.table.unify(from, to);
                 return value;
             }

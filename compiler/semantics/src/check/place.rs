@@ -1,14 +1,14 @@
 //! Places: fields, elements, addresses and what they point at.
 
-use vaisjit_syntax::{Diagnostic, Span, ast};
+use vaisjit_syntax::{Diagnostic, Name, Span, ast};
 
 use super::coerce::{Why, cast, is_place};
 use super::name::Found;
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{CastKind, Expr, ExprKind};
+use crate::hir::{Callee, CastKind, Expr, ExprKind, Stmt};
 use crate::infer::Known;
-use crate::types::{IntKind, Ty, TyKind};
+use crate::types::{IntKind, Ty, TyKind, TyList};
 
 impl Checker<'_, '_> {
     /// `&x`
@@ -134,7 +134,7 @@ impl Checker<'_, '_> {
 
     /// Reports a type that nothing has determined where it must be known.
     pub fn undetermined(&mut self, span: Span, of: Span) -> Expr {
-        if self.recovering || self.diagnostics.iter().any(Diagnostic::is_error) {
+        if self.recovering || self.is_sketch() || self.diagnostics.iter().any(Diagnostic::is_error) {
             return self.wrong(span);
         }
         let diagnostic = self
@@ -145,7 +145,7 @@ impl Checker<'_, '_> {
 
     /// Reports something declared whose type nothing determines, unless another mistake may be the reason.
     pub fn undetermined_type(&mut self, name: vaisjit_syntax::Name, span: Span) {
-        if self.recovering || self.diagnostics.iter().any(Diagnostic::is_error) {
+        if self.recovering || self.is_sketch() || self.diagnostics.iter().any(Diagnostic::is_error) {
             return;
         }
         let diagnostic = self
@@ -250,8 +250,8 @@ impl Checker<'_, '_> {
             let to = self.shallow(to);
             let followed = match (ty.kind(), to.kind()) {
                 (TyKind::Box(_), _) => true,
-                // `names: *str` is where texts lie, one after the other.
-                (TyKind::Pointer(_), TyKind::Str) => false,
+                // `names: *str` is where texts lie, one after the other; so it is with `*T` when `T` is a `Vec`.
+                (TyKind::Pointer(_), TyKind::Str | TyKind::Vec(_) | TyKind::HashMap(..)) => false,
                 _ => is_indexed(to) || inside(to).is_some_and(|to| is_indexed(self.shallow(to))),
             };
             if !followed {
@@ -336,7 +336,8 @@ impl Checker<'_, '_> {
         if self.is_error(place.ty) {
             return None;
         }
-        if !is_place(&place) {
+        let element = matches!(&*e.kind, ast::ExprKind::Index(..)) && self.is_element(&place);
+        if !is_place(&place) && !element {
             let diagnostic =
                 self.error(codes::NOT_A_PLACE, e.span, "this cannot be assigned to: it is a value, not a variable");
             self.report(diagnostic);
@@ -379,6 +380,77 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// `(a, b) = (b, a)`: the value is made first.
+    fn assign_parts(&mut self, targets: &[ast::Expr], value: &ast::Expr, span: Span) -> Expr {
+        let targets: Vec<Option<Expr>> = targets.iter().map(|target| self.target(target)).collect();
+        let types = targets.iter().map(|place| place.as_ref().map_or(Ty::error(), |place| place.ty));
+        let ty = Ty::new(TyKind::Tuple(TyList::new(&types.collect::<Vec<_>>())));
+        let value = self.check_to(value, ty, Why::Assigned);
+        let local = self.hidden(Name::new("{parts}"), ty, span);
+        self.frame().exempt.insert(local);
+        let mut statements = vec![Stmt::Let(super::bind_pattern(local, ty, self.span(span)), value)];
+        for (index, place) in targets.into_iter().enumerate() {
+            let Some(place) = place else { return self.wrong(span) };
+            let (whole, part) = (self.local(local, span), place.ty);
+            let part = self.make(ExprKind::Field(whole, index as u32), part, span);
+            let assigned = match &*place.kind {
+                ExprKind::Call(_, arguments) => self.set_key(arguments.clone(), part, span),
+                _ => self.make(ExprKind::Assign(place, part), Ty::unit(), span),
+            };
+            statements.push(Stmt::Expr(assigned));
+        }
+        self.make(ExprKind::Block(statements, None), Ty::unit(), span)
+    }
+
+    /// `map[key] = e` and `map[key] op= e`
+    fn assign_to_key(
+        &mut self,
+        mut arguments: Vec<Expr>,
+        op: Option<(ast::BinaryOp, Span)>,
+        value: &ast::Expr,
+        ty: Ty,
+        span: Span,
+    ) -> Expr {
+        let Some((op, at)) = op else {
+            let value = self.check_to(value, ty, Why::Assigned);
+            return self.set_key(arguments, value, span);
+        };
+        let mut statements = Vec::new();
+        for argument in &mut arguments {
+            let local = self.hidden(Name::new("{key}"), argument.ty, span);
+            self.frame().exempt.insert(local);
+            let kept = self.local(local, span);
+            let pattern = super::bind_pattern(local, argument.ty, self.span(span));
+            statements.push(Stmt::Let(pattern, std::mem::replace(argument, kept)));
+        }
+        let old = self.library_call("std/hashmap", "HashMap.at", arguments.clone(), span);
+        let value = self.value(value);
+        let combined = self.operate(op, at, old, value, span);
+        let combined = self.coerce(combined, ty, Why::Assigned);
+        let set = self.set_key(arguments, combined, span);
+        statements.push(Stmt::Expr(set));
+        self.make(ExprKind::Block(statements, None), Ty::unit(), span)
+    }
+
+    fn set_key(&mut self, mut arguments: Vec<Expr>, value: Expr, span: Span) -> Expr {
+        arguments.push(value);
+        self.library_call("std/hashmap", "HashMap.set", arguments, span)
+    }
+
+    /// Is it an element of a `HashMap`, which a call reads, or of a `Vec` that is bound to a hidden local first?
+    fn is_element(&mut self, e: &Expr) -> bool {
+        match &*e.kind {
+            ExprKind::Call(Callee::Function(instance), arguments) => {
+                instance.path.name == "HashMap.at" && arguments.len() == 2
+            }
+            ExprKind::Block(_, Some(element)) => match &*element.kind {
+                ExprKind::Index(of, _) => matches!(self.shallow(of.ty).kind(), TyKind::Vec(_)),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// `place = e` and `place op= e`
     pub fn assign(
         &mut self,
@@ -387,12 +459,32 @@ impl Checker<'_, '_> {
         value: &ast::Expr,
         span: Span,
     ) -> Expr {
+        if let (ast::ExprKind::Tuple(targets), None) = (&*target.kind, &op) {
+            return self.assign_parts(targets, value, span);
+        }
         let known = self.diagnostics.len();
         let Some(place) = self.target(target) else {
             self.declare_instead(known, target, op.is_none(), value);
             return self.wrong(span);
         };
+        // An element of a `Vec` that is a value itself.
+        let (mut before, place) = match *place.kind {
+            ExprKind::Block(before, Some(element)) => (before, element),
+            kind => (Vec::new(), Expr { kind: Box::new(kind), ..place }),
+        };
+        let assigned = self.assign_to(place, op, value, span);
+        if before.is_empty() {
+            return assigned;
+        }
+        before.push(Stmt::Expr(assigned));
+        self.make(ExprKind::Block(before, None), Ty::unit(), span)
+    }
+
+    fn assign_to(&mut self, place: Expr, op: Option<(ast::BinaryOp, Span)>, value: &ast::Expr, span: Span) -> Expr {
         let ty = self.shallow(place.ty);
+        if let ExprKind::Call(_, arguments) = &*place.kind {
+            return self.assign_to_key(arguments.clone(), op, value, ty, span);
+        }
         let Some((op, at)) = op else {
             let value = self.check_to(value, ty, Why::Assigned);
             if let Some(entry) = Self::map_entry(&place) {

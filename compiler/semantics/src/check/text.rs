@@ -44,7 +44,7 @@ impl Checker<'_, '_> {
             _ => {}
         });
         if names.is_empty() {
-            return !matches!(&*e.kind, ast::ExprKind::Int(_) | ast::ExprKind::Float(_) | ast::ExprKind::Str(_));
+            return !matches!(&*e.kind, ast::ExprKind::Int(..) | ast::ExprKind::Float(_) | ast::ExprKind::Str(_));
         }
         names.into_iter().all(|name| {
             own.contains(&name)

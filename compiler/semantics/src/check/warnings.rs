@@ -63,7 +63,7 @@ fn is_place(e: &ast::Expr) -> bool {
 fn is_pure(e: &ast::Expr) -> bool {
     use ast::ExprKind::*;
     match &*e.kind {
-        Int(_) | Float(_) | Bool(_) | Name(_) => true,
+        Int(..) | Float(_) | Bool(_) | Name(_) => true,
         Unary(_, of) | Cast(of, _) | Field(of, _) | AddressOf(of) => is_pure(of),
         Binary(_, _, a, b) | Index(a, b) => is_pure(a) && is_pure(b),
         _ => false,

@@ -22,6 +22,14 @@ impl Layout<'_> {
         }
     }
 
+    /// On the same line, behind a whole value or type: the letter of a constant, global or alias.
+    pub(super) fn item_follows(&mut self) -> bool {
+        use Kind::*;
+        let complete = matches!(self.last(), Name | Int | Float | Str | True | False)
+            || matches!(self.last(), RParen | RBracket | RBrace | GenericClose);
+        complete && matches!(self.item_letter(0), Some(KwC | KwG | KwT))
+    }
+
     /// `F name (` or `F name <`: nothing else looks like that.
     pub(super) fn function_starts(&mut self) -> bool {
         self.function_at(0) || self.is_letter_at(0, "P") && !self.peek(1).first && self.function_at(1)

@@ -237,7 +237,8 @@ impl<'s> Layout<'s> {
         match self.frames.len() {
             1 if self.chunk.junk => self.item_starts(),
             1 if raw.first => self.newline_ends_item() || self.item_starts(),
-            1 => self.function_starts() && !matches!(self.last(), Kind::KwX | Kind::KwN | Kind::AttrOpen),
+            1 if self.function_starts() => !matches!(self.last(), Kind::KwX | Kind::KwN | Kind::AttrOpen),
+            1 => self.item_follows(),
             _ => {
                 raw.first
                     && self.frames.last().is_some_and(|frame| frame.kind != FrameKind::Members)
@@ -460,6 +461,7 @@ impl<'s> Layout<'s> {
         match raw.kind {
             Kind::Comma if self.in_head_list() => return self.push(Kind::Comma),
             Kind::Comma => {
+                self.second_comma(raw);
                 self.push(Kind::Comma);
                 let parameters = matches!(self.frame().kind, FrameKind::Round) && !self.in_code_outside();
                 self.separator(Kind::Comma);
@@ -492,6 +494,16 @@ impl<'s> Layout<'s> {
             _ => {}
         }
         self.push(raw.kind);
+    }
+
+    /// Nothing stands between two commas of fields, variants or arms.
+    fn second_comma(&mut self, raw: Raw) {
+        let before = self.chunk.tokens.iter().rev().map(|token| token.0).find(|kind| *kind != Kind::Newline);
+        let braces = !matches!(self.frame().kind, FrameKind::Round | FrameKind::Square | FrameKind::Top);
+        if braces && before == Some(Kind::Comma) {
+            let problem = Problem::new(codes::UNEXPECTED_TOKEN, self.span_of(raw), "nothing stands between two commas");
+            self.report(problem.text("one too many"));
+        }
     }
 
     /// Is the bracket around the innermost one a place of expressions?

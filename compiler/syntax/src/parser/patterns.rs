@@ -141,7 +141,8 @@ pub(super) fn number<'t>() -> Rule<'t, Expr> {
         let text = text(seen);
         let character = text.strip_prefix('\'').and_then(|text| text.chars().next());
         let value = crate::literal::int(text).unwrap_or(character.map_or(0, |c| c as u128));
-        Expr::new(ExprKind::Int(value), seen.span())
+        let decimal = !text.contains(['x', 'X', 'b', 'B', 'o', 'O']);
+        Expr::new(ExprKind::Int(value, decimal), seen.span())
     });
     let float = just(Kind::Float).map_with(|_, seen| {
         let value = crate::literal::float(text(seen)).unwrap_or_default();
