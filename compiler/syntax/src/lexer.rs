@@ -576,6 +576,8 @@ struct BraceGroup {
     braces: u32,
     /// Open parentheses and brackets inside them.
     brackets: u32,
+    /// Has there been a `?`, so that a `:` may be its other half?
+    question: bool,
 }
 
 impl BraceGroup {
@@ -586,18 +588,24 @@ impl BraceGroup {
             b'}' => self.braces = self.braces.saturating_sub(1),
             b'(' | b'[' if self.braces > 0 => self.brackets += 1,
             b')' | b']' => self.brackets = self.brackets.saturating_sub(1),
+            b'?' if self.braces > 0 => self.question = true,
             _ => {}
         }
         if self.braces == 0 {
-            self.brackets = 0;
+            *self = BraceGroup::default();
         }
     }
 
-    /// If the quote at `at` opens a string where an operand of a call is due, and the group and the outer string go on
-    /// behind it on the same line: the offset behind its closing quote.
+    /// If the quote at `at` opens a string where an operand is due, and the group and the outer string go on behind it on
+    /// the same line: the offset behind its closing quote.
     fn inner_string(&self, text: &str, at: usize) -> Option<usize> {
-        let before = text[..at].trim_end_matches([' ', '\t']).as_bytes().last()?;
-        if self.brackets == 0 || !b"([,+=<>|&".contains(before) {
+        let before = text[..at].trim_end_matches([' ', '\t']);
+        let operator = ["==", "!=", "+", "?"].iter().any(|sign| before.ends_with(sign));
+        let due = match self.brackets {
+            0 => operator || self.question && before.ends_with(':'),
+            _ => operator || before.ends_with(['(', '[', ',', '=', '<', '>', '|', '&', ':']),
+        };
+        if self.braces == 0 || !due {
             return None;
         }
         let line = text[at + 1..].split('\n').next()?;
