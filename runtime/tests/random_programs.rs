@@ -22,11 +22,11 @@ use vaisjit_semantics::{Instance, ItemPath};
 use vaisjit_syntax::Name;
 
 /// How long the programs of a test take together, unless their number is given.
-const TIME: Duration = Duration::from_secs(30);
+const TIME: Duration = Duration::from_secs(60);
 /// Programs that share a C file.
 const BATCH: u64 = 10;
 /// How long a failing program is made smaller.
-const SHRINKING: Duration = Duration::from_secs(30);
+const SHRINKING: Duration = Duration::from_secs(60);
 /// Enough for every call of an entry.
 const STEPS: u64 = 3_000_000;
 
