@@ -26,7 +26,7 @@ const TIME: Duration = Duration::from_secs(60);
 /// Programs that share a C file.
 const BATCH: u64 = 10;
 /// How long a failing program is made smaller.
-const SHRINKING: Duration = Duration::from_secs(60);
+const SHRINKING: Duration = Duration::from_secs(30);
 /// Enough for every call of an entry.
 const STEPS: u64 = 3_000_000;
 
