@@ -385,10 +385,13 @@ impl Driver {
         false
     }
 
-    /// Watches the files the program now consists of.
+    /// Watches the files the program now consists of. A save of one that is new among them may have come before it was
+    /// watched: it is found by looking once more.
     fn follow(&mut self, program: &Arc<ProgramInner>) {
         let files = program.reloader().workspace.watched();
-        self.watcher.set_files(files);
+        if self.watcher.set_files(files) {
+            self.take(Message::Saved(Signal { at: Instant::now(), folders: false }));
+        }
         if let Some(notice) = self.watcher.take_notice() {
             program.tell(&Event::Notice(notice));
         }

@@ -80,13 +80,16 @@ impl FileWatcher {
         watcher
     }
 
-    /// Watches these files, existing or not, and no others.
-    pub fn set_files(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+    /// Watches these files, existing or not, and no others. True if they are others than before: what was saved in a
+    /// new one up to now has not been heard of.
+    pub fn set_files(&mut self, files: impl IntoIterator<Item = PathBuf>) -> bool {
+        let before = std::mem::take(&mut self.files);
         self.files = files.into_iter().map(|file| absolute(&file)).collect();
         self.files.sort();
         self.files.dedup();
         self.watch_folders();
         self.look();
+        self.files != before
     }
 
     /// Sets all watches again, after a folder was replaced.

@@ -185,14 +185,21 @@ impl Checker<'_, '_> {
     pub fn variant_of_path(&mut self, path: &ast::TypePath, want: Want) -> Option<(DefId, u32)> {
         let (last, before) = path.segments.split_last()?;
         if before.is_empty() {
-            if self.world.ty(self.scope.module, last.name).is_some() {
-                return None;
-            }
             let found = self.world.variants(self.scope.module, last.name);
-            return self.choose_variant(&found, want.hint());
+            let chosen = self.choose_variant(&found, want.hint());
+            // A type of that name is meant, unless the enum that is expected here has such a variant.
+            if self.world.ty(self.scope.module, last.name).is_some() {
+                return chosen.filter(|chosen| self.is_expected(chosen.0, want));
+            }
+            return chosen;
         }
         let owner = ast::TypePath { segments: before.to_vec(), arguments: Vec::new() };
         self.variant_of(&owner, *last)
+    }
+
+    fn is_expected(&mut self, of: DefId, want: Want) -> bool {
+        let hint = want.hint().map(|hint| self.shallow(hint));
+        matches!(hint.map(Ty::kind), Some(TyKind::Enum(path, _)) if self.world.def(of).path == *path)
     }
 
     /// Of several variants of one name the one of the expected enum, else the first.
