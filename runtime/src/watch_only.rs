@@ -77,9 +77,12 @@ impl Engine {
         clock: &Clock,
         tell: &mut impl FnMut(CheckEvent),
     ) {
-        let snapshot = workspace.snapshot();
+        let mut snapshot = workspace.snapshot();
+        // A save of a file that is new among them may have come before it was watched: look once more.
+        while watcher.set_files(workspace.watched()) && !workspace.refresh().0.is_empty() {
+            snapshot = workspace.snapshot();
+        }
         let micros = clock.micros();
-        watcher.set_files(workspace.watched());
         if let Some(notice) = watcher.take_notice() {
             tell(CheckEvent::Notice(notice));
         }

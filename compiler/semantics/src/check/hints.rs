@@ -57,13 +57,7 @@ impl Checker<'_, '_> {
         span: Span,
         names: impl IntoIterator<Item = Name>,
     ) -> Diagnostic {
-        match nearest(name, names) {
-            Some(known) => {
-                let place = self.place(span);
-                diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str())
-            }
-            None => diagnostic,
-        }
+        did_you_mean(diagnostic, name, self.place(span), names)
     }
 
     /// The methods that a value of this type could be asked for, for suggestions.
