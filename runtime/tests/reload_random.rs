@@ -2,10 +2,14 @@
 //!
 //! Random programs get random edits while their `main` loops. `SEED` chooses one sequence, `ROUNDS` how many are tried.
 
+#[path = "../../tests/generate/random.rs"]
+mod random;
+
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use random::Random;
 use vaisjit::{Engine, MemoryLoader, Program, TrapCode, Update};
 
 const EDITS: usize = 40;
@@ -13,22 +17,6 @@ const FUNCTIONS: usize = 8;
 const GLOBALS: usize = 4;
 /// How long the sequences take together, unless `ROUNDS` says how many there are.
 const TIME: Duration = Duration::from_secs(12);
-
-/// Random numbers by SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-}
 
 /// A function; it calls only functions with higher numbers.
 #[derive(Clone)]

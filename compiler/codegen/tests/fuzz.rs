@@ -6,6 +6,8 @@
 
 #[path = "../../../tests/ui/cases.rs"]
 mod cases;
+#[path = "../../../tests/generate/random.rs"]
+mod random;
 mod source;
 
 use std::ops::Range;
@@ -13,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use random::Random;
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::lower::Options;
 use vaisjit_codegen::mir::interp::{Exit, Interp, Program};
@@ -27,26 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STEPS: u64 = 100_000;
 /// The stack of a process's first thread, usually.
 const STACK: usize = 8 << 20;
-
-/// Random numbers by SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    fn pick<'t, T>(&mut self, of: &'t [T]) -> &'t T {
-        &of[self.below(of.len())]
-    }
-}
 
 /// The programs of `tests/ui` and the examples, as tokens.
 fn corpus() -> Vec<Vec<String>> {
