@@ -13,6 +13,7 @@ mod compare;
 mod counts;
 mod map;
 mod memory;
+pub(crate) mod migrate;
 mod own;
 mod report;
 mod runs;
@@ -36,11 +37,11 @@ use vaisjit_semantics::{Checked, Ty};
 
 use arena::Arena;
 use block::{Payload, Role, bytes, copy, type_word, zero};
-use types::{TypeRef, Types};
+use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{ShapeOf, TypeUpdate};
+pub(crate) use types::{ShapeOf, TypeRef, TypeUpdate};
 
 /// Offset of a block's size from its payload.
 const SIZE_OFFSET: i32 = -24;
@@ -63,6 +64,8 @@ pub(crate) struct Heap {
     unit: TypeRef,
     /// The program's global variables: start and size.
     globals: Mutex<BTreeMap<usize, usize>>,
+    /// References that lay in fields a save has removed.
+    attic: Mutex<migrate::Attic>,
 }
 
 /// Why a heap function failed: a trap of the program.
@@ -112,6 +115,7 @@ impl Heap {
             text,
             unit,
             globals: Mutex::default(),
+            attic: Mutex::default(),
         }
     }
 
@@ -119,6 +123,16 @@ impl Heap {
     pub(crate) fn services(&self) -> *const Services {
         // Of the whole heap, not of its first field alone.
         std::ptr::from_ref(self).cast()
+    }
+
+    /// What is known of a type.
+    pub(crate) fn type_record(&self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        lock(&self.types).get(ty, shape)
+    }
+
+    /// The values of parked fields.
+    pub(crate) fn attic(&self) -> MutexGuard<'_, migrate::Attic> {
+        lock(&self.attic)
     }
 
     /// The address of what is known of a type.

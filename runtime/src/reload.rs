@@ -13,4 +13,5 @@ pub(crate) mod commit;
 pub(crate) mod compile;
 pub(crate) mod diff;
 pub mod links;
+pub(crate) mod migrate;
 pub(crate) mod prepare;
