@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::events::Event;
+use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, POLLED, Signal};
@@ -301,7 +302,7 @@ impl Driver {
                     && driver.hear()
                     && (driver.stopping || allowed && driver.waits_for_newer(&texts))
             };
-            program.stage(&mut reloader, files.clone(), clock, &cancelled)
+            program.stage(&mut reloader, files.clone(), Cause::Saved, clock, &cancelled)
         };
         if self.stopping {
             // The program may be waiting for this thread in order to end.

@@ -62,6 +62,15 @@ pub enum Event {
         /// What changed.
         report: Arc<Report>,
     },
+    /// An earlier version is live again, under a new number.
+    RolledBack {
+        /// Its new number.
+        version: u64,
+        /// The number it had.
+        to: u64,
+        /// What changed.
+        report: Arc<Report>,
+    },
     /// A save changed nothing that runs.
     Unchanged {
         /// The running version.
@@ -121,6 +130,7 @@ impl Event {
         match self {
             Event::Ready { .. } => "ready",
             Event::Reloaded { .. } => "reloaded",
+            Event::RolledBack { .. } => "rolled_back",
             Event::Unchanged { .. } => "unchanged",
             Event::Rejected { .. } => "rejected",
             Event::Refused { .. } => "refused",
@@ -140,6 +150,11 @@ impl Event {
             Event::Reloaded { version, report }
             | Event::Unchanged { version, report }
             | Event::Refused { version, report } => report_json(*version, report),
+            Event::RolledBack { version, to, report } => {
+                let mut value = report_json(*version, report);
+                value["to"] = json!(to);
+                value
+            }
             Event::Pending { version, report, waits_for } => {
                 let mut value = report_json(*version, report);
                 value["waits_for"] = json!(waits_for);
@@ -172,6 +187,7 @@ fn report_json(version: u64, report: &Report) -> Value {
         "functions": of(false),
         "types": of(true),
         "notices": report.notices,
+        "compiled": report.compiled,
     });
     if let (Value::Object(target), Ok(Value::Object(times))) = (&mut value, serde_json::to_value(report.times)) {
         target.extend(times);

@@ -12,7 +12,9 @@ use vaisjit_semantics::Checked;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
 use crate::driver::{Driver, Watching};
+use crate::engine::Error;
 use crate::events::Event;
+use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 use crate::report::Clock;
 
@@ -90,7 +92,7 @@ impl Control {
     /// Counts what `hot_check` has to tell of.
     pub fn note(&self, event: &Event) {
         match event {
-            Event::Reloaded { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
+            Event::Reloaded { .. } | Event::RolledBack { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
             Event::Rejected { .. } | Event::Refused { .. } => self.failures.fetch_add(1, Ordering::SeqCst),
             _ => 0,
         };
@@ -269,7 +271,7 @@ impl ProgramInner {
         let files = staged.report().files.clone();
         let mut update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         if matches!(update, Update::Superseded) {
-            update = self.update_from(&mut reloader, files.clone(), Clock::start());
+            update = self.update_from(&mut reloader, files.clone(), Cause::Saved, Clock::start());
         }
         reloader.tells(&update);
         drop(reloader);
@@ -335,10 +337,14 @@ impl ProgramInner {
     }
 
     fn hot_rollback(self: &Arc<Self>, to: i64) -> i64 {
-        match u64::try_from(to).map_err(|_| ()).and_then(|to| self.roll_back(to).map_err(|_| ())) {
+        let to = u64::try_from(to).map_err(|_| Error::Other(format!("there is no version {to}")));
+        match to.and_then(|to| self.roll_back(to, &mut Pending::wait_for_ever)) {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(_) => 0,
-            Err(()) => -1,
+            Err(error) => {
+                self.tell(&Event::Notice(format!("hot_rollback: {error}")));
+                -1
+            }
         }
     }
 

@@ -50,7 +50,7 @@ pub use engine::{Engine, EngineBuilder, Error, OptLevel};
 pub use events::{Diagnostics, Event};
 pub use format::{FormatError, format_source};
 pub use heap::HeapReport;
-pub use history::KEPT_VERSIONS;
+pub use history::{Cause, HistoryEntry, KEPT_VERSIONS};
 pub use program::{Argument, Arguments, Function, Program, Returned, Update};
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};

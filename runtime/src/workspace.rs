@@ -80,17 +80,27 @@ pub struct Workspace {
     words: Words,
     sources: Arc<Sources>,
     last: Option<Snapshot>,
-    /// Texts of files that are no part of the program now, to be used instead of the disk's should they become one.
-    kept: FxHashMap<PathBuf, Arc<str>>,
     parse_us: u64,
 }
 
 /// What a workspace held at some moment.
 pub struct Checkpoint {
     files: FxHashMap<Name, LoadedFile>,
-    kept: FxHashMap<PathBuf, Arc<str>>,
-    sources: Arc<Sources>,
     last: Option<Snapshot>,
+}
+
+impl Checkpoint {
+    /// The program as it was checked then.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.last.as_ref()
+    }
+
+    /// The texts of then, by path.
+    pub fn texts(&self) -> Vec<(PathBuf, Arc<str>)> {
+        let mut texts: Vec<_> = self.files.values().map(|file| (file.path.clone(), file.text.clone())).collect();
+        texts.sort();
+        texts
+    }
 }
 
 /// One file of the program.
@@ -133,38 +143,47 @@ impl Workspace {
             library: FxHashMap::default(),
             sources: Arc::default(),
             last: None,
-            kept: FxHashMap::default(),
             parse_us: 0,
         }
     }
 
-    /// What it holds now.
+    /// What it holds now. Going back there takes no time for parsing and checking.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            files: self.files.clone(),
-            kept: self.kept.clone(),
-            sources: self.sources.clone(),
-            last: self.last.clone(),
-        }
+        let last = self.last.clone().map(|last| Snapshot { times: SnapshotTimes::default(), ..last });
+        Checkpoint { files: self.files.clone(), last }
     }
 
     /// Makes it hold that again.
     pub fn restore(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { files, kept, sources, last } = checkpoint;
-        (self.files, self.kept, self.sources, self.last) = (files, kept, sources, last);
-    }
-
-    /// Makes these texts the whole program, until a file changes on disk. Returns the files that hold another text now.
-    pub fn set_texts(&mut self, texts: &[(PathBuf, Arc<str>)]) -> Vec<PathBuf> {
-        let mut changed = Vec::new();
-        for (path, text) in texts {
-            if !self.files.values().any(|file| file.path == *path) {
-                self.kept.insert(path.clone(), text.clone());
-                changed.push(path.clone());
-            } else if self.set_text(path, text) {
-                changed.push(path.clone());
+        let Checkpoint { files, last } = checkpoint;
+        // Modules of the library that have been loaded since stay.
+        let sources = Arc::make_mut(&mut self.sources);
+        for (name, file) in &self.files {
+            if !files.contains_key(name) {
+                sources.remove(file.id);
             }
         }
+        files.values().for_each(|file| _ = sources.insert(file.id, file.source()));
+        (self.files, self.last) = (files, last);
+    }
+
+    /// Makes the texts of then the whole program, until a file changes on disk. Returns the files that hold another text
+    /// now.
+    pub fn go_back(&mut self, to: &Checkpoint) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        let mut files = to.files.clone();
+        for (name, file) in &mut files {
+            let now = self.files.get(name);
+            if now.is_none_or(|now| now.text != file.text) {
+                changed.push(file.path.clone());
+            }
+            (file.disk, file.from_memory) = match now {
+                Some(now) => (now.disk.clone(), now.from_memory),
+                None => (self.options.loader.read(&file.path).map_or_else(|_| file.text.clone(), Arc::from), true),
+            };
+        }
+        changed.sort();
+        self.restore(Checkpoint { files, last: to.last.clone() });
         changed
     }
 
@@ -249,7 +268,6 @@ impl Workspace {
         match self.files.iter().find(|(_, file)| file.path == path) {
             Some((name, file)) if &*file.disk != text => {
                 let name = *name;
-                self.kept.clear();
                 self.put(name, path.to_path_buf(), text.into());
                 true
             }
@@ -409,12 +427,6 @@ impl Workspace {
                     return Ok(*name);
                 }
                 continue;
-            }
-            if let Some(text) = self.kept.remove(&path) {
-                let disk = self.options.loader.read(&path).map_or_else(|_| text.clone(), Arc::from);
-                self.put(*name, path, text);
-                self.files.entry(*name).and_modify(|file| (file.disk, file.from_memory) = (disk, true));
-                return Ok(*name);
             }
             match self.options.loader.read(&path) {
                 Ok(text) => {
