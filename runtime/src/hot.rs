@@ -90,6 +90,16 @@ impl Control {
         *lock(&self.ending)
     }
 
+    /// Asks for another run of `main`, if it is being run.
+    pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
+        if !main_runs {
+            return false;
+        }
+        *lock(&self.ending) = Some(Ending::Restart);
+        interrupt();
+        true
+    }
+
     /// Counts what `hot_check` has to tell of.
     pub fn note(&self, event: &Event) {
         match event {
