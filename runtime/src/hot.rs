@@ -15,6 +15,7 @@ use crate::driver::{Driver, Watching};
 use crate::events::Event;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 use crate::report::Clock;
+use crate::told::Told;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -57,6 +58,8 @@ pub(crate) struct Control {
     pub owns_process: AtomicBool,
     /// Held by the reload thread from the first look at a save until everybody has been told of it.
     pub busy: Mutex<()>,
+    /// The newest version that has been told of.
+    pub told: Told,
     /// How many reload threads are at work.
     drivers: AtomicU64,
     /// The number of the next watching.
@@ -314,7 +317,7 @@ impl ProgramInner {
             && self.control.told_version.swap(version, Ordering::SeqCst) != version
             && let Err(trap) = self.call_value(function, version as i64)
         {
-            self.tell(&Event::Trap(Arc::new(trap)));
+            self.tell_trap(&trap);
         }
     }
 

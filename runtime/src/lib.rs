@@ -37,6 +37,7 @@ mod report;
 mod signals;
 mod tests;
 mod threads;
+mod told;
 mod trap;
 mod watch;
 mod watch_only;

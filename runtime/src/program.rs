@@ -203,6 +203,7 @@ impl Program {
     /// Waits until a reload that is going on has been told of. For hosts that are about to end.
     pub fn settle(&self) {
         drop(self.inner.control.busy.lock().unwrap_or_else(PoisonError::into_inner));
+        self.inner.control.told.wait_for(self.version());
     }
 
     /// Asks the program to stop: every call that is going on ends with the trap [`TrapCode::Interrupted`] at its next
@@ -250,6 +251,12 @@ impl ProgramInner {
             // A panic has been printed; neither the program nor its reloads depend on who listens.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler(event)));
         }
+    }
+
+    /// Tells of a trap, after the version it happened in.
+    pub fn tell_trap(&self, trap: &Trap) {
+        self.control.told.wait_for(self.version());
+        self.tell(&Event::Trap(Arc::new(trap.clone())));
     }
 
     pub fn rejected(&self, snapshot: &Snapshot, list: Vec<vaisjit_syntax::Diagnostic>) -> Diagnostics {

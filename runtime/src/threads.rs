@@ -12,7 +12,6 @@ use std::time::Duration;
 use vaisjit_abi::HostFlags;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
-use crate::events::Event;
 use crate::hot::Ending;
 use crate::program::ProgramInner;
 use crate::trap::TrapCode;
@@ -146,7 +145,7 @@ impl ProgramInner {
         match self.control.ending() {
             Some(ending) => self.end_from_thread(ending),
             None if trap.code == TrapCode::Interrupted => {}
-            None => self.tell(&Event::Trap(Arc::new(trap.clone()))),
+            None => self.tell_trap(&trap),
         }
         Err(trap.message)
     }

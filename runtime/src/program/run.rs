@@ -1,7 +1,6 @@
 //! Running `main`, and calling functions by their types.
 
 use std::ffi::CString;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaisjit_codegen::clif::abi_signature;
@@ -11,7 +10,6 @@ use vaisjit_syntax::Name;
 use super::{Program, ProgramInner};
 use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
-use crate::events::Event;
 use crate::hot::Ending;
 use crate::trap::{Trap, TrapCode};
 
@@ -55,7 +53,7 @@ impl Program {
                 (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
                 (Err(trap), None) => {
                     if trap.code != TrapCode::Interrupted {
-                        self.inner.tell(&Event::Trap(Arc::new(trap.clone())));
+                        self.inner.tell_trap(&trap);
                     }
                     return Err(trap);
                 }

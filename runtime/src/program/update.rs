@@ -102,6 +102,7 @@ impl ProgramInner {
                 let globals = std::mem::take(&mut prepared.globals);
                 self.live().apply(&mut prepared);
                 self.version.store(1, Ordering::Release);
+                self.control.told.set(1);
                 self.adopt(&mut reloader, &mut prepared);
                 drop(reloader);
                 globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
@@ -310,6 +311,7 @@ impl ProgramInner {
             Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
+                self.control.told.set(*version);
             }
             Update::Rejected(diagnostics) => {
                 self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })
