@@ -176,6 +176,13 @@ impl Report {
         self.edits.iter().filter(|edit| matches!(edit.outcome, Outcome::Refused { .. }))
     }
 
+    /// What would be live waits for something.
+    pub(crate) fn wait_for(&mut self, what: &str) {
+        for edit in self.edits.iter_mut().filter(|edit| matches!(edit.outcome, Outcome::LiveNow | Outcome::Initialised)) {
+            edit.outcome = Outcome::Pending { waits_for: what.to_owned() };
+        }
+    }
+
     /// Nothing of a save is live whose edits cannot all be.
     pub(crate) fn hold_back(&mut self) {
         for edit in &mut self.edits {
