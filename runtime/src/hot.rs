@@ -17,6 +17,7 @@ use crate::events::Event;
 use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 use crate::report::Clock;
+use crate::told::Told;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -59,6 +60,8 @@ pub(crate) struct Control {
     pub owns_process: AtomicBool,
     /// Held by the reload thread from the first look at a save until everybody has been told of it.
     pub busy: Mutex<()>,
+    /// The newest version that has been told of.
+    pub told: Told,
     /// How many reload threads are at work.
     drivers: AtomicU64,
     /// The number of the next watching.
@@ -87,6 +90,16 @@ impl Control {
     /// How `main` is to be ended, if it is.
     pub fn ending(&self) -> Option<Ending> {
         *lock(&self.ending)
+    }
+
+    /// Asks for another run of `main`, if it is being run.
+    pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
+        if !main_runs {
+            return false;
+        }
+        *lock(&self.ending) = Some(Ending::Restart);
+        interrupt();
+        true
     }
 
     /// Counts what `hot_check` has to tell of.
@@ -316,7 +329,7 @@ impl ProgramInner {
             && self.control.told_version.swap(version, Ordering::SeqCst) != version
             && let Err(trap) = self.call_value(function, version as i64)
         {
-            self.tell(&Event::Trap(Arc::new(trap)));
+            self.tell_trap(&trap);
         }
     }
 

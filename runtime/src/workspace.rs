@@ -80,12 +80,15 @@ pub struct Workspace {
     words: Words,
     sources: Arc<Sources>,
     last: Option<Snapshot>,
+    /// Texts of files that are no part of the program now, to be used instead of the disk's should they become one.
+    kept: FxHashMap<PathBuf, Arc<str>>,
     parse_us: u64,
 }
 
 /// What a workspace held at some moment.
 pub struct Checkpoint {
     files: FxHashMap<Name, LoadedFile>,
+    kept: FxHashMap<PathBuf, Arc<str>>,
     last: Option<Snapshot>,
 }
 
@@ -143,6 +146,7 @@ impl Workspace {
             library: FxHashMap::default(),
             sources: Arc::default(),
             last: None,
+            kept: FxHashMap::default(),
             parse_us: 0,
         }
     }
@@ -150,12 +154,12 @@ impl Workspace {
     /// What it holds now. Going back there takes no time for parsing and checking.
     pub fn checkpoint(&self) -> Checkpoint {
         let last = self.last.clone().map(|last| Snapshot { times: SnapshotTimes::default(), ..last });
-        Checkpoint { files: self.files.clone(), last }
+        Checkpoint { files: self.files.clone(), kept: self.kept.clone(), last }
     }
 
     /// Makes it hold that again.
     pub fn restore(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { files, last } = checkpoint;
+        let Checkpoint { files, kept, last } = checkpoint;
         // Modules of the library that have been loaded since stay.
         let sources = Arc::make_mut(&mut self.sources);
         for (name, file) in &self.files {
@@ -164,7 +168,7 @@ impl Workspace {
             }
         }
         files.values().for_each(|file| _ = sources.insert(file.id, file.source()));
-        (self.files, self.last) = (files, last);
+        (self.files, self.kept, self.last) = (files, kept, last);
     }
 
     /// Makes the texts of then the whole program, until a file changes on disk. Returns the files that hold another text
@@ -183,7 +187,21 @@ impl Workspace {
             };
         }
         changed.sort();
-        self.restore(Checkpoint { files, last: to.last.clone() });
+        self.restore(Checkpoint { files, kept: to.kept.clone(), last: to.last.clone() });
+        changed
+    }
+
+    /// Makes these texts the whole program, until a file changes on disk. Returns the files that hold another text now.
+    pub fn set_texts(&mut self, texts: &[(PathBuf, Arc<str>)]) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        for (path, text) in texts {
+            if !self.files.values().any(|file| file.path == *path) {
+                self.kept.insert(path.clone(), text.clone());
+                changed.push(path.clone());
+            } else if self.set_text(path, text) {
+                changed.push(path.clone());
+            }
+        }
         changed
     }
 
@@ -268,6 +286,7 @@ impl Workspace {
         match self.files.iter().find(|(_, file)| file.path == path) {
             Some((name, file)) if &*file.disk != text => {
                 let name = *name;
+                self.kept.clear();
                 self.put(name, path.to_path_buf(), text.into());
                 true
             }
@@ -283,10 +302,18 @@ impl Workspace {
     /// Reads all files of the program again and returns those whose text changed. A file that cannot be read now
     /// (it is being replaced) keeps its text and is reported in the second list.
     pub fn refresh(&mut self) -> (Vec<PathBuf>, Vec<LoadError>) {
+        self.refresh_as(&[])
+    }
+
+    /// The same as if these files had just been saved with these texts. Those that are no part of the program yet count
+    /// if its imports lead to them.
+    pub fn refresh_as(&mut self, saved: &[(PathBuf, Arc<str>)]) -> (Vec<PathBuf>, Vec<LoadError>) {
+        let given = |path: &Path| saved.iter().find(|(saved, _)| saved == path).map(|(_, text)| text.clone());
         let paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
         let (mut changed, mut failed) = (Vec::new(), Vec::new());
         for path in paths {
-            match self.options.loader.read(&path) {
+            let read = given(&path).map_or_else(|| self.options.loader.read(&path).map(Arc::from), Ok);
+            match read {
                 Ok(text) if self.take_disk(&path, &text) => changed.push(path),
                 Ok(_) => {}
                 Err(_) if self.files.values().any(|file| file.path == path && file.from_memory) => {}
@@ -295,7 +322,9 @@ impl Workspace {
         }
         changed.sort();
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
-        changed.extend(wanted.filter(|path| self.options.loader.exists(path)).cloned());
+        let exists = |path: &&PathBuf| given(path).is_some() || self.options.loader.exists(path);
+        changed.extend(wanted.filter(exists).cloned());
+        self.kept.extend(saved.iter().filter(|(path, _)| changed.contains(path)).cloned());
         (changed, failed)
     }
 
@@ -427,6 +456,12 @@ impl Workspace {
                     return Ok(*name);
                 }
                 continue;
+            }
+            if let Some(text) = self.kept.remove(&path) {
+                let disk = self.options.loader.read(&path).map_or_else(|_| text.clone(), Arc::from);
+                self.put(*name, path, text);
+                self.files.entry(*name).and_modify(|file| (file.disk, file.from_memory) = (disk, true));
+                return Ok(*name);
             }
             match self.options.loader.read(&path) {
                 Ok(text) => {
