@@ -103,6 +103,13 @@ pub enum Event {
         /// The function that is being waited for.
         waits_for: String,
     },
+    /// Saves are held: nothing is applied until they are let go, or that has been done.
+    Held {
+        /// Are they?
+        held: bool,
+        /// The files that have been saved and not applied.
+        files: Vec<PathBuf>,
+    },
     /// The program failed.
     Trap(Arc<Trap>),
     /// A remark of the watcher's.
@@ -135,6 +142,7 @@ impl Event {
             Event::Rejected { .. } => "rejected",
             Event::Refused { .. } => "refused",
             Event::Pending { .. } => "pending",
+            Event::Held { .. } => "held",
             Event::Trap(_) => "trap",
             Event::Notice(_) => "notice",
             Event::Exit { .. } => "exit",
@@ -165,6 +173,7 @@ impl Event {
                 let list: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
                 json!({ "version": version, "files": files, "diagnostics": list })
             }
+            Event::Held { held, files } => json!({ "held": held, "files": files }),
             Event::Trap(trap) => trap.to_json(),
             Event::Notice(text) => json!({ "text": text }),
             Event::Exit { status } => json!({ "status": status }),

@@ -36,6 +36,8 @@ pub(crate) enum Ending {
 pub(crate) struct Control {
     /// Does the program choose the moment of each reload?
     manual: AtomicBool,
+    /// Is nothing applied that is saved?
+    held: AtomicBool,
     /// A version that waits for the program to ask for it.
     staged: Mutex<Option<Staged>>,
     /// Reloads that `hot_check` has not told of.
@@ -129,6 +131,21 @@ impl Control {
     /// Does the program choose the moment?
     pub fn is_manual(&self) -> bool {
         self.manual.load(Ordering::SeqCst)
+    }
+
+    /// Is nothing to be applied that is saved?
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing is, or everything.
+    pub fn hold(&self, hold: bool) {
+        self.held.store(hold, Ordering::SeqCst);
+    }
+
+    /// `main` is to end with this status; interrupting it is left to the caller.
+    pub fn quit(&self, status: u8) {
+        *lock(&self.ending) = Some(Ending::Exit(status));
     }
 
     /// A number for a watching.
@@ -292,7 +309,8 @@ impl ProgramInner {
     }
 
     fn hot_reload(self: &Arc<Self>) -> i64 {
-        let result = match self.update_now() {
+        let update = if self.control.is_held() { Ok(Update::Superseded) } else { self.update_now() };
+        let result = match update {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(Update::Unchanged(_) | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,

@@ -35,6 +35,7 @@ mod reload;
 mod reloader;
 mod report;
 mod signals;
+mod terminal;
 mod tests;
 mod threads;
 mod told;
@@ -56,6 +57,7 @@ pub use program::{Argument, Arguments, Function, Prepared, Program, Returned, Up
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};
 pub use signals::{interrupt_on_signals, on_interrupt};
+pub use terminal::{Keys, terminal_size};
 pub use tests::{TestFailure, TestFunction};
 pub use trap::{Trap, TrapCode, TrapFrame};
 pub use vaisjit_semantics::{BUILTIN_NAMES, BUILTIN_TYPES};

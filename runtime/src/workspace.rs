@@ -132,6 +132,17 @@ impl DiskTexts {
     pub fn have_changed(&self) -> bool {
         self.texts.iter().any(|(path, text)| self.loader.read(path).is_ok_and(|now| *now != **text))
     }
+
+    /// Those that are another now, by path.
+    pub fn changed(&self) -> Vec<(PathBuf, Arc<str>)> {
+        let now = |(path, text): &(PathBuf, Arc<str>)| {
+            let now = self.loader.read(path).ok().filter(|now| *now != **text)?;
+            Some((path.clone(), now.into()))
+        };
+        let mut changed: Vec<_> = self.texts.iter().filter_map(now).collect();
+        changed.sort();
+        changed
+    }
 }
 
 impl Workspace {
@@ -292,6 +303,14 @@ impl Workspace {
             }
             _ => false,
         }
+    }
+
+    /// Goes on with the texts that were read from disk where a patch or a rollback has set others. Returns those files.
+    pub fn take_disk_again(&mut self) -> Vec<PathBuf> {
+        let other = |file: &&LoadedFile| file.text != file.disk;
+        let changed: Vec<_> = self.files.values().filter(other).map(|file| (file.path.clone(), file.disk.clone())).collect();
+        changed.iter().for_each(|(path, text)| _ = self.set_text(path, text));
+        changed.into_iter().map(|(path, _)| path).collect()
     }
 
     /// The last text of a file of the program.

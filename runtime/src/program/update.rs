@@ -437,6 +437,9 @@ impl ProgramInner {
             return;
         }
         self.apply_waiting();
+        if self.control.is_held() {
+            return;
+        }
         let is_current = self.is_current(&self.reloader());
         if self.control.is_watched() || !is_current {
             // Whoever watches is told of failures.

@@ -58,6 +58,11 @@ impl Recipe {
         self.inlined.get(index).cloned().unwrap_or_default()
     }
 
+    /// What it refers to.
+    pub fn imports(&self) -> impl Iterator<Item = &Import> {
+        self.imports.iter().map(|(import, _)| import)
+    }
+
     /// The C and host functions it calls.
     pub fn foreign(&self) -> impl Iterator<Item = Name> {
         self.imports.iter().filter_map(|(import, _)| match import {
