@@ -149,7 +149,7 @@ pub(crate) fn compile(
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();
-        compiler.compile(&UnitInput { functions, inline: Vec::new() }, layouts, &linker, &*isa)
+        compiler.compile(&UnitInput { functions, inline: Vec::new(), keep: vec![] }, layouts, &linker, &*isa)
     };
     let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
