@@ -71,6 +71,11 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
+    /// Can there be values of a type?
+    pub fn has(&self, ty: Ty) -> bool {
+        self.seen.contains(&ty)
+    }
+
     /// Adds the types of a function's variables.
     pub fn add_function(&mut self, body: &Body, signature: &Signature, checked: &Checked) {
         body.locals.iter().for_each(|(_, local)| self.add(local.ty, checked));

@@ -7,7 +7,9 @@ use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
 use crate::heap::types::{Form, MapLayout, TypeRef};
-use crate::heap::{Failure, Heap, lock, map};
+use crate::heap::{Failure, Heap, SIZE_OFFSET, lock, map};
+
+use super::References;
 
 /// Values of one type in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,21 @@ impl Heap {
     /// Frees a block that was made for elements and is not wanted.
     pub(crate) fn drop_elements(&self, block: usize) {
         self.free_buffer(block);
+    }
+
+    /// Gives up prepared values of this size.
+    pub(crate) fn drop_values(&self, bytes: &[u8], size: u32, references: &References) {
+        let mut words = Vec::new();
+        let stride = (size as usize).max(1);
+        for value in bytes.chunks_exact(stride) {
+            references.blocks(value.as_ptr() as usize, &mut words);
+        }
+        self.release_all(words);
+    }
+
+    /// Notes that the value at `value` in a block has another size now.
+    pub(crate) fn set_size(&self, block: usize, value: usize, size: usize) {
+        Payload(block).set_word(SIZE_OFFSET, value - block + size);
     }
 
     /// How many bytes the value of a block may grow to where it lies.

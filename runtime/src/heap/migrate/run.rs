@@ -42,6 +42,8 @@ pub(crate) struct Stores<'a> {
 pub(crate) struct Queue {
     /// The values, one after the other.
     pub bytes: Vec<u8>,
+    /// How many are still to be computed.
+    pub missing: u64,
     taken: usize,
 }
 
@@ -177,6 +179,15 @@ fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
     }
 }
 
+impl References {
+    /// Collects the blocks that a value refers to.
+    pub(super) fn blocks(&self, at: usize, out: &mut Vec<usize>) {
+        each_place(at, &self.0, &mut |place, is_function| {
+            out.extend(block_of(load(place), is_function).map(|block| block.0));
+        });
+    }
+}
+
 fn has_tickets(at: usize, references: &References, attic: &Attic, key: &BatchKey) -> bool {
     let mut all = true;
     each_place(at, &references.0, &mut |place, _| all &= attic.find(key, load(place)).is_some());
@@ -233,11 +244,9 @@ impl<'a> Stores<'a> {
                 add(&mut self.notes, *note, cut);
             }
             Op::Next { to, bytes, queue } => row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue)),
-            Op::Release { from, references } => row.each().for_each(|(f, _)| {
-                each_place(f + *from as usize, &references.0, &mut |place, is_function| {
-                    self.released.extend(block_of(load(place), is_function).map(|block| block.0));
-                });
-            }),
+            Op::Release { from, references } => {
+                row.each().for_each(|(f, _)| references.blocks(f + *from as usize, &mut self.released));
+            }
             Op::Park { at, references, batch } => {
                 row.each().for_each(|(_, t)| self.park(t + *at as usize, references, *batch));
             }

@@ -106,6 +106,22 @@ impl Planner {
         Ok(found)
     }
 
+    /// Does no conversion do anything?
+    pub(super) fn is_idle(&self) -> bool {
+        self.conversions.is_empty()
+    }
+
+    /// The size after a conversion that cannot be done in place.
+    pub(super) fn moves_to(&self, conversion: usize) -> Option<u32> {
+        let conversion = &self.conversions[conversion];
+        (!conversion.in_place).then_some(conversion.to_size as u32)
+    }
+
+    /// The references in values of a type in the new version.
+    pub(super) fn references_after(&self, ty: Ty) -> References {
+        self.references(ty, true)
+    }
+
     /// Nothing is done to values of this type that stay where they are.
     fn is_same(&mut self, ty: Ty) -> bool {
         let mut ops = Vec::new();
