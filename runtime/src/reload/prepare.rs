@@ -15,7 +15,7 @@ use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::Linkage;
+use crate::linkage::{Fresh, Linkage};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -53,6 +53,8 @@ pub(crate) struct Prepared {
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
     pub new_slots: Vec<SlotKey>,
+    /// What was added to the link table besides; taken back likewise.
+    pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
     /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
@@ -67,6 +69,13 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+    }
+
+    /// Takes back all that was added to the link table for it. It must not become live any more.
+    pub fn take_back(&self, linkage: &mut Linkage) {
+        self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
+        self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
+        linkage.take_back(&self.fresh);
     }
 
     /// Does any running code change?
@@ -122,6 +131,17 @@ pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir
 
 /// Compares, compiles and plans. `None` means a newer save arrived meanwhile.
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
+    base.linkage.start_noting();
+    let mut preparation = prepare_noted(snapshot, base);
+    let fresh = base.linkage.stop_noting();
+    match &mut preparation {
+        Some(Preparation::Ready(prepared)) => prepared.fresh = fresh,
+        _ => base.linkage.take_back(&fresh),
+    }
+    preparation
+}
+
+fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     let clock = Clock::start();
     let mut report = Report::default();
     report.times.parse_us = snapshot.times.parse_us;
@@ -165,6 +185,7 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
         }
     };
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &layouts));
+    report.compiled = compiled.made;
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.new_globals = new_globals;
@@ -357,6 +378,7 @@ impl Plan {
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,
+            fresh: Fresh::default(),
             new_globals: Vec::new(),
             edits_main: self.edits_main,
         }
