@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
+use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
 use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::unit::InlinedLocation;
@@ -66,6 +67,8 @@ impl Code {
 pub(crate) struct FunctionMeta {
     /// The function.
     pub instance: Instance,
+    /// Its block on the data stack.
+    pub frame: Arc<FrameLayout>,
     /// The version of the program it was compiled for.
     pub version: u64,
     /// Places by source location number, from 1.
@@ -157,6 +160,7 @@ impl FunctionMeta {
         let line = lines.line(id, &file.text, start.start);
         Some(FunctionMeta {
             instance: self.instance,
+            frame: self.frame.clone(),
             version: self.version,
             locations: self.locations.clone(),
             inlined: self.inlined.clone(),

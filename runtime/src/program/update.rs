@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vaisjit_semantics::Checked;
 
+use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
@@ -181,23 +182,23 @@ impl ProgramInner {
         prepare(snapshot, &mut base)
     }
 
-    /// Makes a prepared version live; `wait` is called when the program has to reach a safepoint first.
+    /// Makes a prepared version live; the error is the report of what the trial has refused, if it has. `wait` is called when the program has to reach a safepoint first.
     pub fn commit(
         self: &Arc<Self>,
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Option<(Report, bool)> {
+    ) -> Result<(Report, bool), Option<Report>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
         if !changes_code || prepared.is_single_body() {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            if !self.apply(&mut prepared) {
+            if !self.apply(&mut prepared, Tried::default()) {
                 self.abandon(&prepared);
-                return None;
+                return Err(None);
             }
-            return Some(self.finish(reloader, prepared, &clock, changes_code));
+            return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
@@ -206,21 +207,23 @@ impl ProgramInner {
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
                 program.foresee(stopped, &mut prepared.report);
-                done.store(program.apply(prepared), Ordering::SeqCst);
+                if let Some(tried) = program.try_out(prepared, stopped) {
+                    done.store(program.apply(prepared, tried), Ordering::SeqCst);
+                }
             }
         });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
             Waited::Done { relaxed } if applied.load(Ordering::SeqCst) => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
-                Some((report, changed))
+                Ok((report, changed))
             }
             Waited::Done { .. } | Waited::Cancelled => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 self.abandon(&prepared);
-                None
+                Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
@@ -244,11 +247,14 @@ impl ProgramInner {
 
     /// The stores of a commit. False, and nothing done, if `main` was started after it was prepared and would go on with
     /// code that this commit replaces.
-    fn apply(&self, prepared: &mut Prepared) -> bool {
+    fn apply(&self, prepared: &mut Prepared, mut tried: Tried) -> bool {
         let mut live = self.live();
         if prepared.edits_main && self.main_is_running() {
+            drop(live);
+            self.undo(prepared, tried);
             return false;
         }
+        let settle = self.store_values(prepared, &mut tried);
         for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
@@ -256,6 +262,7 @@ impl ProgramInner {
         }
         let changes_code = prepared.changes_code();
         let retired = live.apply(prepared, self.version() + u64::from(changes_code));
+        self.settle_values(prepared, settle, tried);
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
@@ -377,8 +384,13 @@ impl ProgramInner {
             self.abandon(&staged.prepared);
             return Update::Superseded;
         }
-        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, wait) else {
-            return Update::Superseded;
+        let (mut report, changed) = match self.commit(reloader, staged.prepared, wait) {
+            Ok(done) => done,
+            Err(None) => return Update::Superseded,
+            Err(Some(mut report)) => {
+                report.times.total_us = staged.clock.micros();
+                return Update::Refused(Arc::new(report));
+            }
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));

@@ -11,7 +11,7 @@ use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::unit::define::define;
-use vaisjit_codegen::unit::{Compiler, InlinedLocation, MachineFunction, UnitInput};
+use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -292,11 +292,9 @@ impl Work {
             info: function.info.clone(),
             looping: looping(&member.locations),
         });
-        let inlined: Vec<Arc<[InlinedLocation]>> =
-            unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
         self.compiled.made += group.len();
-        let recipe = Arc::new(Recipe::new(group, members, imports, inlined));
+        let recipe = Arc::new(Recipe::new(group, members, imports, machine));
         for (index, (instance, member)) in group.iter().zip(members).enumerate() {
             let code = Code { unit: made.clone(), index };
             self.publish(*instance, member, code, &recipe, base);
@@ -363,6 +361,7 @@ impl Work {
         self.done.insert(instance, code.clone());
         let meta = FunctionMeta {
             instance,
+            frame: recipe.frame(code.index),
             version: base.version,
             locations: lowered.locations.clone(),
             inlined: recipe.inlined(code.index),

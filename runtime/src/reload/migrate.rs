@@ -18,6 +18,7 @@ use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use crate::code::GlobalMemory;
 use crate::heap::{Heap, TypeRef};
 use crate::live::Live;
 use crate::report::{Edit, Outcome, Report};
@@ -25,7 +26,7 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use trial::{Denied, Local, Trial};
+pub(crate) use trial::{Denied, Local, Settle, Trial, failed};
 
 /// What has to be done to live values for a new version.
 pub(crate) struct Migration {
@@ -113,6 +114,12 @@ impl Migration {
                 self.empties.insert(*ty, heap.type_record(*ty, &|ty| new.shape(ty)));
             }
         }
+    }
+
+    /// New memory for the globals that do not fit into theirs.
+    pub fn new_memory(&self) -> impl Iterator<Item = (ItemPath, GlobalMemory)> {
+        let memory = |global: &GlobalChange| Some((global.path, GlobalMemory::new(global.moves_to? as usize)));
+        self.globals.iter().filter_map(memory)
     }
 
     /// The functions that compute defaults.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
-use vaisjit_semantics::{Instance, Ty};
+use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
 use super::defaults::Wanted;
+use crate::code::GlobalMemory;
 use crate::fault;
 use crate::heap::Heap;
 use crate::heap::migrate::{Counted, Lookup, Queue, Region, Role, Stores};
@@ -52,12 +53,12 @@ impl Migration {
     pub fn try_out(
         &mut self,
         linkage: &Linkage,
-        old_globals: &dyn Fn(usize) -> Option<usize>,
+        moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
     ) -> Result<Trial, (Trial, Denied)> {
         let mut trial = Trial::default();
         let heap = linkage.heap().clone();
-        match self.steps(linkage, &heap, old_globals, locals, &mut trial) {
+        match self.steps(linkage, &heap, moving, locals, &mut trial) {
             Ok(()) => Ok(trial),
             Err(denied) => Err((trial, denied)),
         }
@@ -67,12 +68,12 @@ impl Migration {
         &mut self,
         linkage: &Linkage,
         heap: &Heap,
-        old_globals: &dyn Fn(usize) -> Option<usize>,
+        moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
         trial: &mut Trial,
     ) -> Result<(), Denied> {
         fault::point()?;
-        self.find_globals(linkage, old_globals, trial);
+        self.find_globals(linkage, moving, trial);
         self.find_locals(locals, trial);
         let planner = &mut self.planner;
         let mut conversion = |ty: Ty| planner.conversion(ty, ty, &ty.to_string()).ok().flatten();
@@ -98,13 +99,13 @@ impl Migration {
         self.make_empties(heap, &counted.wanted, trial)
     }
 
-    fn find_globals(&self, linkage: &Linkage, old: &dyn Fn(usize) -> Option<usize>, trial: &mut Trial) {
+    fn find_globals(&self, linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], trial: &mut Trial) {
         for (number, global) in self.globals.iter().enumerate() {
             let size = self.planner.conversions[global.conversion].from_size;
-            let Some(now) = linkage.global(global.path).map(|memory| memory.address()) else { continue };
-            let at = old(number).unwrap_or(now);
-            let mut region = Region::new(at, 1, size, global.conversion, Role::Global(number));
-            region.to = (at != now).then_some(now);
+            let Some(memory) = linkage.global(global.path) else { continue };
+            let mut region = Region::new(memory.address(), 1, size, global.conversion, Role::Global(number));
+            let new = moving.iter().find(|(path, _)| *path == global.path);
+            region.to = new.map(|(_, memory)| memory.address());
             trial.regions.push(region);
         }
     }
