@@ -183,6 +183,14 @@ impl Report {
         }
     }
 
+    /// What it waits for, if it does.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        self.edits.iter().find_map(|edit| match &edit.outcome {
+            Outcome::Pending { waits_for } => Some(&**waits_for),
+            _ => None,
+        })
+    }
+
     /// Nothing of a save is live whose edits cannot all be.
     pub(crate) fn hold_back(&mut self) {
         for edit in &mut self.edits {
