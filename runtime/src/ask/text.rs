@@ -31,7 +31,7 @@ pub(super) fn text(event: &Event, format: AskFormat, color: bool) -> String {
 }
 
 fn edits(report: &Report, format: AskFormat, text: &mut String) {
-    for edit in &report.edits {
+    for edit in report.all_edits() {
         if let Some(at) = &edit.at {
             *text += &place(at, format);
         }
