@@ -3,6 +3,7 @@
 //! [`Layouts`] is what lowering and code generation ask; [`TypeLayouts`] answers for a checked program: with natural C
 //! layouts, or in hot mode with layouts that follow what the running program has had.
 
+mod asked;
 pub mod constant;
 mod evolve;
 mod history;
@@ -10,6 +11,7 @@ mod natural;
 
 use vaisjit_semantics::Ty;
 
+pub use asked::Asked;
 pub use history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
 pub use natural::{LayoutError, LayoutProblem, MAX_SIZE, TypeLayouts};
 

@@ -19,9 +19,9 @@ impl ProgramInner {
     /// Gives a global its initial value.
     pub fn initialise(&self, path: ItemPath, snapshot: &Snapshot) -> Result<(), Error> {
         let Some(global) = snapshot.checked.globals.get(&path) else { return Ok(()) };
-        let layouts = TypeLayouts::new(&snapshot.checked);
+        let layouts = self.live().layouts.clone();
         let size = layouts.layout(global.ty).size as usize;
-        let shape = |ty: Ty| shape(ty, &snapshot.checked, &layouts);
+        let shape = |ty: Ty| shape(ty, &snapshot.checked, &*layouts);
         let clear = &|address: usize| self.world.heap().clear_global(address, global.ty, &shape);
         let Some(init) = &global.init else {
             return self.write_global(path, &vec![0; size], clear);

@@ -69,6 +69,7 @@ struct Shape {
 type Computed = Result<Arc<Shape>, LayoutError>;
 
 /// The layouts of a program version.
+#[derive(Default)]
 pub struct TypeLayouts {
     structs: FxHashMap<Ty, Arc<StructDef>>,
     enums: FxHashMap<Ty, Arc<EnumDef>>,
@@ -152,6 +153,13 @@ impl TypeLayouts {
         let shape = self.shape(ty).ok();
         let places = shape.and_then(|shape| shape.known.as_ref().map(|(_, places)| places.clone()));
         places.unwrap_or_else(|| (0..variants).collect())
+    }
+
+    /// Of the structs and enums that both these layouts and earlier ones have, those that lie otherwise now.
+    pub fn moved(&self, before: &TypeLayouts) -> FxHashSet<Ty> {
+        let now = self.structs.keys().chain(self.enums.keys()).copied();
+        let both = now.filter(|ty| before.structs.contains_key(ty) || before.enums.contains_key(ty));
+        both.filter(|ty| self.layout_fingerprint(*ty) != before.layout_fingerprint(*ty)).collect()
     }
 
     /// The layout of a type, or why it has none.
