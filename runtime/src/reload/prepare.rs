@@ -96,7 +96,7 @@ impl Prepared {
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
-        !(code && self.globals.is_empty() && self.types.is_empty() && self.moved.is_empty())
+        !(code && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
