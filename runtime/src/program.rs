@@ -34,9 +34,9 @@ use crate::trap::{Trap, TrapFrame};
 use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
+pub use handles::{Argument, Arguments, Function, Returned};
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
-pub use handles::{Argument, Arguments, Function, Returned};
 pub use update::Update;
 pub(crate) use update::{A_HOST_CALL, Pending, Staged, Waited};
 

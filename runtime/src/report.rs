@@ -180,7 +180,8 @@ impl Report {
 
     /// What would be live waits for something.
     pub(crate) fn wait_for(&mut self, what: &str) {
-        for edit in self.edits.iter_mut().filter(|edit| matches!(edit.outcome, Outcome::LiveNow | Outcome::Initialised)) {
+        for edit in self.edits.iter_mut().filter(|edit| matches!(edit.outcome, Outcome::LiveNow | Outcome::Initialised))
+        {
             edit.outcome = Outcome::Pending { waits_for: what.to_owned() };
         }
     }

@@ -142,6 +142,11 @@ impl Keys {
         }
     }
 
+    /// Have the keys been left to the program?
+    pub fn are_given_up(&self) -> bool {
+        self.wake.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Leaves the keys to the program, with the terminal as it was found. False if that has been done already.
     pub fn give_up(&self) -> bool {
         let wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner).take();
