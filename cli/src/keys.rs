@@ -40,9 +40,9 @@ impl Session {
         }
     }
 
-    /// Are keys being read?
-    pub fn is_open(&self) -> bool {
-        !self.keys.are_given_up()
+    /// Whose the terminal is: see [`Keys::turn`].
+    pub fn turn(&self) -> Option<u64> {
+        self.keys.turn()
     }
 
     /// Leaves the input to the program if it may read it now; true if that has just happened.

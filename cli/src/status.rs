@@ -115,9 +115,9 @@ impl Status {
         self.session.get().into_iter().for_each(Session::end);
     }
 
-    /// Can the user press keys?
-    fn has_keys(&self) -> bool {
-        self.session.get().is_some_and(Session::is_open)
+    /// Whose the terminal is; `None` if the user cannot press keys.
+    fn turn(&self) -> Option<u64> {
+        self.session.get().and_then(Session::turn)
     }
 
     fn display(&self) -> MutexGuard<'_, Display> {
@@ -129,22 +129,22 @@ impl Status {
         let mut display = self.display();
         let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
         write(&mut text);
-        display.screen.show(&text.text, Shown::Other, false, self.has_keys());
+        display.screen.show(&text.text, Shown::Other, false, self.turn());
     }
 
     /// Says what happened.
     pub fn event(&self, event: &Event) {
         let mut display = self.display();
-        display.screen.look();
+        display.screen.look(self.turn());
         self.write_json(event);
         let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
-        let (shown, replaces) = display.tell(event, self.has_keys(), &mut text);
+        let (shown, replaces) = display.tell(event, self.session.get().is_some(), &mut text);
         let live = matches!(event, Event::Reloaded { .. } | Event::RolledBack { .. });
         if live && self.session.get().is_some_and(Session::closes) {
             text.remark("note", Paint::Yellow, "the program reads standard input from now on: no keys any more");
         }
         if !text.text.is_empty() {
-            display.screen.show(&text.text, shown, replaces, self.has_keys());
+            display.screen.show(&text.text, shown, replaces, self.turn());
         }
     }
 

@@ -25,6 +25,8 @@ struct Last {
     shown: Shown,
     rows: usize,
     size: (u16, u16),
+    /// Since when the terminal has been ours alone.
+    turn: u64,
     /// Bytes written by this process up to then.
     written: u64,
     at: Instant,
@@ -37,11 +39,12 @@ pub struct Screen {
 
 impl Screen {
     /// Forgets what could be taken off, unless it surely is the last thing on the terminal. To be asked before anything
-    /// is written.
-    pub fn look(&mut self) {
+    /// is written. `turn` says whose the terminal is: see [`vaisjit::Keys::turn`].
+    pub fn look(&mut self, turn: Option<u64>) {
         let size = vaisjit::terminal_size();
         let written = self.last.as_ref().and_then(|_| written());
-        self.last.take_if(|last| written != Some(last.written) || size != Some(last.size));
+        let stays = |last: &Last| (written, size, turn) == (Some(last.written), Some(last.size), Some(last.turn));
+        self.last.take_if(|last| !stays(last));
     }
 
     /// What can be taken off.
@@ -55,20 +58,20 @@ impl Screen {
         matches!(last.shown, Shown::Reloaded { .. }).then_some(&last.shown)
     }
 
-    /// Shows a text, in place of the last one if that is to go; `erasable`: nothing that is typed is echoed.
-    pub fn show(&mut self, text: &str, shown: Shown, replaces: bool, erasable: bool) {
+    /// Shows a text, in place of the last one if that is to go.
+    pub fn show(&mut self, text: &str, shown: Shown, replaces: bool, turn: Option<u64>) {
         let gone = self.last.take().filter(|_| replaces).map_or(0, |last| last.rows);
         let erase = if gone > 0 { format!("\u{1b}[{gone}A\u{1b}[J") } else { String::new() };
         let mut stderr = std::io::stderr().lock();
         // Written at once, so that nothing comes in between. A closed one is nobody's mistake.
         let _ = stderr.write_all(format!("{erase}{text}").as_bytes());
-        if !erasable || !stderr.is_terminal() {
+        if turn.is_none() || !stderr.is_terminal() {
             return;
         }
         let size = vaisjit::terminal_size();
         let rows = size.and_then(|size| rows(text, size));
-        if let (Some(size), Some(rows), Some(written)) = (size, rows, written()) {
-            self.last = Some(Last { shown, rows, size, written, at: Instant::now() });
+        if let (Some(size), Some(rows), Some(turn), Some(written)) = (size, rows, turn, written()) {
+            self.last = Some(Last { shown, rows, size, turn, written, at: Instant::now() });
         }
     }
 }
