@@ -187,7 +187,9 @@ impl Display {
             Event::Unchanged { version, report } => {
                 let mended = std::mem::take(&mut self.failed);
                 let head = if mended { "mended, unchanged" } else { "unchanged" };
-                text.remark(head, Paint::Dim, &format!("v{version}  nothing that runs has changed"));
+                let names = names(report);
+                let names = if names.is_empty() { names } else { names + "  " };
+                text.remark(head, Paint::Dim, &format!("v{version}  {names}nothing that runs has changed"));
                 if text.volume > Volume::Quiet {
                     text.edits(report);
                 }
@@ -203,8 +205,11 @@ impl Display {
                 text.refused(*version, report);
                 return (Shown::Failure, failure_goes);
             }
-            Event::Pending { waits_for, .. } => {
+            Event::Pending { waits_for, report, .. } => {
                 text.remark("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
+                if text.volume > Volume::Quiet {
+                    text.edits(report);
+                }
             }
             Event::Held { held, files } => {
                 let head = if *held { "held" } else { "let go" };

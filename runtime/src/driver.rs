@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::ask::Answering;
 use crate::events::Event;
 use crate::history::Cause;
 use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited};
@@ -167,6 +168,7 @@ impl Driver {
             let Some(program) = weak.upgrade() else { return };
             let mut driver = Driver::new(&program, messages, &forward);
             first.into_iter().for_each(|message| driver.take(message));
+            let _answering = program.engine.options.answers.then(|| Answering::start(&program));
             driver.follow(&program);
             drop(program);
             // Whatever was saved between loading and watching is found by looking once.

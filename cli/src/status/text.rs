@@ -1,7 +1,7 @@
 //! The sentences about reloads.
 
 use vaisjit::render::Format;
-use vaisjit::{Diagnostics, Outcome, Report, Times};
+use vaisjit::{Diagnostics, Edit, Outcome, Report, Times};
 
 use super::Volume;
 
@@ -62,7 +62,7 @@ impl Text {
             return;
         }
         let mut text = format!("{version}  {}  {}", names(report), times(&report.times));
-        if let Some(at) = report.edits.iter().find_map(|edit| edit.at.as_ref()) {
+        if let Some(at) = report.all_edits().find_map(|edit| edit.at.as_ref()) {
             text += &format!("  {at}");
         }
         self.line(head, Paint::Green, &text);
@@ -92,10 +92,15 @@ impl Text {
             self.say(&format!("  help: {help}"));
         }
         self.line("refused", Paint::Red, &format!("v{version} runs on"));
+        if self.volume > Volume::Quiet {
+            self.edits(report);
+        }
     }
 
     pub fn edits(&mut self, report: &Report) {
-        for edit in &report.edits {
+        // Refusals have been told at length.
+        let told = |edit: &&Edit| !matches!(edit.outcome, Outcome::Refused { .. });
+        for edit in report.all_edits().filter(told) {
             if self.volume == Volume::Verbose || edit.outcome.is_noteworthy() {
                 self.say(&format!("  {edit}"));
             }
@@ -111,13 +116,14 @@ impl Text {
     }
 }
 
-/// The names of what was edited; of many only the first.
+/// What was edited, the first few by name; items without code only if there is nothing else.
 pub fn names(report: &Report) -> String {
-    let mut names: Vec<&str> = report.edits.iter().map(|edit| &*edit.name).collect();
-    let left_out = names.len().saturating_sub(NAMES);
-    names.truncate(NAMES);
-    let shown = names.join(", ");
-    if left_out > 0 { format!("{shown} and {left_out} more") } else { shown }
+    let edits = if report.edits.is_empty() { &report.items } else { &report.edits };
+    let names: Vec<&str> = edits.iter().take(NAMES).map(|edit| &*edit.name).collect();
+    match edits.len().saturating_sub(NAMES) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 fn times(times: &Times) -> String {

@@ -152,7 +152,7 @@ pub(crate) fn compile(
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();
-        compiler.compile(&UnitInput { functions, inline: Vec::new() }, layouts, &linker, &*isa)
+        compiler.compile(&UnitInput { functions, inline: Vec::new(), keep: vec![] }, layouts, &linker, &*isa)
     };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };

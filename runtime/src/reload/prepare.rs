@@ -11,6 +11,7 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::items;
 use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
@@ -158,6 +159,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     plan.report(&snapshot, base, &mut report);
+    if let Some(running) = &base.live.snapshot {
+        items::report(running, &snapshot, &mut report);
+    }
     if report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
@@ -190,6 +194,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.new_globals = new_globals;
     prepared.types = types;
+    if prepared.changes_code() {
+        prepared.report.definitions_count();
+    }
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
