@@ -17,6 +17,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod ask;
 pub mod code;
 mod codes;
 mod driver;
@@ -45,6 +46,7 @@ mod watch;
 mod watch_only;
 mod workspace;
 
+pub use ask::{AskError, AskFormat, Verdict, check_against};
 pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure, StrValue};
 pub use code::end_on_closed_pipe;
 pub use driver::Watching;

@@ -12,7 +12,7 @@ mod update;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::isa;
@@ -35,9 +35,9 @@ use crate::trap::{Trap, TrapFrame};
 use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
+pub use handles::{Argument, Arguments, Function, Returned};
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
-pub use handles::{Argument, Arguments, Function, Returned};
 pub use update::Update;
 pub(crate) use update::{A_HOST_CALL, Pending, Staged, Waited};
 
@@ -241,6 +241,17 @@ impl ProgramInner {
         let guard = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
         self.reloads_on.store(this_thread(), Ordering::SeqCst);
         Reloading { guard, owner: &self.reloads_on }
+    }
+
+    /// The same if nobody has it now.
+    pub fn try_reloader(&self) -> Option<Reloading<'_>> {
+        let guard = match self.reloader.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.reloads_on.store(this_thread(), Ordering::SeqCst);
+        Some(Reloading { guard, owner: &self.reloads_on })
     }
 
     /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?

@@ -13,9 +13,6 @@ use crate::live::{Live, resolve};
 use crate::report::{Edit, Location, Outcome, Report};
 use crate::workspace::Snapshot;
 
-/// The way out of what cannot be carried over.
-const RESTART: &str = "undo the edit to go on, or end the program and start it again";
-
 /// `main` was edited while it is being called.
 pub(crate) fn running_main() -> Outcome {
     refused(
@@ -166,6 +163,11 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
 }
 
 fn same_init(old: &Global, new: &Global) -> bool {
+    // The default of the type stands for a value that is not written, at the name.
+    let written = |global: &Global| global.init.as_ref().is_some_and(|init| init.value.span != global.place.span);
+    if !written(old) && !written(new) {
+        return true;
+    }
     match (&old.init, &new.init) {
         (Some(old), Some(new)) => Arc::ptr_eq(old, new) || old.value == new.value,
         (old, new) => old.is_none() && new.is_none(),

@@ -63,6 +63,7 @@ impl Migration {
             live.globals.get(path).is_some_and(|old| old.ty != global.ty)
         };
         if old == new && !checked.globals.iter().any(retyped) {
+            note_idle(report, &[]);
             return None;
         }
         let declarations = declarations(checked, literal);
@@ -71,6 +72,7 @@ impl Migration {
         let mut migration = Migration { planner, globals: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, report);
+        note_idle(report, &migration.planner.counted);
         let nothing = migration.planner.is_idle() && migration.globals.is_empty();
         (!nothing).then_some(migration)
     }
@@ -129,6 +131,16 @@ impl Migration {
             Wanted::Empty(_) => None,
         };
         self.planner.queues.iter().filter_map(instance).collect()
+    }
+}
+
+/// A type whose values stay as they are.
+fn note_idle(report: &mut Report, changed: &[Ty]) {
+    for edit in &mut report.edits {
+        let idle = edit.outcome == Outcome::Migrated { instances: 0 } && matches!(edit.kind, "struct" | "enum");
+        if idle && !changed.iter().any(|ty| ty.to_string() == edit.name) {
+            edit.outcome = Outcome::NoCode;
+        }
     }
 }
 

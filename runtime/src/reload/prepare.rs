@@ -12,6 +12,7 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::items;
 use super::links::Links;
 use super::migrate::Migration;
 use crate::code::{CodeAddress, GlobalMemory, Slot};
@@ -112,7 +113,7 @@ impl Prepared {
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
         let values = self.migration.is_none() && self.resets.is_empty();
-        !(code && values && self.globals.is_empty() && self.types.is_empty() && self.moved.is_empty())
+        !(code && values && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -200,6 +201,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
     }
+    if let Some(running) = &base.live.snapshot {
+        items::report(running, &snapshot, &mut report);
+    }
     if report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
@@ -245,6 +249,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
     prepared.types = types;
+    if prepared.changes_code() {
+        prepared.report.definitions_count();
+    }
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -450,7 +457,7 @@ impl Plan {
                 .map(|resolved| resolved.at);
             report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
         }
-        for instance in &self.removed {
+        for instance in self.removed.iter().filter(|instance| !instance.path.name.starts_with('{')) {
             let name = instance.path.name.to_string();
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
