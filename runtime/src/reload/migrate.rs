@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::layout::LayoutHistory;
-use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
+use vaisjit_semantics::program::{EnumDef, FieldDef, Global, StructDef};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use crate::code::GlobalMemory;
@@ -48,7 +48,7 @@ pub(crate) struct GlobalChange {
 }
 
 /// Finds the bytes of a declared default that is made of literals.
-pub(crate) type LiteralOf<'a> = dyn FnMut(&FieldDef) -> Option<Vec<u8>> + 'a;
+pub(crate) type LiteralOf<'a> = dyn FnMut(&hir::Body) -> Option<Vec<u8>> + 'a;
 
 impl Migration {
     /// Compares two versions. What cannot be carried over is refused in the report; `None` if no value changes.
@@ -59,7 +59,7 @@ impl Migration {
         literal: &mut LiteralOf<'_>,
         report: &mut Report,
     ) -> Option<Migration> {
-        let retyped = |(path, global): (&ItemPath, &vaisjit_semantics::program::Global)| {
+        let retyped = |(path, global): (&ItemPath, &Global)| {
             live.globals.get(path).is_some_and(|old| old.ty != global.ty)
         };
         if old == new && !checked.globals.iter().any(retyped) {
@@ -71,7 +71,7 @@ impl Migration {
         let planner = Planner::new(old, new, declarations);
         let mut migration = Migration { planner, globals: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
-        migration.plan_globals(live, checked, report);
+        migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
         let nothing = migration.planner.is_idle() && migration.globals.is_empty();
         (!nothing).then_some(migration)
@@ -90,14 +90,15 @@ impl Migration {
         }
     }
 
-    fn plan_globals(&mut self, live: &Live, checked: &Checked, report: &mut Report) {
+    fn plan_globals(&mut self, live: &Live, checked: &Checked, literal: &mut LiteralOf<'_>, report: &mut Report) {
         let mut paths: Vec<ItemPath> = live.globals.keys().copied().collect();
         paths.sort_unstable();
         for path in paths {
             let old = live.globals[&path].ty;
             let new = checked.globals.get(&path).map_or(old, |global| global.ty);
             let label = path.name.to_string();
-            match self.planner.conversion(old, new, &label) {
+            let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
+            match self.planner.variable((old, new), &label, declared.as_ref()) {
                 Ok(Some(conversion)) => {
                     let moves_to = self.planner.moves_to(conversion);
                     self.globals.push(GlobalChange { path, conversion, moves_to });
@@ -171,6 +172,12 @@ fn short(label: &str) -> &str {
     label.rsplit('.').next().unwrap_or(label)
 }
 
+/// The initial value of a global, which it starts with again if its old one cannot be had.
+fn initial(global: &Global, literal: &mut LiteralOf<'_>) -> Option<Declared> {
+    let init = global.init.as_ref()?;
+    Some(literal(init).map_or(Declared::Computed(init.instance), |bytes| Declared::Bytes(bytes.into())))
+}
+
 fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations {
     let mut found = Declarations::default();
     for (ty, definition) in &checked.structs {
@@ -192,7 +199,7 @@ impl Declarations {
         let key = (ty, variant, field.name);
         self.fields.extend(field.was.map(|was| (key, was)));
         if let Some(default) = &field.default {
-            let declared = match literal(field) {
+            let declared = match literal(default) {
                 Some(bytes) => Declared::Bytes(bytes.into()),
                 None => Declared::Computed(default.instance),
             };

@@ -6,7 +6,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -263,9 +262,8 @@ fn migration(
     report: &mut Report,
 ) -> Option<Migration> {
     let linkage = &mut *base.linkage;
-    let mut literal = |field: &FieldDef| {
-        let default = field.default.as_ref().filter(|default| is_literal(&default.value))?;
-        constant(&default.value, layouts, linkage)
+    let mut literal = |body: &hir::Body| {
+        if is_literal(&body.value) { constant(&body.value, layouts, linkage) } else { None }
     };
     let histories = (base.live.history.clone(), history.clone());
     let mut migration = Migration::plan(base.live, &snapshot.checked, histories, &mut literal, report)?;

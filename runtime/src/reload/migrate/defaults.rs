@@ -53,9 +53,20 @@ pub(super) struct Defaults<'a> {
 impl Defaults<'_> {
     /// The default of a field.
     pub fn field(&mut self, key: FieldKey, ty: Ty, to: u32, ops: &mut Vec<Op>) -> Result<(), Ty> {
-        match self.declarations.defaults.get(&key).cloned() {
-            Some(Declared::Bytes(bytes)) => ops.push(Op::Fill { to, bytes }),
-            Some(Declared::Computed(instance)) => self.next(Wanted::Computed(instance, ty), ty, to, ops),
+        self.declared(self.declarations.defaults.get(&key).cloned().as_ref(), ty, to, ops)
+    }
+
+    /// What is declared, else the default of the type.
+    pub fn declared(
+        &mut self,
+        declared: Option<&Declared>,
+        ty: Ty,
+        to: u32,
+        ops: &mut Vec<Op>,
+    ) -> Result<(), Ty> {
+        match declared {
+            Some(Declared::Bytes(bytes)) => ops.push(Op::Fill { to, bytes: bytes.clone() }),
+            Some(Declared::Computed(instance)) => self.next(Wanted::Computed(*instance, ty), ty, to, ops),
             None => return self.value(ty, to, ops),
         }
         Ok(())

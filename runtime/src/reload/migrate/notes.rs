@@ -35,7 +35,7 @@ impl Note {
             NoteKind::Default => {
                 format!("`{label}` was `{old}` and is now `{new}`, which cannot be converted: {values} took the default")
             }
-            NoteKind::None => format!("`{label}`: {values} were `None` and took the default of `{new}`"),
+            NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
             NoteKind::Cut(lost) => format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone"),
         };
         Some(text)

@@ -7,7 +7,7 @@ use vaisjit_codegen::layout::{KnownField, KnownLayout, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
-use super::defaults::{Declarations, Defaults, FieldKey, Wanted, zero};
+use super::defaults::{Declarations, Declared, Defaults, FieldKey, Wanted, zero};
 use super::known::Known;
 use super::notes::{Note, NoteKind};
 use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, References, Scalar};
@@ -52,6 +52,8 @@ struct Value<'a> {
     still: bool,
     /// How people call it.
     label: &'a str,
+    /// What is declared for it, if its old value cannot be had.
+    declared: Option<&'a Declared>,
 }
 
 /// The fields of a struct or variant on their way.
@@ -86,10 +88,32 @@ impl Planner {
         if let Some(known) = self.by_types.get(&(old, new)) {
             return Ok(*known);
         }
+        let found = self.make(old, new, label, None)?;
+        self.by_types.insert((old, new), found);
+        Ok(found)
+    }
+
+    /// The conversion of one variable, which has a default of its own.
+    pub fn variable(
+        &mut self,
+        (old, new): (Ty, Ty),
+        label: &str,
+        declared: Option<&Declared>,
+    ) -> Result<Option<usize>, NoDefault> {
+        if old == new { self.conversion(old, new, label) } else { self.make(old, new, label, declared) }
+    }
+
+    fn make(
+        &mut self,
+        old: Ty,
+        new: Ty,
+        label: &str,
+        declared: Option<&Declared>,
+    ) -> Result<Option<usize>, NoDefault> {
         let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
         let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
         let mut ops = Vec::new();
-        self.value(Value { old, new, from: 0, to: 0, still: in_place, label }, &mut ops)?;
+        self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared }, &mut ops)?;
         // What is only given up comes first: nothing has been overwritten then.
         ops.sort_by_key(|op| !matches!(op, Op::Release { .. }));
         let mut counts = Vec::new();
@@ -102,7 +126,6 @@ impl Planner {
             self.conversions.push(Conversion { from_size, to_size, in_place, copied, ops, counts, dynamic });
             self.conversions.len() - 1
         });
-        self.by_types.insert((old, new), found);
         Ok(found)
     }
 
@@ -125,7 +148,7 @@ impl Planner {
     /// Nothing is done to values of this type that stay where they are.
     fn is_same(&mut self, ty: Ty) -> bool {
         let mut ops = Vec::new();
-        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "" };
+        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None };
         let size = self.old.layout(ty) == self.new.layout(ty);
         // Notes and queues that this leaves behind are never used.
         let notes = self.notes.len();
@@ -169,7 +192,7 @@ impl Planner {
         {
             zero(to, self.new.layout(new).size, ops);
             ops.push(Op::Fill { to, bytes: Arc::from(some.to_le_bytes()) });
-            return self.value(Value { new: inner.ty, to: to + inner.offset, still: false, ..value }, ops);
+            return self.value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops);
         }
         if let Some((some, inner)) = option_of(&self.old, old)
             && self.converts(inner.ty, new)
@@ -181,7 +204,7 @@ impl Planner {
             let note = self.note(NoteKind::None, value);
             for none in self.others(old, some) {
                 let mut ops = vec![Op::Note { note }];
-                self.default(new, to, value.label, &mut ops)?;
+                self.default_or(value, &mut ops)?;
                 arms.push(Arm { discriminant: none, ops });
             }
             ops.push(Op::Match { from, arms });
@@ -190,7 +213,14 @@ impl Planner {
         self.give_up(old, from, ops);
         let note = self.note(NoteKind::Default, value);
         ops.push(Op::Note { note });
-        self.default(new, to, value.label, ops)
+        self.default_or(value, ops)
+    }
+
+    /// The default of a value: the declared one, else that of its type.
+    fn default_or(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        let made = defaults.declared(value.declared, value.new, value.to, ops);
+        made.map_err(|ty| NoDefault { label: value.label.to_owned(), ty })
     }
 
     /// Do values of one type become values of the other, and not just its default?
@@ -289,7 +319,8 @@ impl Planner {
         let still = value.still && from == to;
         let (old, new) = (before.ty, field.ty);
         let start = ops.len();
-        self.value(Value { old, new, from, to, still, label }, ops)?;
+        let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
+        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref() }, ops)?;
         // A counted value that became another's default may be parked, and so need not be given up.
         let is_parked = value.still && value.old == value.new && fields.new.parked.contains(before);
         let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
@@ -432,7 +463,8 @@ impl Planner {
                 Some(part) => {
                     let from = value.from + before[number];
                     let still = value.still && from == to;
-                    self.value(Value { old: *part, new: *ty, from, to, still, label: value.label }, ops)?;
+                    let part = Value { old: *part, new: *ty, from, to, still, declared: None, ..value };
+                    self.value(part, ops)?;
                 }
                 None => self.default(*ty, to, value.label, ops)?,
             }
@@ -449,7 +481,7 @@ impl Planner {
         let (n, m) = (n as u32, m as u32);
         let kept = n.min(m);
         let mut each = Vec::new();
-        self.value(Value { old: a, new: b, from: 0, to: 0, still, label: value.label }, &mut each)?;
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, ..value }, &mut each)?;
         let whole = matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {
             ops.push(Op::Copy { from: value.from, to: value.to, bytes: from_stride * kept });
