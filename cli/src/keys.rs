@@ -92,11 +92,12 @@ impl Pressed {
     }
 
     fn restart(&self) {
-        let (paint, what) = match self.program.restart_main() {
-            true => (Paint::Yellow, "main starts again, the globals keep their values"),
-            false => (Paint::Dim, "main is not running"),
-        };
-        self.status.tell(|text| text.line("restart", paint, what));
+        let line = |paint, what| self.status.tell(|text| text.line("restart", paint, what));
+        // Said before the new `main` can say anything.
+        line(Paint::Yellow, "main starts again, the globals keep their values");
+        if !self.program.restart_main() {
+            line(Paint::Dim, "main is not running");
+        }
     }
 }
 

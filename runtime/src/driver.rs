@@ -211,7 +211,7 @@ impl Driver {
         while let Some(work) = self.next() {
             let Some(program) = self.program.upgrade() else { return };
             match work {
-                Work::Save(_) if program.control.is_held() => self.tell_held(&program),
+                Work::Save(_) if program.control.is_held() => self.tell_held(&program, false),
                 Work::Save(signal) => self.saved(&program, signal),
                 Work::Wish(wish) => self.grant(&program, wish),
             }
@@ -221,7 +221,7 @@ impl Driver {
     /// Does what was asked for.
     fn grant(&mut self, program: &Arc<ProgramInner>, wish: Wish) {
         match wish {
-            Wish::Look if program.control.is_held() => self.tell_held(program),
+            Wish::Look if program.control.is_held() => self.tell_held(program, true),
             Wish::Look => self.look_again(program),
             Wish::Hold(hold) if hold == program.control.is_held() => {}
             Wish::Hold(hold) => {
@@ -272,10 +272,10 @@ impl Driver {
         self.follow(program);
     }
 
-    /// Tells of what has been saved and is not applied; once for each text.
-    fn tell_held(&mut self, program: &Arc<ProgramInner>) {
+    /// Tells of what has been saved and is not applied; once for each text, unless somebody `asks`.
+    fn tell_held(&mut self, program: &Arc<ProgramInner>, asks: bool) {
         let changed = program.reloader().workspace.disk_texts().changed();
-        if changed != self.held {
+        if asks || changed != self.held {
             self.held = changed;
             let files = self.held.iter().map(|(path, _)| path.clone()).collect();
             program.tell(&Event::Held { held: true, files });

@@ -11,7 +11,8 @@ pub(super) fn text(event: &Event, format: AskFormat, color: bool) -> String {
     let mut text = String::new();
     match event {
         Event::Rejected { diagnostics, .. } => {
-            let (format, color) = if format == AskFormat::Short { (Format::Short, false) } else { (Format::Human, color) };
+            let (format, color) =
+                if format == AskFormat::Short { (Format::Short, false) } else { (Format::Human, color) };
             text += &diagnostics.render(format, color);
             if !text.ends_with('\n') {
                 text.push('\n');
