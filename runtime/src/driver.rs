@@ -211,7 +211,12 @@ impl Driver {
         while let Some(work) = self.next() {
             let Some(program) = self.program.upgrade() else { return };
             match work {
-                Work::Save(_) if program.control.is_held() => self.tell_held(&program, false),
+                Work::Save(signal) if program.control.is_held() => {
+                    if signal.folders {
+                        self.watcher.renew();
+                    }
+                    self.tell_held(&program, false);
+                }
                 Work::Save(signal) => self.saved(&program, signal),
                 Work::Wish(wish) => self.grant(&program, wish),
             }
