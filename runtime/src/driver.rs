@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::ask::Answering;
 use crate::events::Event;
 use crate::history::Cause;
+use crate::hot::ITS_OWN_CALL;
 use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, POLLED, Signal};
@@ -133,6 +134,8 @@ pub(crate) struct Driver {
     waiting: Option<Signal>,
     /// One that brought no newer text of a file that is known.
     later: Option<Signal>,
+    /// Since when a version waits for the program to ask for it, until that has been told.
+    staged_at: Option<Instant>,
 }
 
 /// What the thread found out about a save.
@@ -204,6 +207,7 @@ impl Driver {
             held: Vec::new(),
             waiting: None,
             later: None,
+            staged_at: None,
         }
     }
 
@@ -299,14 +303,16 @@ impl Driver {
             if let Some(signal) = self.waiting.take().or_else(|| self.later.take()) {
                 return Some(Work::Save(signal));
             }
-            let message = match self.watcher.poll_interval() {
+            let untold = self.staged_at.map(|at| PENDING_AFTER.saturating_sub(at.elapsed()));
+            let message = match [self.watcher.poll_interval(), untold].into_iter().flatten().min() {
                 None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(interval) => self.messages.recv_timeout(interval),
             };
             match message {
+                Err(RecvTimeoutError::Timeout) if untold.is_some_and(|left| left.is_zero()) => self.tell_staged(),
                 Ok(Message::Saved(signal)) => return Some(Work::Save(signal)),
                 Ok(Message::Wished(wish)) => return Some(Work::Wish(wish)),
-                Err(RecvTimeoutError::Timeout) if self.watcher.look() => {
+                Err(RecvTimeoutError::Timeout) if self.watcher.poll_interval().is_some() && self.watcher.look() => {
                     return Some(Work::Save(Signal { at: Instant::now(), folders: false }));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -447,6 +453,7 @@ impl Driver {
         let update = match staged {
             Ok(staged) if program.control.is_manual() => {
                 program.control.stage(staged);
+                self.staged_at = Some(Instant::now());
                 return Seen::Settled;
             }
             Ok(staged) => {
@@ -464,6 +471,17 @@ impl Driver {
                 self.tell(program, &update, &files);
                 Seen::Settled
             }
+        }
+    }
+
+    /// A save must not seem to be lost while the program does not ask for it.
+    fn tell_staged(&mut self) {
+        self.staged_at = None;
+        let Some(program) = self.program.upgrade() else { return };
+        if let Some(mut report) = program.control.staged_report() {
+            report.wait_for(ITS_OWN_CALL);
+            let (report, waits_for) = (Arc::new(report), ITS_OWN_CALL.to_owned());
+            program.tell(&Event::Pending { version: program.version(), report, waits_for });
         }
     }
 

@@ -16,11 +16,14 @@ use crate::engine::Error;
 use crate::events::Event;
 use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
-use crate::report::Clock;
+use crate::report::{Clock, Report};
 use crate::told::Told;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
+
+/// What a reload waits for in a program that chooses the moment itself.
+pub(crate) const ITS_OWN_CALL: &str = "a call of hot_check or hot_reload";
 
 /// How `main` was ended from inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,6 +183,11 @@ impl Control {
     /// The program of the version that waits.
     pub fn staged_program(&self) -> Option<Arc<Checked>> {
         lock(&self.staged).as_ref().map(Staged::checked)
+    }
+
+    /// What the version that waits will change.
+    pub fn staged_report(&self) -> Option<Report> {
+        lock(&self.staged).as_ref().map(|staged| staged.report().clone())
     }
 
     /// Does a version wait for the program to ask for it?
