@@ -264,10 +264,8 @@ impl Driver {
     fn go_back(&mut self, program: &Arc<ProgramInner>) {
         let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let version = program.version();
-        let (before, texts) = {
-            let reloader = program.reloader();
-            (reloader.history.before(version), reloader.workspace.disk_texts())
-        };
+        let before = program.history().before(version);
+        let texts = program.reloader().workspace.disk_texts();
         let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
         let result = match before {
             None => Err(format!("no version before v{version} is kept")),
