@@ -75,7 +75,9 @@ fn a_rollback_compiles_nothing_and_parses_nothing() {
 /// What code was linked against may have gone and come back elsewhere.
 #[test]
 fn removed_functions_and_other_signatures_come_back_with_their_code() {
-    let with = |small: &str, call: &str| format!("F small({small} {{ 7 }}\nF twice() -> i64 {{ small({call}) * 2 }}\nF tick() -> i64 {{ twice() }}");
+    let with = |small: &str, call: &str| {
+        format!("F small({small} {{ 7 }}\nF twice() -> i64 {{ small({call}) * 2 }}\nF tick() -> i64 {{ twice() }}")
+    };
     let memory = Memory::new(&with(") -> i64", ""));
     for round in 0..6 {
         let other = memory.save(&with("by: i64) -> i64", "1"));

@@ -530,11 +530,7 @@ impl ProgramInner {
 
     /// Makes an earlier version the newest: its texts, and the program as it was checked then. It holds until a file
     /// changes on disk.
-    pub fn roll_back(
-        self: &Arc<Self>,
-        to: u64,
-        wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Result<Update, Error> {
+    pub fn roll_back(self: &Arc<Self>, to: u64, wait: &mut dyn FnMut(&Pending) -> Waited) -> Result<Update, Error> {
         let clock = Clock::start();
         self.reloads_here()?;
         let mut reloader = self.reloader();
