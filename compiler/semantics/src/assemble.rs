@@ -474,6 +474,7 @@ impl Whole<'_, '_> {
 
     /// Definitions of all struct and enum types in use, parts of others included.
     fn nominal_types(&mut self) {
+        self.checked.field_defaults.clear();
         let mut queue: Vec<Ty> = self.types.iter().copied().collect();
         let mut known: FxHashSet<Ty> = queue.iter().copied().collect();
         let (mut structs, mut enums) = (Vec::new(), Vec::new());
@@ -492,6 +493,9 @@ impl Whole<'_, '_> {
                         .map(|field| FieldDef { name: field.name, ty: substitute(field.ty, &map) })
                         .collect();
                     parts.extend(fields.iter().map(|field| field.ty));
+                    if let Some(defaults) = crate::bodies::default_values(self.world, id, &fields) {
+                        self.checked.field_defaults.insert(ty, defaults);
+                    }
                     let place = self.world.place(id);
                     structs.push((
                         ty,

@@ -13,7 +13,7 @@ use crate::index::{DefId, DefKind};
 use crate::infer::{Known, substitute};
 use crate::interface::{FnSig, Interface, ParamSig};
 use crate::lower::{TypeScope, lower_type};
-use crate::program::{Global, Signature};
+use crate::program::{FieldDef, Global, Signature};
 use crate::state::BodyEntry;
 use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 use crate::walk;
@@ -442,4 +442,19 @@ pub(crate) fn field_defaults(world: &World<'_>, id: DefId) -> Vec<Diagnostic> {
         }
     }
     checker.diagnostics
+}
+
+/// The declared values of a struct's fields, which have these types; `None` if there is none, or it is wrong.
+pub(crate) fn default_values(world: &World<'_>, id: DefId, fields: &[FieldDef]) -> Option<Arc<[Option<hir::Expr>]>> {
+    let Some(Interface::Struct(sig)) = world.interface(id) else { return None };
+    if sig.fields.iter().all(|field| field.default.is_none()) {
+        return None;
+    }
+    let value = |(declared, field): (&ParamSig, &FieldDef)| {
+        let mut checker = Checker::new(world, TypeScope::new(id.module, world.item_id(id)), Ty::unit());
+        let value = checker.check_to(declared.default.as_ref()?, field.ty, crate::check::Why::Field(field.name));
+        let (value, _) = checker.finish_expr(value);
+        (!checker.diagnostics.iter().any(Diagnostic::is_error)).then_some(value)
+    };
+    Some(sig.fields.iter().zip(fields).map(value).collect())
 }

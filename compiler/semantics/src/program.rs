@@ -58,6 +58,8 @@ pub struct Checked {
     pub structs: FxIndexMap<Ty, Arc<StructDef>>,
     /// Every enum instance in use.
     pub enums: FxIndexMap<Ty, Arc<EnumDef>>,
+    /// The declared values of fields, in the order of the fields, of the structs that have any.
+    pub field_defaults: FxHashMap<Ty, Arc<[Option<hir::Expr>]>>,
     /// Every global, in the order of initialisation.
     pub globals: FxIndexMap<ItemPath, Global>,
     /// `main` of the root module.
