@@ -65,12 +65,15 @@ impl Regions {
         near.take(2).find(|(_, end, _)| address < *end).map(|(.., number)| *number)
     }
 
-    /// The name of a place, for people.
-    pub fn name(&self, region: usize, at: usize, types: &Types<'_>) -> String {
+    /// The name of a place that holds a value of a type (without one: a value that has no parts), for people.
+    pub fn name(&self, region: usize, at: usize, ty: Option<Ty>, types: &Types<'_>) -> String {
         let (mut region, mut at, mut tail) = (region, at, String::new());
+        let mut want = ty;
         for _ in 0..DEEP {
             let found = &self.list[region];
-            tail = format!("{}{tail}", path(found, at, None, types).unwrap_or_default());
+            let inner = want.take().and_then(|ty| path(found, at, Some(ty), types));
+            let inner = inner.or_else(|| path(found, at, None, types));
+            tail = format!("{}{tail}", inner.unwrap_or_default());
             match (&found.name, found.parent) {
                 (Some(name), _) => return format!("{name}{tail}"),
                 (None, Some(parent)) => (region, at) = parent,

@@ -120,7 +120,11 @@ impl Saver<'_, '_> {
         for at in (base..base + bytes).step_by(node.size) {
             let mut handles = Vec::new();
             self.view.memory.references(at, node.record, &mut |handle| handles.push(handle));
-            handles.into_iter().for_each(|handle| self.found(handle, (region, at)));
+            for handle in handles {
+                let words = (at..at + node.size).step_by(8);
+                let place = words.into_iter().find(|place| self.view.memory.word(*place) == handle);
+                self.found(handle, (region, place.unwrap_or(at)));
+            }
         }
     }
 
@@ -274,7 +278,7 @@ impl Saver<'_, '_> {
             Form::Dyn(_) | Form::Vec(_) | Form::Map { .. } | Form::Box(_) => self.handle(node, at, region),
             Form::Array(of, length) => self.list(at, *length, &self.types.node(*of), region)?,
             Form::Record { fields, tuple } => self.fields(fields, *tuple, at, region)?,
-            Form::Enum(variants) => self.variant(variants, at, region)?,
+            Form::Enum(variants) => self.variant(node.ty, variants, at, region)?,
         }
         Ok(())
     }
@@ -294,10 +298,10 @@ impl Saver<'_, '_> {
         Ok(())
     }
 
-    fn variant(&mut self, variants: &[Variant], at: usize, region: usize) -> Result<(), String> {
+    fn variant(&mut self, ty: Ty, variants: &[Variant], at: usize, region: usize) -> Result<(), String> {
         let now = self.view.memory.word(at) as i64;
         let Some(variant) = variants.iter().find(|variant| variant.discriminant == now) else {
-            self.lost(region, at, "is of no variant");
+            self.lost_as(Some(ty), (region, at), "is of no variant");
             return Ok(());
         };
         if variant.fields.is_empty() {
@@ -437,9 +441,14 @@ impl Saver<'_, '_> {
         }
     }
 
-    /// Says that a value cannot be saved.
+    /// Says that a value that has no parts cannot be saved.
     fn lost(&mut self, region: usize, at: usize, what: &str) {
-        let name = self.regions.name(region, at, &self.types);
+        self.lost_as(None, (region, at), what);
+    }
+
+    /// Says that a value of a type cannot be saved.
+    fn lost_as(&mut self, ty: Option<Ty>, (region, at): (usize, usize), what: &str) {
+        let name = self.regions.name(region, at, ty, &self.types);
         self.notices.of(&name, what);
         self.out.extend_from_slice(b"{\"lost\": ");
         self.text(what);

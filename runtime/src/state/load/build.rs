@@ -156,7 +156,7 @@ impl<'t> Loader<'_, '_, 't> {
                 self.later(to, path.unwrap_or_default(), (node.ty, None), place, Some(work.payload))?;
             }
             None => {
-                let name = self.regions.name(place.0, place.1, &self.types);
+                let name = self.regions.name(place.0, place.1, None, &self.types);
                 self.notices.of(&name, "is a `dyn` of nothing: what it pointed to was not saved");
             }
         }

@@ -37,7 +37,7 @@ impl Loader<'_, '_, '_> {
             match found {
                 Ok(target) => self.set(&fixup, target),
                 Err(why) => {
-                    let name = self.regions.name(region, at, &self.types);
+                    let name = self.regions.name(region, at, None, &self.types);
                     self.notices.of(&name, &format!("becomes null: {why}"));
                 }
             }
@@ -107,7 +107,7 @@ impl Loader<'_, '_, '_> {
                 if self.saturated == 0 {
                     return Err(Damaged("a HashMap has the same key twice".to_owned()));
                 }
-                let name = self.regions.name(map.region, at + entry.key, &self.types);
+                let name = self.regions.name(map.region, at + entry.key, None, &self.types);
                 self.notices.of(&name, "is the key of two entries: the later one stays");
             }
         }

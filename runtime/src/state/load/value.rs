@@ -29,7 +29,7 @@ impl<'t> Loader<'_, '_, 't> {
         field: Option<FieldOf>,
     ) -> Result<bool, Damaged> {
         let Some(why) = self.read(node, at, text, region)? else { return Ok(true) };
-        let name = self.regions.name(region, at, &self.types);
+        let name = self.regions.name(region, at, Some(node.ty), &self.types);
         let global = self.staged.last().filter(|staged| staged.region == region && self.enums == 0);
         if let Some(global) = global {
             self.kept.push((at, global.at + (at - global.address()), node.size));
@@ -70,7 +70,7 @@ impl<'t> Loader<'_, '_, 't> {
                 let text = json::string(text)?;
                 self.text(text.as_bytes(), at)
             }
-            (Form::Array(of, length), Kind::List) => self.array((*of, *length), at, text, region),
+            (Form::Array(of, _), Kind::List) => self.array(node, *of, at, text, region),
             (Form::Record { fields, tuple: true }, Kind::List) => self.listed(node, fields, at, text, region),
             (Form::Record { fields, tuple: false }, Kind::Object) => self.named(node, fields, at, text, region),
             (Form::Enum(variants), Kind::Text) => {
@@ -169,25 +169,26 @@ impl<'t> Loader<'_, '_, 't> {
 
     fn saturates(&mut self, region: usize, at: usize) {
         self.saturated += 1;
-        let name = self.regions.name(region, at, &self.types);
+        let name = self.regions.name(region, at, None, &self.types);
         self.notices.of(&name, "takes the nearest number there is: that of the file is out of its range");
     }
 
-    fn array(&mut self, (of, length): (super::Id, usize), at: usize, text: &'t str, region: usize) -> Read {
-        let node = self.types.node(of);
+    fn array(&mut self, node: &Node, of: super::Id, at: usize, text: &'t str, region: usize) -> Read {
+        let Form::Array(_, length) = node.form else { return Ok(None) };
+        let element = self.types.node(of);
         let mut index = 0;
         json::elements(text, &mut |part| {
             if index < length {
-                self.place(&node, at + index * node.size, part, region, None)?;
+                self.place(&element, at + index * element.size, part, region, None)?;
             }
             index += 1;
             Ok(())
         })?;
         for index in index..length {
-            self.default(&node, at + index * node.size, None)?;
+            self.default(&element, at + index * element.size, None)?;
         }
         if index > length {
-            let name = self.regions.name(region, at, &self.types);
+            let name = self.regions.name(region, at, Some(node.ty), &self.types);
             self.notices
                 .of(&name, &format!("has {length} elements: the {} more of the file are left out", index - length));
         }
