@@ -12,7 +12,6 @@ use std::time::Duration;
 use vaisjit_abi::HostFlags;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
-use crate::events::Event;
 use crate::hot::Ending;
 use crate::program::ProgramInner;
 use crate::trap::TrapCode;
@@ -144,9 +143,10 @@ impl ProgramInner {
             Err(trap) => trap,
         };
         match self.control.ending() {
+            // The end has been asked for by somebody else: it is not this thread's business to interrupt the others.
+            _ if trap.code == TrapCode::Interrupted => {}
             Some(ending) => self.end_from_thread(ending),
-            None if trap.code == TrapCode::Interrupted => {}
-            None => self.tell(&Event::Trap(Arc::new(trap.clone()))),
+            None => self.tell_trap(&trap),
         }
         Err(trap.message)
     }

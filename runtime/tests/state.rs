@@ -369,22 +369,25 @@ G level: i64 = 7
 G dropped: i64 = 1
 G text: str = "old"
 G row: [i64; 4]
+G last: Kind = Troll
 F fill() -> i64 {
     enemies.push(Enemy { hp: 70000, speed: 2.75, name: "a", gone: 1, kind: Elf(4), size: 5 })
     enemies.push(Enemy { hp: -5, speed: -1.5, name: "b", gone: 1, kind: Troll, size: 6 })
     row = [1, 2, 3, 4]
+    last = Orc
     0
 }
 "#;
     let after = r#"
-S Enemy { name: str, speed: i64, hp: u16, shield: i64 = 42, size: str = "big", bag: Vec<i64>, kind: Kind }
-E Kind { None, Elf(f64), Orc }
+S Enemy { name: str, speed: i64, hp: u16, shield: i64 = 42, size: str = "big", bag: Vec<i64>, #[was("kind")] race: Kind }
+E Kind { None, Elf(f64), #[was("Orc")] Goblin }
 G enemies: Vec<Enemy>
 G score: u8
 G level: f64
 G text: i64 = 99
 G row: [i64; 2]
 G fresh: i64 = 8
+G last: Kind
 F check() -> i64 {
     I enemies.len() != 2 || enemies[0].name != "a" || enemies[1].name != "b" { R 1 }
     I enemies[0].hp != 65535 || enemies[1].hp != 0 { R 2 }
@@ -392,10 +395,12 @@ F check() -> i64 {
     I enemies[0].shield != 42 || enemies[0].size != "big" { R 4 }
     enemies[0].bag.push(1)
     I enemies[0].bag.len() != 1 || enemies[1].bag.len() != 0 { R 5 }
-    elf := M enemies[0].kind { Elf(x) => x, _ => 0.0 }
+    elf := M enemies[0].race { Elf(x) => x, _ => 0.0 }
     I elf != 4.0 { R 6 }
-    none := M enemies[1].kind { None => 1, _ => 0 }
+    none := M enemies[1].race { None => 1, _ => 0 }
     I none != 1 { R 7 }
+    orc := M last { Goblin => 1, _ => 0 }
+    I orc != 1 { R 9 }
     I score != 255 || level != 7.0 || text != 99 || fresh != 8 || row[1] != 2 { R 8 }
     0
 }
@@ -410,7 +415,7 @@ F check() -> i64 {
     let wanted = [
         "`Enemy` has no field `gone`: its values in the file are left out",
         "`enemies[0].size` takes its default: a number cannot become `str`, and so do 1 more like it",
-        "`enemies[1].kind` takes its default: `Kind` has no variant `Troll`",
+        "`enemies[1].race` takes its default: `Kind` has no variant `Troll`",
         "`text` keeps its value: a text cannot become `i64`",
         "`row` has 2 elements: the 2 more of the file are left out",
         "the program has no global `dropped`: its value in the file is left out",

@@ -1,7 +1,6 @@
 //! Running `main`, and calling functions by their types.
 
 use std::ffi::CString;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaisjit_codegen::clif::abi_signature;
@@ -11,7 +10,6 @@ use vaisjit_syntax::Name;
 use super::{Program, ProgramInner};
 use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
-use crate::events::Event;
 use crate::hot::Ending;
 use crate::trap::{Trap, TrapCode};
 
@@ -24,6 +22,13 @@ pub(crate) struct Entry {
 }
 
 impl Program {
+    /// Starts `main` afresh, in its newest version and with the globals kept, as `hot_restart` in the program would. All
+    /// calls that are going on end at their next safepoint, those of other threads too; then [`Program::run_main`] calls
+    /// `main` again. May be called from any thread; false if `main` is not running.
+    pub fn restart_main(&self) -> bool {
+        self.inner.control.restart(self.inner.main_is_running(), || self.inner.world.interrupt())
+    }
+
     /// Runs `main` and returns the exit status it asks for: its value modulo 256, 0 if it has none. `hot_restart` in
     /// the program runs the newest `main` again, with the globals kept.
     ///
@@ -55,7 +60,7 @@ impl Program {
                 (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
                 (Err(trap), None) => {
                     if trap.code != TrapCode::Interrupted {
-                        self.inner.tell(&Event::Trap(Arc::new(trap.clone())));
+                        self.inner.tell_trap(&trap);
                     }
                     return Err(trap);
                 }

@@ -10,7 +10,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
-use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_semantics::Ty;
 
 use super::json::{self, Damaged};
@@ -166,16 +165,15 @@ struct Loader<'v, 'a, 't> {
     room: usize,
     dyn_values: Option<Rc<[DynValue]>>,
     functions: Option<FxHashMap<String, (Ty, usize)>>,
-    defaults: FxHashMap<(Ty, usize), Option<Rc<[u8]>>>,
+    defaults: FxHashMap<value::FieldOf, Option<Rc<[u8]>>>,
     has_default: FxHashMap<Id, bool>,
 }
 
 /// Gives the globals the values of a file. After an error nothing has changed.
 pub(super) fn load(view: &mut View<'_>, file: &File<'_>) -> Result<StateReport, Damaged> {
     let live = view.live;
-    let layouts = TypeLayouts::new(&live.checked);
     let mut loader = Loader {
-        types: Types::new(view.memory, &live.checked, &layouts),
+        types: Types::new(view.memory, &live.checked, &live.layouts),
         view,
         file,
         regions: Regions::default(),

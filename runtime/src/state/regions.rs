@@ -1,6 +1,6 @@
 //! Where saved values lie: regions of memory with a type, the way from a place in one to its name and back.
 
-use super::types::{Field, Form, Id, Node, Types};
+use super::types::{Field, Form, Id, Node, Types, find_field, find_variant};
 use vaisjit_semantics::Ty;
 
 /// How many objects deep a name goes before it is cut.
@@ -122,15 +122,15 @@ impl Regions {
                 }
                 Form::Record { fields, .. } => {
                     let (name, behind) = step(rest)?;
-                    let field = fields.iter().find(|field| *field.name == *name)?;
+                    let field = &fields[find_field(fields, name)?];
                     (rest, of, at, end) = (behind, field.of, at + field.offset, None);
                 }
                 Form::Enum(variants) => {
                     let (name, behind) = step(rest)?;
                     let (part, behind) = step(behind)?;
                     let now = types.memory.word(at) as i64;
-                    let variant = variants.iter().find(|variant| *variant.name == *name)?;
-                    let field = variant.fields.iter().find(|field| *field.name == *part)?;
+                    let variant = &variants[find_variant(variants, name)?];
+                    let field = &variant.fields[find_field(&variant.fields, part)?];
                     if variant.discriminant != now {
                         return None;
                     }

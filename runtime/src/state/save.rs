@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Ty, TyKind};
 
@@ -50,10 +49,9 @@ struct Saver<'v, 'a> {
 
 /// Saves the globals of a program and what they hold.
 pub(super) fn save(view: &View<'_>) -> Result<Saved, String> {
-    let layouts = TypeLayouts::new(&view.live.checked);
     let mut saver = Saver {
         view,
-        types: Types::new(view.memory, &view.live.checked, &layouts),
+        types: Types::new(view.memory, &view.live.checked, &view.live.layouts),
         regions: Regions::default(),
         globals: 0,
         objects: Vec::new(),

@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::layout::TypeLayouts;
-use vaisjit_codegen::shape::{Part, ShapeKind, shape};
+use vaisjit_codegen::shape::{Part, ShapeKind, VariantShape, shape};
+use vaisjit_semantics::program::{FieldDef, VariantDef};
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use crate::heap::{EntryLayout, Memory, TypeRef};
 
@@ -54,6 +56,8 @@ pub(super) enum Form {
 /// A field.
 pub(super) struct Field {
     pub name: Box<str>,
+    /// Its name before (`#[was]`).
+    was: Option<Box<str>>,
     pub offset: usize,
     pub of: Id,
 }
@@ -61,10 +65,28 @@ pub(super) struct Field {
 /// A variant of an enum, whose discriminant is the first word.
 pub(super) struct Variant {
     pub name: Box<str>,
+    /// Its name before (`#[was]`).
+    was: Option<Box<str>>,
     pub discriminant: i64,
     pub fields: Box<[Field]>,
     /// Are the fields numbers?
     pub tuple: bool,
+}
+
+/// The field of this name, or that had it before: which one.
+pub(super) fn find_field(fields: &[Field], name: &str) -> Option<usize> {
+    let now = fields.iter().position(|field| *field.name == *name);
+    now.or_else(|| fields.iter().position(|field| field.was.as_deref() == Some(name)))
+}
+
+/// The variant of this name, or that had it before: which one.
+pub(super) fn find_variant(variants: &[Variant], name: &str) -> Option<usize> {
+    let now = variants.iter().position(|variant| *variant.name == *name);
+    now.or_else(|| variants.iter().position(|variant| variant.was.as_deref() == Some(name)))
+}
+
+fn text(name: Name) -> Box<str> {
+    name.as_str().into()
 }
 
 /// The types of one version of a program.
@@ -138,31 +160,37 @@ impl<'a> Types<'a> {
             },
             (ShapeKind::Array(of, length), _) => Form::Array(self.number(of, new), length as usize),
             (ShapeKind::Record(parts), kind) => {
-                Form::Record { fields: self.fields(&parts, new), tuple: matches!(kind, TyKind::Tuple(_)) }
+                let declared = program.structs.get(&ty).map_or(&[][..], |definition| &definition.fields);
+                Form::Record { fields: self.fields(&parts, declared, new), tuple: matches!(kind, TyKind::Tuple(_)) }
             }
-            (ShapeKind::Enum(variants), _) => Form::Enum(
-                variants
-                    .iter()
-                    .map(|variant| Variant {
-                        name: variant.name.as_str().into(),
-                        discriminant: variant.discriminant,
-                        fields: self.fields(&variant.parts, new),
-                        tuple: variant.parts.iter().all(|part| part.name.starts_with(|c: char| c.is_ascii_digit())),
-                    })
-                    .collect(),
-            ),
+            (ShapeKind::Enum(variants), _) => {
+                let declared = program.enums.get(&ty).map_or(&[][..], |definition| &definition.variants);
+                let both = variants.iter().zip(declared);
+                Form::Enum(both.map(|(variant, declared)| self.variant(variant, declared, new)).collect())
+            }
             (ShapeKind::Unit | ShapeKind::Dyn, _) => Form::Unit,
         };
         Node { ty, size: found.layout.size as usize, record, form }
     }
 
-    fn fields(&mut self, parts: &[Part], new: &mut Vec<Ty>) -> Box<[Field]> {
-        let field = |part: &Part| Field {
-            name: part.name.as_str().into(),
+    fn variant(&mut self, variant: &VariantShape, declared: &VariantDef, new: &mut Vec<Ty>) -> Variant {
+        Variant {
+            name: text(variant.name),
+            was: declared.was.map(text),
+            discriminant: variant.discriminant,
+            fields: self.fields(&variant.parts, &declared.fields, new),
+            tuple: variant.parts.iter().all(|part| part.name.starts_with(|c: char| c.is_ascii_digit())),
+        }
+    }
+
+    fn fields(&mut self, parts: &[Part], declared: &[FieldDef], new: &mut Vec<Ty>) -> Box<[Field]> {
+        let field = |(index, part): (usize, &Part)| Field {
+            name: text(part.name),
+            was: declared.get(index).and_then(|declared| declared.was).map(text),
             offset: part.offset as usize,
             of: self.number(part.ty, new),
         };
-        parts.iter().map(field).collect()
+        parts.iter().enumerate().map(field).collect()
     }
 }
 
@@ -184,6 +212,21 @@ impl Names {
         match path.module == self.root.as_str() {
             true => path.name.to_string(),
             false => format!("{}::{}", path.module, path.name),
+        }
+    }
+
+    /// The name that a type had before (`#[was]`), if it has no parameters.
+    pub fn before(&self, ty: Ty, program: &Checked) -> Option<String> {
+        let was = match ty.kind() {
+            TyKind::Struct(..) => program.structs.get(&ty)?.was?,
+            TyKind::Enum(..) => program.enums.get(&ty)?.was?,
+            _ => return None,
+        };
+        match *ty.kind() {
+            TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments) if arguments.is_empty() => {
+                Some(self.item(ItemPath { name: was, ..path }))
+            }
+            _ => None,
         }
     }
 

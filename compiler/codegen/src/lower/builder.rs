@@ -30,6 +30,7 @@ impl Builder {
             params: 0,
             blocks: Arena::new(),
             loops: Vec::new(),
+            resumed: None,
         };
         let result = if hir.result.is_unit() { Ty::unit() } else { hir.result };
         body.locals.alloc(LocalDecl { ty: result, name: None, in_memory: result.is_aggregate() });
@@ -95,6 +96,14 @@ impl Builder {
 
     pub fn push_at_entry(&mut self, kind: StatementKind) {
         self.at_entry.push(Statement { kind, span: self.span });
+    }
+
+    /// Drops what was put at the start of the entry block for some locals.
+    pub fn forget_at_entry(&mut self, of: impl Fn(Local) -> bool) {
+        self.at_entry.retain(|statement| match &statement.kind {
+            StatementKind::Assign(place, _) | StatementKind::Zero(place) => !place.as_local().is_some_and(&of),
+            _ => true,
+        });
     }
 
     pub fn assign(&mut self, place: Place, value: Rvalue) {

@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use vaisjit_codegen::layout::Layouts;
-use vaisjit_semantics::ItemPath;
+use vaisjit_semantics::{ItemPath, Ty};
 
 use super::super::json::{self, Damaged, Kind as Json};
 use super::super::regions::{Kind, Region};
@@ -99,7 +98,11 @@ impl<'t> Loader<'_, '_, 't> {
         let view = &self.view;
         let known = self.dyn_values.get_or_insert_with(|| view.dyn_values().into()).clone();
         let (borrows, ty) = ty.strip_prefix('&').map_or((false, ty), |ty| (true, ty));
-        let is = |known: &&super::DynValue| known.of_trait == of_trait && self.view.names.ty(known.ty) == ty;
+        let names = &self.view.names;
+        let is_named = |known: Ty| {
+            names.ty(known) == ty || names.before(known, self.types.program).is_some_and(|before| before == ty)
+        };
+        let is = |known: &&super::DynValue| known.of_trait == of_trait && is_named(known.ty);
         let Some(found) = known.iter().find(is) else { return Ok(None) };
         let of = self.types.id(found.ty);
         let node = self.types.node(of);
@@ -216,16 +219,16 @@ impl<'t> Loader<'_, '_, 't> {
             Form::Record { fields, .. } => {
                 for (index, field) in fields.iter().enumerate() {
                     let of = self.types.node(field.of);
-                    self.default(&of, at + field.offset, Some((node.ty, index)))?;
+                    self.default(&of, at + field.offset, Some((node.ty, None, index)))?;
                 }
             }
             Form::Enum(variants) => {
-                let plain = variants.iter().find(|variant| variant.fields.is_empty());
-                if let Some(variant) = plain.or(variants.first()) {
-                    self.view.memory.write(at, &variant.discriminant.to_le_bytes());
-                    for field in &variant.fields {
-                        self.default(&self.types.node(field.of), at + field.offset, None)?;
-                    }
+                let number = variants.iter().position(|variant| variant.fields.is_empty()).unwrap_or(0);
+                let Some(variant) = variants.get(number) else { return Ok(()) };
+                self.view.memory.write(at, &variant.discriminant.to_le_bytes());
+                for (index, field) in variant.fields.iter().enumerate() {
+                    let of = self.types.node(field.of);
+                    self.default(&of, at + field.offset, Some((node.ty, Some(number), index)))?;
                 }
             }
             _ => {}
@@ -243,7 +246,8 @@ impl<'t> Loader<'_, '_, 't> {
             Form::Vec(_) | Form::Map { .. } | Form::Enum(_) => true,
             Form::Array(of, length) => *length > 0 && self.has_default(*of),
             Form::Record { fields, .. } => {
-                self.types.program.field_defaults.contains_key(&node.ty)
+                let definition = self.types.program.structs.get(&node.ty);
+                definition.is_some_and(|definition| definition.fields.iter().any(|field| field.default.is_some()))
                     || fields.iter().any(|field| self.has_default(field.of))
             }
             _ => false,
@@ -257,14 +261,20 @@ impl<'t> Loader<'_, '_, 't> {
         if let Some(known) = self.defaults.get(&field) {
             return known.clone();
         }
-        let (ty, index) = field;
-        let value = self.types.program.field_defaults.get(&ty).and_then(|all| all.get(index)?.as_ref());
+        let (ty, variant, index) = field;
+        let program = self.types.program;
+        let fields = match variant {
+            None => program.structs.get(&ty).map(|definition| &definition.fields),
+            Some(number) => {
+                program.enums.get(&ty).and_then(|definition| Some(&definition.variants.get(number)?.fields))
+            }
+        };
+        let value = fields.and_then(|fields| fields.get(index)?.default.as_ref());
         let layouts = self.types.layouts;
-        let bytes = value.and_then(|value| constant(value, layouts, self.view.linkage)).map(Rc::from);
+        let bytes = value.and_then(|body| constant(&body.value, layouts, self.view.linkage)).map(Rc::from);
         // An empty collection is what such a field has anyway.
-        if value.is_some_and(|value| !value.ty.holds_collection()) && bytes.is_none() {
-            let (ty, size) = (self.view.names.ty(ty), layouts.layout(ty).size);
-            debug_assert!(size > 0);
+        if value.is_some_and(|body| !body.result.holds_collection()) && bytes.is_none() {
+            let ty = self.view.names.ty(ty);
             self.notices.once(format!(
                 "a field of `{ty}` that is not in the file has a default that would have to be computed, and becomes zero"
             ));

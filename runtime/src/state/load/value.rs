@@ -8,14 +8,14 @@ use vaisjit_semantics::Ty;
 use vaisjit_semantics::types::{FloatKind, IntKind};
 
 use super::super::json::{self, Damaged, Kind, Number};
-use super::super::types::{Field, Form, Node, Variant};
+use super::super::types::{Field, Form, Node, Variant, find_field, find_variant};
 use super::{Fixup, Goal, Loader};
 
 /// A value has been read; or why it cannot become one of the type, and nothing is written.
 pub(super) type Read = Result<Option<String>, Damaged>;
 
-/// A field of a struct, for its default.
-pub(super) type FieldOf = (Ty, usize);
+/// A field of a type (and of which variant, if it is an enum), for its default.
+pub(super) type FieldOf = (Ty, Option<usize>, usize);
 
 impl<'t> Loader<'_, '_, 't> {
     /// Reads a value into a place that is all zero. One that cannot become one keeps what the global has there, or takes
@@ -71,8 +71,8 @@ impl<'t> Loader<'_, '_, 't> {
                 self.text(text.as_bytes(), at)
             }
             (Form::Array(of, _), Kind::List) => self.array(node, *of, at, text, region),
-            (Form::Record { fields, tuple: true }, Kind::List) => self.listed(node, fields, at, text, region),
-            (Form::Record { fields, tuple: false }, Kind::Object) => self.named(node, fields, at, text, region),
+            (Form::Record { fields, tuple: true }, Kind::List) => self.listed(node, None, fields, at, text, region),
+            (Form::Record { fields, tuple: false }, Kind::Object) => self.named(node, None, fields, at, text, region),
             (Form::Enum(variants), Kind::Text) => {
                 let name = json::string(text)?;
                 self.variant(node, variants, &name, None, at, region)
@@ -196,44 +196,60 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// Fields by their numbers.
-    fn listed(&mut self, node: &Node, fields: &[Field], at: usize, text: &'t str, region: usize) -> Read {
+    fn listed(
+        &mut self,
+        node: &Node,
+        variant: Option<usize>,
+        fields: &[Field],
+        at: usize,
+        text: &'t str,
+        region: usize,
+    ) -> Read {
         let mut index = 0;
         json::elements(text, &mut |part| {
             match fields.get(index) {
                 Some(field) => {
                     let of = self.types.node(field.of);
-                    self.place(&of, at + field.offset, part, region, None)?;
+                    self.place(&of, at + field.offset, part, region, Some((node.ty, variant, index)))?;
                 }
                 None => self.no_field(node, &index.to_string()),
             }
             index += 1;
             Ok(())
         })?;
-        for field in fields.iter().skip(index) {
-            self.default(&self.types.node(field.of), at + field.offset, None)?;
+        for (index, field) in fields.iter().enumerate().skip(index) {
+            self.default(&self.types.node(field.of), at + field.offset, Some((node.ty, variant, index)))?;
         }
         Ok(None)
     }
 
     /// Fields by their names.
-    fn named(&mut self, node: &Node, fields: &[Field], at: usize, text: &'t str, region: usize) -> Read {
+    fn named(
+        &mut self,
+        node: &Node,
+        variant: Option<usize>,
+        fields: &[Field],
+        at: usize,
+        text: &'t str,
+        region: usize,
+    ) -> Read {
         let mut met: SmallVec<[bool; 32]> = SmallVec::from_elem(false, fields.len());
         let mut next = 0;
         json::members(text, &mut |key, part| {
             // Mostly the fields come in their order.
             let guess = fields.get(next).filter(|field| *field.name == *key).map(|_| next);
-            match guess.or_else(|| fields.iter().position(|field| *field.name == *key)) {
+            match guess.or_else(|| find_field(fields, &key)) {
                 Some(index) => {
                     (met[index], next) = (true, index + 1);
                     let of = self.types.node(fields[index].of);
-                    self.place(&of, at + fields[index].offset, part, region, Some((node.ty, index)))?;
+                    self.place(&of, at + fields[index].offset, part, region, Some((node.ty, variant, index)))?;
                 }
                 None => self.no_field(node, &key),
             }
             Ok(())
         })?;
         for (index, field) in fields.iter().enumerate().filter(|(index, _)| !met[*index]) {
-            self.default(&self.types.node(field.of), at + field.offset, Some((node.ty, index)))?;
+            self.default(&self.types.node(field.of), at + field.offset, Some((node.ty, variant, index)))?;
         }
         Ok(None)
     }
@@ -252,22 +268,27 @@ impl<'t> Loader<'_, '_, 't> {
         at: usize,
         region: usize,
     ) -> Read {
-        let Some(variant) = variants.iter().find(|variant| *variant.name == *name) else {
+        let Some(number) = find_variant(variants, name) else {
             return Ok(Some(format!("`{}` has no variant `{name}`", self.view.names.ty(node.ty))));
         };
+        let variant = &variants[number];
         self.put(at, &variant.discriminant.to_le_bytes())?;
         self.enums += 1;
         let kind = payload.map_or(Kind::Null, Kind::of);
         match (payload, kind) {
-            (Some(text), Kind::List) if variant.tuple => self.listed(node, &variant.fields, at, text, region)?,
-            (Some(text), Kind::Object) if !variant.tuple => self.named(node, &variant.fields, at, text, region)?,
+            (Some(text), Kind::List) if variant.tuple => {
+                self.listed(node, Some(number), &variant.fields, at, text, region)?
+            }
+            (Some(text), Kind::Object) if !variant.tuple => {
+                self.named(node, Some(number), &variant.fields, at, text, region)?
+            }
             _ => {
                 if !(payload.is_none() && variant.fields.is_empty()) {
                     let ty = self.view.names.ty(node.ty);
                     self.notices
                         .once(format!("`{ty}.{name}` holds other things than in the file: they take their defaults"));
                 }
-                self.listed(node, &variant.fields, at, "[]", region)?
+                self.listed(node, Some(number), &variant.fields, at, "[]", region)?
             }
         };
         self.enums -= 1;
