@@ -301,7 +301,11 @@ fn written_before(body: &Body, end: BlockId) -> FxHashSet<Local> {
     loop {
         let known = before.len();
         for (id, block) in body.blocks.iter() {
-            successors(&block.terminator, &mut |to| drop(before.contains(&to).then(|| before.insert(id))));
+            successors(&block.terminator, &mut |to| {
+                if before.contains(&to) {
+                    before.insert(id);
+                }
+            });
         }
         if before.len() == known {
             break;
@@ -332,7 +336,11 @@ fn live(body: &Body, start: BlockId, local: Local) -> bool {
             return true;
         }
         if first.is_none() {
-            successors(&block.terminator, &mut |to| drop(seen.insert(to).then(|| open.push(to))));
+            successors(&block.terminator, &mut |to| {
+                if seen.insert(to) {
+                    open.push(to);
+                }
+            });
         }
     }
     false
