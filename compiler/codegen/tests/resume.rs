@@ -63,7 +63,9 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
 }
 
 fn output(old: &str, new: &str, at: u64) -> String {
-    reloaded(old, new, at).unwrap_or_else(|cannot| panic!("{}\n{new}", cannot.why)).output
+    let seen = reloaded(old, new, at).unwrap_or_else(|cannot| panic!("{}\n{new}", cannot.why));
+    assert!(matches!(seen.exit, Exit::Status(0)), "{seen:?}\n{new}");
+    seen.output
 }
 
 fn why(old: &str, new: &str) -> String {
