@@ -8,6 +8,7 @@ use vaisjit::render::Format;
 use vaisjit::{Engine, Error, Event, OptLevel, Program};
 
 use crate::args::{Opt, RunOptions, Warn};
+use crate::keys::Session;
 use crate::status::{Status, Volume, say};
 use crate::{FAILURE, USAGE};
 
@@ -61,6 +62,7 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
         .opt_level(options.opt.level())
         .debounce(Duration::from_millis(options.debounce))
         .poll(options.poll)
+        .answers(true)
         .warn_all(options.warn == Some(Warn::All))
         .arguments(options.args.iter().map(|arg| arg.to_string_lossy().into_owned()))
         .on_event(move |event| status.event(event))
@@ -78,12 +80,18 @@ impl Opt {
     }
 }
 
-fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode {
+fn main_of(program: &Program, options: &RunOptions, status: &Arc<Status>) -> ExitCode {
     vaisjit::interrupt_on_signals(program);
-    let watching = if options.static_mode { None } else { Some(program.watch()) };
-    if let Some(Err(error)) = &watching {
-        say(&format!("error: {error}"));
-        return ExitCode::from(FAILURE);
+    let _leaves = LeavesTerminal(status);
+    if !options.static_mode {
+        Session::start(program, status);
+        match program.watch() {
+            Ok(watching) => status.watched(watching),
+            Err(error) => {
+                say(&format!("error: {error}"));
+                return ExitCode::from(FAILURE);
+            }
+        }
     }
     let result = program.run_main();
     program.settle();
@@ -93,9 +101,19 @@ fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode
     }
     status.event(&Event::Exit { status: code.into() });
     vaisjit::flush_stdout();
+    status.end_keys();
     // The process takes the watcher, the threads and the program's memory with it, quicker than they would end by
     // themselves.
     std::process::exit(code.into())
+}
+
+/// Leaves the terminal as it was found when dropped: in a panic, too.
+struct LeavesTerminal<'s>(&'s Status);
+
+impl Drop for LeavesTerminal<'_> {
+    fn drop(&mut self) {
+        self.0.end_keys();
+    }
 }
 
 /// Tells of leaked values, if there are any. A program that ended by a trap or `exit` is not looked at.

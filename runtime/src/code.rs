@@ -11,6 +11,7 @@ mod globals;
 mod host_traps;
 mod libcalls;
 mod memory;
+mod peer;
 mod registry;
 mod rt;
 mod safepoint;
@@ -32,6 +33,7 @@ mod signals;
 mod signals {
     //! Nobody has ported traps to this system: one ends the process, as it would end a C program.
     pub(super) fn install() {}
+    pub fn before_abort(_: fn()) {}
 }
 
 #[cfg(test)]
@@ -41,8 +43,10 @@ pub use barrier::needs_fence;
 pub use enter::{Callee, Trampoline};
 pub use globals::GlobalMemory;
 pub use host_traps::host_traps;
+pub use peer::{outlive_closed_pipes, own_user, peer_of};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
+pub use signals::before_abort;
 pub use slots::{Slot, SlotTable};
 pub use stopped::{DataBlock, Stopped, StoppedFrame};
 pub use symbols::{c_symbol, end_on_closed_pipe};

@@ -12,13 +12,18 @@ use vaisjit_semantics::Checked;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
 use crate::driver::{Driver, Watching};
+use crate::engine::Error;
 use crate::events::Event;
+use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
-use crate::report::Clock;
+use crate::report::{Clock, Report};
 use crate::told::Told;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
+
+/// What a reload waits for in a program that chooses the moment itself.
+pub(crate) const ITS_OWN_CALL: &str = "a call of hot_check or hot_reload";
 
 /// How `main` was ended from inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +39,8 @@ pub(crate) enum Ending {
 pub(crate) struct Control {
     /// Does the program choose the moment of each reload?
     manual: AtomicBool,
+    /// Is nothing applied that is saved?
+    held: AtomicBool,
     /// A version that waits for the program to ask for it.
     staged: Mutex<Option<Staged>>,
     /// Reloads that `hot_check` has not told of.
@@ -90,10 +97,20 @@ impl Control {
         *lock(&self.ending)
     }
 
+    /// Asks for another run of `main`, if it is being run.
+    pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
+        if !main_runs {
+            return false;
+        }
+        *lock(&self.ending) = Some(Ending::Restart);
+        interrupt();
+        true
+    }
+
     /// Counts what `hot_check` has to tell of.
     pub fn note(&self, event: &Event) {
         match event {
-            Event::Reloaded { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
+            Event::Reloaded { .. } | Event::RolledBack { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
             Event::Rejected { .. } | Event::Refused { .. } => self.failures.fetch_add(1, Ordering::SeqCst),
             _ => 0,
         };
@@ -117,6 +134,21 @@ impl Control {
     /// Does the program choose the moment?
     pub fn is_manual(&self) -> bool {
         self.manual.load(Ordering::SeqCst)
+    }
+
+    /// Is nothing to be applied that is saved?
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing is, or everything.
+    pub fn hold(&self, hold: bool) {
+        self.held.store(hold, Ordering::SeqCst);
+    }
+
+    /// `main` is to end with this status; interrupting it is left to the caller.
+    pub fn quit(&self, status: u8) {
+        *lock(&self.ending) = Some(Ending::Exit(status));
     }
 
     /// A number for a watching.
@@ -151,6 +183,11 @@ impl Control {
     /// The program of the version that waits.
     pub fn staged_program(&self) -> Option<Arc<Checked>> {
         lock(&self.staged).as_ref().map(Staged::checked)
+    }
+
+    /// What the version that waits will change.
+    pub fn staged_report(&self) -> Option<Report> {
+        lock(&self.staged).as_ref().map(|staged| staged.report().clone())
     }
 
     /// Does a version wait for the program to ask for it?
@@ -272,7 +309,7 @@ impl ProgramInner {
         let files = staged.report().files.clone();
         let mut update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         if matches!(update, Update::Superseded) {
-            update = self.update_from(&mut reloader, files.clone(), Clock::start());
+            update = self.update_from(&mut reloader, files.clone(), Cause::Saved, Clock::start());
         }
         reloader.tells(&update);
         drop(reloader);
@@ -280,7 +317,8 @@ impl ProgramInner {
     }
 
     fn hot_reload(self: &Arc<Self>) -> i64 {
-        let result = match self.update_now() {
+        let update = if self.control.is_held() { Ok(Update::Superseded) } else { self.update_now() };
+        let result = match update {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(Update::Unchanged(_) | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
@@ -338,10 +376,14 @@ impl ProgramInner {
     }
 
     fn hot_rollback(self: &Arc<Self>, to: i64) -> i64 {
-        match u64::try_from(to).map_err(|_| ()).and_then(|to| self.roll_back(to).map_err(|_| ())) {
+        let to = u64::try_from(to).map_err(|_| Error::Other(format!("there is no version {to}")));
+        match to.and_then(|to| self.roll_back(to, &mut Pending::wait_for_ever)) {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(_) => 0,
-            Err(()) => -1,
+            Err(error) => {
+                self.tell(&Event::Notice(format!("hot_rollback: {error}")));
+                -1
+            }
         }
     }
 

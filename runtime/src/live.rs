@@ -5,14 +5,16 @@ use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
+use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
 use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::unit::InlinedLocation;
 use vaisjit_semantics::program::Global;
-use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::reload::diff::Shapes;
+use crate::reload::kept::{KeptCode, Recipe};
 use crate::reload::links::Summary;
 use crate::report;
 use crate::workspace::Snapshot;
@@ -26,6 +28,8 @@ pub(crate) struct LiveFunction {
     pub fingerprint: u64,
     /// Hash of its MIR alone.
     pub plain_fingerprint: u64,
+    /// The types whose layouts it depends on.
+    pub types: Arc<[Ty]>,
     /// Its types.
     pub signature: Signature,
     /// What linking needs to know of it.
@@ -34,6 +38,8 @@ pub(crate) struct LiveFunction {
     pub direct: Box<[Instance]>,
     /// Its machine code.
     pub code: Code,
+    /// What the code was made from.
+    pub recipe: Arc<Recipe>,
     /// Where its calls go through.
     pub slot: Slot,
     /// What a report says of a program counter in it.
@@ -199,12 +205,18 @@ pub(crate) struct Live {
     /// Every global that has memory, with the declaration it was made for; those that a save removed stay, so that a
     /// line commented out for one save comes back with its value.
     pub globals: FxHashMap<ItemPath, Global>,
-    /// Code that has been replaced, until it is freed: key in `metas`.
-    pub retired: Vec<(usize, Weak<CodeUnit>)>,
+    /// Code that has been replaced, until it is freed or runs again, by its key in `metas`.
+    pub retired: FxHashMap<usize, Weak<CodeUnit>>,
+    /// Code that has been replaced and may be asked for again.
+    pub kept: KeptCode,
     /// Functions that a save removed: values may still hold their slots.
     pub orphans: Vec<LiveFunction>,
     /// The shape of every type that code of this program has ever used: values of it may be anywhere.
     pub shapes: Shapes,
+    /// The layouts of the types of this version.
+    pub layouts: Arc<TypeLayouts>,
+    /// The layouts that types of this program have had.
+    pub history: Arc<LayoutHistory>,
     /// Counts lines during a commit.
     pub lines: LineCounter,
     /// The snapshot it was made from.

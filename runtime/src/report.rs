@@ -55,6 +55,18 @@ pub enum Outcome {
     LiveNow,
     /// A call is running now and ends with the old code; the next call runs the new.
     AtNextCall,
+    /// A loop is running now and goes on in the new code when it comes round.
+    AtNextLoopHead,
+    /// Values in memory were brought into the new shape.
+    Migrated {
+        /// How many.
+        instances: u64,
+    },
+    /// It is ready, and live as soon as the program comes to a place where it can be applied.
+    Pending {
+        /// What is being waited for: a function, or a call of the host's.
+        waits_for: String,
+    },
     /// Nothing that runs depends on it (a comment, an unused type).
     NoCode,
     /// The value in memory stays.
@@ -72,10 +84,37 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Is it more, or less, than people expect of a save that is simply live?
+    pub fn is_noteworthy(&self) -> bool {
+        !matches!(self, Outcome::LiveNow | Outcome::NoCode | Outcome::Initialised)
+    }
+}
+
+/// As the status line says it.
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::LiveNow => f.write_str("live now"),
+            Outcome::AtNextCall => f.write_str("at the next call"),
+            Outcome::AtNextLoopHead => f.write_str("at the next loop head"),
+            Outcome::Migrated { instances: 1 } => f.write_str("migrated 1 instance"),
+            Outcome::Migrated { instances } => write!(f, "migrated {instances} instances"),
+            Outcome::Pending { waits_for } => write!(f, "pending: waits for {waits_for}"),
+            Outcome::NoCode => f.write_str("no code"),
+            Outcome::KeptValue => f.write_str("the value in memory stays"),
+            Outcome::Initialised => f.write_str("initialised"),
+            Outcome::HeldBack => f.write_str("held back, for another edit of the save is refused"),
+            Outcome::Refused { why, .. } => write!(f, "refused: {why}"),
+        }
+    }
+}
+
 /// One edited item and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Edit {
-    /// `function`, `struct`, `enum`, `global`.
+    /// `function`, `struct`, `enum`, `global`; in [`Report::items`] also `constant`, `alias`, `trait`, `impl`, `import`,
+    /// `extern`, `file`.
     pub kind: &'static str,
     /// Its name as the author knows it.
     pub name: String,
@@ -85,6 +124,13 @@ pub struct Edit {
     pub outcome: Outcome,
     /// Where it stands.
     pub at: Option<Location>,
+}
+
+/// As the status line says it: what was edited, how, and what happens to it.
+impl std::fmt::Display for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}: {}", self.kind, self.name, self.change, self.outcome)
+    }
 }
 
 /// A place in a file.
@@ -119,8 +165,13 @@ pub struct Report {
     pub files: Vec<PathBuf>,
     /// Each edited item.
     pub edits: Vec<Edit>,
+    /// The edited items that `edits` does not name: those without code of their own (constants, aliases, traits,
+    /// imports, files), and those whose edit changes no code.
+    pub items: Vec<Edit>,
     /// Further remarks, a sentence each.
     pub notices: Vec<String>,
+    /// How many functions were compiled. The code of others that changed was still there from an earlier version.
+    pub compiled: usize,
     /// Where the time went.
     pub times: Times,
 }
@@ -129,6 +180,33 @@ impl Report {
     /// The edits that cannot be carried over.
     pub fn refusals(&self) -> impl Iterator<Item = &Edit> {
         self.edits.iter().filter(|edit| matches!(edit.outcome, Outcome::Refused { .. }))
+    }
+
+    /// Code changes, so it is the new definitions that count.
+    pub(crate) fn definitions_count(&mut self) {
+        let has_no_code = |edit: &&mut Edit| !matches!(edit.kind, "function" | "struct" | "enum" | "global");
+        self.items.iter_mut().filter(has_no_code).for_each(|edit| edit.outcome = Outcome::LiveNow);
+    }
+
+    /// All edits, those with code first.
+    pub fn all_edits(&self) -> impl Iterator<Item = &Edit> {
+        self.edits.iter().chain(&self.items)
+    }
+
+    /// What would be live waits for something.
+    pub(crate) fn wait_for(&mut self, what: &str) {
+        let all = self.edits.iter_mut().chain(&mut self.items);
+        for edit in all.filter(|edit| matches!(edit.outcome, Outcome::LiveNow | Outcome::Initialised)) {
+            edit.outcome = Outcome::Pending { waits_for: what.to_owned() };
+        }
+    }
+
+    /// What it waits for, if it does.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        self.edits.iter().find_map(|edit| match &edit.outcome {
+            Outcome::Pending { waits_for } => Some(&**waits_for),
+            _ => None,
+        })
     }
 
     /// Nothing of a save is live whose edits cannot all be.

@@ -89,8 +89,21 @@ pub struct Workspace {
 pub struct Checkpoint {
     files: FxHashMap<Name, LoadedFile>,
     kept: FxHashMap<PathBuf, Arc<str>>,
-    sources: Arc<Sources>,
     last: Option<Snapshot>,
+}
+
+impl Checkpoint {
+    /// The program as it was checked then.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.last.as_ref()
+    }
+
+    /// The texts of then, by path.
+    pub fn texts(&self) -> Vec<(PathBuf, Arc<str>)> {
+        let mut texts: Vec<_> = self.files.values().map(|file| (file.path.clone(), file.text.clone())).collect();
+        texts.sort();
+        texts
+    }
 }
 
 /// One file of the program.
@@ -119,6 +132,17 @@ impl DiskTexts {
     pub fn have_changed(&self) -> bool {
         self.texts.iter().any(|(path, text)| self.loader.read(path).is_ok_and(|now| *now != **text))
     }
+
+    /// Those that are another now, by path.
+    pub fn changed(&self) -> Vec<(PathBuf, Arc<str>)> {
+        let now = |(path, text): &(PathBuf, Arc<str>)| {
+            let now = self.loader.read(path).ok().filter(|now| *now != **text)?;
+            Some((path.clone(), now.into()))
+        };
+        let mut changed: Vec<_> = self.texts.iter().filter_map(now).collect();
+        changed.sort();
+        changed
+    }
 }
 
 impl Workspace {
@@ -138,20 +162,44 @@ impl Workspace {
         }
     }
 
-    /// What it holds now.
+    /// What it holds now. Going back there takes no time for parsing and checking.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            files: self.files.clone(),
-            kept: self.kept.clone(),
-            sources: self.sources.clone(),
-            last: self.last.clone(),
-        }
+        let last = self.last.clone().map(|last| Snapshot { times: SnapshotTimes::default(), ..last });
+        Checkpoint { files: self.files.clone(), kept: self.kept.clone(), last }
     }
 
     /// Makes it hold that again.
     pub fn restore(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { files, kept, sources, last } = checkpoint;
-        (self.files, self.kept, self.sources, self.last) = (files, kept, sources, last);
+        let Checkpoint { files, kept, last } = checkpoint;
+        // Modules of the library that have been loaded since stay.
+        let sources = Arc::make_mut(&mut self.sources);
+        for (name, file) in &self.files {
+            if !files.contains_key(name) {
+                sources.remove(file.id);
+            }
+        }
+        files.values().for_each(|file| _ = sources.insert(file.id, file.source()));
+        (self.files, self.kept, self.last) = (files, kept, last);
+    }
+
+    /// Makes the texts of then the whole program, until a file changes on disk. Returns the files that hold another text
+    /// now.
+    pub fn go_back(&mut self, to: &Checkpoint) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        let mut files = to.files.clone();
+        for (name, file) in &mut files {
+            let now = self.files.get(name);
+            if now.is_none_or(|now| now.text != file.text) {
+                changed.push(file.path.clone());
+            }
+            (file.disk, file.from_memory) = match now {
+                Some(now) => (now.disk.clone(), now.from_memory),
+                None => (self.options.loader.read(&file.path).map_or_else(|_| file.text.clone(), Arc::from), true),
+            };
+        }
+        changed.sort();
+        self.restore(Checkpoint { files, kept: to.kept.clone(), last: to.last.clone() });
+        changed
     }
 
     /// Makes these texts the whole program, until a file changes on disk. Returns the files that hold another text now.
@@ -257,6 +305,15 @@ impl Workspace {
         }
     }
 
+    /// Goes on with the texts that were read from disk where a patch or a rollback has set others. Returns those files.
+    pub fn take_disk_again(&mut self) -> Vec<PathBuf> {
+        let other = |file: &&LoadedFile| file.text != file.disk;
+        let changed: Vec<_> =
+            self.files.values().filter(other).map(|file| (file.path.clone(), file.disk.clone())).collect();
+        changed.iter().for_each(|(path, text)| _ = self.set_text(path, text));
+        changed.into_iter().map(|(path, _)| path).collect()
+    }
+
     /// The last text of a file of the program.
     pub fn text(&self, path: &Path) -> Option<Arc<str>> {
         self.files.values().find(|file| file.path == path).map(|file| file.text.clone())
@@ -265,10 +322,18 @@ impl Workspace {
     /// Reads all files of the program again and returns those whose text changed. A file that cannot be read now
     /// (it is being replaced) keeps its text and is reported in the second list.
     pub fn refresh(&mut self) -> (Vec<PathBuf>, Vec<LoadError>) {
+        self.refresh_as(&[])
+    }
+
+    /// The same as if these files had just been saved with these texts. Those that are no part of the program yet count
+    /// if its imports lead to them.
+    pub fn refresh_as(&mut self, saved: &[(PathBuf, Arc<str>)]) -> (Vec<PathBuf>, Vec<LoadError>) {
+        let given = |path: &Path| saved.iter().find(|(saved, _)| saved == path).map(|(_, text)| text.clone());
         let paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
         let (mut changed, mut failed) = (Vec::new(), Vec::new());
         for path in paths {
-            match self.options.loader.read(&path) {
+            let read = given(&path).map_or_else(|| self.options.loader.read(&path).map(Arc::from), Ok);
+            match read {
                 Ok(text) if self.take_disk(&path, &text) => changed.push(path),
                 Ok(_) => {}
                 Err(_) if self.files.values().any(|file| file.path == path && file.from_memory) => {}
@@ -277,7 +342,9 @@ impl Workspace {
         }
         changed.sort();
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
-        changed.extend(wanted.filter(|path| self.options.loader.exists(path)).cloned());
+        let exists = |path: &&PathBuf| given(path).is_some() || self.options.loader.exists(path);
+        changed.extend(wanted.filter(exists).cloned());
+        self.kept.extend(saved.iter().filter(|(path, _)| changed.contains(path)).cloned());
         (changed, failed)
     }
 

@@ -1,6 +1,7 @@
 //! Whole-product tests: the real binary, real files, saved as editors save them. What a person would see is what is
 //! looked at: the program's own output, the events, standard error and the exit status.
 
+mod against;
 mod bad_input;
 mod book;
 mod cases;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use vaisjit_codegen::clif::{self, CompileError, Location, leaf};
-use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::layout::{Asked, TypeLayouts};
 use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
@@ -15,6 +15,7 @@ use vaisjit_codegen::unit::{Compiler, InlinedLocation, MachineFunction, UnitInpu
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
+use super::kept::{self, Recipe};
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
@@ -40,6 +41,8 @@ pub(crate) struct Lowered {
     pub plain_fingerprint: u64,
     /// The same with layouts and links, once sealed.
     pub fingerprint: u64,
+    /// The types whose layouts it depends on, sorted.
+    pub types: Arc<[Ty]>,
     /// The functions it calls directly, once sealed.
     pub direct: Box<[Instance]>,
 }
@@ -53,7 +56,8 @@ pub(crate) fn lower(
     hot: bool,
     host: &HostTable,
 ) -> Result<Lowered, Box<Diagnostic>> {
-    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot)
+    let asked = Asked::new(layouts);
+    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, &asked, hot)
         .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);
     Ok(Lowered {
@@ -63,6 +67,7 @@ pub(crate) fn lower(
         locations: clif::locations(&mir).into(),
         plain_fingerprint: mir.fingerprint(),
         fingerprint: 0,
+        types: types_of(&mir, asked.types()),
         direct: Box::default(),
         body: mir,
     })
@@ -77,12 +82,18 @@ fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
 }
 
 impl Lowered {
+    /// Does it mean something else than what runs? A function whose text is the same may get new code because others
+    /// or the layouts of types have changed.
+    pub fn is_edited(&self, live: &LiveFunction) -> bool {
+        live.plain_fingerprint != self.plain_fingerprint && !Arc::ptr_eq(&live.body, &self.hir)
+    }
+
     /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
     pub fn seal(&mut self, instance: Instance, links: &Links, layouts: &TypeLayouts) {
         let mut hasher = FxHasher::default();
         self.plain_fingerprint.hash(&mut hasher);
-        for ty in types_of(&self.body) {
-            layouts.layout_fingerprint(ty).hash(&mut hasher);
+        for ty in self.types.iter() {
+            layouts.layout_fingerprint(*ty).hash(&mut hasher);
         }
         let direct = self.summary.callees.iter().copied().filter(|callee| links.is_direct(instance, *callee));
         self.direct = direct.collect();
@@ -91,30 +102,21 @@ impl Lowered {
     }
 }
 
-/// The types whose layouts a body depends on, in a fixed order.
-fn types_of(body: &mir::Body) -> Vec<Ty> {
-    let mut seen = FxHashSet::default();
-    let mut types = Vec::new();
-    let mut add = |ty: Ty| {
-        if seen.insert(ty) {
-            types.push(ty);
-        }
-    };
-    for (_, local) in body.locals.iter() {
-        add(local.ty);
-        if let Some(pointee) = local.ty.pointee() {
-            add(pointee);
-        }
-    }
+/// The types whose layouts a body depends on: those that lowering asked about and those of its locals and places. What
+/// pointers point at has no part in it as long as it is not touched.
+fn types_of(body: &mir::Body, mut types: FxHashSet<Ty>) -> Arc<[Ty]> {
+    types.extend(body.locals.values().map(|local| local.ty));
     for (_, block) in body.blocks.iter() {
         mir::visit::block_places(block, &mut |place, _| {
-            add(place.ty);
+            types.insert(place.ty);
             if let PlaceBase::Deref(_, ty) | PlaceBase::Global(_, ty) = &place.base {
-                add(*ty);
+                types.insert(*ty);
             }
         });
     }
-    types
+    let mut types: Vec<Ty> = types.into_iter().collect();
+    types.sort_unstable();
+    types.into()
 }
 
 /// New code, not yet published.
@@ -123,6 +125,8 @@ pub(crate) struct Compiled {
     pub functions: Vec<(Instance, LiveFunction)>,
     pub stores: Vec<(Slot, CodeAddress)>,
     pub new_slots: Vec<SlotKey>,
+    /// How many functions had to be compiled; the code of the others was kept from an earlier version.
+    pub made: usize,
 }
 
 /// Compiles functions group by group, callees first. `Ok(None)` means a newer save arrived meanwhile.
@@ -151,9 +155,15 @@ pub(crate) fn compile(
         let functions = members(group).iter().map(|member| &member.body).collect();
         compiler.compile(&UnitInput { functions, inline: Vec::new(), keep: vec![] }, layouts, &linker, &*isa)
     };
-    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };
+    let groups = kept::take_over(groups, &bodies, base, &shape, &mut |recipe, unit, base| {
+        work.reuse(recipe, unit, &bodies, base);
+    });
+    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else {
+        work.abandon(base);
+        return Ok(None);
+    };
     for (group, machine) in groups.iter().zip(machine) {
         let made = machine.map_err(|error| error.to_string());
         if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base, &shape)) {
@@ -269,10 +279,12 @@ impl Work {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
+        let mut imports = Vec::with_capacity(unit.imports.len());
         for import in &unit.imports {
             self.note_slot(import, base);
             let address = self.link(import, base, &mut needs, shape)?;
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
+            imports.push((import.clone(), address));
         }
         let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
             id: function.func_id,
@@ -283,11 +295,27 @@ impl Work {
         let inlined: Vec<Arc<[InlinedLocation]>> =
             unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
+        self.compiled.made += group.len();
+        let recipe = Arc::new(Recipe::new(group, members, imports, inlined));
         for (index, (instance, member)) in group.iter().zip(members).enumerate() {
             let code = Code { unit: made.clone(), index };
-            self.publish(*instance, member, code, inlined[index].clone(), base);
+            self.publish(*instance, member, code, &recipe, base);
         }
         Ok(())
+    }
+
+    /// Takes over code that an earlier version has left.
+    fn reuse(
+        &mut self,
+        recipe: &Arc<Recipe>,
+        unit: &Arc<CodeUnit>,
+        bodies: &FxHashMap<Instance, &Lowered>,
+        base: &mut Base<'_>,
+    ) {
+        for (index, instance) in recipe.members().enumerate() {
+            let code = Code { unit: unit.clone(), index };
+            self.publish(instance, bodies[&instance], code, recipe, base);
+        }
     }
 
     fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
@@ -323,7 +351,7 @@ impl Work {
         instance: Instance,
         lowered: &Lowered,
         code: Code,
-        inlined: Arc<[InlinedLocation]>,
+        recipe: &Arc<Recipe>,
         base: &mut Base<'_>,
     ) {
         let key = SlotKey { instance, signature: lowered.signature.clone() };
@@ -337,7 +365,7 @@ impl Work {
             instance,
             version: base.version,
             locations: lowered.locations.clone(),
-            inlined,
+            inlined: recipe.inlined(code.index),
             item: lowered.hir.item,
             frozen: None,
         };
@@ -345,10 +373,12 @@ impl Work {
             body: lowered.hir.clone(),
             fingerprint: lowered.fingerprint,
             plain_fingerprint: lowered.plain_fingerprint,
+            types: lowered.types.clone(),
             signature: lowered.signature.clone(),
             summary: lowered.summary.clone(),
             direct: lowered.direct.clone(),
             code,
+            recipe: recipe.clone(),
             slot,
             meta: Arc::new(meta),
         };

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::items;
 use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::Linkage;
+use crate::linkage::{Fresh, Linkage};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -25,6 +26,13 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+}
+
+impl Mode {
+    /// The layouts of a program that runs in this mode, after those it has had.
+    pub fn layouts(&self, checked: &Checked, history: &LayoutHistory) -> TypeLayouts {
+        if self.hot { TypeLayouts::hot(checked, history) } else { TypeLayouts::new(checked) }
+    }
 }
 
 /// Everything a commit needs.
@@ -45,6 +53,12 @@ pub(crate) struct Prepared {
     pub globals: Vec<ItemPath>,
     /// Initial values of new globals in a reload.
     pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
+    /// The layouts of its types.
+    pub layouts: Arc<TypeLayouts>,
+    /// The layouts that the running program has had, once this version is live.
+    pub history: Arc<LayoutHistory>,
+    /// The structs and enums that lie otherwise than in the running version.
+    pub moved: Arc<FxHashSet<Ty>>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
@@ -53,6 +67,8 @@ pub(crate) struct Prepared {
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
     pub new_slots: Vec<SlotKey>,
+    /// What was added to the link table besides; taken back likewise.
+    pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
     /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
@@ -67,11 +83,20 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.moved.is_empty()
+    }
+
+    /// Takes back all that was added to the link table for it. It must not become live any more.
+    pub fn take_back(&self, linkage: &mut Linkage) {
+        self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
+        self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
+        linkage.take_back(&self.fresh);
     }
 
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
-        !(self.functions.is_empty() && self.removed.is_empty() && self.globals.is_empty() && self.types.is_empty())
+        let code = self.functions.is_empty() && self.removed.is_empty();
+        !(code && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -122,6 +147,17 @@ pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir
 
 /// Compares, compiles and plans. `None` means a newer save arrived meanwhile.
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
+    base.linkage.start_noting();
+    let mut preparation = prepare_noted(snapshot, base);
+    let fresh = base.linkage.stop_noting();
+    match &mut preparation {
+        Some(Preparation::Ready(prepared)) => prepared.fresh = fresh,
+        _ => base.linkage.take_back(&fresh),
+    }
+    preparation
+}
+
+fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     let clock = Clock::start();
     let mut report = Report::default();
     report.times.parse_us = snapshot.times.parse_us;
@@ -129,15 +165,19 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
-    let layouts = TypeLayouts::new(&snapshot.checked);
+    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
+    let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let globals = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
-    let mut plan = match Plan::new(&snapshot, base, &layouts) {
+    let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     plan.report(&snapshot, base, &mut report);
+    if let Some(running) = &base.live.snapshot {
+        items::report(running, &snapshot, &mut report);
+    }
     if report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
@@ -164,12 +204,34 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
             return failed.err().map(Preparation::Rejected);
         }
     };
-    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &layouts));
+    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
+    report.compiled = compiled.made;
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
+    prepared.history = Arc::new(layouts.history(&base.live.history));
+    (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
     prepared.types = types;
+    if prepared.changes_code() {
+        prepared.report.definitions_count();
+    }
     Some(Preparation::Ready(Box::new(prepared)))
+}
+
+/// Tells which types lie otherwise than in the running version, or hold something that does.
+struct Touched<'a> {
+    layouts: &'a TypeLayouts,
+    before: &'a TypeLayouts,
+    moved: &'a FxHashSet<Ty>,
+    known: FxHashMap<Ty, bool>,
+}
+
+impl Touched<'_> {
+    fn is(&mut self, ty: Ty) -> bool {
+        let (layouts, before) = (self.layouts, self.before);
+        let otherwise = |ty: Ty| layouts.layout_fingerprint(ty) != before.layout_fingerprint(ty);
+        !self.moved.is_empty() && *self.known.entry(ty).or_insert_with(|| otherwise(ty))
+    }
 }
 
 /// Which functions get new code.
@@ -183,14 +245,20 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(snapshot: &Snapshot, base: &Base<'_>, layouts: &TypeLayouts) -> Result<Plan, Vec<Diagnostic>> {
+    fn new(
+        snapshot: &Snapshot,
+        base: &Base<'_>,
+        layouts: &TypeLayouts,
+        moved: &FxHashSet<Ty>,
+    ) -> Result<Plan, Vec<Diagnostic>> {
+        let mut touched = Touched { layouts, before: &base.live.layouts, moved, known: FxHashMap::default() };
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
         let mut met = 0;
         for (instance, body) in bodies(&snapshot.checked) {
             if let Some(live) = base.live.functions.get(&instance) {
                 met += 1;
-                if Arc::ptr_eq(&live.body, body) {
+                if Arc::ptr_eq(&live.body, body) && !live.types.iter().any(|ty| touched.is(*ty)) {
                     continue;
                 }
             }
@@ -244,7 +312,7 @@ impl Plan {
         }
         for (instance, body) in lowered {
             let live = base.live.functions.get(instance);
-            if live.is_some_and(|live| live.plain_fingerprint != body.plain_fingerprint) && !was_slotted(*instance) {
+            if live.is_some_and(|live| body.is_edited(live)) && !was_slotted(*instance) {
                 self.promoted.push(*instance);
             }
         }
@@ -298,7 +366,7 @@ impl Plan {
             let change = match live {
                 None => "added",
                 Some(live) if live.signature != lowered.signature => "signature",
-                Some(live) if live.plain_fingerprint == lowered.plain_fingerprint => "relinked",
+                Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
             let edits_main = is_main && live.is_some() && change != "relinked";
@@ -353,10 +421,14 @@ impl Plan {
             stores: compiled.stores,
             globals,
             global_bytes,
+            layouts: Arc::default(),
+            history: Arc::default(),
+            moved: Arc::default(),
             types: Vec::new(),
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,
+            fresh: Fresh::default(),
             new_globals: Vec::new(),
             edits_main: self.edits_main,
         }
