@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
@@ -189,12 +189,12 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
-        match &global.init {
-            Some(init) if !first => {
-                global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
-            }
-            _ => {}
-        }
+        let bytes = match &global.init {
+            _ if first => None,
+            Some(init) => constant(&init.value, &layouts, base.linkage),
+            None => layout::constant::zero(global.ty, &*layouts),
+        };
+        global_bytes.extend(bytes.map(|bytes| (*path, bytes)));
     }
     let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
