@@ -12,8 +12,8 @@
 pub(crate) mod commit;
 pub(crate) mod compile;
 pub(crate) mod diff;
-pub(crate) mod kept;
 pub(crate) mod items;
+pub(crate) mod kept;
 pub mod links;
 pub(crate) mod migrate;
 pub(crate) mod prepare;

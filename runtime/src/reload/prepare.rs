@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
@@ -215,12 +215,14 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
-        match &global.init {
-            Some(init) if !first => match constant(&init.value, &layouts, base.linkage) {
-                Some(bytes) => global_bytes.push((*path, bytes)),
-                None => computed.push(*path),
-            },
-            _ => {}
+        let bytes = match &global.init {
+            _ if first => continue,
+            Some(init) => constant(&init.value, &layouts, base.linkage),
+            None => layout::constant::zero(global.ty, &*layouts),
+        };
+        match bytes {
+            Some(bytes) => global_bytes.push((*path, bytes)),
+            None => computed.push(*path),
         }
     }
     let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
