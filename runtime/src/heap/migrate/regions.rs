@@ -71,10 +71,29 @@ impl Heap {
         let mut plan = HeapPlan::default();
         for block in blocks {
             if let Some((of, role)) = block.type_and_role() {
-                plan.block(block, of, role, conversion);
+                plan.block(self, block, of, role, conversion);
             }
         }
         plan
+    }
+
+    /// How many elements a `Vec` has; none if the program has spoilt its header.
+    fn elements_within(&self, list: Payload, stride: usize) -> usize {
+        let count = list.word(VEC_LENGTH).min(list.word(VEC_CAPACITY));
+        if self.has_buffer(list.word(VEC_DATA), count.saturating_mul(stride)) { count } else { 0 }
+    }
+
+    /// Do the entries of a map lie where its header says?
+    fn entries_within(&self, map: Payload, layout: &MapLayout) -> bool {
+        let (entries, bytes) = map::extent(map, layout);
+        self.has_buffer(entries, bytes)
+    }
+
+    fn has_buffer(&self, data: usize, bytes: usize) -> bool {
+        let buffer = Payload(data);
+        self.is_near(data)
+            && lock(&self.arena).find(buffer.block()) == Some(buffer.block())
+            && buffer.word(SIZE_OFFSET) >= bytes
     }
 
     /// A block for the elements of the `Vec` at an address, for values of another size.
@@ -153,17 +172,26 @@ impl Heap {
 }
 
 impl HeapPlan {
-    fn block(&mut self, block: Payload, of: TypeRef, role: block::Role, conversion: &mut ConversionOf<'_>) {
+    fn block(
+        &mut self,
+        heap: &Heap,
+        block: Payload,
+        of: TypeRef,
+        role: block::Role,
+        conversion: &mut ConversionOf<'_>,
+    ) {
         match (role, &of.body().form) {
             (block::Role::Own, Form::Vec(element)) => {
-                let count = block.word(VEC_LENGTH).min(block.word(VEC_CAPACITY));
                 let stride = element.body().size;
                 if let Some(found) = conversion(element.ty()) {
+                    let count = heap.elements_within(block, stride);
                     let role = Role::Elements(block.0, of.ty());
                     self.regions.push(Region::new(block.word(VEC_DATA), count, stride, found, role));
                 }
             }
-            (block::Role::Own, Form::Map(layout)) => self.map(block, of, layout, conversion),
+            (block::Role::Own, Form::Map(layout)) if heap.entries_within(block, layout) => {
+                self.map(block, of, layout, conversion);
+            }
             (block::Role::Own, Form::Box(value)) => self.value(block, 0, *value, conversion),
             (block::Role::Closure, _) => self.value(block, CLOSURE_CAPTURES as usize, of, conversion),
             (block::Role::Cell, _) if block.word(DYN_DATA) == block.0 + DYN_VALUE as usize => {
