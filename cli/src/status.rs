@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use vaisjit::render::Format;
-use vaisjit::{Event, Outcome, Report};
+use vaisjit::{Event, Outcome, Report, Trap};
 
 use crate::args::{Color, ColorOption};
 
@@ -97,13 +97,31 @@ impl Status {
                     self.line("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
                 }
             }
-            Event::Trap(trap) => say(&self.painted(Paint::Red, &trap.report())),
+            Event::Trap(trap) => self.trapped(trap),
+            Event::Resumed { version, function, total_us } => {
+                if self.volume > Volume::Quiet {
+                    let ms = *total_us as f64 / 1000.0;
+                    self.line("resumed", Paint::Green, &format!("v{version} {function}  {ms:.1} ms"));
+                }
+            }
             Event::Notice(text) => {
                 if self.volume > Volume::Quiet {
                     self.line("note", Paint::Yellow, text);
                 }
             }
             Event::Exit { .. } => {}
+        }
+    }
+
+    fn trapped(&self, trap: &Trap) {
+        say(&self.painted(Paint::Red, &trap.report()));
+        if let Some(function) = &trap.paused {
+            let then = match function.as_str() {
+                "main" => "main starts again, with the globals kept".to_owned(),
+                function => format!("the call of {function} is made again"),
+            };
+            let text = format!("mend it and save: {then}; Ctrl-C ends the program");
+            self.line("paused", Paint::Yellow, &text);
         }
     }
 

@@ -268,7 +268,7 @@ impl Driver {
             let version = program.version();
             program
                 .tell(&Event::Notice(format!("this save cannot be compiled, a bug of vaisjit's; v{version} runs on")));
-            program.control.told.set(version);
+            program.control.told.set(version, signal.at);
             Seen::Settled
         })
     }

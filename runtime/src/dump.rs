@@ -73,7 +73,7 @@ impl Engine {
             return Err(Error::Rejected(diagnostics));
         }
         let links = links(&snapshot.checked, &all, hot);
-        let linker = UnitLinker { links: &links, hot, host: &host };
+        let linker = UnitLinker { links: &links, hot, host: &host, guards: &|_| false };
         let isa = isa::isa(self.options.opt_level).map_err(Error::Other)?;
         let mut text = String::new();
         for (_, lowered) in all.iter().filter(|(instance, _)| is_chosen(*instance, function)) {

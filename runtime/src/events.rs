@@ -94,8 +94,17 @@ pub enum Event {
         /// The function that is being waited for.
         waits_for: String,
     },
-    /// The program failed.
+    /// The program failed. If the trap says that it is [paused](Trap::paused), the program waits for a reload.
     Trap(Arc<Trap>),
+    /// A reload has come, and a call that had failed is made again.
+    Resumed {
+        /// The running version.
+        version: u64,
+        /// The function that is called.
+        function: String,
+        /// From the save to the call, in microseconds.
+        total_us: u64,
+    },
     /// A remark of the watcher's.
     Notice(String),
     /// `main` ended.
@@ -126,6 +135,7 @@ impl Event {
             Event::Refused { .. } => "refused",
             Event::Pending { .. } => "pending",
             Event::Trap(_) => "trap",
+            Event::Resumed { .. } => "resumed",
             Event::Notice(_) => "notice",
             Event::Exit { .. } => "exit",
         }
@@ -151,6 +161,9 @@ impl Event {
                 json!({ "version": version, "files": files, "diagnostics": list })
             }
             Event::Trap(trap) => trap.to_json(),
+            Event::Resumed { version, function, total_us } => {
+                json!({ "version": version, "function": function, "total_us": total_us })
+            }
             Event::Notice(text) => json!({ "text": text }),
             Event::Exit { status } => json!({ "status": status }),
         };

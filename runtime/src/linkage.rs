@@ -1,6 +1,8 @@
 //! What the code of a program is linked against: slots, globals, string literals, thunks and trampolines. Everything
 //! here is made on demand, has a stable address, and is kept as long as the program.
 
+mod guards;
+
 use std::sync::{Arc, Mutex};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -39,6 +41,8 @@ pub(crate) struct Linkage {
     trampolines: FxHashMap<AbiSignature, Trampoline>,
     /// By slot address and ABI types; C may keep the addresses, so they stay.
     callbacks: FxHashMap<(usize, String), (Code, Arc<CallbackTarget>)>,
+    guards: FxHashMap<SlotKey, guards::Guarded>,
+    outgrown: guards::Outgrown,
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
 }
@@ -62,6 +66,8 @@ impl Linkage {
             thunks: FxHashMap::default(),
             trampolines: FxHashMap::default(),
             callbacks: FxHashMap::default(),
+            guards: FxHashMap::default(),
+            outgrown: Vec::new(),
             safepoint: None,
             c_symbols: FxHashMap::default(),
         }
@@ -104,6 +110,7 @@ impl Linkage {
     /// Takes back a slot that nothing has been linked against.
     pub fn forget_slot(&mut self, key: &SlotKey) {
         self.tables.retain(|keys, _| !keys.contains(key));
+        self.guards.remove(key);
         if let Some(slot) = self.by_key.remove(key) {
             self.slots.free(slot);
         }

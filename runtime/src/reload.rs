@@ -12,5 +12,6 @@
 pub(crate) mod commit;
 pub(crate) mod compile;
 pub(crate) mod diff;
+pub(crate) mod guards;
 pub mod links;
 pub(crate) mod prepare;

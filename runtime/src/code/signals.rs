@@ -128,7 +128,7 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    Some(resume_at(entry, registers))
+    Some(resume_at(record, entry, registers))
 }
 
 /// Is the thread in a heap function that has not returned?
@@ -153,16 +153,22 @@ fn heap_trap(record: &ThreadRecord, entry: &EntryRecord, signal: &Signal, regist
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    resume_at(entry, registers)
+    resume_at(record, entry, registers)
 }
 
-fn resume_at(entry: &EntryRecord, registers: &Registers) -> Registers {
-    Registers {
-        pc: entry.handler_pc,
-        sp: entry.trampoline_fp - entry.handler_frame,
-        fp: entry.trampoline_fp,
-        link: registers.link,
-    }
+/// The innermost guard's handler, or that of the trampoline.
+fn resume_at(record: &ThreadRecord, entry: &EntryRecord, registers: &Registers) -> Registers {
+    let guard = record.guard().load(Ordering::Relaxed);
+    let (pc, fp, frame) = if guard.is_null() {
+        (entry.handler_pc, entry.trampoline_fp, entry.handler_frame)
+    } else {
+        // SAFETY: guard records lie in frames of this activation that have not returned; their targets live as long as
+        // the program.
+        let (guard, target) = unsafe { (&*guard, &*(*guard).target) };
+        let (pc, frame) = (target.handler_pc.load(Ordering::Relaxed), target.handler_frame.load(Ordering::Relaxed));
+        (pc, guard.frame_fp, frame)
+    };
+    Registers { pc, sp: fp - frame, fp, link: registers.link }
 }
 
 fn is_access(signal: libc::c_int) -> bool {

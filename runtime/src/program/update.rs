@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
@@ -102,7 +102,7 @@ impl ProgramInner {
                 let globals = std::mem::take(&mut prepared.globals);
                 self.live().apply(&mut prepared);
                 self.version.store(1, Ordering::Release);
-                self.control.told.set(1);
+                self.control.told.set(1, Instant::now());
                 self.adopt(&mut reloader, &mut prepared);
                 drop(reloader);
                 globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
@@ -310,8 +310,10 @@ impl ProgramInner {
             Update::Superseded => {}
             Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
+                let taken = Duration::from_micros(report.times.total_us);
+                let saved = Instant::now().checked_sub(taken).unwrap_or_else(Instant::now);
                 self.tell(&Event::Reloaded { version: *version, report: report.clone() });
-                self.control.told.set(*version);
+                self.control.told.set(*version, saved);
             }
             Update::Rejected(diagnostics) => {
                 self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })

@@ -15,6 +15,9 @@ impl Live {
         for (slot, address) in &prepared.stores {
             slot.store(*address);
         }
+        for (slot, thunk) in &prepared.guards {
+            slot.store_guard(*thunk);
+        }
         prepared.types.drain(..).for_each(TypeUpdate::apply);
         let mut retired = Vec::new();
         for (instance, function) in prepared.functions.drain(..) {

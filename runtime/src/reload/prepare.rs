@@ -11,6 +11,7 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::guards::{guards, new_guards};
 use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
@@ -25,6 +26,8 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+    /// Calls that fail can be made again after a reload.
+    pub pauses: bool,
 }
 
 /// Everything a commit needs.
@@ -45,6 +48,8 @@ pub(crate) struct Prepared {
     pub globals: Vec<ItemPath>,
     /// Initial values of new globals in a reload.
     pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
+    /// New guard thunks, for their slots.
+    pub guards: Vec<(Slot, CodeAddress)>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
@@ -165,10 +170,12 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
         }
     };
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &layouts));
+    let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.new_globals = new_globals;
     prepared.types = types;
+    prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -218,7 +225,7 @@ impl Plan {
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
-            body.seal(instance, &plan.links, layouts);
+            body.seal(instance, &plan.links, layouts, guards(&snapshot.checked, base.mode, instance));
             match base.live.functions.get(&instance) {
                 Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
                     plan.refreshed.push((instance, body.hir.clone(), body));
@@ -284,7 +291,7 @@ impl Plan {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
             let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
-            lowered.seal(instance, &self.links, layouts);
+            lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
         Ok(())
@@ -353,6 +360,7 @@ impl Plan {
             stores: compiled.stores,
             globals,
             global_bytes,
+            guards: Vec::new(),
             types: Vec::new(),
             links: self.links,
             promoted: self.promoted,
