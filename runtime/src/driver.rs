@@ -312,6 +312,11 @@ impl Driver {
         let update = match staged {
             Ok(staged) if program.control.is_manual() => {
                 program.control.stage(staged);
+                drop(reloader);
+                if program.control.is_paused() {
+                    // It cannot ask.
+                    program.apply_waiting();
+                }
                 return Seen::Settled;
             }
             Ok(staged) => {

@@ -63,6 +63,8 @@ pub(crate) struct Control {
     /// How often the program has been interrupted.
     interrupts: AtomicU64,
     loaded: AtomicBool,
+    /// How many calls wait for a reload.
+    paused: AtomicUsize,
     /// Has `main` trapped, and waits for a reload?
     main_waits: AtomicBool,
     /// How many reload threads are at work.
@@ -88,6 +90,19 @@ impl Control {
             return Some(Ending::Exit(signalled as u8));
         }
         lock(&self.ending).take()
+    }
+
+    /// Does a call wait for a reload?
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::SeqCst) > 0
+    }
+
+    /// Counts a call that waits for a reload.
+    pub fn while_paused<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.paused.fetch_add(1, Ordering::SeqCst);
+        let answer = wait();
+        self.paused.fetch_sub(1, Ordering::SeqCst);
+        answer
     }
 
     /// Is the program about to end or to start again?

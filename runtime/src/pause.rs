@@ -46,13 +46,14 @@ impl ProgramInner {
         }
         let version = self.version();
         let since = if self.is_superseded(raw, version) { version - 1 } else { version };
-        self.wait_for_repair(&self.trap(raw), Call::Slot(slot), since) == Answer::Repeat
+        let trap = self.trap(raw);
+        self.control.while_paused(|| self.wait_for_repair(&trap, Call::Slot(slot), since)) == Answer::Repeat
     }
 
     /// Tells of a trap and waits for a version that the call fits.
     pub fn pause(self: &Arc<Self>, trap: &Trap, call: Call<'_>) -> Answer {
         match self.may_pause(trap.code) {
-            true => self.wait_for_repair(trap, call, self.version()),
+            true => self.control.while_paused(|| self.wait_for_repair(trap, call, self.version())),
             false => Answer::Refused,
         }
     }
