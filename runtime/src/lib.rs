@@ -53,7 +53,7 @@ pub use events::{Diagnostics, Event};
 pub use format::{FormatError, format_source};
 pub use heap::HeapReport;
 pub use history::KEPT_VERSIONS;
-pub use program::{Argument, Arguments, Function, Program, Returned, Update};
+pub use program::{Argument, Arguments, Function, Prepared, Program, Returned, Update};
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};
 pub use signals::{interrupt_on_signals, on_interrupt};

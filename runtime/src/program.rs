@@ -3,6 +3,7 @@
 mod globals;
 mod handles;
 mod heap;
+mod offer;
 mod run;
 mod update;
 
@@ -33,8 +34,10 @@ use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
+pub use offer::Prepared;
+pub(crate) use offer::{Ahead, Offers, Texts};
 pub use update::Update;
-pub(crate) use update::{Pending, Staged, Waited};
+pub(crate) use update::{A_HOST_CALL, Pending, Staged, Waited};
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///
@@ -64,6 +67,8 @@ pub(crate) struct ProgramInner {
     pub linkage: Mutex<Linkage>,
     /// The state behind `std/hot`.
     pub control: Control,
+    /// What hosts have prepared.
+    pub offers: Offers,
     /// The state behind `std/thread`.
     pub threads: Threads,
     pub root: PathBuf,
@@ -163,6 +168,7 @@ impl Program {
                 reloads_on: AtomicUsize::new(0),
                 linkage: Mutex::new(Linkage::new(isa, heap)),
                 control: Control::default(),
+                offers: Offers::default(),
                 threads: Threads::default(),
                 root: path.to_path_buf(),
             }

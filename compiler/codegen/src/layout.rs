@@ -3,10 +3,12 @@
 //! [`Layouts`] is what lowering and code generation ask; [`TypeLayouts`] answers for a checked program with natural C
 //! layouts.
 
+mod history;
 mod natural;
 
 use vaisjit_semantics::Ty;
 
+pub use history::{KnownField, KnownLayout, KnownVariant, LayoutHistory};
 pub use natural::{DeclarationOrder, Discriminants, LayoutError, LayoutProblem, MAX_SIZE, TypeLayouts};
 
 /// Size and alignment in bytes.

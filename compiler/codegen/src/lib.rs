@@ -12,6 +12,7 @@ pub mod layout;
 pub mod link;
 pub mod lower;
 pub mod mir;
+pub mod resume;
 pub mod shape;
 pub mod thunks;
 pub mod unit;

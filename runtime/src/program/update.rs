@@ -51,6 +51,9 @@ impl Update {
 /// Said of a commit that did not wait for the outermost loops.
 const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
 
+/// What a commit waits for if it is no function of the program.
+pub(crate) const A_HOST_CALL: &str = "a call of the host's";
+
 /// A commit that waits for the program.
 pub struct Pending {
     ticket: Ticket,
@@ -75,6 +78,31 @@ impl Staged {
     /// What it will change.
     pub fn report(&self) -> &Report {
         &self.prepared.report
+    }
+
+    /// The same, to be completed.
+    pub fn report_mut(&mut self) -> &mut Report {
+        &mut self.prepared.report
+    }
+
+    /// Does it change anything that runs?
+    pub fn changes_code(&self) -> bool {
+        self.prepared.changes_code()
+    }
+
+    /// Can only a safepoint make it live, and not one store at any time?
+    pub fn needs_safepoint(&self) -> bool {
+        self.prepared.changes_code() && !self.prepared.is_single_body()
+    }
+
+    /// The version it was prepared against.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Takes back all that it has added to the link table.
+    pub fn take_back(&self, linkage: &mut Linkage) {
+        self.prepared.take_back(linkage);
     }
 }
 
@@ -120,10 +148,6 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
-        // What waits for the program to ask for it counts on slots that this preparation may want, too.
-        if let Some(staged) = self.control.take_staged() {
-            self.abandon(&staged.prepared);
-        }
         let live = self.live();
         let mut base = Base {
             mode: &self.mode,
@@ -163,7 +187,7 @@ impl ProgramInner {
         let done = applied.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                program.note_running_loops(stopped, &mut prepared.report);
+                program.foresee(stopped, &mut prepared.report);
                 done.store(program.apply(prepared), Ordering::SeqCst);
             }
         });
@@ -183,8 +207,9 @@ impl ProgramInner {
         }
     }
 
-    /// A function that is in a loop of its old code goes on there until it returns: the report says so.
-    fn note_running_loops(&self, stopped: &Stopped<'_>, report: &mut Report) {
+    /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. A function that
+    /// is in a loop of its old code goes on there until it returns.
+    pub fn foresee(&self, stopped: &Stopped<'_>, report: &mut Report) {
         let live = self.live();
         let mut looping = Vec::new();
         stopped.walk(|frame| {
@@ -241,19 +266,43 @@ impl ProgramInner {
 
     /// Takes over what later preparations start from.
     fn adopt(&self, reloader: &mut Reloader, prepared: &mut Prepared) {
+        let mut linkage = self.linkage();
+        linkage.keep(&prepared.fresh);
+        linkage.keep_guards(prepared.guards.drain(..));
+        drop(linkage);
         reloader.links = std::mem::take(&mut prepared.links);
         reloader.promoted.extend(prepared.promoted.drain(..));
         reloader.history.remember(self.version(), &prepared.snapshot);
     }
 
     fn abandon(&self, prepared: &Prepared) {
-        let mut linkage = self.linkage();
-        prepared.new_slots.iter().for_each(|key| linkage.forget_slot(key));
-        prepared.new_globals.iter().for_each(|path| linkage.forget_global(*path));
+        prepared.take_back(&mut self.linkage());
+    }
+
+    /// Takes back all that is prepared and not live. What waits for the program to ask for it, and what a host has
+    /// prepared, counts on slots that the next preparation may want, too.
+    fn take_back_prepared(&self) {
+        self.withdraw_offer();
+        if let Some(staged) = self.control.take_staged() {
+            self.abandon(&staged.prepared);
+        }
     }
 
     /// Prepares what the workspace holds now.
     pub fn stage(
+        &self,
+        reloader: &mut Reloader,
+        files: Vec<PathBuf>,
+        clock: Clock,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Staged, Update> {
+        self.take_back_prepared();
+        self.stage_beside(reloader, files, clock, cancelled)
+    }
+
+    /// The same, beside what waits for the program to ask for it. It must not become live as long as that waits, and is
+    /// to be given up before that is.
+    pub fn stage_beside(
         &self,
         reloader: &mut Reloader,
         files: Vec<PathBuf>,
@@ -291,6 +340,7 @@ impl ProgramInner {
         staged: Staged,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Update {
+        self.withdraw_offer();
         if staged.base != self.version() {
             self.abandon(&staged.prepared);
             return Update::Superseded;
@@ -416,20 +466,32 @@ impl Pending {
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
-        let frames = self.ticket.blocked_on();
-        let live = program.live();
-        let frame = frames.last()?;
-        Some(live.meta(&frame.unit, frame.function)?.name())
+        program.blocked_on(&self.ticket)
     }
 
-    /// What it will change.
-    pub(crate) fn report(&self) -> Report {
+    /// What it will change, once what it waits for is over.
+    pub(crate) fn report(&self, waits_for: &str) -> Report {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default()
+        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        report.wait_for(waits_for);
+        report
     }
 }
 
 impl ProgramInner {
+    /// The function that a request waits for.
+    fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
+        let frames = ticket.blocked_on();
+        let live = self.live();
+        let frame = frames.last()?;
+        Some(live.meta(&frame.unit, frame.function)?.name())
+    }
+
+    /// What a request waits for, for people.
+    pub fn waited_for(&self, ticket: &Ticket) -> String {
+        self.blocked_on(ticket).unwrap_or_else(|| A_HOST_CALL.to_owned())
+    }
+
     /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
     pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
         let clock = Clock::start();
@@ -474,7 +536,7 @@ impl ProgramInner {
 }
 
 /// What a host gets: a version that was turned down is an error.
-fn to_result(update: Update) -> Result<Update, Error> {
+pub(super) fn to_result(update: Update) -> Result<Update, Error> {
     match update {
         Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
         Update::Refused(report) => Err(Error::Refused(report)),

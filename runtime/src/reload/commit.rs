@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::prepare::Prepared;
 use crate::code::{CodeUnit, Slot};
 use crate::heap::TypeUpdate;
+use crate::linkage::NewGuard;
 use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
 
 impl Live {
@@ -15,9 +16,7 @@ impl Live {
         for (slot, address) in &prepared.stores {
             slot.store(*address);
         }
-        for (slot, thunk) in &prepared.guards {
-            slot.store_guard(*thunk);
-        }
+        prepared.guards.iter().for_each(NewGuard::publish);
         prepared.types.drain(..).for_each(TypeUpdate::apply);
         let mut retired = Vec::new();
         for (instance, function) in prepared.functions.drain(..) {

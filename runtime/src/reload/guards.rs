@@ -12,7 +12,7 @@ use vaisjit_semantics::{Checked, Instance};
 
 use super::compile::Compiled;
 use super::prepare::{Base, Mode};
-use crate::code::{CodeAddress, Slot};
+use crate::linkage::NewGuard;
 use crate::live::LiveFunction;
 
 /// Does this function outlive the traps of what it calls?
@@ -27,7 +27,7 @@ pub(crate) fn new_guards(
     compiled: &Compiled,
     layouts: &TypeLayouts,
     base: &mut Base<'_>,
-) -> Vec<(Slot, CodeAddress)> {
+) -> Vec<NewGuard> {
     if !base.mode.pauses {
         return Vec::new();
     }
@@ -37,7 +37,7 @@ pub(crate) fn new_guards(
         let copies = aggregates(&function.signature, layouts);
         let key = SlotKey { instance, signature: function.signature.clone() };
         // A call without a guard goes on to the next one: nothing is lost but precision.
-        made.extend(base.linkage.new_guard(&key, copies).ok().flatten());
+        made.extend(base.linkage.new_guard(key, copies).ok().flatten());
     }
     made
 }

@@ -16,7 +16,7 @@ use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::Linkage;
+use crate::linkage::{Fresh, Linkage, NewGuard};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -49,7 +49,7 @@ pub(crate) struct Prepared {
     /// Initial values of new globals in a reload.
     pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
     /// New guard thunks, for their slots.
-    pub guards: Vec<(Slot, CodeAddress)>,
+    pub guards: Vec<NewGuard>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
@@ -58,6 +58,8 @@ pub(crate) struct Prepared {
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
     pub new_slots: Vec<SlotKey>,
+    /// What was added to the link table besides; taken back likewise.
+    pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
     /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
@@ -72,6 +74,13 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+    }
+
+    /// Takes back all that was added to the link table for it. It must not become live any more.
+    pub fn take_back(&self, linkage: &mut Linkage) {
+        self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
+        self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
+        linkage.take_back(&self.fresh);
     }
 
     /// Does any running code change?
@@ -127,6 +136,17 @@ pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir
 
 /// Compares, compiles and plans. `None` means a newer save arrived meanwhile.
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
+    base.linkage.start_noting();
+    let mut preparation = prepare_noted(snapshot, base);
+    let fresh = base.linkage.stop_noting();
+    match &mut preparation {
+        Some(Preparation::Ready(prepared)) => prepared.fresh = fresh,
+        _ => base.linkage.take_back(&fresh),
+    }
+    preparation
+}
+
+fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     let clock = Clock::start();
     let mut report = Report::default();
     report.times.parse_us = snapshot.times.parse_us;
@@ -365,6 +385,7 @@ impl Plan {
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,
+            fresh: Fresh::default(),
             new_globals: Vec::new(),
             edits_main: self.edits_main,
         }

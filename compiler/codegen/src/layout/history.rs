@@ -1,0 +1,85 @@
+//! The layouts a running program has had.
+//!
+//! Live values, old frames and raw pointers hold addresses, so in hot mode a field keeps its offset as long as it keeps
+//! its type. What a save removes is *parked*: its bytes stay reserved, with the value in them, until a later field needs
+//! the room; so a field that comes back finds its value.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use vaisjit_semantics::Ty;
+use vaisjit_syntax::Name;
+
+use super::Layout;
+
+/// The layouts of every struct and enum that code of a running program has used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LayoutHistory {
+    known: FxHashMap<Ty, Arc<KnownLayout>>,
+}
+
+/// How values of a struct or enum lie in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownLayout {
+    /// Size with the spare room behind the last field, and alignment.
+    pub layout: Layout,
+    /// One without a name for a struct; for an enum every variant it ever had.
+    pub variants: Vec<KnownVariant>,
+}
+
+/// The fields of a struct, or a variant with its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownVariant {
+    /// The variant's name; absent for a struct.
+    pub name: Option<Name>,
+    /// The number that stands for it, never given to another variant; 0 for a struct.
+    pub discriminant: i64,
+    /// Is it declared in the newest version? A removed variant keeps its number and payload.
+    pub declared: bool,
+    /// Its fields in declaration order.
+    pub fields: Vec<KnownField>,
+    /// Fields that a save removed and whose bytes nobody else uses yet, oldest first.
+    pub parked: Vec<KnownField>,
+}
+
+/// A field and its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownField {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub ty: Ty,
+    /// Where it lies.
+    pub offset: u32,
+    /// Bytes of its type, spare room included.
+    pub size: u32,
+}
+
+impl LayoutHistory {
+    /// The layout a type has had last.
+    pub fn get(&self, ty: Ty) -> Option<&Arc<KnownLayout>> {
+        self.known.get(&ty)
+    }
+
+    /// Remembers a layout.
+    pub fn insert(&mut self, ty: Ty, layout: Arc<KnownLayout>) {
+        self.known.insert(ty, layout);
+    }
+
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Ty, &Arc<KnownLayout>)> {
+        self.known.iter().map(|(ty, layout)| (*ty, layout))
+    }
+}
+
+impl KnownLayout {
+    /// The fields of a struct.
+    pub fn fields(&self) -> &[KnownField] {
+        self.variants.first().map_or(&[], |only| &only.fields)
+    }
+
+    /// The variant with this name.
+    pub fn variant(&self, name: Name) -> Option<&KnownVariant> {
+        self.variants.iter().find(|variant| variant.name == Some(name))
+    }
+}

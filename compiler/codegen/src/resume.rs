@@ -1,0 +1,72 @@
+//! Resuming a running loop in another version of its function: what a loop's poll hands over, and what code that starts
+//! in the middle of a loop wants.
+//!
+//! ```text
+//! old code, at a poll                  runtime                           new code, compiled to start at that loop
+//! spill area: result address, values   copies and converts by key        buffer: block, result address, values
+//! block on the data stack              keeps, extends                    the same block
+//! ```
+//!
+//! At a poll that has to stop, code writes the scalars in scope into a *spill area* of its frame: the address its result
+//! goes to (or 0), then the values. If the runtime answers with an address, the code goes on there by a tail call with
+//! nothing but the call context; the code there finds the *buffer* through the context. Values in memory stay where they
+//! are: the new code takes over the block, in which every local that keeps its type keeps its offset.
+
+use vaisjit_semantics::Ty;
+use vaisjit_semantics::hir::LoopId;
+use vaisjit_syntax::Name;
+
+/// What a local is known by in all versions of its function.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct CarryKey {
+    /// Its name; that of hidden ones starts with `{` (`{i.at}`).
+    pub name: Name,
+    /// Which of the locals in scope with this name, counted from the outermost.
+    pub nth: u32,
+    /// The field, if a local has been taken apart into scalars (`pos.x`).
+    pub part: Option<Name>,
+}
+
+/// Where a value lies when it is handed over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CarryHome {
+    /// A scalar, at an offset of the spill area, or of the buffer.
+    Word(u32),
+    /// In memory, at an offset of the block on the data stack (header included).
+    Block(u32),
+}
+
+/// A value that is handed over.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CarriedValue {
+    /// Whose.
+    pub key: CarryKey,
+    /// Its type.
+    pub ty: Ty,
+    /// Where it lies.
+    pub home: CarryHome,
+    /// Does the function own its counted references (and would release them)?
+    pub owned: bool,
+}
+
+/// What the poll of a loop hands over.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LoopState {
+    /// The loop, as an index of `Body::loops`.
+    pub number: u32,
+    /// The loop in the typed tree.
+    pub id: LoopId,
+    /// What is in scope, outer locals first.
+    pub values: Vec<CarriedValue>,
+}
+
+/// Offset of the address the result goes to in the spill area; values follow.
+pub const SPILL_RESULT: u32 = 0;
+/// Offset of the first value in the spill area.
+pub const SPILL_VALUES: u32 = 8;
+/// Offset of the block's address in the buffer.
+pub const BUFFER_BLOCK: u32 = 0;
+/// Offset of the address the result goes to in the buffer.
+pub const BUFFER_RESULT: u32 = 8;
+/// Offset of the first value in the buffer.
+pub const BUFFER_VALUES: u32 = 16;
