@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::code::{RawFrame, RawTrap, Slot};
+use crate::code::{Guard, RawFrame, RawTrap, Slot};
 use crate::events::Event;
 use crate::program::ProgramInner;
 use crate::report::Report;
@@ -15,7 +15,9 @@ use crate::trap::{Trap, TrapCode};
 /// What waits for a reload.
 #[derive(Clone, Copy)]
 pub(crate) enum Call<'a> {
-    /// A call through this slot, with its arguments kept.
+    /// A call through this guard, with its arguments kept.
+    Guard(&'a Guard),
+    /// A call of the host's through this slot, with its arguments kept.
     Slot(&'a Slot),
     /// A run of `main`, from its start.
     Main,
@@ -39,7 +41,7 @@ thread_local! {
 
 impl ProgramInner {
     /// A trap in a guarded call. True: the call shall be made again.
-    pub fn pause_in_guard(self: &Arc<Self>, raw: &RawTrap, slot: &Slot) -> bool {
+    pub fn pause_in_guard(self: &Arc<Self>, raw: &RawTrap, guard: &Guard) -> bool {
         self.control.unwound.store(true, Ordering::SeqCst);
         if !self.may_pause(raw.code) {
             return false;
@@ -47,7 +49,7 @@ impl ProgramInner {
         let version = self.version();
         let since = if self.is_superseded(raw, version) { version - 1 } else { version };
         let trap = self.trap(raw);
-        self.control.while_paused(|| self.wait_for_repair(&trap, Call::Slot(slot), since)) == Answer::Repeat
+        self.control.while_paused(|| self.wait_for_repair(&trap, Call::Guard(guard), since)) == Answer::Repeat
     }
 
     /// Tells of a trap and waits for a version that the call fits.
@@ -98,12 +100,13 @@ impl ProgramInner {
     /// The function that the call runs now; `None` if there is none that it fits.
     fn name_of(&self, call: Call<'_>) -> Option<String> {
         let live = self.live();
-        match call {
-            Call::Main => live.checked.main.map(|main| main.path.name.to_string()),
-            Call::Slot(slot) => {
-                live.functions.values().find(|function| function.slot == *slot).map(|function| function.meta.name())
-            }
-        }
+        let slot = match call {
+            Call::Main => return live.checked.main.map(|main| main.path.name.to_string()),
+            Call::Guard(guard) if guard.is_outgrown() => return None,
+            Call::Guard(guard) => guard.slot(),
+            Call::Slot(slot) => slot,
+        };
+        live.functions.values().find(|function| function.slot == *slot).map(|function| function.meta.name())
     }
 
     fn tell_resumed(&self, repaired: &Repaired, function: String) {

@@ -13,10 +13,10 @@ use crate::live::Code;
 pub(super) struct Guarded {
     copies: Box<[(usize, u32)]>,
     code: Code,
-    _guard: Arc<Guard>,
+    guard: Arc<Guard>,
 }
 
-/// Guard thunks that were replaced because a layout changed: calls through them may be going on.
+/// Those that were replaced because a layout changed: calls through them may be going on.
 pub(super) type Outgrown = Vec<Guarded>;
 
 /// A guard thunk that is not in its slot yet.
@@ -51,14 +51,16 @@ impl Linkage {
             guard_thunk(module, &thunk)
         })?;
         guard.link(&code.unit, code.index).map_err(|error| error.to_string())?;
-        Ok(Some(NewGuard { key, slot, guarded: Guarded { copies, code, _guard: guard } }))
+        Ok(Some(NewGuard { key, slot, guarded: Guarded { copies, code, guard } }))
     }
 
     /// Takes over guards that have been published.
     pub fn keep_guards(&mut self, new: impl Iterator<Item = NewGuard>) {
         for NewGuard { key, guarded, .. } in new {
-            let old = self.guards.insert(key, guarded);
-            self.outgrown.extend(old);
+            if let Some(old) = self.guards.insert(key, guarded) {
+                old.guard.outgrow();
+                self.outgrown.push(old);
+            }
         }
     }
 }
