@@ -357,6 +357,19 @@ fn main_is_restarted_where_it_waits() {
     assert_eq!(main.join().expect("no panic").expect("mended"), 9);
 }
 
+/// A guard at the very end of the stack would leave no room for a reload: one further up takes the call.
+#[test]
+fn recursion_through_guards_is_mended() {
+    let text = "#[hot]\nF down(n: i64) -> i64 { around(n) + 1 }\nF around(n: i64) -> i64 { down(n + 1) }\nF main() -> i64 { down(0) % 7 }\n";
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), text);
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    assert_eq!(memory.pauses("down").code, TrapCode::StackOverflow);
+    memory.save(&text.replace("around(n) + 1", "0"));
+    memory.resumes("down");
+    assert!(main.join().expect("no panic").is_ok());
+}
+
 /// The function that fails has been mended while it ran: its call is made again at once.
 #[test]
 fn a_reload_that_came_before_the_trap_counts() {

@@ -167,6 +167,7 @@ impl Machine {
             entry: std::ptr::null(),
             owner: std::ptr::null_mut(),
             services: std::ptr::null(),
+            guard: std::ptr::null(),
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();
