@@ -12,6 +12,7 @@ mod guard;
 mod host_traps;
 mod libcalls;
 mod memory;
+mod peer;
 mod registry;
 mod rt;
 mod safepoint;
@@ -33,6 +34,7 @@ mod signals;
 mod signals {
     //! Nobody has ported traps to this system: one ends the process, as it would end a C program.
     pub(super) fn install() {}
+    pub fn before_abort(_: fn()) {}
 }
 
 #[cfg(test)]
@@ -43,8 +45,10 @@ pub use enter::{Callee, Trampoline};
 pub use globals::GlobalMemory;
 pub use guard::{Guard, PauseHook};
 pub use host_traps::host_traps;
+pub use peer::{outlive_closed_pipes, own_user, peer_of};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
+pub use signals::before_abort;
 pub use slots::{Slot, SlotTable};
 pub use stopped::{DataBlock, Stopped, StoppedFrame};
 pub use symbols::{c_symbol, end_on_closed_pipe};

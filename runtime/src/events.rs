@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vaisjit_syntax::render::{self, Format};
 use vaisjit_syntax::{Diagnostic, Sources};
 
-use crate::report::{Location, Outcome, Report};
+use crate::report::{Edit, Location, Outcome, Report};
 use crate::trap::Trap;
 
 /// Diagnostics together with the texts they speak of.
@@ -62,6 +62,15 @@ pub enum Event {
         /// What changed.
         report: Arc<Report>,
     },
+    /// An earlier version is live again, under a new number.
+    RolledBack {
+        /// Its new number.
+        version: u64,
+        /// The number it had.
+        to: u64,
+        /// What changed.
+        report: Arc<Report>,
+    },
     /// A save changed nothing that runs.
     Unchanged {
         /// The running version.
@@ -94,6 +103,13 @@ pub enum Event {
         /// The function that is being waited for.
         waits_for: String,
     },
+    /// Saves are held: nothing is applied until they are let go, or that has been done.
+    Held {
+        /// Are they?
+        held: bool,
+        /// The files that have been saved and not applied.
+        files: Vec<PathBuf>,
+    },
     /// The program failed. If the trap says that it is [paused](Trap::paused), the program waits for a reload.
     Trap(Arc<Trap>),
     /// A reload has come, and a call that had failed is made again.
@@ -115,7 +131,8 @@ pub enum Event {
 }
 
 #[derive(Serialize)]
-struct Function<'a> {
+struct Entry<'a> {
+    kind: &'a str,
     name: &'a str,
     change: &'a str,
     #[serde(flatten)]
@@ -130,10 +147,12 @@ impl Event {
         match self {
             Event::Ready { .. } => "ready",
             Event::Reloaded { .. } => "reloaded",
+            Event::RolledBack { .. } => "rolled_back",
             Event::Unchanged { .. } => "unchanged",
             Event::Rejected { .. } => "rejected",
             Event::Refused { .. } => "refused",
             Event::Pending { .. } => "pending",
+            Event::Held { .. } => "held",
             Event::Trap(_) => "trap",
             Event::Resumed { .. } => "resumed",
             Event::Notice(_) => "notice",
@@ -150,6 +169,11 @@ impl Event {
             Event::Reloaded { version, report }
             | Event::Unchanged { version, report }
             | Event::Refused { version, report } => report_json(*version, report),
+            Event::RolledBack { version, to, report } => {
+                let mut value = report_json(*version, report);
+                value["to"] = json!(to);
+                value
+            }
             Event::Pending { version, report, waits_for } => {
                 let mut value = report_json(*version, report);
                 value["waits_for"] = json!(waits_for);
@@ -160,6 +184,7 @@ impl Event {
                 let list: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
                 json!({ "version": version, "files": files, "diagnostics": list })
             }
+            Event::Held { held, files } => json!({ "held": held, "files": files }),
             Event::Trap(trap) => trap.to_json(),
             Event::Resumed { version, function, total_us } => {
                 json!({ "version": version, "function": function, "total_us": total_us })
@@ -172,19 +197,27 @@ impl Event {
     }
 }
 
-fn report_json(version: u64, report: &Report) -> Value {
-    let of = |types: bool| -> Vec<Function<'_>> {
-        let wanted = report.edits.iter().filter(move |edit| matches!(edit.kind, "struct" | "enum") == types);
-        wanted
-            .map(|edit| Function { name: &edit.name, change: edit.change, outcome: &edit.outcome, at: &edit.at })
-            .collect()
+fn entries<'a>(edits: impl Iterator<Item = &'a Edit>) -> Vec<Entry<'a>> {
+    let entry = |edit: &'a Edit| Entry {
+        kind: edit.kind,
+        name: &edit.name,
+        change: edit.change,
+        outcome: &edit.outcome,
+        at: &edit.at,
     };
+    edits.map(entry).collect()
+}
+
+fn report_json(version: u64, report: &Report) -> Value {
+    let is_type = |edit: &&Edit| matches!(edit.kind, "struct" | "enum");
     let mut value = json!({
         "version": version,
         "files": report.files,
-        "functions": of(false),
-        "types": of(true),
+        "functions": entries(report.edits.iter().filter(|edit| !is_type(edit))),
+        "types": entries(report.edits.iter().filter(is_type)),
+        "items": entries(report.items.iter()),
         "notices": report.notices,
+        "compiled": report.compiled,
     });
     if let (Value::Object(target), Ok(Value::Object(times))) = (&mut value, serde_json::to_value(report.times)) {
         target.extend(times);

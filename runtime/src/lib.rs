@@ -17,6 +17,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod ask;
 pub mod code;
 mod codes;
 mod driver;
@@ -36,6 +37,7 @@ mod reload;
 mod reloader;
 mod report;
 mod signals;
+mod terminal;
 mod tests;
 mod threads;
 mod told;
@@ -44,6 +46,7 @@ mod watch;
 mod watch_only;
 mod workspace;
 
+pub use ask::{AskError, AskFormat, Verdict, check_against};
 pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure, StrValue};
 pub use code::end_on_closed_pipe;
 pub use driver::Watching;
@@ -52,11 +55,12 @@ pub use engine::{Engine, EngineBuilder, Error, OptLevel};
 pub use events::{Diagnostics, Event};
 pub use format::{FormatError, format_source};
 pub use heap::HeapReport;
-pub use history::KEPT_VERSIONS;
+pub use history::{Cause, HistoryEntry, KEPT_VERSIONS};
 pub use program::{Argument, Arguments, Function, Prepared, Program, Returned, Update};
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};
 pub use signals::{interrupt_on_signals, on_interrupt};
+pub use terminal::{Keys, terminal_size};
 pub use tests::{TestFailure, TestFunction};
 pub use trap::{Trap, TrapCode, TrapFrame};
 pub use vaisjit_semantics::{BUILTIN_NAMES, BUILTIN_TYPES};

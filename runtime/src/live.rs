@@ -13,6 +13,7 @@ use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::reload::diff::Shapes;
+use crate::reload::kept::{KeptCode, Recipe};
 use crate::reload::links::Summary;
 use crate::report;
 use crate::workspace::Snapshot;
@@ -34,6 +35,8 @@ pub(crate) struct LiveFunction {
     pub direct: Box<[Instance]>,
     /// Its machine code.
     pub code: Code,
+    /// What the code was made from.
+    pub recipe: Arc<Recipe>,
     /// Where its calls go through.
     pub slot: Slot,
     /// What a report says of a program counter in it.
@@ -199,8 +202,10 @@ pub(crate) struct Live {
     /// Every global that has memory, with the declaration it was made for; those that a save removed stay, so that a
     /// line commented out for one save comes back with its value.
     pub globals: FxHashMap<ItemPath, Global>,
-    /// Code that has been replaced, until it is freed: key in `metas`.
-    pub retired: Vec<(usize, Weak<CodeUnit>)>,
+    /// Code that has been replaced, until it is freed or runs again, by its key in `metas`.
+    pub retired: FxHashMap<usize, Weak<CodeUnit>>,
+    /// Code that has been replaced and may be asked for again.
+    pub kept: KeptCode,
     /// Functions that a save removed: values may still hold their slots.
     pub orphans: Vec<LiveFunction>,
     /// The shape of every type that code of this program has ever used: values of it may be anywhere.

@@ -3,6 +3,7 @@
 mod globals;
 mod handles;
 mod heap;
+mod input;
 mod offer;
 mod run;
 mod update;
@@ -10,7 +11,7 @@ mod update;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::isa;
@@ -250,6 +251,17 @@ impl ProgramInner {
         let guard = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
         self.reloads_on.store(this_thread(), Ordering::SeqCst);
         Reloading { guard, owner: &self.reloads_on }
+    }
+
+    /// The same if nobody has it now.
+    pub fn try_reloader(&self) -> Option<Reloading<'_>> {
+        let guard = match self.reloader.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.reloads_on.store(this_thread(), Ordering::SeqCst);
+        Some(Reloading { guard, owner: &self.reloads_on })
     }
 
     /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?

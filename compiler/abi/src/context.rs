@@ -38,6 +38,9 @@ pub struct CallContext {
     pub owner: *mut c_void,
     /// What the standard library's functions may ask for.
     pub services: *const Services,
+    /// Where code that starts in the middle of a loop finds its block, the address of its result and the values that the
+    /// code before it handed over; means something only between a poll's answer and the start of that code.
+    pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,
 }
@@ -61,6 +64,8 @@ pub mod poll {
     pub const STOP: u8 = 1;
     /// A host function failed: the exit thunk that it returns to raises the trap stored in the thread's record.
     pub const TRAP: u8 = 2;
+    /// A loop on this thread's stack runs code that has been replaced: its next poll moves it into the new code.
+    pub const STALE: u8 = 4;
 }
 
 /// Byte offsets of [`CallContext`] fields, as generated code uses them.
@@ -81,6 +86,8 @@ pub mod offsets {
     pub const EXIT_FP: i32 = offset_of!(CallContext, exit_fp) as i32;
     /// Offset of `entry`.
     pub const ENTRY: i32 = offset_of!(CallContext, entry) as i32;
+    /// Offset of `carried`.
+    pub const CARRIED: i32 = offset_of!(CallContext, carried) as i32;
     /// Offset of `guard`.
     pub const GUARD: i32 = offset_of!(CallContext, guard) as i32;
 }
@@ -195,9 +202,10 @@ mod tests {
             offsets::DATA_END,
             offsets::EXIT_FP,
             offsets::ENTRY,
+            offsets::CARRIED,
             offsets::GUARD,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

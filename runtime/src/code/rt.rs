@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{AT_POLL, CallContext, poll};
-use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, TRAPPED};
+use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, SAFEPOINT_TRAP, TRAPPED};
 
 use super::enter::{Callee, Trampoline};
 use super::guard as guards;
@@ -37,8 +37,9 @@ unsafe extern "C" fn gate(context: *mut CallContext, state: u32) -> u8 {
     u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
 }
 
-/// Called by loops whose poll byte is set; not 0 lets the thunk trap.
-unsafe extern "C" fn safepoint(context: *mut CallContext) -> u8 {
+/// Called by loops whose poll byte is set: the loop goes on at the address this answers, or where it is with 0;
+/// [`SAFEPOINT_TRAP`] lets the thunk trap.
+unsafe extern "C" fn safepoint(context: *mut CallContext, _spill: *const u64, _number: u64) -> usize {
     // SAFETY: as above.
     let record = unsafe { ThreadRecord::of(context) };
     if record.poll().load(Ordering::Relaxed) & poll::TRAP == 0
@@ -47,7 +48,7 @@ unsafe extern "C" fn safepoint(context: *mut CallContext) -> u8 {
     {
         shared.arrive(record, AT_POLL);
     }
-    u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
+    if record.poll().load(Ordering::Relaxed) & poll::TRAP != 0 { SAFEPOINT_TRAP as usize } else { 0 }
 }
 
 /// What a C function pointer made of a function of the program enters.

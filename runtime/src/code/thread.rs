@@ -67,6 +67,7 @@ impl ThreadRecord {
             entry: ptr::null(),
             owner: ptr::null_mut(),
             services: shared.heap.services(),
+            carried: ptr::null_mut(),
             guard: ptr::null(),
         };
         let record = Arc::new(ThreadRecord {

@@ -16,6 +16,7 @@ use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::guards::guards;
+use super::kept::{self, Recipe};
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
@@ -124,6 +125,8 @@ pub(crate) struct Compiled {
     pub functions: Vec<(Instance, LiveFunction)>,
     pub stores: Vec<(Slot, CodeAddress)>,
     pub new_slots: Vec<SlotKey>,
+    /// How many functions had to be compiled; the code of the others was kept from an earlier version.
+    pub made: usize,
 }
 
 /// Compiles functions group by group, callees first. `Ok(None)` means a newer save arrived meanwhile.
@@ -151,11 +154,17 @@ pub(crate) fn compile(
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();
-        compiler.compile(&UnitInput { functions, inline: Vec::new() }, layouts, &linker, &*isa)
+        compiler.compile(&UnitInput { functions, inline: Vec::new(), keep: vec![] }, layouts, &linker, &*isa)
     };
-    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };
+    let groups = kept::take_over(groups, &bodies, base, &shape, &mut |recipe, unit, base| {
+        work.reuse(recipe, unit, &bodies, base);
+    });
+    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else {
+        work.abandon(base);
+        return Ok(None);
+    };
     for (group, machine) in groups.iter().zip(machine) {
         let made = machine.map_err(|error| error.to_string());
         if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base, &shape)) {
@@ -271,10 +280,12 @@ impl Work {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
+        let mut imports = Vec::with_capacity(unit.imports.len());
         for import in &unit.imports {
             self.note_slot(import, base);
             let address = self.link(import, base, &mut needs, shape)?;
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
+            imports.push((import.clone(), address));
         }
         let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
             id: function.func_id,
@@ -285,11 +296,27 @@ impl Work {
         let inlined: Vec<Arc<[InlinedLocation]>> =
             unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
+        self.compiled.made += group.len();
+        let recipe = Arc::new(Recipe::new(group, members, imports, inlined));
         for (index, (instance, member)) in group.iter().zip(members).enumerate() {
             let code = Code { unit: made.clone(), index };
-            self.publish(*instance, member, code, inlined[index].clone(), base);
+            self.publish(*instance, member, code, &recipe, base);
         }
         Ok(())
+    }
+
+    /// Takes over code that an earlier version has left.
+    fn reuse(
+        &mut self,
+        recipe: &Arc<Recipe>,
+        unit: &Arc<CodeUnit>,
+        bodies: &FxHashMap<Instance, &Lowered>,
+        base: &mut Base<'_>,
+    ) {
+        for (index, instance) in recipe.members().enumerate() {
+            let code = Code { unit: unit.clone(), index };
+            self.publish(instance, bodies[&instance], code, recipe, base);
+        }
     }
 
     fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
@@ -325,7 +352,7 @@ impl Work {
         instance: Instance,
         lowered: &Lowered,
         code: Code,
-        inlined: Arc<[InlinedLocation]>,
+        recipe: &Arc<Recipe>,
         base: &mut Base<'_>,
     ) {
         let key = SlotKey { instance, signature: lowered.signature.clone() };
@@ -339,7 +366,7 @@ impl Work {
             instance,
             version: base.version,
             locations: lowered.locations.clone(),
-            inlined,
+            inlined: recipe.inlined(code.index),
             item: lowered.hir.item,
             frozen: None,
         };
@@ -351,6 +378,7 @@ impl Work {
             summary: lowered.summary.clone(),
             direct: lowered.direct.clone(),
             code,
+            recipe: recipe.clone(),
             slot,
             meta: Arc::new(meta),
         };

@@ -12,6 +12,7 @@ use vaisjit_syntax::{Diagnostic, Place};
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
 use super::guards::{guards, new_guards};
+use super::items;
 use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
@@ -163,6 +164,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     plan.report(&snapshot, base, &mut report);
+    if let Some(running) = &base.live.snapshot {
+        items::report(running, &snapshot, &mut report);
+    }
     if report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
@@ -190,11 +194,15 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         }
     };
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &layouts));
+    report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.new_globals = new_globals;
     prepared.types = types;
+    if prepared.changes_code() {
+        prepared.report.definitions_count();
+    }
     prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
 }
