@@ -26,6 +26,7 @@ mod output;
 mod readme;
 mod refused;
 mod saves;
+mod state;
 mod statuses;
 mod test_command;
 mod threads;
