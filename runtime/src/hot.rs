@@ -358,7 +358,7 @@ impl ProgramInner {
 
     /// Makes the version live that waits for the program to ask, if there is one.
     pub fn apply_waiting(self: &Arc<Self>) {
-        if !self.control.has_staged() || self.reloads_here().is_err() {
+        if !self.control.has_staged() || self.control.is_held() || self.reloads_here().is_err() {
             return;
         }
         let mut reloader = self.reloader();
