@@ -158,18 +158,8 @@ impl Status {
 
     fn edits(&self, report: &Report) {
         for edit in &report.edits {
-            let what = match &edit.outcome {
-                Outcome::LiveNow => "live now",
-                Outcome::AtNextCall => "at the next call",
-                Outcome::NoCode => "no code",
-                Outcome::KeptValue => "the value in memory stays",
-                Outcome::Initialised => "initialised",
-                Outcome::HeldBack => "held back",
-                Outcome::Refused { .. } => "refused",
-            };
-            let noteworthy = matches!(edit.outcome, Outcome::AtNextCall | Outcome::KeptValue);
-            if self.volume == Volume::Verbose || noteworthy {
-                say(&format!("  {} {} {}: {what}", edit.kind, edit.name, edit.change));
+            if self.volume == Volume::Verbose || edit.outcome.is_noteworthy() {
+                say(&format!("  {edit}"));
             }
         }
         for notice in &report.notices {

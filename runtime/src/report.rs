@@ -55,6 +55,18 @@ pub enum Outcome {
     LiveNow,
     /// A call is running now and ends with the old code; the next call runs the new.
     AtNextCall,
+    /// A loop is running now and goes on in the new code when it comes round.
+    AtNextLoopHead,
+    /// Values in memory were brought into the new shape.
+    Migrated {
+        /// How many.
+        instances: u64,
+    },
+    /// It is ready, and live as soon as the program comes to a place where it can be applied.
+    Pending {
+        /// What is being waited for: a function, or a call of the host's.
+        waits_for: String,
+    },
     /// Nothing that runs depends on it (a comment, an unused type).
     NoCode,
     /// The value in memory stays.
@@ -72,6 +84,32 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Is it more, or less, than people expect of a save that is simply live?
+    pub fn is_noteworthy(&self) -> bool {
+        !matches!(self, Outcome::LiveNow | Outcome::NoCode | Outcome::Initialised)
+    }
+}
+
+/// As the status line says it.
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::LiveNow => f.write_str("live now"),
+            Outcome::AtNextCall => f.write_str("at the next call"),
+            Outcome::AtNextLoopHead => f.write_str("at the next loop head"),
+            Outcome::Migrated { instances: 1 } => f.write_str("migrated 1 instance"),
+            Outcome::Migrated { instances } => write!(f, "migrated {instances} instances"),
+            Outcome::Pending { waits_for } => write!(f, "pending: waits for {waits_for}"),
+            Outcome::NoCode => f.write_str("no code"),
+            Outcome::KeptValue => f.write_str("the value in memory stays"),
+            Outcome::Initialised => f.write_str("initialised"),
+            Outcome::HeldBack => f.write_str("held back, for another edit of the save is refused"),
+            Outcome::Refused { why, .. } => write!(f, "refused: {why}"),
+        }
+    }
+}
+
 /// One edited item and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Edit {
@@ -85,6 +123,13 @@ pub struct Edit {
     pub outcome: Outcome,
     /// Where it stands.
     pub at: Option<Location>,
+}
+
+/// As the status line says it: what was edited, how, and what happens to it.
+impl std::fmt::Display for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}: {}", self.kind, self.name, self.change, self.outcome)
+    }
 }
 
 /// A place in a file.
