@@ -139,6 +139,9 @@ impl Status {
             ms(times.compile_us),
             ms2(times.swap_us)
         );
+        if self.volume == Volume::Verbose && times.pause_us > 0 {
+            text += &format!("  stood still {} ms", ms2(times.pause_us));
+        }
         if let Some(at) = report.edits.iter().find_map(|edit| edit.at.as_ref()) {
             text += &format!("  {at}");
         }

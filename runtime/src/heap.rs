@@ -36,11 +36,11 @@ use vaisjit_semantics::{Checked, Ty};
 
 use arena::Arena;
 use block::{Payload, Role, bytes, copy, type_word, zero};
-use types::{TypeRef, Types};
+use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{ShapeOf, TypeUpdate};
+pub(crate) use types::{ShapeOf, TypeRef, TypeUpdate};
 
 /// Offset of a block's size from its payload.
 const SIZE_OFFSET: i32 = -24;
@@ -124,6 +124,22 @@ impl Heap {
     /// The address of what is known of a type.
     pub(crate) fn type_address(&self, ty: Ty, shape: &ShapeOf<'_>) -> usize {
         lock(&self.types).get(ty, shape).address()
+    }
+
+    /// What is known of a type.
+    pub(crate) fn type_of(&self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        lock(&self.types).get(ty, shape)
+    }
+
+    /// Gives up the references in a value of the program's. On a thread that runs the program, outside heap functions.
+    pub(crate) fn give_up(&self, at: usize, of: TypeRef) {
+        // A value that the program itself has spoilt counts nothing.
+        let _ = self.release(at, of);
+    }
+
+    /// One more reference to everything in a value of the program's. As above.
+    pub(crate) fn keep(&self, at: usize, of: TypeRef) {
+        self.retain(at, of);
     }
 
     /// What a commit has to replace for another version of the program.

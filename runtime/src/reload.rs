@@ -11,6 +11,8 @@
 
 pub(crate) mod commit;
 pub(crate) mod compile;
+pub(crate) mod convert;
 pub(crate) mod diff;
 pub mod links;
 pub(crate) mod prepare;
+pub(crate) mod replace;

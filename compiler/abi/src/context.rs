@@ -38,6 +38,9 @@ pub struct CallContext {
     pub owner: *mut c_void,
     /// What the standard library's functions may ask for.
     pub services: *const Services,
+    /// What a loop that goes on in other code takes over: the address of its buffer, valid from the poll of the old code
+    /// to the entry of the new.
+    pub carried: *mut u64,
 }
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
@@ -59,6 +62,8 @@ pub mod poll {
     pub const STOP: u8 = 1;
     /// A host function failed: the exit thunk that it returns to raises the trap stored in the thread's record.
     pub const TRAP: u8 = 2;
+    /// A frame of the thread is in a loop whose code has been replaced: at its poll it may go on in the new code.
+    pub const STALE: u8 = 4;
 }
 
 /// Byte offsets of [`CallContext`] fields, as generated code uses them.
@@ -79,6 +84,8 @@ pub mod offsets {
     pub const EXIT_FP: i32 = offset_of!(CallContext, exit_fp) as i32;
     /// Offset of `entry`.
     pub const ENTRY: i32 = offset_of!(CallContext, entry) as i32;
+    /// Offset of `carried`.
+    pub const CARRIED: i32 = offset_of!(CallContext, carried) as i32;
 }
 
 /// One activation of generated code by the host; lives on the host's stack while the call lasts.
@@ -151,8 +158,9 @@ mod tests {
             offsets::DATA_END,
             offsets::EXIT_FP,
             offsets::ENTRY,
+            offsets::CARRIED,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

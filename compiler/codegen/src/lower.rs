@@ -32,7 +32,7 @@ use crate::layout::{Layouts, MAX_SIZE};
 use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
-pub use scan::closures;
+pub use scan::{children, closures};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]

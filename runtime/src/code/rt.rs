@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{AT_POLL, CallContext, poll};
-use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT};
+use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, SAFEPOINT_TRAP};
 
 use super::enter::{Callee, Trampoline};
 use super::slots::Slot;
@@ -35,17 +35,21 @@ unsafe extern "C" fn gate(context: *mut CallContext, state: u32) -> u8 {
     u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
 }
 
-/// Called by loops whose poll byte is set; not 0 lets the thunk trap.
-unsafe extern "C" fn safepoint(context: *mut CallContext) -> u8 {
+/// Called by loops whose poll byte is set, with what they hand over: 0 lets the loop go on where it is,
+/// [`SAFEPOINT_TRAP`] lets the thunk trap, anything else is the code that the loop goes on in.
+unsafe extern "C" fn safepoint(context: *mut CallContext, spill: *const u64, number: u64) -> usize {
     // SAFETY: as above.
     let record = unsafe { ThreadRecord::of(context) };
-    if record.poll().load(Ordering::Relaxed) & poll::TRAP == 0
-        && !record.still_declines()
-        && let Some(shared) = record.shared.upgrade()
-    {
+    let Some(shared) = record.shared.upgrade() else { return 0 };
+    let stops = |bits: u8| bits & poll::STOP != 0 && bits & poll::TRAP == 0;
+    if stops(record.poll().load(Ordering::Relaxed)) && !record.still_declines() {
         shared.arrive(record, AT_POLL);
     }
-    u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
+    match record.poll().load(Ordering::Relaxed) {
+        bits if bits & poll::TRAP != 0 => SAFEPOINT_TRAP as usize,
+        bits if bits & poll::STALE != 0 => shared.next_code(record, spill, number as u32),
+        _ => 0,
+    }
 }
 
 /// What a C function pointer made of a function of the program enters.

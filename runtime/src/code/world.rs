@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use vaisjit_abi::context::poll;
 
+use super::replace::Followers;
 use super::safepoint::Control;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// Code that has been taken out of use, until no stack reaches it.
     pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
+    /// Which code follows replaced code that still runs.
+    pub(super) followers: Mutex<Followers>,
     /// The program's heap; as long as its counts are plain, only the thread in `solo` is active.
     pub(super) heap: Arc<Heap>,
     /// The record of the active thread, 0 for none.
@@ -61,6 +64,7 @@ impl World {
             pace: Condvar::new(),
             epoch: AtomicU64::new(1),
             retired: Mutex::default(),
+            followers: Mutex::default(),
             heap: Arc::new(Heap::new()),
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),

@@ -1,17 +1,20 @@
 //! New versions: from the texts on disk (or a patch, or the history) to a committed reload.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use vaisjit_semantics::Checked;
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::{Checked, Instance};
 
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
+use crate::reload::replace::{Standing, Verdict};
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
@@ -51,6 +54,9 @@ impl Update {
 /// Said of a commit that did not wait for the outermost loops.
 const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
 
+/// How long a preparation waits for all threads to stop, to see what they run.
+const ASKING: Duration = Duration::from_millis(50);
+
 /// A commit that waits for the program.
 pub struct Pending {
     ticket: Ticket,
@@ -83,6 +89,8 @@ pub(crate) enum Waited {
     /// The new version is live; `relaxed`: inside an inner loop.
     Done {
         relaxed: bool,
+        /// How long a thread stood still at most.
+        paused: Duration,
     },
     Cancelled,
 }
@@ -124,6 +132,7 @@ impl ProgramInner {
         if let Some(staged) = self.control.take_staged() {
             self.abandon(&staged.prepared);
         }
+        let stacks = || self.stacks();
         let live = self.live();
         let mut base = Base {
             mode: &self.mode,
@@ -134,9 +143,26 @@ impl ProgramInner {
             promoted: &reloader.promoted,
             version: self.version() + 1,
             main_is_running: self.main_is_running(),
+            stacks: &stacks,
             cancelled,
         };
         prepare(snapshot, &mut base)
+    }
+
+    /// The frames on the stacks of the program; `None` if a thread does not stop soon.
+    fn stacks(&self) -> Option<Vec<Standing>> {
+        let found = Arc::new(Mutex::new(HashSet::new()));
+        let frames = found.clone();
+        let ticket = self.world.run_at_safepoint(SafepointKind::Sweep, move |stopped| {
+            let mut frames = frames.lock().unwrap_or_else(PoisonError::into_inner);
+            stopped.walk(|frame| _ = frames.insert(Standing::of(frame)));
+        });
+        if ticket.wait(ASKING).is_none() && ticket.cancel() {
+            return None;
+        }
+        ticket.wait(Duration::MAX)?;
+        let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+        Some(found.into_iter().collect())
     }
 
     /// Makes a prepared version live; `wait` is called when the program has to reach a safepoint first.
@@ -151,10 +177,7 @@ impl ProgramInner {
         if !changes_code || prepared.is_single_body() {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            if !self.apply(&mut prepared) {
-                self.abandon(&prepared);
-                return None;
-            }
+            self.apply(&mut prepared);
             return Some(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
@@ -163,15 +186,15 @@ impl ProgramInner {
         let done = applied.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                program.note_running_loops(stopped, &mut prepared.report);
-                done.store(program.apply(prepared), Ordering::SeqCst);
+                done.store(program.apply_stopped(prepared, stopped), Ordering::SeqCst);
             }
         });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
-            Waited::Done { relaxed } if applied.load(Ordering::SeqCst) => {
+            Waited::Done { relaxed, paused } if applied.load(Ordering::SeqCst) => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
+                report.times.pause_us = paused.as_micros() as u64;
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
                 Some((report, changed))
             }
@@ -183,29 +206,67 @@ impl ProgramInner {
         }
     }
 
-    /// A function that is in a loop of its old code goes on there until it returns: the report says so.
-    fn note_running_loops(&self, stopped: &Stopped<'_>, report: &mut Report) {
-        let live = self.live();
-        let mut looping = Vec::new();
-        stopped.walk(|frame| {
-            if frame.unit.is_looping(frame.function, frame.srcloc) {
-                let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
-                looping.extend(metas.and_then(|metas| metas.get(frame.function)).map(|meta| meta.name()));
-            }
-        });
-        let is_old = |edit: &&mut Edit| edit.kind == "function" && matches!(edit.change, "changed" | "signature");
-        for edit in report.edits.iter_mut().filter(is_old).filter(|edit| looping.contains(&edit.name)) {
-            edit.outcome = EditOutcome::AtNextCall;
-        }
-    }
-
-    /// The stores of a commit. False, and nothing done, if `main` was started after it was prepared and would go on with
-    /// code that this commit replaces.
-    fn apply(&self, prepared: &mut Prepared) -> bool {
-        let mut live = self.live();
-        if prepared.edits_main && self.main_is_running() {
+    /// The stores of a commit, while all threads are stopped. False, and nothing done, if `main` is at a place where it could
+    /// not go on.
+    fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
+        if !self.settle_loops(prepared, stopped) {
             return false;
         }
+        let moves = std::mem::take(&mut prepared.moves);
+        let gone = moves.gone();
+        self.apply(prepared);
+        let mut live = self.live();
+        for (code, meta) in moves.metas {
+            live.add_retired(&code, meta);
+            self.world.retire(code.unit);
+        }
+        stopped.follow(moves.followers, &gone);
+        true
+    }
+
+    /// Says of each function with new code what its frames do. False if `main` would go on in old code that has been
+    /// edited: it has been started, or has come into another loop, since the preparation.
+    fn settle_loops(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
+        let live = self.live();
+        let new: FxHashSet<Instance> = prepared.functions.iter().map(|(instance, _)| *instance).collect();
+        let main = live.checked.main;
+        let (mut stay, mut go, mut main_stays, mut has_main) = (Vec::new(), Vec::new(), false, false);
+        stopped.walk(|frame| {
+            let frame = Standing::of(frame);
+            let Some(meta) = live.metas.get(&frame.unit).and_then(|metas| metas.get(frame.function)) else { return };
+            let is_main = main == Some(meta.instance);
+            has_main |= is_main;
+            if !new.contains(&meta.instance) || !(meta.has_loops() || is_main) {
+                return;
+            }
+            match prepared.moves.verdict(&frame, meta) {
+                Some(Verdict::Goes) => go.push(meta.name()),
+                Some(Verdict::Same) => {}
+                Some(Verdict::Stays(_)) | None => {
+                    main_stays |= is_main;
+                    stay.push(meta.name());
+                }
+            }
+        });
+        // Between the count and its first frame `main` may hold on to the slot of an older signature.
+        let is_starting = !has_main && self.main_is_running();
+        if prepared.edits_main && (main_stays || is_starting) {
+            return false;
+        }
+        let is_old = |edit: &&mut Edit| edit.kind == "function" && matches!(edit.change, "changed" | "signature");
+        for edit in prepared.report.edits.iter_mut().filter(is_old) {
+            if stay.contains(&edit.name) {
+                edit.outcome = EditOutcome::AtNextCall;
+            } else if go.contains(&edit.name) {
+                edit.outcome = EditOutcome::AtNextLoopHead;
+            }
+        }
+        true
+    }
+
+    /// The stores of a commit.
+    fn apply(&self, prepared: &mut Prepared) {
+        let mut live = self.live();
         for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
@@ -223,7 +284,6 @@ impl ProgramInner {
                 stopped.sweep();
             });
         }
-        true
     }
 
     fn finish(
@@ -393,7 +453,7 @@ impl Pending {
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         Some(match self.ticket.wait(time)? {
-            Outcome::Done { relaxed, .. } => Waited::Done { relaxed },
+            Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
         })
     }

@@ -11,12 +11,13 @@ use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::unit::define::define;
-use vaisjit_codegen::unit::{Compiler, InlinedLocation, MachineFunction, UnitInput};
+use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
+use super::replace::{Loops, Moves};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
 use crate::heap::ShapeOf;
@@ -77,6 +78,20 @@ fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
 }
 
 impl Lowered {
+    /// A body that starts in the middle of a loop, of a function that is compiled anyway.
+    pub fn resumed(body: mir::Body, whole: &Lowered, host: &HostTable) -> Lowered {
+        Lowered {
+            hir: whole.hir.clone(),
+            signature: whole.signature.clone(),
+            summary: Summary::of(&body, &|callee| is_leaf(callee, host)),
+            locations: clif::locations(&body).into(),
+            plain_fingerprint: body.fingerprint(),
+            fingerprint: 0,
+            direct: Box::default(),
+            body,
+        }
+    }
+
     /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
     pub fn seal(&mut self, instance: Instance, links: &Links, layouts: &TypeLayouts) {
         let mut hasher = FxHasher::default();
@@ -123,11 +138,14 @@ pub(crate) struct Compiled {
     pub functions: Vec<(Instance, LiveFunction)>,
     pub stores: Vec<(Slot, CodeAddress)>,
     pub new_slots: Vec<SlotKey>,
+    /// How running loops go on.
+    pub moves: Moves,
 }
 
 /// Compiles functions group by group, callees first. `Ok(None)` means a newer save arrived meanwhile.
 pub(crate) fn compile(
     changed: &[(Instance, Lowered)],
+    loops: Loops,
     links: &Links,
     layouts: &TypeLayouts,
     base: &mut Base<'_>,
@@ -149,7 +167,7 @@ pub(crate) fn compile(
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();
-        compiler.compile(&UnitInput { functions, inline: Vec::new() }, layouts, &linker, &*isa)
+        compiler.compile(&UnitInput { functions, ..UnitInput::default() }, layouts, &linker, &*isa)
     };
     let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
@@ -163,7 +181,21 @@ pub(crate) fn compile(
             return Err(vec![codes::cannot_compile(head, &message)]);
         }
     }
+    match loops.link(&mut work, base, snapshot, layouts) {
+        Ok(moves) => work.compiled.moves = moves,
+        Err(message) => {
+            work.abandon(base);
+            let head = order_head(changed, snapshot);
+            return Err(vec![codes::cannot_compile(head, &message)]);
+        }
+    }
     Ok(Some(work.compiled))
+}
+
+/// Where the first function stands.
+fn order_head(changed: &[(Instance, Lowered)], snapshot: &Snapshot) -> Place {
+    let first = changed.first().and_then(|(instance, _)| body_of(&snapshot.checked, *instance));
+    first.map(|(_, head)| head).unwrap_or_else(|| Place::item(changed[0].1.hir.item.0, vaisjit_syntax::Span::default()))
 }
 
 /// What compiling a group gives.
@@ -252,7 +284,7 @@ fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> 
 }
 
 /// The state of a compilation.
-struct Work {
+pub(super) struct Work {
     compiled: Compiled,
     done: FxHashMap<Instance, Code>,
 }
@@ -266,6 +298,35 @@ impl Work {
         base: &mut Base<'_>,
         shape: &ShapeOf<'_>,
     ) -> Result<(), String> {
+        let (made, metas) = self.make(members, machine, base, shape)?;
+        for (index, ((instance, member), meta)) in group.iter().zip(members).zip(metas).enumerate() {
+            self.publish(*instance, member, Code { unit: made.clone(), index }, meta, base);
+        }
+        Ok(())
+    }
+
+    /// A unit of a body that starts in the middle of a loop.
+    pub fn resumed(
+        &mut self,
+        lowered: &Lowered,
+        machine: &MachineFunction,
+        base: &mut Base<'_>,
+        snapshot: &Snapshot,
+        layouts: &TypeLayouts,
+    ) -> Result<(Code, Arc<FunctionMeta>), String> {
+        let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
+        let (unit, mut metas) = self.make(&[lowered], std::slice::from_ref(machine), base, &shape)?;
+        Ok((Code { unit, index: 0 }, metas.remove(0)))
+    }
+
+    /// Links machine code, and says what is known of it.
+    fn make(
+        &mut self,
+        members: &[&Lowered],
+        machine: &[MachineFunction],
+        base: &mut Base<'_>,
+        shape: &ShapeOf<'_>,
+    ) -> Result<(Arc<CodeUnit>, Vec<Arc<FunctionMeta>>), String> {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
@@ -280,14 +341,20 @@ impl Work {
             info: function.info.clone(),
             looping: looping(&member.locations),
         });
-        let inlined: Vec<Arc<[InlinedLocation]>> =
-            unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
-        for (index, (instance, member)) in group.iter().zip(members).enumerate() {
-            let code = Code { unit: made.clone(), index };
-            self.publish(*instance, member, code, inlined[index].clone(), base);
-        }
-        Ok(())
+        let metas = machine.iter().zip(members).map(|(function, member)| {
+            Arc::new(FunctionMeta {
+                instance: function.instance,
+                body: member.hir.clone(),
+                frame: Arc::new(function.frame.clone()),
+                version: base.version,
+                locations: member.locations.clone(),
+                inlined: Arc::from(&*function.inlined),
+                item: member.hir.item,
+                frozen: None,
+            })
+        });
+        Ok((made, metas.collect()))
     }
 
     fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
@@ -323,7 +390,7 @@ impl Work {
         instance: Instance,
         lowered: &Lowered,
         code: Code,
-        inlined: Arc<[InlinedLocation]>,
+        meta: Arc<FunctionMeta>,
         base: &mut Base<'_>,
     ) {
         let key = SlotKey { instance, signature: lowered.signature.clone() };
@@ -333,14 +400,6 @@ impl Work {
         }
         self.compiled.stores.push((slot.clone(), code.address()));
         self.done.insert(instance, code.clone());
-        let meta = FunctionMeta {
-            instance,
-            version: base.version,
-            locations: lowered.locations.clone(),
-            inlined,
-            item: lowered.hir.item,
-            frozen: None,
-        };
         let function = LiveFunction {
             body: lowered.hir.clone(),
             fingerprint: lowered.fingerprint,
@@ -350,7 +409,7 @@ impl Work {
             direct: lowered.direct.clone(),
             code,
             slot,
-            meta: Arc::new(meta),
+            meta,
         };
         self.compiled.functions.push((instance, function));
     }

@@ -12,6 +12,7 @@ use vaisjit_syntax::{Diagnostic, Place};
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
 use super::links::Links;
+use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
@@ -55,8 +56,25 @@ pub(crate) struct Prepared {
     pub new_slots: Vec<SlotKey>,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
-    /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
+    /// Is `main` among the functions with new code?
+    pub changes_main: bool,
+    /// And is it so because its text changed? Then all its frames must go on in the new code.
     pub edits_main: bool,
+    /// How running loops go on.
+    pub moves: Moves,
+    /// Has code that is replaced loops that look up? Then it may be running by now.
+    pub may_loop: bool,
+}
+
+/// Has the text of a running function changed, and not only what its code depends on?
+fn is_edit(live: &Live, instance: Instance, new: &Lowered) -> bool {
+    let running = live.functions.get(&instance);
+    running.is_some_and(|old| old.plain_fingerprint != new.plain_fingerprint || old.signature != new.signature)
+}
+
+/// Has the running code of a function loops that look up?
+fn may_loop(live: &Live, instance: Instance) -> bool {
+    live.functions.get(&instance).is_some_and(|live| live.meta.has_loops())
 }
 
 impl Prepared {
@@ -67,6 +85,9 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.moves.is_empty()
+            && !self.may_loop
+            && !self.changes_main
     }
 
     /// Does any running code change?
@@ -99,6 +120,8 @@ pub(crate) struct Base<'a> {
     pub version: u64,
     /// Is `main` being called now?
     pub main_is_running: bool,
+    /// The frames on the stacks of the program; `None` if a thread does not stop soon.
+    pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -137,7 +160,9 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
-    plan.report(&snapshot, base, &mut report);
+    let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links);
+    plan.report(&snapshot, base, &loops, &mut report);
+    report.notices.extend(loops.take_notices());
     if report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
@@ -156,7 +181,7 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
             _ => {}
         }
     }
-    let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
+    let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
         failed => {
             // The next save may give these names other types.
@@ -179,7 +204,6 @@ struct Plan {
     removed: Vec<Instance>,
     links: Links,
     promoted: Vec<Instance>,
-    edits_main: bool,
 }
 
 impl Plan {
@@ -214,7 +238,6 @@ impl Plan {
             removed,
             links: base.links.clone(),
             promoted: Vec::new(),
-            edits_main: false,
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
@@ -291,7 +314,7 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&mut self, snapshot: &Snapshot, base: &Base<'_>, report: &mut Report) {
+    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -301,12 +324,10 @@ impl Plan {
                 Some(live) if live.plain_fingerprint == lowered.plain_fingerprint => "relinked",
                 Some(_) => "changed",
             };
-            let edits_main = is_main && live.is_some() && change != "relinked";
-            self.edits_main |= edits_main;
-            let outcome = if edits_main && base.main_is_running { diff::running_main() } else { Outcome::LiveNow };
-            if instance.path.name.starts_with('{') {
+            if instance.path.name.starts_with('{') || change == "relinked" {
                 continue;
             }
+            let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);
             let at = body_of(&snapshot.checked, *instance)
                 .and_then(|(_, head)| crate::live::resolve(head, &snapshot.sources))
                 .map(|resolved| resolved.at);
@@ -317,7 +338,6 @@ impl Plan {
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
         }
-        report.edits.retain(|edit| edit.change != "relinked");
     }
 
     fn finish(
@@ -334,17 +354,22 @@ impl Plan {
             .filter_map(|(instance, body, lowered)| {
                 let old = &base.live.functions.get(&instance)?.meta;
                 let meta = FunctionMeta {
-                    instance,
-                    version: old.version,
+                    body: body.clone(),
                     locations: lowered.locations,
-                    inlined: old.inlined.clone(),
                     item: body.item,
                     frozen: None,
+                    ..(**old).clone()
                 };
                 Some((instance, body, Arc::new(meta)))
             })
             .collect();
+        let main = snapshot.checked.main;
+        let edits_main = self.changed.iter().any(|(instance, lowered)| main == Some(*instance) && is_edit(base.live, *instance, lowered));
         Prepared {
+            changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
+            may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
+            edits_main,
+            moves: compiled.moves,
             snapshot,
             report,
             functions: compiled.functions,
@@ -358,7 +383,6 @@ impl Plan {
             promoted: self.promoted,
             new_slots: compiled.new_slots,
             new_globals: Vec::new(),
-            edits_main: self.edits_main,
         }
     }
 }
