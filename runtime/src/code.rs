@@ -43,7 +43,7 @@ pub use barrier::needs_fence;
 pub use enter::{Callee, Trampoline};
 pub use globals::GlobalMemory;
 pub use host_traps::host_traps;
-pub use replace::{Conversion, Follower, Step, Transfer};
+pub(crate) use replace::{Conversion, Follower, Step, Transfer};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
 pub use slots::{Slot, SlotTable};

@@ -81,7 +81,7 @@ impl Engine {
                 DumpStage::Mir => mir::dump::dump(&lowered.body),
                 _ => {
                     let stage = if stage == DumpStage::Asm { Stage::Asm } else { Stage::Clif };
-                    let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new() };
+                    let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep: vec![] };
                     machine::dump(stage, &lowered.body, &input, &layouts, &linker, &*isa)
                         .map_err(|error| Error::Other(error.to_string()))?
                 }

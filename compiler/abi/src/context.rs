@@ -38,8 +38,8 @@ pub struct CallContext {
     pub owner: *mut c_void,
     /// What the standard library's functions may ask for.
     pub services: *const Services,
-    /// What a loop that goes on in other code takes over: the address of its buffer, valid from the poll of the old code
-    /// to the entry of the new.
+    /// Where code that starts in the middle of a loop finds its block, the address of its result and the values that the
+    /// code before it handed over; means something only between a poll's answer and the start of that code.
     pub carried: *mut u64,
 }
 
@@ -62,7 +62,7 @@ pub mod poll {
     pub const STOP: u8 = 1;
     /// A host function failed: the exit thunk that it returns to raises the trap stored in the thread's record.
     pub const TRAP: u8 = 2;
-    /// A frame of the thread is in a loop whose code has been replaced: at its poll it may go on in the new code.
+    /// A loop on this thread's stack runs code that has been replaced: its next poll moves it into the new code.
     pub const STALE: u8 = 4;
 }
 

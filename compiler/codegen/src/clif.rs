@@ -15,6 +15,7 @@ mod counts;
 mod flow;
 mod locals;
 mod place;
+mod poll;
 mod prologue;
 mod symbols;
 
@@ -94,10 +95,12 @@ pub(crate) fn translate(
     numbers: &mut Numbers,
     function: &mut ir::Function,
     scratch: &mut FunctionBuilderContext,
+    keep: Option<&FrameLayout>,
 ) -> Result<FrameLayout, CompileError> {
     let fail = |message: String| CompileError { function: Some(body.instance), message };
-    let frame = FrameLayout::of(body, env.layouts, env.linker.hot()).ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
-    function.signature = tail_signature(&abi_signature(&body.signature()));
+    let frame = FrameLayout::of(body, env.layouts, env.linker.hot(), keep);
+    let frame = frame.ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
+    function.signature = tail_signature(&poll::own_signature(body));
     let mut translator = Translator {
         body,
         env: *env,
@@ -113,6 +116,9 @@ pub(crate) fn translate(
         frame_base: None,
         stack_bytes: 0,
         result_address: None,
+        buffer: None,
+        spill: None,
+        in_loop: None,
         error: None,
     };
     translator.function(number);
@@ -140,6 +146,12 @@ pub(crate) struct Translator<'a, 'f> {
     frame_base: Option<Value>,
     stack_bytes: u32,
     result_address: Option<Value>,
+    /// Of a resumed body: where what it takes over lies.
+    buffer: Option<Value>,
+    /// The spill area, once a poll has needed it.
+    spill: Option<ir::StackSlot>,
+    /// The loop of the block being translated, as an index of `Body::loops`.
+    in_loop: Option<u32>,
     error: Option<String>,
 }
 
@@ -156,13 +168,16 @@ impl Translator<'_, '_> {
             }
             StatementKind::Retain(place) => self.retain(place),
             StatementKind::Release { place, checked } => self.release(place, *checked),
-            StatementKind::Safepoint => self.safepoint(),
+            StatementKind::Safepoint(carried) => self.safepoint(carried),
         }
     }
 
     fn assign(&mut self, place: &Place, rvalue: &Rvalue) {
         if place.ty.is_unit() {
             return;
+        }
+        if let Rvalue::Carried(taken) = rvalue {
+            return self.take_carried(place, taken);
         }
         if place.ty.is_aggregate() {
             return self.assign_aggregate(place, rvalue);
@@ -186,6 +201,7 @@ impl Translator<'_, '_> {
                 let ty = machine_type(*ty).unwrap_or(ir::types::I64);
                 self.load(ty, Address::pointer(address))
             }
+            Rvalue::Carried(_) => self.bug(format_args!("{rvalue:?} as an operand")),
         };
         self.write(place, value);
     }

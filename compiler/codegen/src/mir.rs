@@ -41,12 +41,13 @@ use std::sync::Arc;
 use la_arena::{Arena, Idx};
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::hir::{BinaryOp, BodyItem, CastKind, UnaryOp};
+use vaisjit_semantics::hir::{BinaryOp, BodyItem, CastKind, LoopId, UnaryOp};
 use vaisjit_semantics::types::TyList;
 use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use crate::link::SlotKey;
+use crate::resume::{CarriedValue, CarryKey};
 
 /// Turns of a call-free counted loop between two polls.
 pub const STRIP: u64 = 1024;
@@ -71,6 +72,17 @@ pub struct Body {
     pub blocks: Arena<Block>,
     /// The loops, outer ones before inner ones.
     pub loops: Vec<LoopInfo>,
+    /// Does it start in the middle of a loop? Then it has no parameters, and finds where its result goes in the buffer.
+    pub resumed: Option<Resumed>,
+}
+
+/// Where a body starts that goes on with a loop of another version.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Resumed {
+    /// The loop.
+    pub at: LoopId,
+    /// What the code before it hands over.
+    pub have: Vec<CarriedValue>,
 }
 
 /// A local variable or temporary.
@@ -87,6 +99,8 @@ pub struct LocalDecl {
 /// A loop of the source.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct LoopInfo {
+    /// The loop in the typed tree.
+    pub id: LoopId,
     /// The loop around it, as an index of `Body::loops`.
     pub parent: Option<u32>,
     /// The block every turn starts in; in a loop cut into strips every strip.
@@ -152,8 +166,29 @@ pub enum StatementKind {
         /// a global, a heap block); in foreign memory, which may hold anything, nothing is done.
         checked: bool,
     },
-    /// A place where the thread can take part in a commit: stands before the back-edge of a polled loop.
-    Safepoint,
+    /// A place where the thread can take part in a commit: stands before the back-edge of a polled loop. With what is in
+    /// scope there, outer locals first, which is handed over if the loop goes on in other code.
+    Safepoint(Box<[Carried]>),
+}
+
+/// A local in scope at a poll.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Carried {
+    /// What it is known by.
+    pub key: CarryKey,
+    /// Its value.
+    pub value: Operand,
+    /// Does the function own its references?
+    pub owned: bool,
+}
+
+/// A local that a resumed body takes over.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Taken {
+    /// What it is known by.
+    pub key: CarryKey,
+    /// Will the function release its references?
+    pub owned: bool,
 }
 
 /// How a block ends.
@@ -317,6 +352,9 @@ pub enum Rvalue {
     Intrinsic(Intrinsic, SmallVec<[Operand; 2]>),
     /// The value of a type at an address (an `i64` or pointer operand), unaligned.
     LoadAt(Operand, Ty),
+    /// What the code that ran the loop before hands over; only in the entry of a resumed body. It is assigned to whole
+    /// locals. One in memory has its value already.
+    Carried(Taken),
 }
 
 /// Operations of the machine.
@@ -336,6 +374,13 @@ pub enum Intrinsic {
     Ceil,
     /// Round towards zero.
     Trunc,
+}
+
+impl LoopInfo {
+    /// A loop with this number in the typed tree.
+    pub fn new(id: u32, parent: Option<u32>, header: BlockId, polled: bool) -> LoopInfo {
+        LoopInfo { id: LoopId(id), parent, header, polled }
+    }
 }
 
 impl Place {

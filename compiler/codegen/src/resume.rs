@@ -12,19 +12,36 @@
 //! nothing but the call context; the code there finds the *buffer* through the context. Values in memory stay where they
 //! are: the new code takes over the block, in which every local that keeps its type keeps its offset.
 
+use std::fmt;
+
 use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::LoopId;
 use vaisjit_syntax::Name;
 
 /// What a local is known by in all versions of its function.
+///
+/// Hidden ones: `{i.at}` the counter of the loop over `i` (also where `i` itself counts), `{i.end}`, `{i.of}` and `{i.in.0}`
+/// what it runs to and over, `{defer.0}` how often a `D` is still to run, `{owned}` a temporary that a scope around the
+/// loop will release, `{captured}` a closure's payload, `{result}` the result while deferred blocks run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct CarryKey {
     /// Its name; that of hidden ones starts with `{` (`{i.at}`).
     pub name: Name,
     /// Which of the locals in scope with this name, counted from the outermost.
     pub nth: u32,
-    /// The field, if a local has been taken apart into scalars (`pos.x`).
+    /// The path of fields below the local, if it has been taken apart into scalars (of `pos.at.x` it is `at.x`).
     pub part: Option<Name>,
+}
+
+/// `x`, `x#1` for the second `x` from the outermost, `pos.x` for a field.
+impl fmt::Display for CarryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.name)?;
+        if self.nth > 0 {
+            write!(f, "#{}", self.nth)?;
+        }
+        self.part.map_or(Ok(()), |part| write!(f, ".{part}"))
+    }
 }
 
 /// Where a value lies when it is handed over.

@@ -22,13 +22,15 @@ mod variadic;
 
 pub use callback::callback_thunk;
 pub use entry::entry_trampoline;
-pub use exit::{ENVIRONMENT, ExitKind, ExitThunk, exit_thunk, safepoint_thunk};
+pub use exit::{ENVIRONMENT, ExitKind, ExitThunk, exit_thunk, safepoint_signature, safepoint_thunk};
 
 /// `extern "C" fn(ctx, state: u32) -> u8`: what an exit thunk calls when it finds `poll` set; `state` is what the
 /// thread was in. Not zero: a trap waits in the thread's record.
 pub const GATE: &str = "rt:gate";
 /// `extern "C" fn(ctx) -> u8`: what the safepoint thunk calls; the result means the same.
 pub const SAFEPOINT: &str = "rt:safepoint";
+/// What [`SAFEPOINT`] answers to let its thunk trap: no address of code.
+pub const SAFEPOINT_TRAP: u32 = 1;
 /// `extern "C" fn(target, args: *const u64, ret: *mut u64)`: what a callback thunk calls.
 pub const CALLBACK: &str = "rt:callback";
 

@@ -39,6 +39,15 @@ pub struct UnitInput<'a> {
     /// Bodies that may be inlined into those when the linker allows it; they are not compiled themselves. The bodies
     /// of `functions` need not be repeated.
     pub inline: Vec<&'a Body>,
+    /// The block that a resumed body of `functions` takes over, by its place there; those behind the end have none.
+    pub keep: Vec<Option<&'a FrameLayout>>,
+}
+
+impl<'a> UnitInput<'a> {
+    /// The block that a function takes over.
+    fn keep(&self, index: usize) -> Option<&'a FrameLayout> {
+        self.keep.get(index).copied().flatten()
+    }
 }
 
 /// A function as machine code that lies nowhere yet.
@@ -149,14 +158,21 @@ impl Compiler {
         if inline::wanted(input, linker, isa) {
             return inline::compile(input, &env, 1);
         }
-        (0u32..).zip(&input.functions).map(|(number, body)| self.function(body, number, &env)).collect()
+        let function = |(number, body): (u32, &&Body)| self.function(body, number, &env, input.keep(number as usize));
+        (0u32..).zip(&input.functions).map(function).collect()
     }
 
     /// Compiles one function without inlining.
-    fn function(&mut self, body: &Body, number: u32, env: &Env<'_>) -> Result<MachineFunction, CompileError> {
+    fn function(
+        &mut self,
+        body: &Body,
+        number: u32,
+        env: &Env<'_>,
+        keep: Option<&FrameLayout>,
+    ) -> Result<MachineFunction, CompileError> {
         self.context.clear();
         let mut numbers = Numbers::default();
-        let frame = translate(body, number, env, &mut numbers, &mut self.context.func, &mut self.scratch)?;
+        let frame = translate(body, number, env, &mut numbers, &mut self.context.func, &mut self.scratch, keep)?;
         self.finish(body.instance, env.isa, numbers.into_iter().collect(), frame)
     }
 

@@ -60,7 +60,7 @@ fn typical(number: usize) -> Body {
     let at = deref(f.body.local(1), state);
     let (count, x, y) = (field(&at, 0, Ty::i64()), field(&at, 1, Ty::f64()), field(&at, 2, Ty::f64()));
     let (i, more, t) = (f.temp(Ty::i64()), f.temp(Ty::bool()), f.temp(Ty::f64()));
-    f.body.loops.push(LoopInfo { parent: None, header: f.body.blocks.iter().next().unwrap().0, polled: true });
+    f.body.loops.push(LoopInfo::new(0, None, f.body.blocks.iter().next().unwrap().0, true));
     let (header, body, odd, next, done) =
         (f.block(Some(0)), f.block(Some(0)), f.block(Some(0)), f.block(Some(0)), f.block(None));
     f.body.loops[0].header = header;
@@ -90,7 +90,7 @@ fn typical(number: usize) -> Body {
     f.goto(next);
     f.at(next);
     f.binary(&i, BinaryOp::Add, c(&i), int(1, Ty::i64()));
-    f.push(StatementKind::Safepoint);
+    f.push(StatementKind::Safepoint(Box::default()));
     f.goto(header);
     f.at(done);
     f.binary(&result, BinaryOp::Mul, c(&result), int(3, Ty::i64()));
@@ -103,7 +103,7 @@ fn typical(number: usize) -> Body {
 fn cost_of_compiling() {
     let bodies: Vec<Body> = (0..1000).map(typical).collect();
     let statements: usize = bodies[0].blocks.iter().map(|(_, block)| block.statements.len()).sum();
-    let input = UnitInput { functions: bodies.iter().collect(), inline: vec![] };
+    let input = UnitInput { functions: bodies.iter().collect(), inline: vec![], keep: vec![] };
     println!("1000 functions of {statements} statements");
     for opt in [OptLevel::None, OptLevel::Speed] {
         let isa = isa(opt).unwrap();

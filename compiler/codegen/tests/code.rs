@@ -60,7 +60,7 @@ fn looping(in_memory: bool) -> Body {
     let (n, result) = (f.param(0), f.result());
     let i = if in_memory { f.mem(i64()) } else { f.temp(i64()) };
     let (header, body, done) = (f.block(Some(0)), f.block(Some(0)), f.block(None));
-    f.body.loops.push(LoopInfo { parent: None, header, polled: true });
+    f.body.loops.push(LoopInfo::new(0, None, header, true));
     f.set(&i, int(0, i64()));
     f.set(&result, int(0, i64()));
     f.goto(header);
@@ -73,7 +73,7 @@ fn looping(in_memory: bool) -> Body {
     f.call_fn("step", &[i64()], &[c(&i)], &part);
     f.binary(&result, BinaryOp::Add, c(&result), c(&part));
     f.binary(&i, BinaryOp::Add, c(&i), int(1, i64()));
-    f.push(StatementKind::Safepoint);
+    f.push(StatementKind::Safepoint(Box::default()));
     f.goto(header);
     f.at(done);
     f.ret();
@@ -104,7 +104,7 @@ static SWAP: AtomicUsize = AtomicUsize::new(0);
 static CODE: AtomicUsize = AtomicUsize::new(0);
 
 /// Publishes new code after three turns of the loop that polls.
-extern "C" fn swap_later(context: &CallContext) -> u8 {
+extern "C" fn swap_later(context: &CallContext) -> usize {
     if TURNS.fetch_add(1, Ordering::Relaxed) == 2 {
         let slot = SWAP.load(Ordering::Relaxed) as *mut usize;
         // SAFETY: the test stored the address of a slot of the running machine.
@@ -138,7 +138,7 @@ fn a_slot_swapped_at_a_safepoint_is_seen_by_the_running_loop() {
 static SEEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Reads the local at offset 16 of the innermost block on the data stack and adds ten to it.
-extern "C" fn look_at_frame(context: &CallContext) -> u8 {
+extern "C" fn look_at_frame(context: &CallContext) -> usize {
     // SAFETY: the caller has one block of 32 bytes on the data stack.
     unsafe {
         let block = (context.data_top - 32) as *const FrameBlock;
@@ -356,7 +356,7 @@ fn variadic_arguments_are_promoted() {
     f.call(Callee::C(Name::new("printf"), Some(1)), &arguments, None, Ty::int(IntKind::I32));
     f.ret();
     let body = f.done();
-    let input = UnitInput { functions: vec![&body], inline: vec![] };
+    let input = UnitInput { functions: vec![&body], inline: vec![], keep: vec![] };
     let isa = isa(OptLevel::Speed).unwrap();
     let functions = Compiler::default().compile(&input, &TestLayouts, &DIRECT, &*isa).unwrap();
     let Some(Import::Thunk(key)) = functions[0].imports.iter().find(|i| matches!(i, Import::Thunk(_))) else {
@@ -437,7 +437,7 @@ fn same_input_same_code_on_any_number_of_threads() {
     for n in 0..40 {
         bodies.push(times(&format!("f{n}"), n));
     }
-    let input = UnitInput { functions: bodies.iter().collect(), inline: vec![] };
+    let input = UnitInput { functions: bodies.iter().collect(), inline: vec![], keep: vec![] };
     for opt in LEVELS {
         let isa = isa(opt).unwrap();
         for linker in [DIRECT, SLOTS, INLINED] {

@@ -12,7 +12,7 @@ use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::BinaryOp;
 
 fn compile(body: &Body, opt: OptLevel, hot: bool) -> Result<Vec<MachineFunction>, CompileError> {
-    let input = UnitInput { functions: vec![body], inline: vec![] };
+    let input = UnitInput { functions: vec![body], inline: vec![], keep: vec![] };
     let linker = TestLinker { hot, ..TestLinker::default() };
     Compiler::default().compile(&input, &TestLayouts, &linker, &*isa(opt).unwrap())
 }
@@ -23,14 +23,14 @@ fn with_array(length: u64) -> Body {
     let of = f.mem(array(Ty::i64(), length));
     let header = f.block(Some(0));
     let done = f.block(None);
-    f.body.loops.push(LoopInfo { parent: None, header, polled: true });
+    f.body.loops.push(LoopInfo::new(0, None, header, true));
     let more = f.temp(Ty::bool());
     f.goto(header);
     f.at(header);
     let index = f.body.local(1);
     f.set(&project(&of, Projection::Index(index), Ty::i64()), int(1, Ty::i64()));
     f.binary(&more, BinaryOp::Lt, c(&f.param(0)), int(5, Ty::i64()));
-    f.push(StatementKind::Safepoint);
+    f.push(StatementKind::Safepoint(Box::default()));
     f.branch(c(&more), header, done);
     f.at(done);
     f.set(&f.result(), c(&project(&of, Projection::ConstIndex(length - 1), Ty::i64())));

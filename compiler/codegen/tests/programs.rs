@@ -64,7 +64,7 @@ extern "C" fn str_cmp(_: &CallContext, a: *const u8, b: *const u8) -> i64 {
     // SAFETY: generated code passes two `str`s.
     unsafe { text(a) }.cmp(unsafe { text(b) }) as i64
 }
-extern "C" fn safepoint(_: &CallContext) -> u8 {
+extern "C" fn safepoint(_: &CallContext) -> usize {
     0
 }
 extern "C" fn putchar(value: i32) -> i32 {

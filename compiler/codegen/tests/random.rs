@@ -458,7 +458,8 @@ impl Generator<'_> {
         let (counter, more) = (self.f.temp(Ty::i64()), self.f.temp(Ty::bool()));
         let (header, body, done) = (self.f.block(Some(number)), self.f.block(Some(number)), self.f.block(parent));
         let polled = self.random.chance(60);
-        self.f.body.loops.push(LoopInfo { parent, header, polled });
+        let number = self.f.body.loops.len() as u32;
+        self.f.body.loops.push(LoopInfo::new(number, parent, header, polled));
         self.f.set(&counter, int(0, Ty::i64()));
         self.f.goto(header);
         self.f.at(header);
@@ -471,7 +472,7 @@ impl Generator<'_> {
         self.ints.truncate(ints);
         self.f.binary(&counter, BinaryOp::Add, c(&counter), int(1, Ty::i64()));
         if polled {
-            self.f.push(StatementKind::Safepoint);
+            self.f.push(StatementKind::Safepoint(Box::default()));
         }
         self.f.goto(header);
         self.in_loop = parent;
@@ -576,6 +577,6 @@ fn interpreter_and_machine_code_agree() {
     }
 }
 
-extern "C" fn never(_: &vaisjit_abi::CallContext) -> u8 {
+extern "C" fn never(_: &vaisjit_abi::CallContext) -> usize {
     panic!("nobody asked for a poll");
 }

@@ -124,14 +124,14 @@ fn endless(looping: bool) -> Body {
     f.set(&project(&kept, Projection::ConstIndex(3), Ty::i64()), c(&n));
     let header = f.block(looping.then_some(0));
     if looping {
-        f.body.loops.push(LoopInfo { parent: None, header, polled: true });
+        f.body.loops.push(LoopInfo::new(0, None, header, true));
     }
     f.goto(header);
     f.at(header);
     f.call_fn("endless", &[Ty::i64()], &[c(&n)], &result);
     f.binary(&result, BinaryOp::Add, c(&result), c(&project(&kept, Projection::ConstIndex(3), Ty::i64())));
     if looping {
-        f.push(StatementKind::Safepoint);
+        f.push(StatementKind::Safepoint(Box::default()));
         f.goto(header);
     } else {
         f.ret();

@@ -15,7 +15,7 @@ use vaisjit_codegen::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESU
 use super::registry::{Found, find};
 use super::stopped::Stopped;
 use super::thread::ThreadRecord;
-use super::unit::{CodeAddress, CodeUnit};
+use super::unit::CodeUnit;
 use super::walk;
 use super::world::{Shared, lock};
 use crate::heap::TypeRef;
@@ -24,24 +24,22 @@ use crate::heap::TypeRef;
 type Place = (usize, usize);
 
 /// Code that follows other code at the poll of a loop.
-pub struct Follower {
+pub(crate) struct Follower {
     /// The unit that is left.
     pub from: Weak<CodeUnit>,
     /// Which function of it.
     pub function: usize,
     /// Which loop, as an index of the body's loops.
     pub number: u32,
-    /// The code that goes on; the follower keeps it alive.
+    /// The code that goes on, its first function; the follower keeps it alive.
     pub unit: Arc<CodeUnit>,
-    /// Where it starts.
-    pub entry: CodeAddress,
     /// What has to be done on the way.
     pub transfer: Transfer,
 }
 
 /// How the values of a loop get from one version of its function to another.
 #[derive(Default)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     /// In this order.
     pub steps: Vec<Step>,
     /// Bytes of the buffer that the new code reads.
@@ -53,11 +51,11 @@ pub struct Transfer {
 }
 
 /// From the bytes of a value to those of another type.
-pub type Conversion = dyn Fn(&[u8], &mut [u8]) + Send + Sync;
+pub(crate) type Conversion = dyn Fn(&[u8], &mut [u8]) + Send + Sync;
 
 /// One value on its way. `from` is a place the old code left, a `Word` in its spill area; `to` one where the new code looks,
 /// a `Word` in the buffer.
-pub enum Step {
+pub(crate) enum Step {
     /// The bytes as they are.
     Copy { from: CarryHome, to: CarryHome, size: u32 },
     /// Other bytes made of them.
@@ -143,7 +141,7 @@ impl Stale {
 impl Stopped<'_> {
     /// Takes followers into use, in the place of older ones of the same loops; no frame goes on from one of `gone` any
     /// more. Every frame that has a follower goes on there at its next poll.
-    pub fn follow(&self, new: Vec<Follower>, gone: &[(usize, usize)]) {
+    pub(crate) fn follow(&self, new: Vec<Follower>, gone: &[(usize, usize)]) {
         let mut followers = lock(&self.shared().followers);
         gone.iter().for_each(|place| _ = followers.by_place.remove(place));
         new.into_iter().for_each(|follower| followers.insert(follower));
@@ -220,7 +218,7 @@ impl Shared {
         };
         // SAFETY: the thread runs this at the poll that the follower was made for, so the spill area and the block are
         // as the old code's tables say, and the new code reads what the steps write.
-        unsafe { self.carry(record, frame, spill, &follower.transfer) }.then(|| follower.entry.get())
+        unsafe { self.carry(record, frame, spill, &follower.transfer) }.then(|| follower.unit.address(0).get())
     }
 
     /// Brings what a loop holds to where the new code expects it. False, and nothing done, if there is no room.

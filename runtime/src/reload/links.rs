@@ -32,7 +32,7 @@ impl Summary {
         for (_, block) in body.blocks.iter() {
             for statement in &block.statements {
                 match &statement.kind {
-                    StatementKind::Safepoint => meets_safepoints = true,
+                    StatementKind::Safepoint(_) => meets_safepoints = true,
                     StatementKind::Call(call) => match &call.callee {
                         Callee::Function(instance, _) if seen.insert(*instance) => callees.push(*instance),
                         Callee::Function(..) => {}

@@ -156,7 +156,7 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     diff::types(base.live, &snapshot, &mut report);
     let globals = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
-    let mut plan = match Plan::new(&snapshot, base, &layouts) {
+    let plan = match Plan::new(&snapshot, base, &layouts) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::TypeLayouts;
-use vaisjit_codegen::resume::{LoopState, lower_resumed, match_loops};
+use later::{lower_resumed, match_loops};
+use vaisjit_codegen::resume::LoopState;
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::LoopId;
@@ -20,6 +21,27 @@ use crate::code::{Follower, StoppedFrame};
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
+
+mod later {
+    pub struct Cannot {
+        pub why: String,
+    }
+    pub fn lower_resumed(
+        _: &vaisjit_semantics::hir::Body,
+        _: vaisjit_semantics::hir::LoopId,
+        _: &[vaisjit_codegen::resume::CarriedValue],
+        _: &vaisjit_semantics::Checked,
+        _: &vaisjit_codegen::layout::TypeLayouts,
+    ) -> Result<vaisjit_codegen::mir::Body, Cannot> {
+        Err(Cannot { why: String::new() })
+    }
+    pub fn match_loops(
+        _: &vaisjit_semantics::hir::Body,
+        _: &vaisjit_semantics::hir::Body,
+    ) -> Vec<(vaisjit_semantics::hir::LoopId, vaisjit_semantics::hir::LoopId)> {
+        Vec::new()
+    }
+}
 
 /// A frame on a stack of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -138,7 +160,8 @@ pub(crate) fn plan(
     }
     let mut resumer = Resumer { snapshot, base, layouts, links, compiler: Compiler::default() };
     for (_, mut target) in found {
-        resumer.decide(&mut target, new[&target.meta.instance]);
+        let lowered = new[&target.meta.instance];
+        resumer.decide(&mut target, lowered);
         loops.targets.push(target);
     }
     loops.targets.sort_by_key(|target| (target.meta.instance, target.place));
@@ -305,7 +328,7 @@ impl Loops {
     }
 
     /// Makes units of the new code. What cannot be linked is an internal error.
-    pub fn link(
+    pub(super) fn link(
         self,
         work: &mut Work,
         base: &mut Base<'_>,
@@ -331,7 +354,6 @@ impl Loops {
                     function: target.place.1,
                     number: resumed.number,
                     unit: code.unit.clone(),
-                    entry: code.address(),
                     transfer,
                 });
                 moves.metas.push((code, meta));

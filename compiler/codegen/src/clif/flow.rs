@@ -1,17 +1,13 @@
-//! Control flow: blocks in reverse postorder, terminators, checks with cold ends, and safepoints.
+//! Control flow: blocks in reverse postorder, terminators, and checks with cold ends.
 
 use cranelift::frontend::Switch;
 use cranelift::prelude::*;
-use cranelift_codegen::ir::{self, MemFlagsData};
+use cranelift_codegen::ir;
 use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
-use vaisjit_abi::context::offsets;
 
-use super::frame::FrameLayout;
-use super::{TRAP_INDEX, TRAP_MESSAGE, Translator, tail_signature, trap_code};
-use crate::link::Import;
+use super::{TRAP_INDEX, TRAP_MESSAGE, Translator, trap_code};
 use crate::mir::{BlockId, Operand, Terminator};
-use crate::thunks::AbiSignature;
 
 /// A reachable block of the body.
 #[derive(Clone, Copy)]
@@ -30,7 +26,7 @@ fn number(block: BlockId) -> usize {
 impl Translator<'_, '_> {
     /// Translates the whole body.
     pub(crate) fn function(&mut self, descriptor: u32) {
-        debug_assert!(self.frame == FrameLayout::default() || self.frame.size >= 16);
+        debug_assert!(self.frame.locals.is_empty() || self.frame.size >= 16);
         let order = self.reverse_postorder();
         let entry = self.b.create_block();
         self.b.append_block_params_for_function_params(entry);
@@ -93,6 +89,7 @@ impl Translator<'_, '_> {
         let state = self.state(id);
         let block = &self.body.blocks[id];
         self.b.switch_to_block(state.block);
+        self.in_loop = block.in_loop;
         for (index, statement) in block.statements.iter().enumerate() {
             self.b.set_srcloc(ir::SourceLoc::new(state.first_location + index as u32));
             self.statement(statement);
@@ -181,26 +178,6 @@ impl Translator<'_, '_> {
         self.call_trap_function(TRAP_INDEX, [index, length]);
         self.b.ins().trap(trap_code(Trap::IndexOutOfBounds));
         self.b.switch_to_block(good);
-    }
-
-    /// Polls: one byte load and a branch that is not taken. The load must happen each time: it is neither `readonly`
-    /// nor `can_move`, and the call in the other branch keeps Cranelift from taking an older load's value.
-    pub(crate) fn safepoint(&mut self) {
-        if !self.env.linker.hot() {
-            return;
-        }
-        let poll = self.b.ins().load(types::I8, MemFlagsData::trusted(), self.ctx, offsets::POLL);
-        let (stop, go) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(stop);
-        self.b.ins().brif(poll, stop, &[], go, &[]);
-        self.b.seal_block(stop);
-        self.b.switch_to_block(stop);
-        let signature = || tail_signature(&AbiSignature::default());
-        let thunk = self.symbols.function(Import::Safepoint, false, signature, self.b.func);
-        self.b.ins().call(thunk, &[self.ctx]);
-        self.b.ins().jump(go, &[]);
-        self.b.seal_block(go);
-        self.b.switch_to_block(go);
     }
 }
 

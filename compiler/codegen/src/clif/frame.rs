@@ -7,7 +7,10 @@ use vaisjit_syntax::{Name, Span};
 
 use super::MAX_FRAME;
 use crate::layout::Layouts;
-use crate::mir::Body;
+use crate::mir::{Body, Local};
+use crate::resume::{CarriedValue, CarryKey, LoopState};
+
+pub(crate) mod carry;
 
 /// The block a function pushes on the data stack. Functions without a polled loop, and all in static mode, have none:
 /// size 0, no locals.
@@ -17,6 +20,10 @@ pub struct FrameLayout {
     pub size: u32,
     /// What lies in it, by offset.
     pub locals: Vec<FrameLocal>,
+    /// What the polls of its loops hand over, by number of the loop.
+    pub loops: Vec<LoopState>,
+    /// What a resumed body takes over: homes in the buffer or in the block.
+    pub wanted: Vec<CarriedValue>,
 }
 
 /// A local in a block on the data stack.
@@ -26,39 +33,87 @@ pub struct FrameLocal {
     pub local: u32,
     /// Its name in the source.
     pub name: Option<Name>,
+    /// What it is known by where a poll hands it over.
+    pub key: Option<CarryKey>,
     /// Its type.
     pub ty: Ty,
     /// Where, counted from the start of the block's header.
     pub offset: u32,
+    /// Bytes.
+    pub size: u32,
 }
 
 impl FrameLayout {
-    /// The layout for a body; `None` when it is larger than a frame may be.
-    pub fn of(body: &Body, layouts: &dyn Layouts, hot: bool) -> Option<FrameLayout> {
-        let mut frame = FrameLayout::default();
+    /// The layout for a body; `None` when it is larger than a frame may be. A resumed body takes over the block laid out
+    /// by `keep`.
+    pub fn of(body: &Body, layouts: &dyn Layouts, hot: bool, keep: Option<&FrameLayout>) -> Option<FrameLayout> {
         if !hot || !body.loops.iter().any(|info| info.polled) {
-            return Some(frame);
+            return Some(FrameLayout::default());
         }
-        let mut offset = u64::from(FRAME_BLOCK_HEADER);
-        for (local, decl) in body.locals.iter() {
-            if !decl.in_memory || decl.ty.is_unit() {
-                continue;
-            }
-            let layout = layouts.layout(decl.ty);
-            offset = offset.next_multiple_of(u64::from(layout.align.max(1)));
-            frame.locals.push(FrameLocal {
-                local: local.into_raw().into_u32(),
-                name: decl.name,
-                ty: decl.ty,
-                offset: u32::try_from(offset).ok()?,
-            });
-            offset += u64::from(layout.size);
+        let locals = locals_in_memory(body, layouts);
+        let mut frame = match keep {
+            Some(keep) => carry::place_in(body, keep, layouts, locals)?,
+            None => FrameLayout::in_order(locals, layouts)?,
+        };
+        if frame.size > MAX_FRAME {
+            return None;
         }
-        if !frame.locals.is_empty() {
-            frame.size = u32::try_from(offset.next_multiple_of(16)).ok().filter(|size| *size <= MAX_FRAME)?;
-        }
+        frame.loops = carry::loop_states(body, &frame);
+        frame.wanted = carry::wanted(body, &frame)?;
         Some(frame)
     }
+
+    /// One local behind the other.
+    fn in_order(mut locals: Vec<FrameLocal>, layouts: &dyn Layouts) -> Option<FrameLayout> {
+        let mut end = u64::from(FRAME_BLOCK_HEADER);
+        for local in &mut locals {
+            let offset = end.next_multiple_of(u64::from(layouts.layout(local.ty).align.max(1)));
+            local.offset = u32::try_from(offset).ok()?;
+            end = offset + u64::from(local.size);
+        }
+        let size = if locals.is_empty() { 0 } else { u32::try_from(end.next_multiple_of(16)).ok()? };
+        Some(FrameLayout { size, locals, ..FrameLayout::default() })
+    }
+
+    /// Where a local lies in the block.
+    pub(crate) fn offset(&self, local: Local) -> Option<u32> {
+        let number = local.into_raw().into_u32();
+        self.locals.iter().find(|local| local.local == number).map(|local| local.offset)
+    }
+}
+
+impl FrameLocal {
+    /// Its bytes in the block, from and to.
+    fn bytes(&self) -> (u64, u64) {
+        (u64::from(self.offset), u64::from(self.offset) + u64::from(self.size))
+    }
+}
+
+/// The locals that go into the block, their offsets not decided.
+fn locals_in_memory(body: &Body, layouts: &dyn Layouts) -> Vec<FrameLocal> {
+    let carried: Vec<_> = (carry::polls(body).flat_map(|(_, _, carried)| carried))
+        .filter_map(|carried| Some((carry::carried_local(body, carried)?, carried.key)))
+        .collect();
+    let key = |local| carried.iter().find(|(carried, _)| *carried == local).map(|(_, key)| *key);
+    let placed = |(_, declared): &(Local, &crate::mir::LocalDecl)| declared.in_memory && !declared.ty.is_unit();
+    (body.locals.iter().filter(placed))
+        .map(|(local, declared)| FrameLocal {
+            local: local.into_raw().into_u32(),
+            name: declared.name,
+            key: key(local),
+            ty: declared.ty,
+            offset: 0,
+            size: layouts.layout(declared.ty).size,
+        })
+        .collect()
+}
+
+/// The first place for so many bytes behind the header and outside the used ones.
+fn first_fit(used: &[(u64, u64)], size: u64, align: u64) -> Option<u64> {
+    let header = u64::from(FRAME_BLOCK_HEADER);
+    let starts = std::iter::once(header).chain(used.iter().map(|(_, end)| *end));
+    let starts = starts.map(|start| start.max(header).next_multiple_of(align));
+    starts.filter(|start| used.iter().all(|(from, to)| start + size <= *from || *to <= *start)).min()
 }
 
 /// Where an instruction comes from.

@@ -18,12 +18,16 @@ impl Translator<'_, '_> {
         let params = self.b.block_params(entry).to_vec();
         self.ctx = params[0];
         self.check_stack();
-        if self.frame.size > 0 {
-            self.push_frame(descriptor);
-        }
-        let result_ty = self.body.locals[self.body.local(Body::RESULT)].ty;
         let mut params = params.into_iter().skip(1);
-        self.result_address = if result_ty.is_aggregate() { params.next() } else { None };
+        if self.body.resumed.is_some() {
+            self.take_over(descriptor);
+        } else {
+            if self.frame.size > 0 {
+                self.push_frame(descriptor);
+            }
+            let result_ty = self.body.locals[self.body.local(Body::RESULT)].ty;
+            self.result_address = if result_ty.is_aggregate() { params.next() } else { None };
+        }
         for (local, decl) in self.body.locals.iter() {
             let incoming = if self.is_parameter(local) && !decl.ty.is_unit() { params.next() } else { None };
             self.declare(local, incoming);
@@ -96,18 +100,23 @@ impl Translator<'_, '_> {
         // Without a region: the bytes belong to the regions of the locals.
         let block = Address { region: Region::Any, ..trusted(top) };
         self.zero(block.plus(header), u64::from(self.frame.size) - header);
+        self.own_block(top, descriptor);
+    }
+
+    /// Writes the header of the block and the end of the data stack behind it.
+    pub(crate) fn own_block(&mut self, block: Value, descriptor: u32) {
         let frame_pointer = self.b.ins().get_frame_pointer(types::I64);
         let word = FrameBlock::header_word(descriptor, self.frame.size);
         let word = self.b.ins().iconst(types::I64, word as i64);
-        self.store(frame_pointer, trusted(top));
-        self.store(word, trusted(top).plus(8));
-        let above = self.b.ins().iadd_imm_s(top, size);
+        self.store(frame_pointer, trusted(block));
+        self.store(word, trusted(block).plus(8));
+        let above = self.b.ins().iadd_imm_s(block, i64::from(self.frame.size));
         self.store(above, self.context(offsets::DATA_TOP));
-        self.frame_base = Some(top);
+        self.frame_base = Some(block);
     }
 
     /// A field of the call context.
-    fn context(&self, offset: i32) -> Address {
+    pub(crate) fn context(&self, offset: i32) -> Address {
         Address { base: Base::Value(self.ctx), offset: i64::from(offset), region: Region::Context, faults: false }
     }
 
@@ -128,6 +137,6 @@ impl Translator<'_, '_> {
 }
 
 /// Memory that a caller or the runtime vouches for.
-fn trusted(address: Value) -> Address {
+pub(crate) fn trusted(address: Value) -> Address {
     Address { faults: false, ..Address::pointer(address) }
 }

@@ -30,6 +30,7 @@ impl Builder {
             params: 0,
             blocks: Arena::new(),
             loops: Vec::new(),
+            resumed: None,
         };
         let result = if hir.result.is_unit() { Ty::unit() } else { hir.result };
         body.locals.alloc(LocalDecl { ty: result, name: None, in_memory: result.is_aggregate() });

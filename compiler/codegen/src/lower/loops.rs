@@ -32,7 +32,7 @@ impl<'a> Lowerer<'a> {
         let index = self.b.body.loops.len() as u32;
         self.b.in_loop = Some(index);
         let (header, latch) = (self.b.block(), self.b.block());
-        self.b.body.loops.push(LoopInfo { parent: outer, header, polled });
+        self.b.body.loops.push(LoopInfo { id, parent: outer, header, polled });
         self.loops.push(LoopFrame {
             id,
             break_to: exit,
@@ -46,7 +46,7 @@ impl<'a> Lowerer<'a> {
     /// The way back to the header, from the current block.
     pub(super) fn back_edge(&mut self, open: &OpenLoop) {
         if open.polled {
-            self.b.push(StatementKind::Safepoint);
+            self.b.push(StatementKind::Safepoint(Box::default()));
         }
         self.b.jump(open.header);
     }

@@ -158,13 +158,17 @@ impl Checker<'_> {
             StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
                 self.require(!place.ty.is_unit(), "a count of unit");
             }
-            StatementKind::Safepoint => {}
+            StatementKind::Safepoint(carried) => {
+                let unit = carried.iter().any(|carried| carried.value.ty().is_unit());
+                self.require(!unit, "a poll that hands over a unit");
+            }
         }
     }
 
     fn assign(&mut self, to: Ty, value: &Rvalue) {
         self.require(!to.is_unit(), "an assignment of unit");
         let made = match value {
+            Rvalue::Carried(_) => to,
             Rvalue::Use(operand) => operand.ty(),
             Rvalue::Unary(_, operand) => operand.ty(),
             Rvalue::Binary(op, left, right) => self.binary(*op, left, right),
@@ -187,7 +191,9 @@ impl Checker<'_> {
                 *ty
             }
         };
-        let scalar = to.is_scalar() || matches!(value, Rvalue::Use(Operand::Copy(_)));
+        let scalar = to.is_scalar() || matches!(value, Rvalue::Use(Operand::Copy(_)) | Rvalue::Carried(_));
+        let resumed = self.body.resumed.is_some() || !matches!(value, Rvalue::Carried(_));
+        self.require(resumed, "something carried into a body that starts at its beginning");
         self.require(scalar, "an aggregate is only copied");
         self.require(same_word(made, to), &format!("a {made} put into a {to}"));
     }

@@ -6,8 +6,8 @@ use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, CastKind, UnaryOp};
 
 use super::{
-    BlockId, Body, Call, Callee, Const, Intrinsic, Local, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
-    Terminator,
+    BlockId, Body, Call, Callee, Carried, Const, Intrinsic, Local, Operand, Place, PlaceBase, Projection, Rvalue,
+    StatementKind, Terminator,
 };
 
 /// The text of a body.
@@ -67,8 +67,16 @@ pub fn statement_text(kind: &StatementKind) -> String {
         StatementKind::Retain(place) => format!("retain {}", place_text(place)),
         StatementKind::Release { place, checked: false } => format!("release {}", place_text(place)),
         StatementKind::Release { place, checked: true } => format!("release_checked {}", place_text(place)),
-        StatementKind::Safepoint => "safepoint".to_owned(),
+        StatementKind::Safepoint(carried) => safepoint_text(carried),
     }
+}
+
+fn safepoint_text(carried: &[Carried]) -> String {
+    let entry = |carried: &Carried| {
+        format!("{}{} = {}", carried.key, if carried.owned { " owned" } else { "" }, operand(&carried.value))
+    };
+    let entries: Vec<String> = carried.iter().map(entry).collect();
+    if entries.is_empty() { "safepoint".to_owned() } else { format!("safepoint [{}]", entries.join(", ")) }
 }
 
 fn call_text(call: &Call) -> String {
@@ -156,6 +164,7 @@ fn rvalue(value: &Rvalue) -> String {
             format!("{} {}", intrinsic_name(*op), operands.join(", "))
         }
         Rvalue::LoadAt(address, ty) => format!("load {ty} at {}", operand(address)),
+        Rvalue::Carried(taken) => format!("carried {}{}", taken.key, if taken.owned { " owned" } else { "" }),
     }
 }
 

@@ -30,7 +30,7 @@ pub fn statement_places(statement: &Statement, f: &mut impl FnMut(&Place, Access
             [to, from, bytes].into_iter().for_each(|operand| operand_place(operand, f));
         }
         StatementKind::Retain(place) | StatementKind::Release { place, .. } => f(place, counted_access(place)),
-        StatementKind::Safepoint => {}
+        StatementKind::Safepoint(carried) => carried.iter().for_each(|carried| operand_place(&carried.value, f)),
     }
 }
 
@@ -62,6 +62,7 @@ pub fn rvalue_places(value: &Rvalue, f: &mut impl FnMut(&Place, Access)) {
         Rvalue::AddressOf(place) => f(place, Access::Address),
         Rvalue::Discriminant(place) => f(place, Access::Read),
         Rvalue::Intrinsic(_, operands) => operands.iter().for_each(|operand| operand_place(operand, f)),
+        Rvalue::Carried(_) => {}
     }
 }
 
@@ -111,10 +112,8 @@ pub fn operands_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Operand))
         }
         StatementKind::CheckIndex { index, length } => [index, length].into_iter().for_each(f),
         StatementKind::CopyBytes { to, from, bytes } => [to, from, bytes].into_iter().for_each(f),
-        StatementKind::Zero(_)
-        | StatementKind::Retain(_)
-        | StatementKind::Release { .. }
-        | StatementKind::Safepoint => {}
+        StatementKind::Safepoint(carried) => carried.iter_mut().for_each(|carried| f(&mut carried.value)),
+        StatementKind::Zero(_) | StatementKind::Retain(_) | StatementKind::Release { .. } => {}
     }
 }
 
@@ -128,7 +127,7 @@ fn rvalue_operands_mut(value: &mut Rvalue, f: &mut impl FnMut(&mut Operand)) {
             f(right);
         }
         Rvalue::Intrinsic(_, operands) => operands.iter_mut().for_each(f),
-        Rvalue::AddressOf(_) | Rvalue::Discriminant(_) => {}
+        Rvalue::AddressOf(_) | Rvalue::Discriminant(_) | Rvalue::Carried(_) => {}
     }
 }
 

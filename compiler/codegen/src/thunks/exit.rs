@@ -8,7 +8,9 @@ use vaisjit_abi::context::{AT_SAFEPOINT, IN_HEAP, IN_HOST, RUNNING, offsets, pol
 use vaisjit_abi::trap::PENDING;
 
 use super::variadic::variadic_jump;
-use super::{AbiSignature, AbiType, GATE, SAFEPOINT, ThunkError, begin, c_convention, define, import, trusted};
+use super::{
+    AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
+};
 use crate::info::CodeInfo;
 
 /// What an exit thunk calls.
@@ -112,17 +114,25 @@ fn heap_thunk(
     })
 }
 
-/// Emits the `tail` function `fn(ctx)` that the cold path of a loop's poll calls.
+/// How the cold path of a loop's poll calls the safepoint thunk: address of the spill area, number of the loop; the answer
+/// is 0 to go on, or where to go on instead.
+pub fn safepoint_signature() -> AbiSignature {
+    AbiSignature::new([AbiType::I64, AbiType::I64], Some(AbiType::I64))
+}
+
+/// Emits the function of [`safepoint_signature`]. What it calls answers 1 to trap.
 pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
-    let own = AbiSignature::default().clif(CallConv::Tail, true);
+    let own = safepoint_signature().clif(CallConv::Tail, true);
     define(module, name, own, |builder, module| {
-        let ctx = begin(builder)[0];
-        record_exit(builder, ctx);
-        let safepoint = import(module, builder, SAFEPOINT, &[types::I64], Some(AbiType::U8))?;
-        let call = builder.ins().call(safepoint, &[ctx]);
-        let failed = builder.inst_results(call)[0];
+        let params = begin(builder);
+        record_exit(builder, params[0]);
+        let words = [types::I64; 3];
+        let safepoint = import(module, builder, SAFEPOINT, &words, Some(AbiType::I64))?;
+        let call = builder.ins().call(safepoint, &params);
+        let answer = builder.inst_results(call)[0];
+        let failed = builder.ins().icmp_imm_u(IntCC::Equal, answer, i64::from(SAFEPOINT_TRAP));
         builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
-        builder.ins().return_(&[]);
+        builder.ins().return_(&[answer]);
         Ok(())
     })
 }

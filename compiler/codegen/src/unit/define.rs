@@ -9,7 +9,7 @@ use vaisjit_semantics::Instance;
 use super::{CompiledFunction, CompiledUnit, MachineFunction, Relocation, RelocationTarget};
 use crate::clif::{CompileError, tail_signature};
 use crate::link::Import;
-use crate::thunks::AbiSignature;
+use crate::thunks::safepoint_signature;
 
 /// Defines functions in a module. Those that call each other directly belong into one call.
 pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<CompiledUnit, CompileError> {
@@ -104,7 +104,7 @@ impl Names {
                 Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&key.signature))?)
             }
             Import::Safepoint => {
-                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&AbiSignature::default()))?)
+                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&safepoint_signature()))?)
             }
         };
         self.ids.insert(import.clone(), id);

@@ -38,7 +38,7 @@ pub fn dump(
     let fail = |message| CompileError { function: Some(body.instance), message };
     let mut context = Context::new();
     let mut numbers = Numbers::default();
-    translate(body, 0, &env, &mut numbers, &mut context.func, &mut FunctionBuilderContext::new())?;
+    translate(body, 0, &env, &mut numbers, &mut context.func, &mut FunctionBuilderContext::new(), None)?;
     let mut control = ControlPlane::default();
     let text = match stage {
         Stage::Clif => context.func.display().to_string(),

@@ -91,6 +91,8 @@ pub(super) fn compile(
 /// A function on its way.
 struct Function<'a> {
     body: &'a Body,
+    /// The block it takes over.
+    keep: Option<&'a FrameLayout>,
     /// Its code: as translated, then with its callees inlined.
     clif: ir::Function,
     frame: FrameLayout,
@@ -114,7 +116,8 @@ impl<'a> Unit<'a> {
             }
             unit.by_instance.insert(body.instance, number);
             let (clif, frame) = (ir::Function::new(), FrameLayout::default());
-            unit.functions.push(Function { body, clif, frame, small: None });
+            let keep = input.keep(index);
+            unit.functions.push(Function { body, keep, clif, frame, small: None });
         }
         unit
     }
@@ -123,8 +126,9 @@ impl<'a> Unit<'a> {
         let env = Env { inlining: true, ..*env };
         let mut scratch = FunctionBuilderContext::new();
         for (number, function) in (0u32..).zip(&mut self.functions) {
-            let Function { body, clif, .. } = function;
-            function.frame = translate(body, number, &env, &mut self.numbers, clif, &mut scratch)?;
+            let Function { body, clif, keep, .. } = function;
+            let keep = *keep;
+            function.frame = translate(body, number, &env, &mut self.numbers, clif, &mut scratch, keep)?;
             tag(clif, number, location_count(body) as usize <= SMALL);
         }
         Ok(())

@@ -29,7 +29,7 @@ pub fn compile_functions(
     }
     on_threads(threads, input.functions.len(), |compiler, index| {
         let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
-        compiler.function(input.functions[index], index as u32, &env)
+        compiler.function(input.functions[index], index as u32, &env, input.keep(index))
     })
 }
 

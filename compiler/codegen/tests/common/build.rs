@@ -126,6 +126,7 @@ impl FnBuilder {
             params: params.len() as u32,
             blocks: Default::default(),
             loops: Vec::new(),
+            resumed: None,
         };
         for ty in [result].iter().chain(params) {
             body.locals.alloc(LocalDecl { ty: *ty, name: None, in_memory: ty.is_aggregate() });

@@ -105,7 +105,7 @@ impl Machine {
         }));
         let mut module = JITModule::new(builder);
         let (bodies, library) = bodies.split_at(bodies.len() - linker.library);
-        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect() };
+        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect(), keep: vec![] };
         let unit = compile_unit(&input, layouts, &linker, &mut module).unwrap_or_else(|error| panic!("{error}"));
         let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
         {
@@ -167,6 +167,7 @@ impl Machine {
             entry: std::ptr::null(),
             owner: std::ptr::null_mut(),
             services: std::ptr::null(),
+            carried: std::ptr::null_mut(),
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();

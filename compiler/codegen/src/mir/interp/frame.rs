@@ -156,7 +156,7 @@ impl Interp<'_> {
                 Where::Memory(address) => self.machine.retain_at(address, place.ty),
             },
             StatementKind::Release { place, checked } => self.release(place, *checked),
-            StatementKind::Safepoint => {
+            StatementKind::Safepoint(_) => {
                 self.safepoints += 1;
                 Ok(())
             }
@@ -331,6 +331,7 @@ impl Interp<'_> {
                 let bits = operands.iter().map(|operand| self.scalar(operand)).collect::<Done<Vec<u128>>>()?;
                 Ok(arith::intrinsic(*op, ty, &bits))
             }
+            Rvalue::Carried(_) => Err(Stop::Bug("nothing is handed over".to_owned())),
             Rvalue::LoadAt(address, ty) => {
                 let (address, size) = (self.scalar(address)? as u64, self.size(*ty));
                 Ok(self.machine.memory.load(address, size)?)

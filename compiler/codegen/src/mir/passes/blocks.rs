@@ -42,7 +42,7 @@ fn keep_loops(body: &mut Body, renamed: &[Option<BlockId>]) {
         match renamed[index(info.header)] {
             Some(header) => {
                 numbers.push(Some(kept.len() as u32));
-                kept.push(crate::mir::LoopInfo { parent, header, polled: info.polled });
+                kept.push(crate::mir::LoopInfo { parent, header, ..info.clone() });
             }
             None => numbers.push(parent),
         }

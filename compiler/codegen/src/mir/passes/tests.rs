@@ -33,6 +33,7 @@ fn graph(blocks: &[(Terminator, Option<u32>, bool)], loops: &[(Option<u32>, u32)
         params: 0,
         blocks: Arena::new(),
         loops: Vec::new(),
+        resumed: None,
     };
     for (number, (terminator, in_loop, empty)) in blocks.iter().enumerate() {
         let kind = StatementKind::Assign(Place::local(local(0), Ty::i64()), Rvalue::Use(Operand::int(number as i64)));
@@ -40,8 +41,8 @@ fn graph(blocks: &[(Terminator, Option<u32>, bool)], loops: &[(Option<u32>, u32)
         let terminator_span = Span::default();
         body.blocks.alloc(Block { statements, terminator: terminator.clone(), terminator_span, in_loop: *in_loop });
     }
-    body.loops =
-        loops.iter().map(|(parent, header)| LoopInfo { parent: *parent, header: id(*header), polled: false }).collect();
+    let infos = (0..).zip(loops);
+    body.loops = infos.map(|(number, (parent, header))| LoopInfo::new(number, *parent, id(*header), false)).collect();
     body
 }
 

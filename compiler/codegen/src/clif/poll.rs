@@ -1,0 +1,125 @@
+//! Polls: what a loop hands over when it has to stop, and how a resumed body takes it over.
+
+use cranelift::prelude::*;
+use cranelift_codegen::ir::{self, MemFlagsData};
+use vaisjit_abi::context::offsets;
+
+use super::frame::carry::spill_end;
+use super::place::{Address, Region};
+use super::prologue::trusted;
+use super::types::machine_type;
+use super::{Translator, abi_signature, tail_signature};
+use crate::layout::Layout;
+use crate::link::Import;
+use crate::mir::{Body, Carried, Place, Taken};
+use crate::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESULT};
+use crate::thunks::{AbiSignature, safepoint_signature};
+
+/// How a body is called: a resumed one with the call context only, and it returns as the code before it would.
+pub(super) fn own_signature(body: &Body) -> AbiSignature {
+    let signature = abi_signature(&body.signature());
+    if body.resumed.is_some() { only_result(signature) } else { signature }
+}
+
+fn only_result(signature: AbiSignature) -> AbiSignature {
+    AbiSignature { params: Default::default(), ..signature }
+}
+
+impl Translator<'_, '_> {
+    /// Polls: one byte load and a branch that is not taken. The load must happen each time: it is neither `readonly`
+    /// nor `can_move`, and the call in the other branch keeps Cranelift from taking an older load's value.
+    pub(crate) fn safepoint(&mut self, carried: &[Carried]) {
+        if !self.env.linker.hot() {
+            return;
+        }
+        let poll = self.b.ins().load(types::I8, MemFlagsData::trusted(), self.ctx, offsets::POLL);
+        let (stop, go) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(stop);
+        self.b.ins().brif(poll, stop, &[], go, &[]);
+        self.b.seal_block(stop);
+        self.b.switch_to_block(stop);
+        let spill = self.spill(carried);
+        let number = self.b.ins().iconst(types::I64, i64::from(self.in_loop.unwrap_or(0)));
+        let signature = || tail_signature(&safepoint_signature());
+        let thunk = self.symbols.function(Import::Safepoint, false, signature, self.b.func);
+        let call = self.b.ins().call(thunk, &[self.ctx, spill, number]);
+        let answer = self.b.inst_results(call)[0];
+        self.go_on_there(answer, go);
+        self.b.seal_block(go);
+        self.b.switch_to_block(go);
+    }
+
+    /// Goes on at an address, unless it is 0. The code there returns for this function.
+    fn go_on_there(&mut self, answer: Value, go: ir::Block) {
+        let there = self.b.create_block();
+        self.b.set_cold_block(there);
+        self.b.ins().brif(answer, there, &[], go, &[]);
+        self.b.seal_block(there);
+        self.b.switch_to_block(there);
+        let signature = tail_signature(&only_result(abi_signature(&self.body.signature())));
+        let signature = self.b.import_signature(signature);
+        self.b.ins().return_call_indirect(signature, answer, &[self.ctx]);
+    }
+
+    /// Stores the scalars in scope into the spill area, which all polls share; its address.
+    fn spill(&mut self, carried: &[Carried]) -> Value {
+        let slot = self.spill_slot();
+        let address = self.b.ins().stack_addr(types::I64, slot, 0);
+        let result = self.result_address.unwrap_or_else(|| self.b.ins().iconst(types::I64, 0));
+        self.store(result, trusted(address).plus(u64::from(SPILL_RESULT)));
+        let state = self.frame.loops.iter().find(|state| Some(state.number) == self.in_loop);
+        let homes: Vec<CarryHome> = state.iter().flat_map(|state| &state.values).map(|value| value.home).collect();
+        for (carried, home) in carried.iter().zip(homes) {
+            if let CarryHome::Word(offset) = home {
+                let value = self.operand_value(&carried.value);
+                self.store(value, trusted(address).plus(u64::from(offset)));
+            }
+        }
+        address
+    }
+
+    fn spill_slot(&mut self) -> ir::StackSlot {
+        if let Some(slot) = self.spill {
+            return slot;
+        }
+        let size = self.frame.loops.iter().map(spill_end).max().unwrap_or(SPILL_RESULT + 8);
+        let slot = self.stack_slot(Layout { size, align: 16 });
+        self.spill = Some(slot);
+        slot
+    }
+
+    /// The prologue of a resumed body: the block of the code before it becomes its own; what is not taken over in it is
+    /// zero.
+    pub(crate) fn take_over(&mut self, descriptor: u32) {
+        let buffer = self.load(types::I64, self.context(offsets::CARRIED));
+        self.buffer = Some(buffer);
+        if self.body.locals[self.body.local(Body::RESULT)].ty.is_aggregate() {
+            self.result_address = Some(self.load(types::I64, trusted(buffer).plus(u64::from(BUFFER_RESULT))));
+        }
+        if self.frame.size == 0 {
+            return;
+        }
+        let block = self.load(types::I64, trusted(buffer).plus(u64::from(BUFFER_BLOCK)));
+        self.own_block(block, descriptor);
+        let taken = |offset| self.frame.wanted.iter().any(|value| value.home == CarryHome::Block(offset));
+        let locals = self.frame.locals.iter().filter(|local| !taken(local.offset));
+        let fresh: Vec<(u32, u32)> = locals.map(|local| (local.offset, local.size)).collect();
+        for (offset, size) in fresh {
+            let place = Address { region: Region::Any, ..trusted(block) };
+            self.zero(place.plus(u64::from(offset)), u64::from(size));
+        }
+    }
+
+    /// A local of a resumed body gets the value it had before; one in memory has it already.
+    pub(crate) fn take_carried(&mut self, place: &Place, taken: &Taken) {
+        let home = self.frame.wanted.iter().find(|value| value.key == taken.key).map(|value| value.home);
+        match (home, self.buffer, machine_type(place.ty)) {
+            (Some(CarryHome::Word(offset)), Some(buffer), Some(ty)) => {
+                let value = self.load(ty, trusted(buffer).plus(u64::from(offset)));
+                self.write(place, value);
+            }
+            (Some(CarryHome::Block(_)), ..) => {}
+            _ => drop(self.bug(format_args!("{} is carried nowhere", taken.key))),
+        }
+    }
+}
