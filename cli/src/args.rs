@@ -19,6 +19,7 @@ Examples:
   vaisjit game.vais                             the same as `vaisjit run game.vais`
   vaisjit run --static game.vais                run without reloading, at full speed
   vaisjit check src/*.vais                      look for mistakes
+  vaisjit check --against 4711 game.vais        what a save would do to a running program
   vaisjit watch game.vais --exec make -- test   check on every save, then run a command
   vaisjit explain E0301                         what a diagnostic code means
   vaisjit new wave                              a small project to start from
@@ -96,10 +97,25 @@ pub struct RunOptions {
 }
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  vaisjit check game.vais                       look for mistakes
+  vaisjit check --against 4711 game.vais        what a save would do to the program that process 4711 runs
+  vaisjit check --against 4711 --text - game.vais < draft
+                                                the same, if game.vais had the text of standard input
+
+Exit status: 0 without mistakes, 1 with. With --against: 0 if the program would go on as the files say, 1 if the save \
+would be rejected or refused, 2 if there is nobody to ask or a file is no part of the program.")]
 pub struct CheckOptions {
     /// The files to check, each with its imports
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// Ask the `vaisjit run` with this process id what a save of the files would do to its program; nothing changes there
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "warn")]
+    pub against: Option<u32>,
+    /// Ask as if the file had the text of this one (- for standard input)
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub text: Option<PathBuf>,
     /// How to print what is found
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,

@@ -1,5 +1,7 @@
 //! `vaisjit check FILE...`.
 
+mod against;
+
 use std::process::ExitCode;
 
 use vaisjit::Engine;
@@ -10,6 +12,9 @@ use crate::{FAILURE, USAGE};
 
 /// Checks each file with its imports and prints what is found.
 pub fn check(options: &CheckOptions) -> ExitCode {
+    if let Some(process) = options.against {
+        return against::check(process, options);
+    }
     let engine = match Engine::builder().warn_all(options.warn == Some(Warn::All)).build() {
         Ok(engine) => engine,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! `vaisjit fmt [--check] FILE|FOLDER...`.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,11 +10,8 @@ use vaisjit::{DiskLoader, FormatError, Loader};
 
 use crate::FAILURE;
 use crate::args::FmtOptions;
-use crate::sources;
+use crate::sources::{self, STDIN};
 use crate::status::say;
-
-/// How standard input is called in messages.
-const STDIN: &str = "<stdin>";
 
 /// Formats all files, or says which are not formatted.
 pub fn fmt(options: &FmtOptions) -> ExitCode {
@@ -60,11 +57,10 @@ fn file(path: &Path, options: &FmtOptions) -> bool {
 }
 
 fn standard_input(options: &FmtOptions) -> bool {
-    let mut bytes = Vec::new();
-    if let Err(error) = io::stdin().lock().read_to_end(&mut bytes) {
-        return complain(&format!("cannot read {STDIN}: {error}"));
-    }
-    let Ok(text) = String::from_utf8(bytes) else { return complain(&format!("{STDIN} is not a text in UTF-8")) };
+    let text = match sources::standard_input() {
+        Ok(text) => text,
+        Err(why) => return complain(&why),
+    };
     let Some(formatted) = formatted(Path::new(STDIN), &text, options) else { return false };
     if options.check {
         if formatted != text {

@@ -61,6 +61,7 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
         .opt_level(options.opt.level())
         .debounce(Duration::from_millis(options.debounce))
         .poll(options.poll)
+        .answers(true)
         .warn_all(options.warn == Some(Warn::All))
         .arguments(options.args.iter().map(|arg| arg.to_string_lossy().into_owned()))
         .on_event(move |event| status.event(event))

@@ -1,6 +1,6 @@
 //! The source files below a folder.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// All `*.vais` files below a folder, in the order of their paths. Hidden folders, build output (`target`) and links to
@@ -29,4 +29,14 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::
         }
     }
     Ok(())
+}
+
+/// How standard input is called in messages.
+pub const STDIN: &str = "<stdin>";
+
+/// The text on standard input; the error is a sentence.
+pub fn standard_input() -> Result<String, String> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).map_err(|error| format!("cannot read {STDIN}: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| format!("{STDIN} is not a text in UTF-8"))
 }

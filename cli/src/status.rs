@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use vaisjit::render::Format;
-use vaisjit::{Event, Outcome, Report};
+use vaisjit::{Edit, Event, Outcome, Report};
 
 use crate::args::{Color, ColorOption};
 
@@ -83,7 +83,9 @@ impl Status {
             Event::Reloaded { version, report } => self.reloaded(*version, report),
             Event::Unchanged { version, report } => {
                 if self.volume > Volume::Quiet {
-                    self.line("unchanged", Paint::Dim, &format!("v{version}  nothing that runs has changed"));
+                    let names = names(report);
+                    let names = if names.is_empty() { names } else { names + "  " };
+                    self.line("unchanged", Paint::Dim, &format!("v{version}  {names}nothing that runs has changed"));
                     self.edits(report);
                 }
             }
@@ -92,9 +94,10 @@ impl Status {
                 self.line("rejected", Paint::Red, &format!("v{version} runs on; save again when it is mended"));
             }
             Event::Refused { version, report } => self.refused(*version, report),
-            Event::Pending { waits_for, .. } => {
+            Event::Pending { waits_for, report, .. } => {
                 if self.volume > Volume::Quiet {
                     self.line("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
+                    self.edits(report);
                 }
             }
             Event::Trap(trap) => say(&self.painted(Paint::Red, &trap.report())),
@@ -124,13 +127,7 @@ impl Status {
         let times = &report.times;
         let ms = |us: u64| format!("{:.1}", us as f64 / 1000.0);
         let ms2 = |us: u64| format!("{:.2}", us as f64 / 1000.0);
-        let mut names: Vec<&str> = report.edits.iter().map(|edit| &*edit.name).collect();
-        let left_out = names.len().saturating_sub(6);
-        names.truncate(6);
-        let mut text = format!("v{version}  {}", names.join(", "));
-        if left_out > 0 {
-            text += &format!(" and {left_out} more");
-        }
+        let mut text = format!("v{version}  {}", names(report));
         text += &format!(
             "  {} ms  (parse {}, check {}, compile {}, swap {})",
             ms(times.total_us),
@@ -142,7 +139,7 @@ impl Status {
         if self.volume == Volume::Verbose && times.pause_us > 0 {
             text += &format!("  stood still {} ms", ms2(times.pause_us));
         }
-        if let Some(at) = report.edits.iter().find_map(|edit| edit.at.as_ref()) {
+        if let Some(at) = report.all_edits().find_map(|edit| edit.at.as_ref()) {
             text += &format!("  {at}");
         }
         self.line("reloaded", Paint::Green, &text);
@@ -157,10 +154,15 @@ impl Status {
             say(&format!("  help: {help}"));
         }
         self.line("refused", Paint::Red, &format!("v{version} runs on"));
+        if self.volume > Volume::Quiet {
+            self.edits(report);
+        }
     }
 
     fn edits(&self, report: &Report) {
-        for edit in &report.edits {
+        // Refusals have been told at length.
+        let told = |edit: &&Edit| !matches!(edit.outcome, Outcome::Refused { .. });
+        for edit in report.all_edits().filter(told) {
             if self.volume == Volume::Verbose || edit.outcome.is_noteworthy() {
                 say(&format!("  {edit}"));
             }
@@ -190,6 +192,17 @@ impl Status {
             Paint::Dim => 2,
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+/// What was edited, the first few by name; items without code only if there is nothing else.
+fn names(report: &Report) -> String {
+    const MOST: usize = 6;
+    let edits = if report.edits.is_empty() { &report.items } else { &report.edits };
+    let names: Vec<&str> = edits.iter().take(MOST).map(|edit| &*edit.name).collect();
+    match edits.len().saturating_sub(MOST) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
     }
 }
 

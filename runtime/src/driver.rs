@@ -9,8 +9,9 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::ask::Answering;
 use crate::events::Event;
-use crate::program::{Pending, ProgramInner, Update, Waited};
+use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, POLLED, Signal};
 use crate::workspace::{DiskTexts, LoadError};
@@ -116,6 +117,7 @@ impl Driver {
             }
             let Some(program) = weak.upgrade() else { return };
             let mut driver = Driver::new(&program, messages, &forward);
+            let _answering = program.engine.options.answers.then(|| Answering::start(&program));
             driver.follow(&program);
             drop(program);
             // Whatever was saved between loading and watching is found by looking once.
@@ -352,8 +354,8 @@ impl Driver {
             blocked = pending.blocked_on(program).or(blocked);
             if !told && started.elapsed() >= PENDING_AFTER {
                 told = true;
-                let waits_for = blocked.clone().unwrap_or_else(|| "a call of the host's".to_owned());
-                let report = Arc::new(pending.report());
+                let waits_for = blocked.clone().unwrap_or_else(|| A_HOST_CALL.to_owned());
+                let report = Arc::new(pending.report(&waits_for));
                 program.tell(&Event::Pending { version: program.version(), report, waits_for });
             }
             if self.hear() && (self.stopping || self.waits_for_newer(texts)) && pending.cancel() {

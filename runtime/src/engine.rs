@@ -84,6 +84,7 @@ pub(crate) struct Options {
     pub debounce: Duration,
     pub poll: bool,
     pub warn_all: bool,
+    pub answers: bool,
     pub needs_main: bool,
     pub arguments: Vec<String>,
     pub on_event: Option<EventHandler>,
@@ -121,6 +122,7 @@ impl Engine {
             debounce: Duration::from_millis(30),
             poll: false,
             warn_all: false,
+            answers: false,
             needs_main: false,
             arguments: Vec::new(),
             on_event: None,
@@ -228,6 +230,15 @@ impl EngineBuilder {
     /// Shows all warnings.
     pub fn warn_all(mut self, warn_all: bool) -> EngineBuilder {
         self.options.warn_all = warn_all;
+        self
+    }
+
+    /// Lets other processes of the same user ask what a save would do to a program that is watched ([`check_against`],
+    /// `vaisjit check --against`). One program of a process answers: the first that is watched.
+    ///
+    /// [`check_against`]: crate::check_against
+    pub fn answers(mut self, answers: bool) -> EngineBuilder {
+        self.options.answers = answers;
         self
     }
 

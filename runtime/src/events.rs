@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vaisjit_syntax::render::{self, Format};
 use vaisjit_syntax::{Diagnostic, Sources};
 
-use crate::report::{Location, Outcome, Report};
+use crate::report::{Edit, Location, Outcome, Report};
 use crate::trap::Trap;
 
 /// Diagnostics together with the texts they speak of.
@@ -106,7 +106,8 @@ pub enum Event {
 }
 
 #[derive(Serialize)]
-struct Function<'a> {
+struct Entry<'a> {
+    kind: &'a str,
     name: &'a str,
     change: &'a str,
     #[serde(flatten)]
@@ -159,18 +160,25 @@ impl Event {
     }
 }
 
-fn report_json(version: u64, report: &Report) -> Value {
-    let of = |types: bool| -> Vec<Function<'_>> {
-        let wanted = report.edits.iter().filter(move |edit| matches!(edit.kind, "struct" | "enum") == types);
-        wanted
-            .map(|edit| Function { name: &edit.name, change: edit.change, outcome: &edit.outcome, at: &edit.at })
-            .collect()
+fn entries<'a>(edits: impl Iterator<Item = &'a Edit>) -> Vec<Entry<'a>> {
+    let entry = |edit: &'a Edit| Entry {
+        kind: edit.kind,
+        name: &edit.name,
+        change: edit.change,
+        outcome: &edit.outcome,
+        at: &edit.at,
     };
+    edits.map(entry).collect()
+}
+
+fn report_json(version: u64, report: &Report) -> Value {
+    let is_type = |edit: &&Edit| matches!(edit.kind, "struct" | "enum");
     let mut value = json!({
         "version": version,
         "files": report.files,
-        "functions": of(false),
-        "types": of(true),
+        "functions": entries(report.edits.iter().filter(|edit| !is_type(edit))),
+        "types": entries(report.edits.iter().filter(is_type)),
+        "items": entries(report.items.iter()),
         "notices": report.notices,
     });
     if let (Value::Object(target), Ok(Value::Object(times))) = (&mut value, serde_json::to_value(report.times)) {

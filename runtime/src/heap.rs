@@ -147,6 +147,16 @@ impl Heap {
         lock(&self.types).updates(program, shape)
     }
 
+    /// The types that have got a record since the last time this was asked.
+    pub(crate) fn take_new_types(&self) -> Vec<Ty> {
+        lock(&self.types).take_new()
+    }
+
+    /// Forgets what is known of types that nothing live uses.
+    pub(crate) fn forget_types(&self, types: &[Ty]) {
+        lock(&self.types).forget(types);
+    }
+
     /// Notes where a global variable lies.
     pub(crate) fn add_global(&self, address: usize, size: usize) {
         lock(&self.globals).insert(address, size);

@@ -17,6 +17,7 @@
 //! ```
 #![warn(missing_docs)]
 
+mod ask;
 pub mod code;
 mod codes;
 mod driver;
@@ -43,6 +44,7 @@ mod watch;
 mod watch_only;
 mod workspace;
 
+pub use ask::{AskError, AskFormat, Verdict, check_against};
 pub use code::closure::{FunctionValue, HostArgument, HostClosure, HostResult, IntoHostClosure, StrValue};
 pub use code::end_on_closed_pipe;
 pub use driver::Watching;
@@ -52,7 +54,7 @@ pub use events::{Diagnostics, Event};
 pub use format::{FormatError, format_source};
 pub use heap::HeapReport;
 pub use history::KEPT_VERSIONS;
-pub use program::{Argument, Arguments, Function, Program, Returned, Update};
+pub use program::{Argument, Arguments, Function, Prepared, Program, Returned, Update};
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};
 pub use signals::{interrupt_on_signals, on_interrupt};

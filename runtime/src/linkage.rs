@@ -1,11 +1,13 @@
 //! What the code of a program is linked against: slots, globals, string literals, thunks and trampolines. Everything
 //! here is made on demand, has a stable address, and is kept as long as the program.
 
+mod fresh;
+
 use std::sync::{Arc, Mutex};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_module::{FuncId, Module};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_abi::heap::CLOSURE_TAG;
 use vaisjit_abi::string;
 use vaisjit_codegen::clif::leaf;
@@ -21,6 +23,8 @@ use crate::code::{
 use crate::heap::Heap;
 use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
+
+pub(crate) use fresh::Fresh;
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.
 pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
@@ -41,6 +45,10 @@ pub(crate) struct Linkage {
     callbacks: FxHashMap<(usize, String), (Code, Arc<CallbackTarget>)>,
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
+    /// What the preparation that is going on has added.
+    noted: Option<Fresh>,
+    /// Literals that only preparations have asked for that are not live yet.
+    unsettled: FxHashSet<Arc<str>>,
 }
 
 /// Emits a thunk into a module.
@@ -64,6 +72,8 @@ impl Linkage {
             callbacks: FxHashMap::default(),
             safepoint: None,
             c_symbols: FxHashMap::default(),
+            noted: None,
+            unsettled: FxHashSet::default(),
         }
     }
 
@@ -93,6 +103,7 @@ impl Linkage {
         }
         let slot = self.slots.alloc(None);
         self.by_key.insert(key.clone(), slot.clone());
+        self.note_slot(key);
         (slot, true)
     }
 
@@ -135,7 +146,9 @@ impl Linkage {
 
     /// The address of the first byte of a literal.
     pub fn string(&mut self, text: &Arc<str>) -> usize {
+        let mut new = false;
         let words = self.strings.entry(text.clone()).or_insert_with(|| {
+            new = true;
             let bytes = string::image(text);
             let word = |chunk: &[u8]| {
                 let mut word = [0; 8];
@@ -144,7 +157,9 @@ impl Linkage {
             };
             bytes.chunks(8).map(word).collect()
         });
-        words.as_ptr() as usize + string::HEADER_SIZE
+        let address = words.as_ptr() as usize + string::HEADER_SIZE;
+        self.note_string(text, new);
+        address
     }
 
     /// The literals of the program, all versions'.

@@ -3,13 +3,14 @@
 mod globals;
 mod handles;
 mod heap;
+mod offer;
 mod run;
 mod update;
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::isa;
@@ -32,9 +33,11 @@ use crate::trap::{Trap, TrapFrame};
 use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
+pub use offer::Prepared;
+pub(crate) use offer::{Ahead, Offers, Texts};
 pub use handles::{Argument, Arguments, Function, Returned};
 pub use update::Update;
-pub(crate) use update::{Pending, Staged, Waited};
+pub(crate) use update::{A_HOST_CALL, Pending, Staged, Waited};
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///
@@ -64,6 +67,8 @@ pub(crate) struct ProgramInner {
     pub linkage: Mutex<Linkage>,
     /// The state behind `std/hot`.
     pub control: Control,
+    /// What hosts have prepared.
+    pub offers: Offers,
     /// The state behind `std/thread`.
     pub threads: Threads,
     pub root: PathBuf,
@@ -163,6 +168,7 @@ impl Program {
                 reloads_on: AtomicUsize::new(0),
                 linkage: Mutex::new(Linkage::new(isa, heap)),
                 control: Control::default(),
+                offers: Offers::default(),
                 threads: Threads::default(),
                 root: path.to_path_buf(),
             }
@@ -233,6 +239,17 @@ impl ProgramInner {
         let guard = self.reloader.lock().unwrap_or_else(PoisonError::into_inner);
         self.reloads_on.store(this_thread(), Ordering::SeqCst);
         Reloading { guard, owner: &self.reloads_on }
+    }
+
+    /// The same if nobody has it now.
+    pub fn try_reloader(&self) -> Option<Reloading<'_>> {
+        let guard = match self.reloader.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.reloads_on.store(this_thread(), Ordering::SeqCst);
+        Some(Reloading { guard, owner: &self.reloads_on })
     }
 
     /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?

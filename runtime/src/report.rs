@@ -115,7 +115,8 @@ impl std::fmt::Display for Outcome {
 /// One edited item and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Edit {
-    /// `function`, `struct`, `enum`, `global`.
+    /// `function`, `struct`, `enum`, `global`; in [`Report::items`] also `constant`, `alias`, `trait`, `impl`, `import`,
+    /// `extern`, `file`.
     pub kind: &'static str,
     /// Its name as the author knows it.
     pub name: String,
@@ -166,6 +167,9 @@ pub struct Report {
     pub files: Vec<PathBuf>,
     /// Each edited item.
     pub edits: Vec<Edit>,
+    /// The edited items that `edits` does not name: those without code of their own (constants, aliases, traits,
+    /// imports, files), and those whose edit changes no code.
+    pub items: Vec<Edit>,
     /// Further remarks, a sentence each.
     pub notices: Vec<String>,
     /// Where the time went.
@@ -176,6 +180,33 @@ impl Report {
     /// The edits that cannot be carried over.
     pub fn refusals(&self) -> impl Iterator<Item = &Edit> {
         self.edits.iter().filter(|edit| matches!(edit.outcome, Outcome::Refused { .. }))
+    }
+
+    /// Code changes, so it is the new definitions that count.
+    pub(crate) fn definitions_count(&mut self) {
+        let has_no_code = |edit: &&mut Edit| !matches!(edit.kind, "function" | "struct" | "enum" | "global");
+        self.items.iter_mut().filter(has_no_code).for_each(|edit| edit.outcome = Outcome::LiveNow);
+    }
+
+    /// All edits, those with code first.
+    pub fn all_edits(&self) -> impl Iterator<Item = &Edit> {
+        self.edits.iter().chain(&self.items)
+    }
+
+    /// What would be live waits for something.
+    pub(crate) fn wait_for(&mut self, what: &str) {
+        let all = self.edits.iter_mut().chain(&mut self.items);
+        for edit in all.filter(|edit| matches!(edit.outcome, Outcome::LiveNow | Outcome::Initialised)) {
+            edit.outcome = Outcome::Pending { waits_for: what.to_owned() };
+        }
+    }
+
+    /// What it waits for, if it does.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        self.edits.iter().find_map(|edit| match &edit.outcome {
+            Outcome::Pending { waits_for } => Some(&**waits_for),
+            _ => None,
+        })
     }
 
     /// Nothing of a save is live whose edits cannot all be.

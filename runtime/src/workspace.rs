@@ -265,10 +265,18 @@ impl Workspace {
     /// Reads all files of the program again and returns those whose text changed. A file that cannot be read now
     /// (it is being replaced) keeps its text and is reported in the second list.
     pub fn refresh(&mut self) -> (Vec<PathBuf>, Vec<LoadError>) {
+        self.refresh_as(&[])
+    }
+
+    /// The same as if these files had just been saved with these texts. Those that are no part of the program yet count
+    /// if its imports lead to them.
+    pub fn refresh_as(&mut self, saved: &[(PathBuf, Arc<str>)]) -> (Vec<PathBuf>, Vec<LoadError>) {
+        let given = |path: &Path| saved.iter().find(|(saved, _)| saved == path).map(|(_, text)| text.clone());
         let paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
         let (mut changed, mut failed) = (Vec::new(), Vec::new());
         for path in paths {
-            match self.options.loader.read(&path) {
+            let read = given(&path).map_or_else(|| self.options.loader.read(&path).map(Arc::from), Ok);
+            match read {
                 Ok(text) if self.take_disk(&path, &text) => changed.push(path),
                 Ok(_) => {}
                 Err(_) if self.files.values().any(|file| file.path == path && file.from_memory) => {}
@@ -277,7 +285,9 @@ impl Workspace {
         }
         changed.sort();
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
-        changed.extend(wanted.filter(|path| self.options.loader.exists(path)).cloned());
+        let exists = |path: &&PathBuf| given(path).is_some() || self.options.loader.exists(path);
+        changed.extend(wanted.filter(exists).cloned());
+        self.kept.extend(saved.iter().filter(|(path, _)| changed.contains(path)).cloned());
         (changed, failed)
     }
 

@@ -5,7 +5,7 @@
 
 use std::cell::UnsafeCell;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::shape::{Shape, ShapeKind};
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Checked, Ty, TyKind};
@@ -97,6 +97,21 @@ pub(super) struct MapLayout {
     pub(super) stride: usize,
 }
 
+impl Form {
+    /// The records that it leads to.
+    fn each(&self, found: &mut dyn FnMut(TypeRef)) {
+        match self {
+            Form::Vec(of) | Form::Box(of) | Form::Slice(of) | Form::Array(of, _) => found(*of),
+            Form::Map(map) => [map.key, map.value].into_iter().for_each(found),
+            Form::Record(fields) => fields.iter().for_each(|(_, of)| found(*of)),
+            Form::Enum(variants) => {
+                variants.iter().flat_map(|(_, fields)| fields).for_each(|(_, of)| found(*of));
+            }
+            Form::Unit | Form::Int(_) | Form::Float(_) | Form::Bool | Form::Word | Form::Str | Form::Dyn => {}
+        }
+    }
+}
+
 impl TypeRef {
     /// The record at an address, if there is one. A wild address may fault, which is a trap of the program.
     ///
@@ -133,6 +148,8 @@ impl TypeRef {
 #[derive(Default)]
 pub(super) struct Types {
     known: FxHashMap<Ty, Box<TypeInfo>>,
+    /// Those that were added since somebody asked.
+    new: Vec<Ty>,
 }
 
 /// New contents of a record, for a commit.
@@ -161,6 +178,27 @@ impl Types {
         found
     }
 
+    /// The types that have got a record since the last time this was asked.
+    pub(super) fn take_new(&mut self) -> Vec<Ty> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Forgets records that no code and no block leads to; those that a record which is kept leads to stay.
+    pub(super) fn forget(&mut self, types: &[Ty]) {
+        if types.is_empty() {
+            return;
+        }
+        let gone: FxHashSet<Ty> = types.iter().copied().collect();
+        let mut used = FxHashSet::default();
+        let mut queue: Vec<Ty> = self.known.keys().copied().filter(|ty| !gone.contains(ty)).collect();
+        while let Some(ty) = queue.pop() {
+            if let Some(record) = self.known.get(&ty).filter(|_| used.insert(ty)) {
+                TypeRef(&raw const **record).body().form.each(&mut |of| queue.push(of.ty()));
+            }
+        }
+        self.known.retain(|ty, _| used.contains(ty));
+    }
+
     /// What has to be replaced for records to be right in another version of the program. A type that is gone keeps
     /// its record: values of it may be anywhere.
     pub(super) fn updates(&mut self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
@@ -181,6 +219,7 @@ impl Types {
     fn refer(&mut self, ty: Ty, new: &mut Vec<Ty>) -> TypeRef {
         let record = self.known.entry(ty).or_insert_with(|| {
             new.push(ty);
+            self.new.push(ty);
             Box::new(TypeInfo { magic: MAGIC, ty, body: UnsafeCell::default() })
         });
         TypeRef(&raw const **record)

@@ -6,15 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustc_hash::FxHashSet;
-use vaisjit_semantics::{Checked, Instance};
+use vaisjit_semantics::Checked;
 
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::linkage::Linkage;
-use crate::reload::replace::{Standing, Verdict};
+use crate::reload::replace::{Running, Standing, Verdict};
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
@@ -56,6 +55,8 @@ const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken 
 
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
+/// What a commit waits for if it is no function of the program.
+pub(crate) const A_HOST_CALL: &str = "a call of the host's";
 
 /// A commit that waits for the program.
 pub struct Pending {
@@ -73,6 +74,11 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
+    /// What becomes of the frames of functions with new code.
+    pub fn running(&self) -> Arc<Running> {
+        self.prepared.moves.running.clone()
+    }
+
     /// The program it makes.
     pub fn checked(&self) -> Arc<Checked> {
         self.prepared.snapshot.checked.clone()
@@ -81,6 +87,31 @@ impl Staged {
     /// What it will change.
     pub fn report(&self) -> &Report {
         &self.prepared.report
+    }
+
+    /// The same, to be completed.
+    pub fn report_mut(&mut self) -> &mut Report {
+        &mut self.prepared.report
+    }
+
+    /// Does it change anything that runs?
+    pub fn changes_code(&self) -> bool {
+        self.prepared.changes_code()
+    }
+
+    /// Can only a safepoint make it live, and not one store at any time?
+    pub fn needs_safepoint(&self) -> bool {
+        self.prepared.changes_code() && !self.prepared.is_single_body()
+    }
+
+    /// The version it was prepared against.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Takes back all that it has added to the link table.
+    pub fn take_back(&self, linkage: &mut Linkage) {
+        self.prepared.take_back(linkage);
     }
 }
 
@@ -128,10 +159,6 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
-        // What waits for the program to ask for it counts on slots that this preparation may want, too.
-        if let Some(staged) = self.control.take_staged() {
-            self.abandon(&staged.prepared);
-        }
         let stacks = || self.stacks();
         let live = self.live();
         let mut base = Base {
@@ -209,7 +236,8 @@ impl ProgramInner {
     /// The stores of a commit, while all threads are stopped. False, and nothing done, if `main` is at a place where it could
     /// not go on.
     fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
-        if !self.settle_loops(prepared, stopped) {
+        let running = prepared.moves.running.clone();
+        if !self.foresee(stopped, &running, &mut prepared.report) {
             return false;
         }
         let moves = std::mem::take(&mut prepared.moves);
@@ -224,22 +252,22 @@ impl ProgramInner {
         true
     }
 
-    /// Says of each function with new code what its frames do. False if `main` would go on in old code that has been
-    /// edited: it has been started, or has come into another loop, since the preparation.
-    fn settle_loops(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
+    /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
+    /// function with new code what its frames do. False if `main` would go on in old code that has been edited: it has
+    /// been started, or has come into another loop, since the preparation.
+    pub fn foresee(&self, stopped: &Stopped<'_>, running: &Running, report: &mut Report) -> bool {
         let live = self.live();
-        let new: FxHashSet<Instance> = prepared.functions.iter().map(|(instance, _)| *instance).collect();
         let main = live.checked.main;
         let (mut stay, mut go, mut main_stays, mut has_main) = (Vec::new(), Vec::new(), false, false);
         stopped.walk(|frame| {
             let frame = Standing::of(frame);
-            let Some(meta) = live.metas.get(&frame.unit).and_then(|metas| metas.get(frame.function)) else { return };
+            let Some(meta) = frame.meta(&live) else { return };
             let is_main = main == Some(meta.instance);
             has_main |= is_main;
-            if !new.contains(&meta.instance) || !(meta.has_loops() || is_main) {
+            if !running.concerns(meta.instance) || !(meta.has_loops() || is_main) {
                 return;
             }
-            match prepared.moves.verdict(&frame, meta) {
+            match running.verdict(&frame, meta) {
                 Some(Verdict::Goes) => go.push(meta.name()),
                 Some(Verdict::Same) => {}
                 Some(Verdict::Stays(_)) | None => {
@@ -248,20 +276,17 @@ impl ProgramInner {
                 }
             }
         });
-        // Between the count and its first frame `main` may hold on to the slot of an older signature.
-        let is_starting = !has_main && self.main_is_running();
-        if prepared.edits_main && (main_stays || is_starting) {
-            return false;
-        }
         let is_old = |edit: &&mut Edit| edit.kind == "function" && matches!(edit.change, "changed" | "signature");
-        for edit in prepared.report.edits.iter_mut().filter(is_old) {
+        for edit in report.edits.iter_mut().filter(is_old) {
             if stay.contains(&edit.name) {
                 edit.outcome = EditOutcome::AtNextCall;
             } else if go.contains(&edit.name) {
                 edit.outcome = EditOutcome::AtNextLoopHead;
             }
         }
-        true
+        // Between the count and its first frame `main` may hold on to the slot of an older signature.
+        let is_starting = !has_main && self.main_is_running();
+        !(running.edits_main && (main_stays || is_starting))
     }
 
     /// The stores of a commit.
@@ -301,19 +326,40 @@ impl ProgramInner {
 
     /// Takes over what later preparations start from.
     fn adopt(&self, reloader: &mut Reloader, prepared: &mut Prepared) {
+        self.linkage().keep(&prepared.fresh);
         reloader.links = std::mem::take(&mut prepared.links);
         reloader.promoted.extend(prepared.promoted.drain(..));
         reloader.history.remember(self.version(), &prepared.snapshot);
     }
 
     fn abandon(&self, prepared: &Prepared) {
-        let mut linkage = self.linkage();
-        prepared.new_slots.iter().for_each(|key| linkage.forget_slot(key));
-        prepared.new_globals.iter().for_each(|path| linkage.forget_global(*path));
+        prepared.take_back(&mut self.linkage());
+    }
+
+    /// Takes back all that is prepared and not live. What waits for the program to ask for it, and what a host has
+    /// prepared, counts on slots that the next preparation may want, too.
+    fn take_back_prepared(&self) {
+        self.withdraw_offer();
+        if let Some(staged) = self.control.take_staged() {
+            self.abandon(&staged.prepared);
+        }
     }
 
     /// Prepares what the workspace holds now.
     pub fn stage(
+        &self,
+        reloader: &mut Reloader,
+        files: Vec<PathBuf>,
+        clock: Clock,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Staged, Update> {
+        self.take_back_prepared();
+        self.stage_beside(reloader, files, clock, cancelled)
+    }
+
+    /// The same, beside what waits for the program to ask for it. It must not become live as long as that waits, and is
+    /// to be given up before that is.
+    pub fn stage_beside(
         &self,
         reloader: &mut Reloader,
         files: Vec<PathBuf>,
@@ -351,6 +397,7 @@ impl ProgramInner {
         staged: Staged,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Update {
+        self.withdraw_offer();
         if staged.base != self.version() {
             self.abandon(&staged.prepared);
             return Update::Superseded;
@@ -474,20 +521,32 @@ impl Pending {
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
-        let frames = self.ticket.blocked_on();
-        let live = program.live();
-        let frame = frames.last()?;
-        Some(live.meta(&frame.unit, frame.function)?.name())
+        program.blocked_on(&self.ticket)
     }
 
-    /// What it will change.
-    pub(crate) fn report(&self) -> Report {
+    /// What it will change, once what it waits for is over.
+    pub(crate) fn report(&self, waits_for: &str) -> Report {
         let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default()
+        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        report.wait_for(waits_for);
+        report
     }
 }
 
 impl ProgramInner {
+    /// The function that a request waits for.
+    fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
+        let frames = ticket.blocked_on();
+        let live = self.live();
+        let frame = frames.last()?;
+        Some(live.meta(&frame.unit, frame.function)?.name())
+    }
+
+    /// What a request waits for, for people.
+    pub fn waited_for(&self, ticket: &Ticket) -> String {
+        self.blocked_on(ticket).unwrap_or_else(|| A_HOST_CALL.to_owned())
+    }
+
     /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
     pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
         let clock = Clock::start();
@@ -532,7 +591,7 @@ impl ProgramInner {
 }
 
 /// What a host gets: a version that was turned down is an error.
-fn to_result(update: Update) -> Result<Update, Error> {
+pub(super) fn to_result(update: Update) -> Result<Update, Error> {
     match update {
         Update::Rejected(diagnostics) => Err(Error::Rejected(diagnostics)),
         Update::Refused(report) => Err(Error::Refused(report)),

@@ -17,12 +17,12 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
-use super::replace::{Loops, Moves};
+use super::replace::{Loops, Moves, Running};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
 use crate::heap::ShapeOf;
 use crate::host::HostTable;
-use crate::live::{Code, FunctionMeta, LiveFunction};
+use crate::live::{Code, FunctionMeta, Live, LiveFunction};
 use crate::workspace::Snapshot;
 
 /// Groups a thread takes at a time; chosen by feel.
@@ -90,6 +90,12 @@ impl Lowered {
             direct: Box::default(),
             body,
         }
+    }
+
+    /// Has the text of a running function changed, and not only what its code depends on?
+    fn is_edit_of(&self, live: &Live, instance: Instance) -> bool {
+        let running = live.functions.get(&instance);
+        running.is_some_and(|old| old.plain_fingerprint != self.plain_fingerprint || old.signature != self.signature)
     }
 
     /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
@@ -181,7 +187,9 @@ pub(crate) fn compile(
             return Err(vec![codes::cannot_compile(head, &message)]);
         }
     }
-    match loops.link(&mut work, base, snapshot, layouts) {
+    let edits_main = changed.iter().any(|(i, new)| snapshot.checked.main == Some(*i) && new.is_edit_of(base.live, *i));
+    let running = Running::new(changed.iter().map(|(instance, _)| *instance), edits_main);
+    match loops.link(running, &mut work, base, snapshot, layouts) {
         Ok(moves) => work.compiled.moves = moves,
         Err(message) => {
             work.abandon(base);

@@ -11,12 +11,13 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::items;
 use super::links::Links;
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::Linkage;
+use crate::linkage::{Fresh, Linkage};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -54,22 +55,16 @@ pub(crate) struct Prepared {
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
     pub new_slots: Vec<SlotKey>,
+    /// What was added to the link table besides; taken back likewise.
+    pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
     /// Is `main` among the functions with new code?
     pub changes_main: bool,
-    /// And is it so because its text changed? Then all its frames must go on in the new code.
-    pub edits_main: bool,
     /// How running loops go on.
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
-}
-
-/// Has the text of a running function changed, and not only what its code depends on?
-fn is_edit(live: &Live, instance: Instance, new: &Lowered) -> bool {
-    let running = live.functions.get(&instance);
-    running.is_some_and(|old| old.plain_fingerprint != new.plain_fingerprint || old.signature != new.signature)
 }
 
 /// Has the running code of a function loops that look up?
@@ -88,6 +83,13 @@ impl Prepared {
             && self.moves.is_empty()
             && !self.may_loop
             && !self.changes_main
+    }
+
+    /// Takes back all that was added to the link table for it. It must not become live any more.
+    pub fn take_back(&self, linkage: &mut Linkage) {
+        self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
+        self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
+        linkage.take_back(&self.fresh);
     }
 
     /// Does any running code change?
@@ -145,6 +147,17 @@ pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir
 
 /// Compares, compiles and plans. `None` means a newer save arrived meanwhile.
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
+    base.linkage.start_noting();
+    let mut preparation = prepare_noted(snapshot, base);
+    let fresh = base.linkage.stop_noting();
+    match &mut preparation {
+        Some(Preparation::Ready(prepared)) => prepared.fresh = fresh,
+        _ => base.linkage.take_back(&fresh),
+    }
+    preparation
+}
+
+fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     let clock = Clock::start();
     let mut report = Report::default();
     report.times.parse_us = snapshot.times.parse_us;
@@ -163,6 +176,9 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links);
     plan.report(&snapshot, base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
+    if let Some(running) = &base.live.snapshot {
+        items::report(running, &snapshot, &mut report);
+    }
     if report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
@@ -194,6 +210,9 @@ pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Prepara
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.new_globals = new_globals;
     prepared.types = types;
+    if prepared.changes_code() {
+        prepared.report.definitions_count();
+    }
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -364,11 +383,9 @@ impl Plan {
             })
             .collect();
         let main = snapshot.checked.main;
-        let edits_main = self.changed.iter().any(|(instance, lowered)| main == Some(*instance) && is_edit(base.live, *instance, lowered));
         Prepared {
             changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
             may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
-            edits_main,
             moves: compiled.moves,
             snapshot,
             report,
@@ -382,6 +399,7 @@ impl Plan {
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,
+            fresh: Fresh::default(),
             new_globals: Vec::new(),
         }
     }

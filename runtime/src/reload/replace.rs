@@ -64,7 +64,8 @@ impl Standing {
         (self.unit, self.function)
     }
 
-    fn meta<'a>(&self, live: &'a Live) -> Option<&'a Arc<FunctionMeta>> {
+    /// What is known of its function.
+    pub fn meta<'a>(&self, live: &'a Live) -> Option<&'a Arc<FunctionMeta>> {
         live.metas.get(&self.unit)?.get(self.function)
     }
 
@@ -126,8 +127,19 @@ pub(crate) struct Moves {
     pub followers: Vec<Follower>,
     /// What is known of that code.
     pub metas: Vec<(Code, Arc<FunctionMeta>)>,
-    /// The functions on stacks that it was prepared for, and what becomes of their frames.
-    known: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
+    /// What becomes of frames.
+    pub running: Arc<Running>,
+}
+
+/// What becomes of the frames of functions with new code.
+#[derive(Default)]
+pub(crate) struct Running {
+    /// The functions.
+    functions: FxHashSet<Instance>,
+    /// Is `main` among them because its text has changed? Then none of its frames may stay in old code.
+    pub edits_main: bool,
+    /// For the functions that were on stacks.
+    verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
 }
 
 /// Looks at the functions with new code that are running.
@@ -330,6 +342,7 @@ impl Loops {
     /// Makes units of the new code. What cannot be linked is an internal error.
     pub(super) fn link(
         self,
+        mut running: Running,
         work: &mut Work,
         base: &mut Base<'_>,
         snapshot: &Snapshot,
@@ -340,7 +353,7 @@ impl Loops {
             let standing: FxHashSet<Option<u32>> =
                 target.fates.keys().map(|number| Some(*number)).chain([None]).chain(target.standing.iter().copied()).collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
-            moves.known.insert(target.place, verdicts);
+            running.verdicts.insert(target.place, verdicts);
             let from = base.live.unit(target.place.0);
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
@@ -359,6 +372,7 @@ impl Loops {
                 moves.metas.push((code, meta));
             }
         }
+        moves.running = Arc::new(running);
         Ok(moves)
     }
 }
@@ -366,16 +380,28 @@ impl Loops {
 impl Moves {
     /// Is there nothing on any stack that the reload concerns?
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.running.verdicts.is_empty()
     }
 
     /// The functions on stacks whose older followers are out of date.
     pub fn gone(&self) -> Vec<(usize, usize)> {
-        self.known.keys().copied().collect()
+        self.running.verdicts.keys().copied().collect()
+    }
+}
+
+impl Running {
+    /// For these functions, before any is found on a stack.
+    pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool) -> Running {
+        Running { functions: functions.collect(), edits_main, verdicts: FxHashMap::default() }
+    }
+
+    /// Has the function new code?
+    pub fn concerns(&self, instance: Instance) -> bool {
+        self.functions.contains(&instance)
     }
 
     /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
-        self.known.get(&frame.place())?.get(&frame.in_loop(meta))
+        self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
     }
 }

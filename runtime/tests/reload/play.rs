@@ -91,6 +91,9 @@ fn edits(report: &Report, refused: bool) -> String {
                 Outcome::KeptValue => " (kept)".to_owned(),
                 Outcome::Initialised => " (initialised)".to_owned(),
                 Outcome::HeldBack => " (held back)".to_owned(),
+                Outcome::AtNextLoopHead | Outcome::Migrated { .. } | Outcome::Pending { .. } => {
+                    format!(" ({})", edit.outcome)
+                }
                 Outcome::Refused { why, help } => {
                     assert!(!help.is_empty(), "a refusal needs a way out");
                     format!(": {why}")
