@@ -1,4 +1,4 @@
-//! Prints the figures of the README: how long a save takes to be live, what a hot call costs, how long programs take to
+//! Prints the figures of the README: how long a save and a rollback take to be live, what a hot call costs, how long programs take to
 //! start, and whether memory grows. `cargo bench -p vaisjit-cli --bench table`; add `-- --json` for one JSON object,
 //! `-- --quick` for a rough look in a few seconds.
 
@@ -10,6 +10,8 @@ mod memory;
 mod print;
 #[path = "table/programs.rs"]
 mod programs;
+#[path = "table/rollback.rs"]
+mod rollback;
 #[path = "table/save.rs"]
 mod save;
 #[path = "table/start.rs"]
@@ -36,11 +38,16 @@ fn main() {
     let calls = calls::measure(effort.fib);
     let starts = start::measure(effort.starts);
     let memory = memory::measure(effort.reloads);
+    let rollbacks = [50, 10_000].map(|lines| rollback::measure(lines, effort.edits * 10));
     if has("--json") {
-        println!("{}", json!({ "save_to_live": saves, "calls": calls, "start": starts, "memory": memory }));
+        let all = json!({
+            "save_to_live": saves, "rollback": rollbacks, "calls": calls, "start": starts, "memory": memory,
+        });
+        println!("{all}");
         return;
     }
     print::saves(&saves);
+    print::rollbacks(&rollbacks);
     print::calls(&calls);
     print::starts(&starts);
     print::memory(&memory);

@@ -2,6 +2,7 @@
 
 use crate::calls::Calls;
 use crate::memory::Memory;
+use crate::rollback::Rollbacks;
 use crate::save::Saves;
 use crate::start::Starts;
 
@@ -38,6 +39,14 @@ fn plot(sorted: &[f64]) {
         left = &left[count..];
         println!("{:>9.2} {}", from / 1e3, "#".repeat(count));
         from = to;
+    }
+}
+
+/// One line a size.
+pub fn rollbacks(all: &[Rollbacks]) {
+    println!("\nrollback of one function: from the call until it is live, microseconds");
+    for Rollbacks { lines, rounds, p50, p95 } in all {
+        println!("{lines:>8} lines  {rounds:>6} times  p50 {p50:>6.0}  p95 {p95:>6.0}");
     }
 }
 

@@ -106,7 +106,8 @@ impl Status {
                     self.line("note", Paint::Yellow, text);
                 }
             }
-            Event::Exit { .. } => {}
+            Event::RolledBack { version, report, .. } => self.reloaded(*version, report),
+            Event::Held { .. } | Event::Exit { .. } => {}
         }
     }
 

@@ -35,6 +35,7 @@ mod signals;
 mod signals {
     //! Nobody has ported traps to this system: one ends the process, as it would end a C program.
     pub(super) fn install() {}
+    pub fn before_abort(_: fn()) {}
 }
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use peer::{outlive_closed_pipes, own_user, peer_of};
 pub(crate) use replace::{Conversion, Follower, Step, Transfer};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
+pub use signals::before_abort;
 pub use slots::{Slot, SlotTable};
 pub use stopped::{DataBlock, Stopped, StoppedFrame};
 pub use symbols::{c_symbol, end_on_closed_pipe};

@@ -3,6 +3,7 @@
 //! Latency is the product, so the first event is acted on at once. Only what cannot be right (a text with mistakes, a
 //! file that is gone) is given a moment to settle and read again before it is reported.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::ask::Answering;
 use crate::events::Event;
+use crate::history::Cause;
 use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, POLLED, Signal};
@@ -37,7 +39,25 @@ pub struct Watching {
 
 enum Message {
     Saved(Signal),
+    Wished(Wish),
     Stop,
+}
+
+/// What somebody asks the reload thread for.
+#[derive(Clone, Copy)]
+enum Wish {
+    /// Apply what is on disk, even if it was turned down before or an earlier version has replaced it.
+    Look,
+    /// Apply nothing that is saved, or do so again.
+    Hold(bool),
+    /// Go back to the version before.
+    Back,
+}
+
+/// What the reload thread does next.
+enum Work {
+    Save(Signal),
+    Wish(Wish),
 }
 
 impl Watching {
@@ -48,6 +68,29 @@ impl Watching {
             program.control.subscribe(self.number, sender);
         }
         receiver.into_iter()
+    }
+
+    /// Applies what is on disk now, also if it has been read before: what was turned down is told of again, and a patch
+    /// or a rollback ends. What comes of it is an event.
+    pub fn reload(&self) {
+        self.wish(Wish::Look);
+    }
+
+    /// From now on nothing that is saved is applied, or it is again: then the newest, at once. Each change is the event
+    /// [`Event::Held`].
+    pub fn hold(&self, hold: bool) {
+        self.wish(Wish::Hold(hold));
+    }
+
+    /// Goes back to the version before the running one; again and again, to the oldest that is kept. It holds until a
+    /// file changes on disk. What comes of it is an event.
+    pub fn go_back(&self) {
+        self.wish(Wish::Back);
+    }
+
+    fn wish(&self, wish: Wish) {
+        // The thread has ended with the program.
+        let _ = self.messages.send(Message::Wished(wish));
     }
 }
 
@@ -80,6 +123,12 @@ pub(crate) struct Driver {
     /// What was told of a file that cannot be read, until all can.
     unreadable: Option<String>,
     stopping: bool,
+    /// What was asked for and has not been done.
+    wishes: VecDeque<Wish>,
+    /// Files that have been given the text on disk again.
+    again: Vec<PathBuf>,
+    /// The texts that were told of last while saves are held, by file.
+    held: Vec<(PathBuf, Arc<str>)>,
     /// A signal that came while a reload was under way and still has to be looked after.
     waiting: Option<Signal>,
     /// One that brought no newer text of a file that is known.
@@ -111,12 +160,14 @@ impl Driver {
         let (weak, forward) = (Arc::downgrade(program), sender.clone());
         let watch = move || {
             // A program that ends at once is not watched: the system takes longer to close a watch than it runs.
-            match messages.recv_timeout(BEFORE_WATCHING) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(_) | Err(RecvTimeoutError::Disconnected) => return,
-            }
+            let first = match messages.recv_timeout(BEFORE_WATCHING) {
+                Err(RecvTimeoutError::Timeout) => None,
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(message) => Some(message),
+            };
             let Some(program) = weak.upgrade() else { return };
             let mut driver = Driver::new(&program, messages, &forward);
+            first.into_iter().for_each(|message| driver.take(message));
             let _answering = program.engine.options.answers.then(|| Answering::start(&program));
             driver.follow(&program);
             drop(program);
@@ -148,35 +199,110 @@ impl Driver {
             accepts_empty: false,
             unreadable: None,
             stopping: false,
+            wishes: VecDeque::new(),
+            again: Vec::new(),
+            held: Vec::new(),
             waiting: None,
             later: None,
         }
     }
 
     fn run(mut self) {
-        while let Some(signal) = self.next() {
+        while let Some(work) = self.next() {
             let Some(program) = self.program.upgrade() else { return };
-            self.saved(&program, signal);
+            match work {
+                Work::Save(_) if program.control.is_held() => self.tell_held(&program),
+                Work::Save(signal) => self.saved(&program, signal),
+                Work::Wish(wish) => self.grant(&program, wish),
+            }
         }
     }
 
-    /// Waits for a save; `None` when the watching ends.
-    fn next(&mut self) -> Option<Signal> {
+    /// Does what was asked for.
+    fn grant(&mut self, program: &Arc<ProgramInner>, wish: Wish) {
+        match wish {
+            Wish::Look if program.control.is_held() => self.tell_held(program),
+            Wish::Look => self.look_again(program),
+            Wish::Hold(hold) if hold == program.control.is_held() => {}
+            Wish::Hold(hold) => {
+                program.control.hold(hold);
+                self.held.clear();
+                program.tell(&Event::Held { held: hold, files: Vec::new() });
+                // Whatever was saved meanwhile is the newest.
+                self.take(Message::Saved(Signal { at: Instant::now(), folders: true }));
+            }
+            Wish::Back => self.go_back(program),
+        }
+    }
+
+    /// Applies what is on disk, whatever was told of it or has replaced it.
+    fn look_again(&mut self, program: &Arc<ProgramInner>) {
+        let version = program.version();
+        let settled = {
+            let mut reloader = program.reloader();
+            self.again = reloader.workspace.take_disk_again();
+            let told = reloader.told.take();
+            let current = self.again.is_empty() && told.is_none() && program.is_current(&reloader);
+            current && !reloader.workspace.differs_from_disk()
+        };
+        if settled {
+            return program.tell(&Event::Unchanged { version, report: Arc::default() });
+        }
+        self.saved(program, Signal { at: Instant::now(), folders: true });
+    }
+
+    /// Makes the version before the running one the newest.
+    fn go_back(&mut self, program: &Arc<ProgramInner>) {
+        let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let version = program.version();
+        let (before, texts) = {
+            let reloader = program.reloader();
+            (reloader.history.before(version), reloader.workspace.disk_texts())
+        };
+        let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
+        let result = match before {
+            None => Err(format!("no version before v{version} is kept")),
+            Some(to) => program.roll_back(to, &mut wait).map_err(|error| error.to_string()),
+        };
+        match result {
+            Err(why) => program.tell(&Event::Notice(why)),
+            Ok(Update::Superseded) => program.tell(&Event::Notice("a newer save came before the rollback".to_owned())),
+            Ok(_) => {}
+        }
+        self.follow(program);
+    }
+
+    /// Tells of what has been saved and is not applied; once for each text.
+    fn tell_held(&mut self, program: &Arc<ProgramInner>) {
+        let changed = program.reloader().workspace.disk_texts().changed();
+        if changed != self.held {
+            self.held = changed;
+            let files = self.held.iter().map(|(path, _)| path.clone()).collect();
+            program.tell(&Event::Held { held: true, files });
+        }
+    }
+
+    /// Waits for something to do; `None` when the watching ends.
+    fn next(&mut self) -> Option<Work> {
         loop {
             if self.stopping {
                 return None;
             }
+            if let Some(wish) = self.wishes.pop_front() {
+                return Some(Work::Wish(wish));
+            }
             if let Some(signal) = self.waiting.take().or_else(|| self.later.take()) {
-                return Some(signal);
+                return Some(Work::Save(signal));
             }
             let message = match self.watcher.poll_interval() {
                 None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(interval) => self.messages.recv_timeout(interval),
             };
             match message {
-                Ok(Message::Saved(signal)) => return Some(signal),
+                Ok(Message::Saved(signal)) => return Some(Work::Save(signal)),
+                Ok(Message::Wished(wish)) => return Some(Work::Wish(wish)),
                 Err(RecvTimeoutError::Timeout) if self.watcher.look() => {
-                    return Some(Signal { at: Instant::now(), folders: false });
+                    return Some(Work::Save(Signal { at: Instant::now(), folders: false }));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
@@ -198,6 +324,7 @@ impl Driver {
                 let folders = signal.folders | self.waiting.as_ref().is_some_and(|waiting| waiting.folders);
                 self.waiting = Some(Signal { folders, ..signal });
             }
+            Message::Wished(wish) => self.wishes.push_back(wish),
             Message::Stop => self.stopping = true,
         }
     }
@@ -282,7 +409,8 @@ impl Driver {
         if !self.accepts_empty && reloader.workspace.is_being_written() {
             return Seen::Empty;
         }
-        let (files, failed) = reloader.workspace.refresh();
+        let (mut files, failed) = reloader.workspace.refresh();
+        files.append(&mut self.again);
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;
         if failed.is_empty() {
@@ -304,7 +432,7 @@ impl Driver {
                     && driver.hear()
                     && (driver.stopping || allowed && driver.waits_for_newer(&texts))
             };
-            program.stage(&mut reloader, files.clone(), clock, &cancelled)
+            program.stage(&mut reloader, files.clone(), Cause::Saved, clock, &cancelled)
         };
         if self.stopping {
             // The program may be waiting for this thread in order to end.

@@ -62,6 +62,15 @@ pub enum Event {
         /// What changed.
         report: Arc<Report>,
     },
+    /// An earlier version is live again, under a new number.
+    RolledBack {
+        /// Its new number.
+        version: u64,
+        /// The number it had.
+        to: u64,
+        /// What changed.
+        report: Arc<Report>,
+    },
     /// A save changed nothing that runs.
     Unchanged {
         /// The running version.
@@ -94,6 +103,13 @@ pub enum Event {
         /// The function that is being waited for.
         waits_for: String,
     },
+    /// Saves are held: nothing is applied until they are let go, or that has been done.
+    Held {
+        /// Are they?
+        held: bool,
+        /// The files that have been saved and not applied.
+        files: Vec<PathBuf>,
+    },
     /// The program failed.
     Trap(Arc<Trap>),
     /// A remark of the watcher's.
@@ -122,10 +138,12 @@ impl Event {
         match self {
             Event::Ready { .. } => "ready",
             Event::Reloaded { .. } => "reloaded",
+            Event::RolledBack { .. } => "rolled_back",
             Event::Unchanged { .. } => "unchanged",
             Event::Rejected { .. } => "rejected",
             Event::Refused { .. } => "refused",
             Event::Pending { .. } => "pending",
+            Event::Held { .. } => "held",
             Event::Trap(_) => "trap",
             Event::Notice(_) => "notice",
             Event::Exit { .. } => "exit",
@@ -141,6 +159,11 @@ impl Event {
             Event::Reloaded { version, report }
             | Event::Unchanged { version, report }
             | Event::Refused { version, report } => report_json(*version, report),
+            Event::RolledBack { version, to, report } => {
+                let mut value = report_json(*version, report);
+                value["to"] = json!(to);
+                value
+            }
             Event::Pending { version, report, waits_for } => {
                 let mut value = report_json(*version, report);
                 value["waits_for"] = json!(waits_for);
@@ -151,6 +174,7 @@ impl Event {
                 let list: Vec<Value> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
                 json!({ "version": version, "files": files, "diagnostics": list })
             }
+            Event::Held { held, files } => json!({ "held": held, "files": files }),
             Event::Trap(trap) => trap.to_json(),
             Event::Notice(text) => json!({ "text": text }),
             Event::Exit { status } => json!({ "status": status }),
@@ -180,6 +204,7 @@ fn report_json(version: u64, report: &Report) -> Value {
         "types": entries(report.edits.iter().filter(is_type)),
         "items": entries(report.items.iter()),
         "notices": report.notices,
+        "compiled": report.compiled,
     });
     if let (Value::Object(target), Ok(Value::Object(times))) = (&mut value, serde_json::to_value(report.times)) {
         target.extend(times);

@@ -12,7 +12,9 @@ use vaisjit_semantics::Checked;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure, StrValue};
 use crate::driver::{Driver, Watching};
+use crate::engine::Error;
 use crate::events::Event;
+use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 use crate::report::Clock;
 use crate::told::Told;
@@ -34,6 +36,8 @@ pub(crate) enum Ending {
 pub(crate) struct Control {
     /// Does the program choose the moment of each reload?
     manual: AtomicBool,
+    /// Is nothing applied that is saved?
+    held: AtomicBool,
     /// A version that waits for the program to ask for it.
     staged: Mutex<Option<Staged>>,
     /// Reloads that `hot_check` has not told of.
@@ -90,10 +94,20 @@ impl Control {
         *lock(&self.ending)
     }
 
+    /// Asks for another run of `main`, if it is being run.
+    pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
+        if !main_runs {
+            return false;
+        }
+        *lock(&self.ending) = Some(Ending::Restart);
+        interrupt();
+        true
+    }
+
     /// Counts what `hot_check` has to tell of.
     pub fn note(&self, event: &Event) {
         match event {
-            Event::Reloaded { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
+            Event::Reloaded { .. } | Event::RolledBack { .. } => self.reloads.fetch_add(1, Ordering::SeqCst),
             Event::Rejected { .. } | Event::Refused { .. } => self.failures.fetch_add(1, Ordering::SeqCst),
             _ => 0,
         };
@@ -117,6 +131,21 @@ impl Control {
     /// Does the program choose the moment?
     pub fn is_manual(&self) -> bool {
         self.manual.load(Ordering::SeqCst)
+    }
+
+    /// Is nothing to be applied that is saved?
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing is, or everything.
+    pub fn hold(&self, hold: bool) {
+        self.held.store(hold, Ordering::SeqCst);
+    }
+
+    /// `main` is to end with this status; interrupting it is left to the caller.
+    pub fn quit(&self, status: u8) {
+        *lock(&self.ending) = Some(Ending::Exit(status));
     }
 
     /// A number for a watching.
@@ -275,7 +304,7 @@ impl ProgramInner {
         let files = staged.report().files.clone();
         let mut update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         if matches!(update, Update::Superseded) {
-            update = self.update_from(&mut reloader, files.clone(), Clock::start());
+            update = self.update_from(&mut reloader, files.clone(), Cause::Saved, Clock::start());
         }
         reloader.tells(&update);
         drop(reloader);
@@ -285,7 +314,8 @@ impl ProgramInner {
 
     fn hot_reload(self: &Arc<Self>) -> i64 {
         let started = Instant::now();
-        let result = match self.update_now() {
+        let update = if self.control.is_held() { Ok(Update::Superseded) } else { self.update_now() };
+        let result = match update {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(Update::Unchanged(_) | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
@@ -344,10 +374,14 @@ impl ProgramInner {
     }
 
     fn hot_rollback(self: &Arc<Self>, to: i64) -> i64 {
-        match u64::try_from(to).map_err(|_| ()).and_then(|to| self.roll_back(to).map_err(|_| ())) {
+        let to = u64::try_from(to).map_err(|_| Error::Other(format!("there is no version {to}")));
+        match to.and_then(|to| self.roll_back(to, &mut Pending::wait_for_ever)) {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(_) => 0,
-            Err(()) => -1,
+            Err(error) => {
+                self.tell(&Event::Notice(format!("hot_rollback: {error}")));
+                -1
+            }
         }
     }
 

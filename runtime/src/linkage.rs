@@ -172,6 +172,17 @@ impl Linkage {
         *self.c_symbols.entry(name).or_insert_with(|| c_symbol(&name))
     }
 
+    /// Where something lies that code has been linked against and that can be taken back: a slot, a table of them, a
+    /// global.
+    pub fn address(&self, import: &Import) -> Option<usize> {
+        match import {
+            Import::Slot(key) => self.by_key.get(key).map(Slot::address),
+            Import::Table(keys) => self.tables.get(keys).map(|table| table.as_ptr() as usize),
+            Import::Global(path) => self.globals.get(path).map(GlobalMemory::address),
+            _ => None,
+        }
+    }
+
     /// The address an import stands for. `code` knows the functions of other units.
     pub fn resolve(
         &mut self,

@@ -14,6 +14,7 @@ use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::reload::diff::Shapes;
+use crate::reload::kept::{KeptCode, Recipe};
 use crate::reload::links::Summary;
 use crate::report;
 use crate::workspace::Snapshot;
@@ -35,6 +36,8 @@ pub(crate) struct LiveFunction {
     pub direct: Box<[Instance]>,
     /// Its machine code.
     pub code: Code,
+    /// What the code was made from.
+    pub recipe: Arc<Recipe>,
     /// Where its calls go through.
     pub slot: Slot,
     /// What a report says of a program counter in it.
@@ -216,8 +219,10 @@ pub(crate) struct Live {
     /// Every global that has memory, with the declaration it was made for; those that a save removed stay, so that a
     /// line commented out for one save comes back with its value.
     pub globals: FxHashMap<ItemPath, Global>,
-    /// Code that has been replaced, until it is freed: key in `metas`.
-    pub retired: Vec<(usize, Weak<CodeUnit>)>,
+    /// Code that has been replaced, until it is freed or runs again, by its key in `metas`.
+    pub retired: FxHashMap<usize, Weak<CodeUnit>>,
+    /// Code that has been replaced and may be asked for again.
+    pub kept: KeptCode,
     /// Functions that a save removed: values may still hold their slots.
     pub orphans: Vec<LiveFunction>,
     /// The shape of every type that code of this program has ever used: values of it may be anywhere.
@@ -248,12 +253,12 @@ impl Live {
     /// Takes in code that is in no slot, but runs: it is freed once no stack reaches it.
     pub fn add_retired(&mut self, code: &Code, meta: Arc<FunctionMeta>) {
         self.set_meta(code, meta);
-        self.retired.push((Live::unit_key(&code.unit), Arc::downgrade(&code.unit)));
+        self.retired.insert(Live::unit_key(&code.unit), Arc::downgrade(&code.unit));
     }
 
     /// A unit with code that runs, by its key.
     pub fn unit(&self, key: usize) -> Weak<CodeUnit> {
-        let retired = self.retired.iter().find(|(known, _)| *known == key).map(|(_, unit)| unit.clone());
+        let retired = self.retired.get(&key).cloned();
         let live = || self.functions.values().chain(&self.orphans).map(|function| &function.code.unit);
         retired
             .or_else(|| live().find(|unit| Live::unit_key(unit) == key).map(Arc::downgrade))

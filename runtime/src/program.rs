@@ -3,6 +3,7 @@
 mod globals;
 mod handles;
 mod heap;
+mod input;
 mod offer;
 mod run;
 mod update;

@@ -13,6 +13,7 @@ pub(crate) mod commit;
 pub(crate) mod compile;
 pub(crate) mod convert;
 pub(crate) mod diff;
+pub(crate) mod kept;
 pub(crate) mod items;
 pub mod links;
 pub(crate) mod prepare;

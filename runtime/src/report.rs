@@ -172,6 +172,8 @@ pub struct Report {
     pub items: Vec<Edit>,
     /// Further remarks, a sentence each.
     pub notices: Vec<String>,
+    /// How many functions were compiled. The code of others that changed was still there from an earlier version.
+    pub compiled: usize,
     /// Where the time went.
     pub times: Times,
 }

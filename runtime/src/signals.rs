@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::program::{Program, ProgramInner};
+use crate::terminal;
 
 /// How long a program may take to come to a safepoint after Ctrl-C.
 const GRACE: Duration = Duration::from_millis(300);
@@ -60,6 +62,41 @@ pub fn on_interrupt(action: impl FnOnce(i32) + Send + 'static) {
     let _ = std::thread::Builder::new().name("vaisjit signals".to_owned()).spawn(listener);
 }
 
+impl Program {
+    /// Ends `main` with this exit status at its next safepoint. A process that is the program's
+    /// ([`interrupt_on_signals`]) ends soon even if `main` comes to none, with the output flushed.
+    pub fn quit(&self, status: u8) {
+        self.inner.control.quit(status);
+        self.inner.world.interrupt();
+        end_soon(&self.inner, status);
+    }
+}
+
+/// Puts the terminal's settings back before the process is stopped or ended by a signal that nobody else answers, and
+/// takes them up again when it goes on.
+pub(crate) fn around_stops_and_ends() {
+    crate::code::before_abort(terminal::leave);
+    let Ok(mut signals) = Signals::new([SIGTSTP, SIGCONT, SIGQUIT, SIGHUP]) else { return };
+    let listener = move || {
+        for signal in signals.forever() {
+            match signal {
+                SIGCONT => terminal::after_stop(),
+                SIGTSTP => {
+                    terminal::before_stop();
+                    // Returns when the process goes on.
+                    let _ = emulate_default_handler(SIGTSTP);
+                    terminal::after_stop();
+                }
+                ends => {
+                    terminal::leave();
+                    let _ = emulate_default_handler(ends);
+                }
+            }
+        }
+    };
+    let _ = std::thread::Builder::new().name("vaisjit stops".to_owned()).spawn(listener);
+}
+
 fn end_after_grace(status: i32, restore: String) {
     std::thread::spawn(move || {
         std::thread::sleep(GRACE);
@@ -77,6 +114,7 @@ pub(crate) fn end_soon(program: &ProgramInner, status: u8) {
 
 fn end(status: i32, restore: &str) -> ! {
     write_restore(restore);
+    terminal::leave();
     vaisjit_std::flush_stdout();
     std::process::exit(status)
 }

@@ -143,8 +143,9 @@ impl ProgramInner {
             Err(trap) => trap,
         };
         match self.control.ending() {
+            // The end has been asked for by somebody else: it is not this thread's business to interrupt the others.
+            _ if trap.code == TrapCode::Interrupted => {}
             Some(ending) => self.end_from_thread(ending),
-            None if trap.code == TrapCode::Interrupted => {}
             None => self.tell_trap(&trap),
         }
         Err(trap.message)

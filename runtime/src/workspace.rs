@@ -89,8 +89,21 @@ pub struct Workspace {
 pub struct Checkpoint {
     files: FxHashMap<Name, LoadedFile>,
     kept: FxHashMap<PathBuf, Arc<str>>,
-    sources: Arc<Sources>,
     last: Option<Snapshot>,
+}
+
+impl Checkpoint {
+    /// The program as it was checked then.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.last.as_ref()
+    }
+
+    /// The texts of then, by path.
+    pub fn texts(&self) -> Vec<(PathBuf, Arc<str>)> {
+        let mut texts: Vec<_> = self.files.values().map(|file| (file.path.clone(), file.text.clone())).collect();
+        texts.sort();
+        texts
+    }
 }
 
 /// One file of the program.
@@ -119,6 +132,17 @@ impl DiskTexts {
     pub fn have_changed(&self) -> bool {
         self.texts.iter().any(|(path, text)| self.loader.read(path).is_ok_and(|now| *now != **text))
     }
+
+    /// Those that are another now, by path.
+    pub fn changed(&self) -> Vec<(PathBuf, Arc<str>)> {
+        let now = |(path, text): &(PathBuf, Arc<str>)| {
+            let now = self.loader.read(path).ok().filter(|now| *now != **text)?;
+            Some((path.clone(), now.into()))
+        };
+        let mut changed: Vec<_> = self.texts.iter().filter_map(now).collect();
+        changed.sort();
+        changed
+    }
 }
 
 impl Workspace {
@@ -138,20 +162,44 @@ impl Workspace {
         }
     }
 
-    /// What it holds now.
+    /// What it holds now. Going back there takes no time for parsing and checking.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint {
-            files: self.files.clone(),
-            kept: self.kept.clone(),
-            sources: self.sources.clone(),
-            last: self.last.clone(),
-        }
+        let last = self.last.clone().map(|last| Snapshot { times: SnapshotTimes::default(), ..last });
+        Checkpoint { files: self.files.clone(), kept: self.kept.clone(), last }
     }
 
     /// Makes it hold that again.
     pub fn restore(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { files, kept, sources, last } = checkpoint;
-        (self.files, self.kept, self.sources, self.last) = (files, kept, sources, last);
+        let Checkpoint { files, kept, last } = checkpoint;
+        // Modules of the library that have been loaded since stay.
+        let sources = Arc::make_mut(&mut self.sources);
+        for (name, file) in &self.files {
+            if !files.contains_key(name) {
+                sources.remove(file.id);
+            }
+        }
+        files.values().for_each(|file| _ = sources.insert(file.id, file.source()));
+        (self.files, self.kept, self.last) = (files, kept, last);
+    }
+
+    /// Makes the texts of then the whole program, until a file changes on disk. Returns the files that hold another text
+    /// now.
+    pub fn go_back(&mut self, to: &Checkpoint) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        let mut files = to.files.clone();
+        for (name, file) in &mut files {
+            let now = self.files.get(name);
+            if now.is_none_or(|now| now.text != file.text) {
+                changed.push(file.path.clone());
+            }
+            (file.disk, file.from_memory) = match now {
+                Some(now) => (now.disk.clone(), now.from_memory),
+                None => (self.options.loader.read(&file.path).map_or_else(|_| file.text.clone(), Arc::from), true),
+            };
+        }
+        changed.sort();
+        self.restore(Checkpoint { files, kept: to.kept.clone(), last: to.last.clone() });
+        changed
     }
 
     /// Makes these texts the whole program, until a file changes on disk. Returns the files that hold another text now.
@@ -255,6 +303,14 @@ impl Workspace {
             }
             _ => false,
         }
+    }
+
+    /// Goes on with the texts that were read from disk where a patch or a rollback has set others. Returns those files.
+    pub fn take_disk_again(&mut self) -> Vec<PathBuf> {
+        let other = |file: &&LoadedFile| file.text != file.disk;
+        let changed: Vec<_> = self.files.values().filter(other).map(|file| (file.path.clone(), file.disk.clone())).collect();
+        changed.iter().for_each(|(path, text)| _ = self.set_text(path, text));
+        changed.into_iter().map(|(path, _)| path).collect()
     }
 
     /// The last text of a file of the program.

@@ -52,3 +52,21 @@ fn a_trap_is_told_of_after_the_version_it_happened_in() {
     assert_eq!(trap.code, TrapCode::DivisionByZero);
     assert_eq!(*log.names.lock().expect("no panic"), ["reloaded", "trap"]);
 }
+
+/// `main` is started afresh from outside, with the globals kept; without a running `main` nothing happens.
+#[test]
+fn main_is_restarted_from_outside() {
+    let text = "G starts: i64 = 0\nF main() -> i64 {\n    starts += 1\n    started(starts)\n    L starts < 3 { usleep(100) }\n    starts\n}\n";
+    let (sender, starts) = std::sync::mpsc::channel();
+    let engine = Engine::builder().function("started", move |n: i64| _ = sender.send(n)).build().expect("an engine");
+    let program = engine.load_str(text).expect("a program");
+    assert!(!program.restart_main());
+    let own = program.clone();
+    let main = std::thread::spawn(move || own.run_main());
+    for n in 1..3 {
+        assert_eq!(starts.recv_timeout(Duration::from_secs(20)), Ok(n));
+        assert!(program.restart_main());
+    }
+    assert_eq!(main.join().expect("no panic").expect("no trap"), 3);
+    assert!(!program.restart_main());
+}

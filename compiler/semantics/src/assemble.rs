@@ -6,13 +6,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_syntax::ast::ItemKind;
 use vaisjit_syntax::{Diagnostic, Name, Place, Severity};
 
-use crate::bodies::{Initial, initial_value};
+use crate::bodies::{Computed, FieldKey, Initial, default_instance, defaults_of, initial_value};
 use crate::check::is_library;
 use crate::codes;
 use crate::hir::BodyItem;
 use crate::index::{DefId, DefKind};
 use crate::infer::{substitute, walk};
-use crate::interface::{Interface, ParamSig};
+use crate::interface::{EnumSig, GenericSig, Interface, ParamSig, StructSig, VariantSig};
 use crate::lower::TypeScope;
 use crate::program::{Checked, EnumDef, FieldDef, Function, Input, Signature, StructDef, VariantDef};
 use crate::state::{BodyEntry, State};
@@ -23,22 +23,6 @@ type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
 
 /// Where the program first asks for each instance, and what it calls there.
 pub(crate) type Asked = FxHashMap<Instance, (Place, Instance)>;
-
-/// Attributes the language knows.
-const ATTRIBUTES: &[&str] = &[
-    "hot",
-    "inline",
-    "test",
-    "repr",
-    "was",
-    "reserve",
-    "before_reload",
-    "after_reload",
-    "allow",
-    "derive",
-    "reset",
-    "extern",
-];
 
 /// The result before, with the bodies that were checked again; `None` when more than bodies may have changed.
 pub(crate) fn patched(
@@ -66,7 +50,8 @@ pub(crate) fn patched(
     for (id, entry) in redone {
         let new = bodies[id.module as usize][id.index as usize].as_ref();
         let item = world.item(*id);
-        let attributes = item.attributes.iter().all(|attribute| ATTRIBUTES.contains(&attribute.name.name.as_str()));
+        let inner = crate::attributes::functions_in(item).iter().flat_map(|function| &function.attributes);
+        let attributes = item.attributes.iter().chain(inner).all(crate::attributes::is_quiet);
         // What is said about a test that cannot be one is found out with the whole.
         let attributes = attributes && item.attributes.iter().all(|attribute| attribute.name.name != "test");
         let calm = matches!(item.kind, ItemKind::Impl(_)) && before.diagnostics.is_empty();
@@ -81,6 +66,7 @@ pub(crate) fn patched(
                     && b.diagnostics.is_empty()
                     && same_requests(a, b)
                     && a.types == b.types
+                    && exposed_by(a) == exposed_by(b)
                     && a.globals.is_empty()
                     && b.globals.is_empty()
                     && a.closures.is_empty()
@@ -108,6 +94,10 @@ pub(crate) fn patched(
         }
     }
     Some(checked)
+}
+
+fn exposed_by(entry: &BodyEntry) -> &[Ty] {
+    entry.body.as_ref().map_or(&[], |body| &body.exposed)
 }
 
 /// Do two bodies ask for the same instances?
@@ -143,15 +133,21 @@ fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (In
     (body_instance, Function { signature, body: body.clone(), hot, inline: false, test: false, head })
 }
 
-/// The generic instances that initial values of globals call.
-pub(crate) fn requests_of_globals(world: &World<'_>) -> Vec<(Instance, Place)> {
+/// The generic instances that initial values of globals and defaults of fields call.
+pub(crate) fn requests_of_values(world: &World<'_>) -> Vec<(Instance, Place)> {
     let mut requests = Vec::new();
     for module in 0..world.tables.len() as u32 {
         for (index, def) in world.tables[module as usize].defs.iter().enumerate() {
-            if def.kind == DefKind::Global
-                && let Some(made) = global_of(world, DefId { module, index: index as u32 })
-            {
-                requests.extend(made.requests);
+            let id = DefId { module, index: index as u32 };
+            match def.kind {
+                DefKind::Global => {
+                    requests.extend(global_of(world, id).into_iter().flat_map(|made| made.value.requests))
+                }
+                DefKind::Struct | DefKind::Enum => {
+                    let made = defaults_of(world, id, TyList::EMPTY).into_iter();
+                    requests.extend(made.flat_map(|(_, made)| made.requests));
+                }
+                _ => {}
             }
         }
     }
@@ -175,6 +171,7 @@ fn global_of(world: &World<'_>, id: DefId) -> Option<Initial> {
 /// The whole result.
 pub(crate) fn whole(
     world: &World<'_>,
+    before: Option<&Checked>,
     bodies: &Bodies,
     instances: &FxHashMap<Instance, Arc<BodyEntry>>,
     asked: &Asked,
@@ -182,8 +179,10 @@ pub(crate) fn whole(
     let mut whole = Whole {
         broken: world.input.modules.iter().any(is_broken),
         world,
+        before,
         checked: Checked::default(),
         types: FxHashSet::default(),
+        defaults: FxHashMap::default(),
         by_path: FxHashMap::default(),
         asked,
     };
@@ -196,6 +195,7 @@ pub(crate) fn whole(
     }
     whole.order_globals();
     whole.nominal_types();
+    whole.exposed();
     whole.main();
     whole.checked
 }
@@ -204,8 +204,11 @@ struct Whole<'w, 'a> {
     /// Items that did not parse: what seems to be unknown may be declared there.
     broken: bool,
     world: &'w World<'a>,
+    before: Option<&'w Checked>,
     checked: Checked,
     types: FxHashSet<Ty>,
+    /// The defaults of fields of types without parameters.
+    defaults: FxHashMap<DefId, Defaults>,
     by_path: FxHashMap<crate::types::ItemPath, Vec<(Instance, Arc<BodyEntry>)>>,
     asked: &'w Asked,
 }
@@ -225,16 +228,9 @@ impl Whole<'_, '_> {
                 self.import(module, import, imports.next(), parsed.id, &mut found);
                 self.unused_import(module, import, number, bodies, parsed.id, &mut found);
             }
-            for attribute in &parsed.item.attributes {
-                attribute_check(attribute, parsed.id, &mut found);
-            }
+            crate::attributes::check(&parsed.item, parsed.id, &mut found);
             for index in table.by_item[number].clone() {
                 let id = DefId { module, index };
-                if let Some(function) =
-                    world.function(id).filter(|_| !matches!(parsed.item.kind, ItemKind::Function(_)))
-                {
-                    function.attributes.iter().for_each(|attribute| attribute_check(attribute, parsed.id, &mut found));
-                }
                 self.definition(id, bodies[index as usize].as_ref(), &mut found);
             }
             for (later, first) in table.duplicates.iter().filter(|(later, _)| table.by_item[number].contains(later)) {
@@ -312,8 +308,10 @@ impl Whole<'_, '_> {
             found.extend(entry.diagnostics.iter().cloned());
         }
         let path = world.def(id).path;
-        if world.def(id).kind == DefKind::Struct {
-            found.extend(crate::bodies::field_defaults(world, id));
+        if matches!(world.def(id).kind, DefKind::Struct | DefKind::Enum) {
+            let made = defaults_of(world, id, TyList::EMPTY);
+            found.extend(made.iter().flat_map(|(_, made)| made.diagnostics.iter().cloned()));
+            self.defaults.insert(id, made);
         }
         match world.def(id).kind {
             DefKind::Struct | DefKind::Enum
@@ -327,11 +325,11 @@ impl Whole<'_, '_> {
             }
             DefKind::Global => {
                 if let Some(made) = global_of(world, id) {
-                    found.extend(made.diagnostics);
-                    self.types.extend(made.types);
+                    found.extend(made.value.diagnostics);
+                    self.types.extend(made.value.types);
                     let place = made.global.place;
                     self.checked.globals.insert(path, made.global);
-                    let closures = made.closures.iter().map(|body| closure_function(body, place, false));
+                    let closures = made.value.closures.iter().map(|body| closure_function(body, place, false));
                     self.checked.functions.extend(closures);
                 }
             }
@@ -475,59 +473,25 @@ impl Whole<'_, '_> {
     /// Definitions of all struct and enum types in use, parts of others included.
     fn nominal_types(&mut self) {
         let mut queue: Vec<Ty> = self.types.iter().copied().collect();
+        queue.sort();
         let mut known: FxHashSet<Ty> = queue.iter().copied().collect();
         let (mut structs, mut enums) = (Vec::new(), Vec::new());
         while let Some(ty) = queue.pop() {
-            let mut parts: Vec<Ty> = Vec::new();
-            match *ty.kind() {
-                TyKind::Struct(path, arguments) => {
-                    let Some(id) = self.world.find(path) else { continue };
-                    let Some(Interface::Struct(sig)) = self.world.interface(id) else { continue };
-                    let map = |name: Name| {
-                        sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied())
-                    };
-                    let fields: Vec<FieldDef> = sig
-                        .fields
-                        .iter()
-                        .map(|field| FieldDef { name: field.name, ty: substitute(field.ty, &map) })
-                        .collect();
-                    parts.extend(fields.iter().map(|field| field.ty));
-                    let place = self.world.place(id);
-                    structs.push((
-                        ty,
-                        id,
-                        StructDef {
-                            fields,
-                            repr_c: sig.repr_c,
-                            item: BodyItem(self.world.item_id(id)),
-                            span: place.span,
-                        },
-                    ));
+            let (TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments)) = *ty.kind() else { continue };
+            let Some(id) = self.world.find(path) else { continue };
+            let (mut defaults, mut parts) = self.defaults(id, arguments);
+            match self.world.interface(id) {
+                Some(Interface::Struct(sig)) => {
+                    let definition = self.structure(id, &sig, arguments, &mut defaults);
+                    parts.extend(definition.fields.iter().map(|field| field.ty));
+                    structs.push((ty, id, definition));
                 }
-                TyKind::Enum(path, arguments) => {
-                    let Some(id) = self.world.find(path) else { continue };
-                    let Some(Interface::Enum(sig)) = self.world.interface(id) else { continue };
-                    let map = |name: Name| {
-                        sig.generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied())
-                    };
-                    let field = |field: &crate::interface::ParamSig| FieldDef {
-                        name: field.name,
-                        ty: substitute(field.ty, &map),
-                    };
-                    let variants: Vec<VariantDef> = sig
-                        .variants
-                        .iter()
-                        .map(|v| VariantDef { name: v.name, fields: v.fields.iter().map(field).collect() })
-                        .collect();
-                    parts.extend(variants.iter().flat_map(|v| v.fields.iter().map(|field| field.ty)));
-                    let place = self.world.place(id);
-                    enums.push((
-                        ty,
-                        id,
-                        EnumDef { variants, item: BodyItem(self.world.item_id(id)), span: place.span },
-                    ));
+                Some(Interface::Enum(sig)) => {
+                    let definition = self.enumeration(id, &sig, arguments, &mut defaults);
+                    parts.extend(definition.variants.iter().flat_map(|v| v.fields.iter().map(|field| field.ty)));
+                    enums.push((ty, id, definition));
                 }
-                _ => {}
+                _ => continue,
             }
             for part in parts {
                 walk(part, &mut |part| {
@@ -541,6 +505,81 @@ impl Whole<'_, '_> {
         enums.sort_by_key(|(ty, id, _)| (*id, *ty));
         self.checked.structs = structs.into_iter().map(|(ty, _, def)| (ty, Arc::new(def))).collect();
         self.checked.enums = enums.into_iter().map(|(ty, _, def)| (ty, Arc::new(def))).collect();
+    }
+
+    fn structure(&self, id: DefId, sig: &StructSig, arguments: TyList, defaults: &mut FieldBodies) -> StructDef {
+        StructDef {
+            fields: concrete(&sig.fields, &sig.generics, arguments, (None, defaults)),
+            repr_c: sig.repr_c,
+            was: sig.was,
+            reserve: sig.reserve,
+            item: BodyItem(self.world.item_id(id)),
+            span: self.world.place(id).span,
+        }
+    }
+
+    fn enumeration(&self, id: DefId, sig: &EnumSig, arguments: TyList, defaults: &mut FieldBodies) -> EnumDef {
+        let variant = |variant: &VariantSig| VariantDef {
+            name: variant.name,
+            was: variant.was,
+            fields: concrete(&variant.fields, &sig.generics, arguments, (Some(variant.name), defaults)),
+        };
+        EnumDef {
+            variants: sig.variants.iter().map(variant).collect(),
+            was: sig.was,
+            reserve: sig.reserve,
+            item: BodyItem(self.world.item_id(id)),
+            span: self.world.place(id).span,
+        }
+    }
+
+    /// The defaults of a type's fields as functions, and the types in them. One that calls an instance that nobody else
+    /// calls is left out: that happens to generic types only.
+    fn defaults(&mut self, id: DefId, arguments: TyList) -> (FieldBodies, Vec<Ty>) {
+        let made = match arguments.is_empty() {
+            true => self.defaults.remove(&id).unwrap_or_default(),
+            false => defaults_of(self.world, id, arguments),
+        };
+        let (mut bodies, mut types) = (FieldBodies::default(), Vec::new());
+        for (key, made) in made {
+            let Some(body) = made.body else { continue };
+            if !made.requests.iter().all(|(instance, _)| self.checked.functions.contains_key(instance)) {
+                continue;
+            }
+            let place = self.world.place(id);
+            self.checked.functions.extend(made.closures.iter().map(|body| closure_function(body, place, false)));
+            types.extend(made.types);
+            let body = self.before.and_then(|before| same_default(before, &body, &key)).unwrap_or(body);
+            bodies.insert(key, body);
+        }
+        (bodies, types)
+    }
+
+    /// The types that memory may hold of which nobody knows.
+    fn exposed(&mut self) {
+        let checked = &self.checked;
+        let functions = checked.functions.values().map(|function| &function.body);
+        let inits = checked.globals.values().filter_map(|global| global.init.as_ref());
+        let named = functions.chain(inits).flat_map(|body| &body.exposed).copied();
+        let c = checked.structs.iter().filter(|(_, def)| def.repr_c).map(|(ty, _)| *ty);
+        let mut queue: Vec<Ty> = named.chain(c).collect();
+        let mut exposed = FxHashSet::default();
+        while let Some(ty) = queue.pop() {
+            match *ty.kind() {
+                TyKind::Array(of, _) => queue.push(of),
+                TyKind::Tuple(parts) => queue.extend(parts.iter()),
+                TyKind::Struct(..) if exposed.insert(ty) => {
+                    let definition = checked.structs.get(&ty);
+                    queue.extend(definition.iter().flat_map(|def| def.fields.iter().map(|field| field.ty)));
+                }
+                TyKind::Enum(..) if exposed.insert(ty) => {
+                    let variants = checked.enums.get(&ty).into_iter().flat_map(|def| &def.variants);
+                    queue.extend(variants.flat_map(|variant| variant.fields.iter().map(|field| field.ty)));
+                }
+                _ => {}
+            }
+        }
+        self.checked.exposed = exposed;
     }
 
     fn main(&mut self) {
@@ -571,6 +610,46 @@ impl Whole<'_, '_> {
         let diagnostic = Diagnostic::error(codes::BAD_MAIN, world.head(id), problem);
         self.checked.diagnostics.push(diagnostic);
     }
+}
+
+/// The defaults of a type: by variant, if it is an enum, and field.
+type Defaults = Vec<(FieldKey, Computed)>;
+type FieldBodies = FxHashMap<FieldKey, Arc<crate::hir::Body>>;
+
+/// The fields of a declaration with the type's arguments filled in.
+fn concrete(
+    fields: &[ParamSig],
+    generics: &[GenericSig],
+    arguments: TyList,
+    (variant, defaults): (Option<Name>, &mut FieldBodies),
+) -> Vec<FieldDef> {
+    let map = |name: Name| generics.iter().position(|g| g.name == name).and_then(|i| arguments.get(i).copied());
+    let field = |field: &ParamSig| FieldDef {
+        name: field.name,
+        ty: substitute(field.ty, &map),
+        was: field.was,
+        default: defaults.remove(&FieldKey { variant, field: field.name }),
+    };
+    fields.iter().map(field).collect()
+}
+
+/// The default of the check before, if it is the same.
+fn same_default(before: &Checked, new: &crate::hir::Body, key: &FieldKey) -> Option<Arc<crate::hir::Body>> {
+    let owner = |ty: &Ty| match *ty.kind() {
+        TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments) => {
+            new.instance == default_instance(path, arguments, key)
+        }
+        _ => false,
+    };
+    let fields = match key.variant {
+        None => &before.structs.iter().find(|(ty, _)| owner(ty))?.1.fields,
+        Some(name) => {
+            let definition = before.enums.iter().find(|(ty, _)| owner(ty))?.1;
+            &definition.variants.iter().find(|variant| variant.name == name)?.fields
+        }
+    };
+    let old = fields.iter().find(|field| field.name == key.field)?.default.as_ref()?;
+    (**old == *new && old.item.0 == new.item.0).then(|| old.clone())
 }
 
 /// No parameters, or the two that C's `main` has: a number and an address.
@@ -606,21 +685,12 @@ fn visit(world: &World<'_>, module: u32, seen: &mut FxHashSet<u32>, order: &mut 
     order.push(world.input.modules[module as usize].name);
 }
 
-/// The functions in an item that have attributes of their own.
-fn functions_in(item: &vaisjit_syntax::ast::Item) -> &[vaisjit_syntax::ast::Function] {
-    match &item.kind {
-        ItemKind::Impl(def) => &def.methods,
-        ItemKind::Struct(def) => &def.methods,
-        ItemKind::Enum(def) => &def.methods,
-        ItemKind::Trait(def) => &def.methods,
-        _ => &[],
-    }
-}
-
 /// Does an `#[allow(...)]` of the item, or of the function in it where the warning stands, silence it?
 fn allowed(diagnostic: &Diagnostic, item: &vaisjit_syntax::ast::Item) -> bool {
     let at = diagnostic.primary.place.span.start;
-    let around = functions_in(item).iter().filter(|function| function.span.start <= at && at < function.span.end);
+    let around = crate::attributes::functions_in(item)
+        .iter()
+        .filter(|function| function.span.start <= at && at < function.span.end);
     allows(diagnostic, &item.attributes) || around.into_iter().any(|function| allows(diagnostic, &function.attributes))
 }
 
@@ -634,23 +704,4 @@ fn allows(diagnostic: &Diagnostic, attributes: &[vaisjit_syntax::ast::Attribute]
     };
     let allows = attributes.iter().filter(|attribute| attribute.name.name == "allow");
     allows.flat_map(|attribute| &attribute.arguments).any(|(text, _)| is_it(text))
-}
-
-fn attribute_check(
-    attribute: &vaisjit_syntax::ast::Attribute,
-    item: vaisjit_syntax::ItemId,
-    found: &mut Vec<Diagnostic>,
-) {
-    let name = attribute.name.name;
-    if ATTRIBUTES.contains(&name.as_str()) {
-        return;
-    }
-    let place = Place::item(item, attribute.name.span);
-    let mut diagnostic =
-        Diagnostic::warning(codes::UNKNOWN_ATTRIBUTE, place, format!("there is no attribute `{name}`"));
-    diagnostic.severity = Severity::Warning;
-    if let Some(known) = crate::suggest::nearest(name, ATTRIBUTES.iter().map(|known| Name::new(known))) {
-        diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_suggestion(place, known.as_str());
-    }
-    found.push(diagnostic);
 }

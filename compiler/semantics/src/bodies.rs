@@ -104,6 +104,7 @@ fn check_body(
         || params.iter().chain(instance.arguments.iter()).any(|ty| unknown(*ty));
     let parts: Vec<Ty> = locals.iter().map(|local| checker.frames[0].locals[*local].ty).collect();
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
+    let exposed = checker.take_exposed();
     let frame = checker.frames.remove(0);
     let body = value.filter(|_| !errors).map(|value| {
         Arc::new(hir::Body {
@@ -114,6 +115,7 @@ fn check_body(
             locals: frame.locals,
             result,
             value,
+            exposed,
         })
     });
     let Marks { hot, inline, test } = attributes(world, id);
@@ -162,7 +164,7 @@ pub(crate) fn inferred_result(world: &World<'_>, id: DefId) -> Ty {
         let scope = TypeScope::new(id.module, world.item_id(id));
         let path = world.def(id).path;
         let place = world.place(id);
-        return known_or_error(initial_value(world, &scope, path, global, None, false, place).global.ty);
+        return known_or_error(initial_value(world, &scope, path, global, None, false, place).value.ty);
     }
     let Some(tree) = world.function(id) else { return Ty::error() };
     let path = world.def(id).path;
@@ -176,7 +178,7 @@ pub(crate) fn inferred_result(world: &World<'_>, id: DefId) -> Ty {
             Some(ty) => lower_type(world, &scope, ty, &mut Vec::new()),
             None => inferred_parameter(world, id, index).0,
         };
-        params.push(ParamSig { name: param.name.name, ty, default: param.default.clone() });
+        params.push(ParamSig { name: param.name.name, ty, default: param.default.clone(), was: None });
     }
     let types: Vec<Ty> = params.iter().map(|param| param.ty).collect();
     let entry = Arc::new(check_body(world, id, instance, FxHashMap::default(), scope.self_ty, &types, &params, None));
@@ -358,14 +360,22 @@ fn call_sites(world: &World<'_>, id: DefId, tree: &ast::Function, index: usize) 
     found
 }
 
-/// A checked initial value.
-pub(crate) struct Initial {
-    pub global: Global,
+/// A value that is computed when it is needed: a function without parameters.
+pub(crate) struct Computed {
+    /// Absent when there were errors, or nothing to compute.
+    pub body: Option<Arc<hir::Body>>,
+    pub ty: Ty,
     pub diagnostics: Vec<Diagnostic>,
     pub requests: Vec<(Instance, Place)>,
     pub types: Vec<Ty>,
     /// The bodies of the closures made in it.
     pub closures: Vec<Arc<hir::Body>>,
+}
+
+/// A checked initial value.
+pub(crate) struct Initial {
+    pub global: Global,
+    pub value: Computed,
 }
 
 /// Checks the initial value of a global.
@@ -393,53 +403,95 @@ pub(crate) fn initial_value(
         (None, Some(ty)) => checker.default_value(ty, global.name.span),
         (None, None) => None,
     };
-    let Some(value) = value else {
-        let ty = declared.unwrap_or(Ty::error());
-        return Initial {
-            global: Global { ty, init: None, reset, place },
-            diagnostics: checker.diagnostics,
-            requests: checker.requests,
-            types: Vec::new(),
-            closures: Vec::new(),
-        };
-    };
-    let (value, types) = checker.finish_expr(value);
-    if declared.is_none() && crate::infer::has_variables(value.ty) {
-        checker.undetermined_type(global.name.name, global.name.span);
-    }
-    let ty = known_or_error(declared.unwrap_or(value.ty));
-    let errors = checker.diagnostics.iter().any(Diagnostic::is_error);
-    let frame = checker.frames.remove(0);
-    let body = hir::Body {
-        instance: Instance { path: init, arguments: TyList::EMPTY },
-        item: BodyItem(scope.item),
-        params: Vec::new(),
-        captures: 0,
-        locals: frame.locals,
-        result: ty,
-        value,
-    };
-    Initial {
-        global: Global { ty, init: (!errors).then(|| Arc::new(body)), reset, place },
-        diagnostics: checker.diagnostics,
-        requests: checker.requests,
-        types,
-        closures: if errors { Vec::new() } else { checker.closure_bodies },
-    }
+    let value = computed(checker, Instance::plain(init), value, declared, global.name);
+    Initial { global: Global { ty: value.ty, init: value.body.clone(), reset, place }, value }
 }
 
-/// What is wrong with the defaults of a struct's fields.
-pub(crate) fn field_defaults(world: &World<'_>, id: DefId) -> Vec<Diagnostic> {
-    let Some(Interface::Struct(sig)) = world.interface(id) else { return Vec::new() };
-    if !sig.generics.is_empty() || sig.fields.iter().all(|field| field.default.is_none()) {
-        return Vec::new();
-    }
-    let mut checker = Checker::new(world, TypeScope::new(id.module, world.item_id(id)), Ty::unit());
-    for field in &sig.fields {
-        if let Some(default) = &field.default {
-            let value = checker.check_to(default, field.ty, crate::check::Why::Field(field.name));
-            checker.finish_expr(value);
+/// Makes a function of a checked value; `name` is what gets it, for messages.
+fn computed(
+    mut checker: Checker<'_, '_>,
+    instance: Instance,
+    value: Option<hir::Expr>,
+    declared: Option<Ty>,
+    name: ast::Ident,
+) -> Computed {
+    let mut made = Computed {
+        body: None,
+        ty: declared.unwrap_or(Ty::error()),
+        diagnostics: Vec::new(),
+        requests: Vec::new(),
+        types: Vec::new(),
+        closures: Vec::new(),
+    };
+    if let Some(value) = value {
+        let (value, types) = checker.finish_expr(value);
+        if declared.is_none() && crate::infer::has_variables(value.ty) {
+            checker.undetermined_type(name.name, name.span);
+        }
+        made.types = types;
+        made.ty = known_or_error(declared.unwrap_or(value.ty));
+        if !checker.diagnostics.iter().any(Diagnostic::is_error) {
+            made.closures = std::mem::take(&mut checker.closure_bodies);
+            let exposed = checker.take_exposed();
+            let body = hir::Body {
+                instance,
+                item: BodyItem(checker.scope.item),
+                params: Vec::new(),
+                captures: 0,
+                locals: checker.frames.remove(0).locals,
+                result: made.ty,
+                value,
+                exposed,
+            };
+            made.body = Some(Arc::new(body));
         }
     }
-    checker.diagnostics
+    Computed { diagnostics: checker.diagnostics, requests: checker.requests, ..made }
+}
+
+/// Which field of a type.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct FieldKey {
+    /// The variant, in an enum.
+    pub variant: Option<Name>,
+    pub field: Name,
+}
+
+/// The function that computes the default of a field.
+pub(crate) fn default_instance(owner: ItemPath, arguments: TyList, key: &FieldKey) -> Instance {
+    let variant = key.variant.map_or(String::new(), |variant| format!(".{variant}"));
+    let name = format!("{{default}}{}{variant}.{}", owner.name, key.field);
+    Instance { path: ItemPath::new(owner.module, &name), arguments }
+}
+
+/// The defaults of a type's fields; none as long as its parameters are unknown.
+pub(crate) fn defaults_of(world: &World<'_>, id: DefId, arguments: TyList) -> Vec<(FieldKey, Computed)> {
+    let (generics, lists): (_, Vec<(Option<Name>, Vec<ParamSig>)>) = match world.interface(id) {
+        Some(Interface::Struct(sig)) => (sig.generics.clone(), vec![(None, sig.fields.clone())]),
+        Some(Interface::Enum(sig)) => {
+            let lists = sig.variants.iter().map(|variant| (Some(variant.name), variant.fields.clone()));
+            (sig.generics.clone(), lists.collect())
+        }
+        _ => return Vec::new(),
+    };
+    if generics.len() != arguments.len() {
+        return Vec::new();
+    }
+    let owner = world.def(id).path;
+    let map: FxHashMap<Name, Ty> = generics.iter().map(|g| g.name).zip(arguments.iter().copied()).collect();
+    let mut made = Vec::new();
+    for (variant, fields) in &lists {
+        for sig in fields {
+            let Some(default) = &sig.default else { continue };
+            let key = FieldKey { variant: *variant, field: sig.name };
+            let ty = substitute(sig.ty, &|name| map.get(&name).copied());
+            let mut checker = Checker::new(world, TypeScope::new(id.module, world.item_id(id)), Ty::unit());
+            let instance = default_instance(owner, arguments, &key);
+            (checker.path, checker.instance) = (Some(instance.path), Some(instance));
+            let value = checker.check_to(default, ty, crate::check::Why::Field(sig.name));
+            let name = ast::Ident { name: sig.name, span: default.span };
+            made.push((key, computed(checker, instance, Some(value), Some(ty), name)));
+        }
+    }
+    made
 }

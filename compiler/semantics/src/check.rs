@@ -9,6 +9,7 @@ mod coerce;
 mod collection;
 mod constant;
 mod dynamic;
+mod exposure;
 mod expr;
 mod finish;
 mod function;
@@ -143,6 +144,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub closures: u32,
     /// The closures' bodies, once everything in them is resolved.
     pub closure_bodies: Vec<std::sync::Arc<hir::Body>>,
+    /// Types whose values may lie where nobody knows, as far as they are found at the end of the check.
+    pub exposed: FxHashSet<Ty>,
     /// Set while something from another item is checked in place: all spans are this one.
     pub at: Option<Span>,
     /// A part did not parse: unknown names may have been declared there.
@@ -175,6 +178,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             unmet: Vec::new(),
             closures: 0,
             closure_bodies: Vec::new(),
+            exposed: FxHashSet::default(),
             at: None,
             recovering: false,
             reported: Vec::new(),

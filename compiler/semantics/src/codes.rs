@@ -55,6 +55,7 @@ pub(crate) const UNREACHABLE: Code = Code(508);
 pub(crate) const NOT_EXHAUSTIVE: Code = Code(509);
 pub(crate) const NO_SELF: Code = Code(510);
 pub(crate) const BAD_TEST: Code = Code(511);
+pub(crate) const BAD_ATTRIBUTE: Code = Code(512);
 pub(crate) const UNUSED_VALUE: Code = Code(520);
 pub(crate) const INTEGER_CONDITION: Code = Code(521);
 pub(crate) const UNUSED_IMPORT: Code = Code(522);
@@ -494,6 +495,15 @@ pub const TABLE: &[CodeInfo] = &[
         explanation: "A function marked `#[test]` is run by `vaisjit test`: it stands on its own, takes no parameters, and gives nothing, a `bool` (`false` fails) or an integer (anything but 0 fails).",
         wrong: "#[test]\nF adds(n: i64) { assert(n + 1 > n) }",
         right: "#[test]\nF adds() { assert(1 + 1 == 2) }",
+    },
+    CodeInfo {
+        code: BAD_ATTRIBUTE,
+        title: "attribute of a wrong form",
+        explanation: "`#[was(\"old\")]` before a struct, enum, field or variant says what it was called, so that a reload \
+            carries its values over; the old name must be gone. `#[reserve(N)]` before a struct or enum keeps N bytes \
+            free in it for fields to come.",
+        wrong: "S P { #[was(\"x\")] y: i64, x: i64 }",
+        right: "S P { #[was(\"x\")] y: i64 }",
     },
     CodeInfo {
         code: UNUSED_VALUE,

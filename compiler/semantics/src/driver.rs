@@ -337,7 +337,8 @@ fn run<'a>(world: World<'a>, before: Option<(&'a Input, &'a Checked, &'a State)>
         return keep(world, Some(state), bodies, state.instances.clone(), done, changes);
     }
     let (instances, asked) = instances(&world, state, &bodies, changes);
-    let done = assemble::whole(&world, &bodies, &instances, &asked);
+    let old = before.map(|(_, checked, _)| checked);
+    let done = assemble::whole(&world, old, &bodies, &instances, &asked);
     keep(world, state, bodies, Arc::new(instances), done, changes)
 }
 
@@ -384,7 +385,7 @@ fn instances(
     let mut asked = FxHashMap::default();
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
     let mut first: Vec<(Instance, Place)> = plain.flat_map(|entry| entry.requests.iter().copied()).collect();
-    first.extend(assemble::requests_of_globals(world));
+    first.extend(assemble::requests_of_values(world));
     let mut wanted: Vec<(Instance, Place, Instance)> = first.into_iter().map(|(i, place)| (i, place, i)).collect();
     while let Some((instance, place, called)) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {

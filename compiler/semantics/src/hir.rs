@@ -33,6 +33,9 @@ pub struct Body {
     pub result: Ty,
     /// The body; its type is the result type, unit or never.
     pub value: Expr,
+    /// Types whose values may lie in memory that only the programmer knows of, because this body or a closure in it
+    /// names them in `sizeof`, in a cast of an address, or in a call of C or of the host; sorted.
+    pub exposed: Vec<Ty>,
 }
 
 /// An [`ItemId`] that is no part of a body's meaning: any two compare equal.

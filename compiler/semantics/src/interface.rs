@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_syntax::ast::{self, ItemKind};
 use vaisjit_syntax::{Diagnostic, ItemId, Name, Place};
 
+use crate::attributes::{reserve, was};
 use crate::check::Checker;
 use crate::codes;
 use crate::hir;
@@ -60,6 +61,8 @@ pub(crate) struct ParamSig {
     pub name: Name,
     pub ty: Ty,
     pub default: Option<ast::Expr>,
+    /// Of a field: its name before.
+    pub was: Option<Name>,
 }
 
 /// A function's types; `Ty::Param` stands for its generic parameters and those of its impl.
@@ -86,6 +89,8 @@ pub(crate) struct StructSig {
     pub generics: Vec<GenericSig>,
     pub fields: Vec<ParamSig>,
     pub repr_c: bool,
+    pub was: Option<Name>,
+    pub reserve: u32,
 }
 
 /// An enum's variants.
@@ -93,6 +98,8 @@ pub(crate) struct StructSig {
 pub(crate) struct EnumSig {
     pub generics: Vec<GenericSig>,
     pub variants: Vec<VariantSig>,
+    pub was: Option<Name>,
+    pub reserve: u32,
 }
 
 /// A variant.
@@ -100,6 +107,7 @@ pub(crate) struct EnumSig {
 pub(crate) struct VariantSig {
     pub name: Name,
     pub fields: Vec<ParamSig>,
+    pub was: Option<Name>,
     /// Written with braces.
     pub named: bool,
 }
@@ -158,7 +166,8 @@ impl Maker<'_, '_> {
                 let fields = self.fields(&def.fields, &scope);
                 let repr_c = item.attributes.iter().any(|a| a.name.name == "repr");
                 self.contains_itself("struct", def.name.name, def.fields.iter().map(|field| &field.ty));
-                Interface::Struct(Arc::new(StructSig { generics, fields, repr_c }))
+                let (was, reserve) = (was(&item.attributes), reserve(&item.attributes));
+                Interface::Struct(Arc::new(StructSig { generics, fields, repr_c, was, reserve }))
             }
             (DefKind::Enum, ItemKind::Enum(def)) => self.enumeration(def),
             (DefKind::Trait, ItemKind::Trait(def)) => {
@@ -302,7 +311,8 @@ impl Maker<'_, '_> {
                         .with_label(Place::item(self.item, first.span), "first here");
                 self.diagnostics.push(diagnostic);
             } else {
-                sigs.push(ParamSig { name: field.name.name, ty, default: field.default.clone() });
+                let was = was(&field.attributes);
+                sigs.push(ParamSig { name: field.name.name, ty, default: field.default.clone(), was });
             }
         }
         sigs
@@ -328,15 +338,19 @@ impl Maker<'_, '_> {
                         name: Name::new(&i.to_string()),
                         ty: self.lower(ty, &scope),
                         default: None,
+                        was: None,
                     };
                     (types.iter().enumerate().map(field).collect(), false)
                 }
                 ast::Payload::Struct(fields) => (self.fields(fields, &scope), true),
             };
-            variants.push(VariantSig { name: variant.name.name, fields, named });
+            let was = was(&variant.attributes);
+            variants.push(VariantSig { name: variant.name.name, fields, was, named });
         }
         self.contains_itself("enum", def.name.name, parts_of(&self.world.item(self.id).kind).into_iter());
-        Interface::Enum(Arc::new(EnumSig { generics, variants }))
+        let attributes = &self.world.item(self.id).attributes;
+        let (was, reserve) = (was(attributes), reserve(attributes));
+        Interface::Enum(Arc::new(EnumSig { generics, variants, was, reserve }))
     }
 
     fn implementation(&mut self, def: &ast::Impl, report: bool) -> ImplSig {
@@ -526,7 +540,7 @@ impl Maker<'_, '_> {
                 self.diagnostics.push(Diagnostic::error(codes::DUPLICATE, place, message));
             }
             self.needs_default(&function.params[..index], param);
-            params.push(ParamSig { name: param.name.name, ty, default: param.default.clone() });
+            params.push(ParamSig { name: param.name.name, ty, default: param.default.clone(), was: None });
         }
         let mut sig = FnSig {
             abi,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod attributes;
 mod bodies;
 mod check;
 pub mod codes;

@@ -1,9 +1,10 @@
 //! What goes into a check and what comes out of it.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use vaisjit_abi::HostFlags;
 use vaisjit_syntax::{Diagnostic, FileId, ItemId, Module, Name, Place, Span, ast};
 
@@ -58,6 +59,9 @@ pub struct Checked {
     pub structs: FxIndexMap<Ty, Arc<StructDef>>,
     /// Every enum instance in use.
     pub enums: FxIndexMap<Ty, Arc<EnumDef>>,
+    /// The struct and enum types that memory may hold of which nobody knows: named in `sizeof`, in a cast from a number
+    /// or another pointer, in a call of C or of the host, or `#[repr(C)]`; with all that lies inside them.
+    pub exposed: FxHashSet<Ty>,
     /// Every global, in the order of initialisation.
     pub globals: FxIndexMap<ItemPath, Global>,
     /// `main` of the root module.
@@ -105,19 +109,46 @@ pub struct StructDef {
     pub fields: Vec<FieldDef>,
     /// `#[repr(C)]`
     pub repr_c: bool,
+    /// `#[was("old")]`: its name before.
+    pub was: Option<Name>,
+    /// `#[reserve(N)]`: bytes of room for fields to come, 0 without one.
+    pub reserve: u32,
     /// Where it is declared.
     pub item: hir::BodyItem,
     /// Its name there.
     pub span: Span,
 }
 
-/// A field.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// A field. Two are equal if they have the same name and type: the rest says how values come to it.
+#[derive(Clone, Debug)]
 pub struct FieldDef {
     /// Its name.
     pub name: Name,
     /// Its type.
     pub ty: Ty,
+    /// `#[was("old")]`: its name before.
+    pub was: Option<Name>,
+    /// Its declared default as a function without parameters; the same `Arc` as in the check before if it did not change.
+    pub default: Option<Arc<hir::Body>>,
+}
+
+impl FieldDef {
+    /// A field without history and default.
+    pub fn new(name: Name, ty: Ty) -> FieldDef {
+        FieldDef { name, ty, was: None, default: None }
+    }
+}
+
+impl PartialEq for FieldDef {
+    fn eq(&self, other: &FieldDef) -> bool {
+        (self.name, self.ty) == (other.name, other.ty)
+    }
+}
+impl Eq for FieldDef {}
+impl Hash for FieldDef {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.name, self.ty).hash(state);
+    }
 }
 
 /// A concrete enum.
@@ -125,6 +156,10 @@ pub struct FieldDef {
 pub struct EnumDef {
     /// The variants in declaration order.
     pub variants: Vec<VariantDef>,
+    /// `#[was("old")]`: its name before.
+    pub was: Option<Name>,
+    /// `#[reserve(N)]`: bytes of room for payload to come, 0 without one.
+    pub reserve: u32,
     /// Where it is declared.
     pub item: hir::BodyItem,
     /// Its name there.
@@ -136,6 +171,8 @@ pub struct EnumDef {
 pub struct VariantDef {
     /// Its name.
     pub name: Name,
+    /// `#[was("old")]`: its name before.
+    pub was: Option<Name>,
     /// Its payload, in order.
     pub fields: Vec<FieldDef>,
 }

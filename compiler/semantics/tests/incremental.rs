@@ -5,7 +5,7 @@ mod support;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use vaisjit_semantics::{Checked, Input, Instance, ItemPath, check};
+use vaisjit_semantics::{Checked, Input, Instance, ItemPath, check, hir};
 use vaisjit_syntax::{Module, Name, ParsedItem, parse};
 
 /// A module of separately parsed items: what an incremental parser would share stays the same `Arc`.
@@ -32,6 +32,13 @@ impl Texts {
     }
 }
 
+/// The defaults of all fields.
+fn defaults(checked: &Checked) -> Vec<Option<Arc<hir::Body>>> {
+    let structs = checked.structs.values().flat_map(|def| &def.fields);
+    let variants = checked.enums.values().flat_map(|def| &def.variants);
+    structs.chain(variants.flat_map(|variant| &variant.fields)).map(|field| field.default.clone()).collect()
+}
+
 fn assert_same(a: &Checked, b: &Checked, what: &str) {
     let plain = |checked: &Checked| {
         let functions: Vec<_> =
@@ -49,6 +56,8 @@ fn assert_same(a: &Checked, b: &Checked, what: &str) {
     assert_eq!(x.2, y.2, "structs after {what}");
     assert_eq!(x.3, y.3, "enums after {what}");
     assert_eq!(x.4, y.4, "main after {what}");
+    assert_eq!(a.exposed, b.exposed, "exposed types after {what}");
+    assert_eq!(defaults(a), defaults(b), "defaults after {what}");
     let said = |checked: &Checked| {
         checked.diagnostics.iter().map(|d| format!("{:?} {:?}", d, d.primary.place.span)).collect::<Vec<_>>()
     };
@@ -94,6 +103,8 @@ const MENU: &[&[&str]] = &[
     ],
     &["W W1 { F w(&self) -> i64 }", "W W1 { F w(&self) -> i64  F d(&self) -> i64 = @.w() }"],
     &["F call(v: P) -> i64 = v.sum()", "F call(v: P) -> i64 = v.w()", "F call(v: P) -> i64 = v.d()"],
+    &["S D { n: i64 = N, m: i64 = max2(2, 3) }", "S D { n: i64 = h(), p: P }", "E D { V { n: i64 = N }, Q(P) }"],
+    &["F size() -> i64 = sizeof(D)", "F size() -> i64 = 8", "F size(a: i64) -> i64 { p := a as *P  p.x }"],
     &["F main() -> i64 { f(1) + h() }", "F main() -> i64 { puts(\"{N}\") }", "F main() { unknown(1) }"],
 ];
 
@@ -128,6 +139,50 @@ fn random_edits_give_what_a_fresh_check_gives() {
             before = Some((input, again));
         }
     }
+}
+
+#[test]
+fn defaults_and_what_is_exposed_stay_as_they_are() {
+    let mut texts = Texts::default();
+    let mut items: Vec<String> = [
+        "C N: i64 = 3",
+        "S P { x: i64 = N, y: f64 = 1.5 }",
+        "S Q { p: P, n: i64 }",
+        "E V { A { n: i64 = 7 }, B }",
+        "S Free { n: i64 }",
+        "F f() -> i64 = 1",
+        "F size() -> i64 = sizeof(Q)",
+        "F g() -> *Free = 0 as *Free",
+    ]
+    .map(str::to_owned)
+    .into();
+    let old = support::input(&[("main", texts.module(&items))]);
+    let first = check(&old, None);
+    let exposed = |checked: &Checked| {
+        let mut names: Vec<String> = checked.exposed.iter().map(|ty| ty.to_string()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(exposed(&first), ["P", "Q"]);
+    let kept = |a: &Checked, b: &Checked| {
+        let same = |(a, b): (Option<Arc<hir::Body>>, Option<Arc<hir::Body>>)| match (a, b) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a, &b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        defaults(a).into_iter().zip(defaults(b)).filter(|pair| same(pair.clone())).count()
+    };
+    let own = |body: &&Arc<hir::Body>| body.instance.path.module == "main";
+    assert_eq!(defaults(&first).iter().flatten().filter(own).count(), 3);
+    items[5] = "F f() -> i64 = 2".into();
+    items[6] = "F size() -> i64 = 8".into();
+    let new = support::input(&[("main", texts.module(&items))]);
+    let second = check(&new, Some((&old, &first)));
+    assert_eq!(kept(&first, &second), defaults(&first).len());
+    assert!(second.exposed.is_empty());
+    items[0] = "C N: i64 = 4".into();
+    let newest = support::input(&[("main", texts.module(&items))]);
+    let third = check(&newest, Some((&new, &second)));
+    assert_eq!(kept(&second, &third), defaults(&second).len() - 1);
 }
 
 /// A program of `count` functions of ten lines.

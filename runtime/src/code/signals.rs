@@ -52,6 +52,36 @@ fn replace(signal: libc::c_int) {
     }
 }
 
+/// What is done before the process ends by a fault or by `abort`.
+static BEFORE_ABORT: OnceLock<fn()> = OnceLock::new();
+
+/// Has this done before the process ends by a fault in C code or by `abort`; the first caller's counts. It must take no
+/// lock that may be held and allocate nothing.
+pub fn before_abort(action: fn()) {
+    if BEFORE_ABORT.set(action).is_ok() {
+        // SAFETY: `abort_handler` keeps the rules of signal handlers. `abort` ends the process once it has returned.
+        unsafe {
+            let mut handling: libc::sigaction = std::mem::zeroed();
+            handling.sa_sigaction = abort_handler as *const () as usize;
+            handling.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND as libc::c_int;
+            libc::sigemptyset(&mut handling.sa_mask);
+            libc::sigaction(libc::SIGABRT, &handling, std::ptr::null_mut());
+        }
+    }
+}
+
+extern "C" fn abort_handler(number: libc::c_int) {
+    run_before_abort();
+    // SAFETY: the default action is in place again: it comes when this handler returns, whoever sent the signal.
+    unsafe { libc::raise(number) };
+}
+
+fn run_before_abort() {
+    if let Some(action) = BEFORE_ABORT.get() {
+        action();
+    }
+}
+
 /// What the kernel tells about a signal.
 struct Signal {
     number: libc::c_int,
@@ -225,6 +255,7 @@ fn native_fault(record: &ThreadRecord, signal: &Signal, registers: &Registers) -
         Some(report) => report(&fault),
         None => report(&fault),
     }
+    run_before_abort();
     // SAFETY: ends the process without running anything else.
     unsafe { libc::_exit(EXIT_STATUS) }
 }
@@ -268,6 +299,7 @@ fn write_error(text: &[u8]) {
 /// # Safety
 /// The arguments are those of the running signal handler.
 unsafe fn pass_on(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    run_before_abort();
     let index = SIGNALS.iter().position(|signal| *signal == number);
     let Some(action) = PREVIOUS.get().zip(index).map(|(actions, index)| &actions[index]) else { return };
     match action.sa_sigaction {

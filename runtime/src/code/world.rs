@@ -100,7 +100,10 @@ impl World {
 
     /// Takes code out of use: no slot and no new code refers to it any more. A sweep frees it once no stack does.
     pub fn retire(&self, unit: Arc<CodeUnit>) {
-        lock(&self.shared().retired).push(unit);
+        let mut retired = lock(&self.shared().retired);
+        if !retired.iter().any(|known| Arc::ptr_eq(known, &unit)) {
+            retired.push(unit);
+        }
     }
 
     /// How many retired units have not been freed yet.

@@ -9,6 +9,7 @@ use super::update::to_result;
 use super::{Pending, Program, ProgramInner, Reloader, Staged, Update};
 use crate::code::{Outcome as Ended, SafepointKind};
 use crate::engine::Error;
+use crate::history::Cause;
 use crate::report::{Clock, Report};
 use crate::workspace::{Checkpoint, LoadError};
 
@@ -152,7 +153,11 @@ impl ProgramInner {
             }
             _ => {}
         }
-        match self.stage_beside(reloader, files.clone(), clock, &|| false) {
+        let cause = match texts {
+            Texts::Disk | Texts::Saved(_) => Cause::Saved,
+            Texts::Given(_) => Cause::Patched,
+        };
+        match self.stage_beside(reloader, files.clone(), cause, clock, &|| false) {
             Ok(mut staged) => {
                 self.foresee_commit(&mut staged);
                 let after = reloader.workspace.checkpoint();
@@ -223,6 +228,7 @@ impl ProgramInner {
         let offer = self.offers.open().take_if(|offer| offer.number == number);
         let Some(Offer { staged, after, files, .. }) = offer else { return Ok(Update::Superseded) };
         let before = reloader.workspace.checkpoint();
+        let cause = staged.cause();
         reloader.workspace.restore(after);
         let mut update = Update::Superseded;
         if self.control.has_staged() {
@@ -232,7 +238,7 @@ impl ProgramInner {
             update = self.land(&mut reloader, *staged, &mut Pending::wait_for_ever);
         }
         if matches!(update, Update::Superseded) {
-            update = self.update_from(&mut reloader, files.clone(), Clock::start());
+            update = self.update_from(&mut reloader, files.clone(), cause, Clock::start());
         }
         if update.is_turned_down() {
             reloader.workspace.restore(before);

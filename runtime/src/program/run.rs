@@ -22,6 +22,13 @@ pub(crate) struct Entry {
 }
 
 impl Program {
+    /// Starts `main` afresh, in its newest version and with the globals kept, as `hot_restart` in the program would. All
+    /// calls that are going on end at their next safepoint, those of other threads too; then [`Program::run_main`] calls
+    /// `main` again. May be called from any thread; false if `main` is not running.
+    pub fn restart_main(&self) -> bool {
+        self.inner.control.restart(self.inner.main_is_running(), || self.inner.world.interrupt())
+    }
+
     /// Runs `main` and returns the exit status it asks for: its value modulo 256, 0 if it has none. `hot_restart` in
     /// the program runs the newest `main` again, with the globals kept.
     ///

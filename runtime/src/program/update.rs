@@ -12,6 +12,7 @@ use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
+use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
@@ -71,6 +72,15 @@ pub(crate) struct Staged {
     clock: Clock,
     /// The version it was prepared against.
     base: u64,
+    cause: Cause,
+}
+
+/// What a version is to be made from.
+struct Goal {
+    snapshot: Snapshot,
+    /// The files whose text is another.
+    files: Vec<PathBuf>,
+    cause: Cause,
 }
 
 impl Staged {
@@ -109,6 +119,11 @@ impl Staged {
         self.base
     }
 
+    /// Where it comes from.
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
     /// Takes back all that it has added to the link table.
     pub fn take_back(&self, linkage: &mut Linkage) {
         self.prepared.take_back(linkage);
@@ -139,10 +154,13 @@ impl ProgramInner {
         match self.preparation(&mut reloader, snapshot.clone(), &|| false) {
             Some(Preparation::Ready(mut prepared)) => {
                 let globals = std::mem::take(&mut prepared.globals);
-                self.live().apply(&mut prepared);
+                self.live().apply(&mut prepared, 1);
                 self.version.store(1, Ordering::Release);
                 self.control.told.set(1);
                 self.adopt(&mut reloader, &mut prepared);
+                prepared.report.files = prepared.snapshot.files.to_vec();
+                let (report, state) = (Arc::new(prepared.report.clone()), reloader.workspace.checkpoint());
+                reloader.history.remember(1, Cause::Loaded, &report, state);
                 drop(reloader);
                 globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
             }
@@ -298,7 +316,7 @@ impl ProgramInner {
             }
         }
         let changes_code = prepared.changes_code();
-        let retired = live.apply(prepared);
+        let retired = live.apply(prepared, self.version() + u64::from(changes_code));
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
@@ -329,7 +347,6 @@ impl ProgramInner {
         self.linkage().keep(&prepared.fresh);
         reloader.links = std::mem::take(&mut prepared.links);
         reloader.promoted.extend(prepared.promoted.drain(..));
-        reloader.history.remember(self.version(), &prepared.snapshot);
     }
 
     fn abandon(&self, prepared: &Prepared) {
@@ -350,11 +367,12 @@ impl ProgramInner {
         &self,
         reloader: &mut Reloader,
         files: Vec<PathBuf>,
+        cause: Cause,
         clock: Clock,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Staged, Update> {
         self.take_back_prepared();
-        self.stage_beside(reloader, files, clock, cancelled)
+        self.stage_beside(reloader, files, cause, clock, cancelled)
     }
 
     /// The same, beside what waits for the program to ask for it. It must not become live as long as that waits, and is
@@ -363,24 +381,41 @@ impl ProgramInner {
         &self,
         reloader: &mut Reloader,
         files: Vec<PathBuf>,
+        cause: Cause,
         clock: Clock,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Staged, Update> {
         let watch_us = clock.micros().saturating_sub(reloader.workspace.parse_us());
-        let snapshot = reloader.workspace.snapshot();
+        let goal = Goal { snapshot: reloader.workspace.snapshot(), files, cause };
+        let mut staged = self.stage_snapshot(reloader, goal, clock, cancelled);
+        match &mut staged {
+            Ok(staged) => staged.prepared.report.times.watch_us = watch_us,
+            Err(Update::Refused(report)) => Arc::make_mut(report).times.watch_us = watch_us,
+            Err(_) => {}
+        }
+        staged
+    }
+
+    /// Prepares a snapshot.
+    fn stage_snapshot(
+        &self,
+        reloader: &mut Reloader,
+        goal: Goal,
+        clock: Clock,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Staged, Update> {
+        let Goal { snapshot, files, cause } = goal;
         match self.preparation(reloader, snapshot.clone(), cancelled) {
             None => Err(Update::Superseded),
             Some(Preparation::Rejected(list)) => Err(Update::Rejected(self.rejected(&snapshot, list))),
             Some(Preparation::Refused(mut report)) => {
                 report.files = files;
-                report.times.watch_us = watch_us;
                 report.times.total_us = clock.micros();
                 Err(Update::Refused(Arc::new(report)))
             }
             Some(Preparation::Ready(mut prepared)) => {
                 prepared.report.files = files;
-                prepared.report.times.watch_us = watch_us;
-                Ok(Staged { prepared, clock, base: self.version() })
+                Ok(Staged { prepared, clock, base: self.version(), cause })
             }
         }
     }
@@ -407,6 +442,8 @@ impl ProgramInner {
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
+        let state = reloader.workspace.checkpoint();
+        reloader.history.remember(version, staged.cause, &report, state);
         if changed { Update::Reloaded { version, report } } else { Update::Unchanged(report) }
     }
 
@@ -444,7 +481,7 @@ impl ProgramInner {
             return Ok(Update::Unchanged(Arc::default()));
         }
         let known = files.is_empty() && reloader.has_told();
-        let update = self.update_from(&mut reloader, files.clone(), clock);
+        let update = self.update_from(&mut reloader, files.clone(), Cause::Saved, clock);
         reloader.tells(&update);
         drop(reloader);
         if !(known && update.is_turned_down()) {
@@ -460,6 +497,9 @@ impl ProgramInner {
             return;
         }
         self.apply_waiting();
+        if self.control.is_held() {
+            return;
+        }
         let is_current = self.is_current(&self.reloader());
         if self.control.is_watched() || !is_current {
             // Whoever watches is told of failures.
@@ -468,19 +508,20 @@ impl ProgramInner {
     }
 
     /// Applies what the workspace holds, here and now.
-    pub fn update_from(self: &Arc<Self>, reloader: &mut Reloader, files: Vec<PathBuf>, clock: Clock) -> Update {
-        let mut update = Update::Superseded;
-        // Once more if `main` was started in between.
-        for _ in 0..2 {
-            update = match self.stage(reloader, files.clone(), Clock::since(clock.started()), &|| false) {
-                Ok(staged) => self.land(reloader, staged, &mut Pending::wait_for_ever),
+    pub fn update_from(
+        self: &Arc<Self>,
+        reloader: &mut Reloader,
+        files: Vec<PathBuf>,
+        cause: Cause,
+        clock: Clock,
+    ) -> Update {
+        self.twice(&mut |program| {
+            let clock = Clock::since(clock.started());
+            match program.stage(reloader, files.clone(), cause, clock, &|| false) {
+                Ok(staged) => program.land(reloader, staged, &mut Pending::wait_for_ever),
                 Err(update) => update,
-            };
-            if !matches!(update, Update::Superseded) {
-                break;
             }
-        }
-        update
+        })
     }
 
     /// Is the last snapshot one that waits for the program to ask for it?
@@ -547,24 +588,51 @@ impl ProgramInner {
         self.blocked_on(ticket).unwrap_or_else(|| A_HOST_CALL.to_owned())
     }
 
-    /// Makes the texts of an earlier version the newest. They hold until a file changes on disk.
-    pub fn roll_back(self: &Arc<Self>, to: u64) -> Result<Update, Error> {
+    /// Makes an earlier version the newest: its texts, and the program as it was checked then. It holds until a file
+    /// changes on disk.
+    pub fn roll_back(
+        self: &Arc<Self>,
+        to: u64,
+        wait: &mut dyn FnMut(&Pending) -> Waited,
+    ) -> Result<Update, Error> {
         let clock = Clock::start();
         self.reloads_here()?;
         let mut reloader = self.reloader();
-        let Some(texts) = reloader.history.texts(to).cloned() else {
-            let kept: Vec<String> = reloader.history.versions().map(|version| version.to_string()).collect();
-            return Err(Error::Other(format!("version {to} is not kept any more; there are {}", kept.join(", "))));
-        };
+        let state = reloader.history.state(to).map_err(Error::Other)?;
+        self.take_back_prepared();
         let before = reloader.workspace.checkpoint();
-        let files = reloader.workspace.set_texts(&texts);
-        let update = self.update_from(&mut reloader, files.clone(), clock);
-        if update.is_turned_down() {
+        let files = reloader.workspace.go_back(&state);
+        let mut update = Update::Superseded;
+        if let Some(snapshot) = state.snapshot() {
+            let cause = Cause::RolledBack { to };
+            update = self.twice(&mut |program| {
+                let goal = Goal { snapshot: snapshot.clone(), files: files.clone(), cause };
+                match program.stage_snapshot(&mut reloader, goal, Clock::since(clock.started()), &|| false) {
+                    Ok(staged) => program.land(&mut reloader, staged, wait),
+                    Err(update) => update,
+                }
+            });
+        }
+        if update.is_turned_down() || matches!(update, Update::Superseded) {
             reloader.workspace.restore(before);
         }
         drop(reloader);
-        self.announce(&update, &files);
+        match &update {
+            Update::Reloaded { version, report } => {
+                self.tell(&Event::RolledBack { version: *version, to, report: report.clone() });
+                self.control.told.set(*version);
+            }
+            update => self.announce(update, &files),
+        }
         Ok(update)
+    }
+
+    /// Once more if `main` was started in between.
+    fn twice(self: &Arc<Self>, attempt: &mut dyn FnMut(&Arc<Self>) -> Update) -> Update {
+        match attempt(self) {
+            Update::Superseded => attempt(self),
+            update => update,
+        }
     }
 
     /// Replaces the text of one function of the root file, from memory.
@@ -579,7 +647,7 @@ impl ProgramInner {
         let patched = format!("{}{text}{}", &whole[..range.start], &whole[range.end..]);
         let before = reloader.workspace.checkpoint();
         reloader.workspace.set_text(&root, &patched);
-        let update = self.update_from(&mut reloader, vec![root.clone()], clock);
+        let update = self.update_from(&mut reloader, vec![root.clone()], Cause::Patched, clock);
         if update.is_turned_down() {
             // The next save starts from the file, not from a patch that was turned down.
             reloader.workspace.restore(before);
@@ -606,10 +674,15 @@ impl Program {
         to_result(self.inner.patch(name, text)?)
     }
 
-    /// Makes an earlier version the newest, under a new number; the last 20 are kept. It holds until a file changes on
-    /// disk.
+    /// Makes an earlier version the newest, under a new number; the last [`KEPT_VERSIONS`](crate::KEPT_VERSIONS) are kept
+    /// ([`Program::history`]). Nothing is parsed, checked or compiled for it. It holds until a file changes on disk.
     pub fn rollback(&self, version: u64) -> Result<Update, Error> {
-        to_result(self.inner.roll_back(version)?)
+        to_result(self.inner.roll_back(version, &mut Pending::wait_for_ever)?)
+    }
+
+    /// The last versions, oldest first, the running one last: what each changed, when, and its texts.
+    pub fn history(&self) -> Vec<HistoryEntry> {
+        self.inner.reloader().history.entries()
     }
 
     /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::Instance;
 
+use super::kept::Recipe;
 use super::prepare::Prepared;
-use crate::code::{CodeUnit, Slot};
+use crate::code::CodeUnit;
 use crate::heap::TypeUpdate;
 use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
 
 impl Live {
-    /// Makes a prepared version the live one. Returns the code that was replaced.
-    pub(crate) fn apply(&mut self, prepared: &mut Prepared) -> Vec<Arc<CodeUnit>> {
+    /// Makes a prepared version the live one, under this number. Returns code that nobody can ask for any more.
+    pub(crate) fn apply(&mut self, prepared: &mut Prepared, version: u64) -> Vec<Arc<CodeUnit>> {
         self.forget_freed();
         self.lines = LineCounter::default();
         self.freeze_retired(prepared);
@@ -21,13 +22,14 @@ impl Live {
         }
         prepared.types.drain(..).for_each(TypeUpdate::apply);
         let mut retired = Vec::new();
+        prepared.functions.iter().for_each(|(_, function)| self.revive(function));
         for (instance, function) in prepared.functions.drain(..) {
             self.set_meta(&function.code, function.meta.clone());
             self.shapes.add_function(&function.body, &function.signature, &prepared.snapshot.checked);
-            self.retire_orphans(&function.slot, &mut retired);
+            self.retire_orphans(&function, &mut retired);
             let signature = function.signature.clone();
             match self.functions.insert(instance, function) {
-                Some(old) if old.signature == signature => self.retire(&old.code, &old.meta, &mut retired),
+                Some(old) if old.signature == signature => self.retire(&old, &mut retired),
                 Some(old) => self.orphan(old, &mut retired),
                 None => {}
             }
@@ -52,34 +54,43 @@ impl Live {
         self.snapshot = Some(prepared.snapshot.clone());
         self.checked = prepared.snapshot.checked.clone();
         self.sources = prepared.snapshot.sources.clone();
-        retired
+        for (recipe, unit) in retired {
+            self.kept.keep(version, recipe, unit);
+        }
+        self.kept.expired(version)
+    }
+
+    /// Code that was kept, or that a removed function has left, is asked for again.
+    fn revive(&mut self, function: &LiveFunction) {
+        self.kept.revive(&function.recipe, &function.code.unit);
+        self.retired.remove(&Live::unit_key(&function.code.unit));
     }
 
     /// Keeps a function that nothing calls by name any more: a function value may still hold its slot.
-    fn orphan(&mut self, function: LiveFunction, retired: &mut Vec<Arc<CodeUnit>>) {
+    fn orphan(&mut self, function: LiveFunction, retired: &mut Vec<Retired>) {
         self.freeze(&function.code, &function.meta);
-        self.retire_orphans(&function.slot, retired);
+        self.retire_orphans(&function, retired);
         self.orphans.push(function);
     }
 
     /// Retires what a slot called that calls other code now. It may be running still, so it is not just dropped.
-    fn retire_orphans(&mut self, slot: &Slot, retired: &mut Vec<Arc<CodeUnit>>) {
-        let (gone, kept) = std::mem::take(&mut self.orphans).into_iter().partition(|orphan| orphan.slot == *slot);
+    fn retire_orphans(&mut self, by: &LiveFunction, retired: &mut Vec<Retired>) {
+        let (gone, kept) = std::mem::take(&mut self.orphans).into_iter().partition(|orphan| orphan.slot == by.slot);
         self.orphans = kept;
         let gone: Vec<LiveFunction> = gone;
-        gone.iter().for_each(|orphan| self.hand_over(&orphan.code, retired));
+        let replaced = gone.iter().filter(|orphan| !Arc::ptr_eq(&orphan.code.unit, &by.code.unit));
+        replaced.for_each(|orphan| self.hand_over(orphan, retired));
     }
 
-    fn retire(&mut self, code: &Code, meta: &Arc<FunctionMeta>, retired: &mut Vec<Arc<CodeUnit>>) {
-        self.freeze(code, meta);
-        self.hand_over(code, retired);
+    fn retire(&mut self, old: &LiveFunction, retired: &mut Vec<Retired>) {
+        self.freeze(&old.code, &old.meta);
+        self.hand_over(old, retired);
     }
 
-    fn hand_over(&mut self, code: &Code, retired: &mut Vec<Arc<CodeUnit>>) {
-        let key = Live::unit_key(&code.unit);
-        if !self.retired.iter().any(|(known, _)| *known == key) {
-            self.retired.push((key, Arc::downgrade(&code.unit)));
-            retired.push(code.unit.clone());
+    fn hand_over(&mut self, old: &LiveFunction, retired: &mut Vec<Retired>) {
+        let unit = &old.code.unit;
+        if self.retired.insert(Live::unit_key(unit), Arc::downgrade(unit)).is_none() {
+            retired.push((old.recipe.clone(), unit.clone()));
         }
     }
 
@@ -94,7 +105,7 @@ impl Live {
     fn freeze_retired(&mut self, prepared: &Prepared) {
         let new = prepared.functions.iter().map(|(instance, _)| instance).chain(&prepared.removed);
         let new: FxHashSet<Instance> = new.chain(prepared.refreshed.iter().map(|(i, ..)| i)).copied().collect();
-        for (key, _) in &self.retired {
+        for key in self.retired.keys() {
             for meta in self.metas.get_mut(key).into_iter().flatten().filter(|meta| new.contains(&meta.instance)) {
                 if let Some(frozen) = meta.freeze(&self.sources, &mut self.lines) {
                     *meta = Arc::new(frozen);
@@ -106,7 +117,7 @@ impl Live {
     /// Forgets what is known of code that has been freed.
     fn forget_freed(&mut self) {
         let metas = &mut self.metas;
-        self.retired.retain(|(key, unit)| {
+        self.retired.retain(|key, unit| {
             let alive = unit.strong_count() > 0;
             if !alive {
                 metas.remove(key);
@@ -115,3 +126,6 @@ impl Live {
         });
     }
 }
+
+/// Code that has been replaced, and what it was made from.
+type Retired = (Arc<Recipe>, Arc<CodeUnit>);

@@ -15,6 +15,7 @@ use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
+use super::kept::{self, Recipe};
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
 use super::replace::{Loops, Moves, Running};
@@ -146,6 +147,8 @@ pub(crate) struct Compiled {
     pub new_slots: Vec<SlotKey>,
     /// How running loops go on.
     pub moves: Moves,
+    /// How many functions had to be compiled; the code of the others was kept from an earlier version.
+    pub made: usize,
 }
 
 /// Compiles functions group by group, callees first. `Ok(None)` means a newer save arrived meanwhile.
@@ -175,9 +178,15 @@ pub(crate) fn compile(
         let functions = members(group).iter().map(|member| &member.body).collect();
         compiler.compile(&UnitInput { functions, ..UnitInput::default() }, layouts, &linker, &*isa)
     };
-    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else { return Ok(None) };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };
+    let groups = kept::take_over(groups, &bodies, base, &shape, &mut |recipe, unit, base| {
+        work.reuse(recipe, unit, &bodies, base);
+    });
+    let Some(machine) = in_parallel(&groups, &translate, base.cancelled) else {
+        work.abandon(base);
+        return Ok(None);
+    };
     for (group, machine) in groups.iter().zip(machine) {
         let made = machine.map_err(|error| error.to_string());
         if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base, &shape)) {
@@ -306,9 +315,12 @@ impl Work {
         base: &mut Base<'_>,
         shape: &ShapeOf<'_>,
     ) -> Result<(), String> {
-        let (made, metas) = self.make(members, machine, base, shape)?;
-        for (index, ((instance, member), meta)) in group.iter().zip(members).zip(metas).enumerate() {
-            self.publish(*instance, member, Code { unit: made.clone(), index }, meta, base);
+        let (made, imports) = self.make(members, machine, base, shape)?;
+        self.compiled.made += group.len();
+        let recipe = Arc::new(Recipe::new(group, members, imports, machine));
+        for (index, (instance, member)) in group.iter().zip(members).enumerate() {
+            let code = Code { unit: made.clone(), index };
+            self.publish(*instance, member, code, &recipe, base);
         }
         Ok(())
     }
@@ -323,25 +335,42 @@ impl Work {
         layouts: &TypeLayouts,
     ) -> Result<(Code, Arc<FunctionMeta>), String> {
         let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
-        let (unit, mut metas) = self.make(&[lowered], std::slice::from_ref(machine), base, &shape)?;
-        Ok((Code { unit, index: 0 }, metas.remove(0)))
+        let (unit, _) = self.make(&[lowered], std::slice::from_ref(machine), base, &shape)?;
+        let meta = FunctionMeta {
+            instance: machine.instance,
+            body: lowered.hir.clone(),
+            frame: Arc::new(machine.frame.clone()),
+            version: base.version,
+            locations: lowered.locations.clone(),
+            inlined: Arc::default(),
+            item: lowered.hir.item,
+            frozen: None,
+        };
+        Ok((Code { unit, index: 0 }, Arc::new(meta)))
     }
 
-    /// Links machine code, and says what is known of it.
+    /// The code that was made of a function, or is taken over from an earlier version.
+    pub fn code(&self, instance: Instance) -> Option<&Code> {
+        self.done.get(&instance)
+    }
+
+    /// Links machine code; also what it refers to.
     fn make(
         &mut self,
         members: &[&Lowered],
         machine: &[MachineFunction],
         base: &mut Base<'_>,
         shape: &ShapeOf<'_>,
-    ) -> Result<(Arc<CodeUnit>, Vec<Arc<FunctionMeta>>), String> {
+    ) -> Result<(Arc<CodeUnit>, Vec<(Import, usize)>), String> {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
+        let mut imports = Vec::with_capacity(unit.imports.len());
         for import in &unit.imports {
             self.note_slot(import, base);
             let address = self.link(import, base, &mut needs, shape)?;
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
+            imports.push((import.clone(), address));
         }
         let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
             id: function.func_id,
@@ -350,19 +379,21 @@ impl Work {
             looping: looping(&member.locations),
         });
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
-        let metas = machine.iter().zip(members).map(|(function, member)| {
-            Arc::new(FunctionMeta {
-                instance: function.instance,
-                body: member.hir.clone(),
-                frame: Arc::new(function.frame.clone()),
-                version: base.version,
-                locations: member.locations.clone(),
-                inlined: Arc::from(&*function.inlined),
-                item: member.hir.item,
-                frozen: None,
-            })
-        });
-        Ok((made, metas.collect()))
+        Ok((made, imports))
+    }
+
+    /// Takes over code that an earlier version has left.
+    fn reuse(
+        &mut self,
+        recipe: &Arc<Recipe>,
+        unit: &Arc<CodeUnit>,
+        bodies: &FxHashMap<Instance, &Lowered>,
+        base: &mut Base<'_>,
+    ) {
+        for (index, instance) in recipe.members().enumerate() {
+            let code = Code { unit: unit.clone(), index };
+            self.publish(instance, bodies[&instance], code, recipe, base);
+        }
     }
 
     fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
@@ -398,7 +429,7 @@ impl Work {
         instance: Instance,
         lowered: &Lowered,
         code: Code,
-        meta: Arc<FunctionMeta>,
+        recipe: &Arc<Recipe>,
         base: &mut Base<'_>,
     ) {
         let key = SlotKey { instance, signature: lowered.signature.clone() };
@@ -408,6 +439,16 @@ impl Work {
         }
         self.compiled.stores.push((slot.clone(), code.address()));
         self.done.insert(instance, code.clone());
+        let meta = FunctionMeta {
+            instance,
+            body: lowered.hir.clone(),
+            frame: recipe.frame(code.index),
+            version: base.version,
+            locations: lowered.locations.clone(),
+            inlined: recipe.inlined(code.index),
+            item: lowered.hir.item,
+            frozen: None,
+        };
         let function = LiveFunction {
             body: lowered.hir.clone(),
             fingerprint: lowered.fingerprint,
@@ -416,8 +457,9 @@ impl Work {
             summary: lowered.summary.clone(),
             direct: lowered.direct.clone(),
             code,
+            recipe: recipe.clone(),
             slot,
-            meta,
+            meta: Arc::new(meta),
         };
         self.compiled.functions.push((instance, function));
     }

@@ -355,6 +355,10 @@ impl Loops {
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             let from = base.live.unit(target.place.0);
+            if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
+                // An edit has been undone before the loop came round: it is in the newest code again.
+                continue;
+            }
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
                 let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {

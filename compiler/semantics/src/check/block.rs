@@ -160,8 +160,8 @@ impl Checker<'_, '_> {
         let path = crate::types::ItemPath::new(module, &name);
         let place = self.place(global.name.span);
         let made = crate::bodies::initial_value(self.world, &scope, path, global, declared, false, place);
-        self.diagnostics.extend(made.diagnostics);
-        self.requests.extend(made.requests);
+        self.diagnostics.extend(made.value.diagnostics);
+        self.requests.extend(made.value.requests);
         let ty = made.global.ty;
         self.globals.push((path, made.global));
         self.bind(global.name.name, Binding::Global(path, ty));

@@ -79,6 +79,8 @@ impl Checker<'_, '_> {
             locals: frame.locals,
             result,
             value,
+            // The body around says it.
+            exposed: Vec::new(),
         };
         let ty = Ty::new(TyKind::Function(TyList::new(&types), result));
         self.make(ExprKind::Closure(Arc::new(body), captured), ty, span)

@@ -180,6 +180,7 @@ impl Checker<'_, '_> {
             },
         );
         let (ty, span) = (e.ty, e.span);
+        self.note_exposed(e);
         match &mut *e.kind {
             ExprKind::Int(value) => {
                 if let TyKind::Int(kind) = *ty.kind() {

@@ -233,6 +233,7 @@ impl<'a> Checker<'_, 'a> {
             name: param.name.name,
             ty: param.ty.as_ref().map_or(Ty::error(), |ty| self.lower(ty)),
             default: None,
+            was: None,
         });
         let params = params.collect();
         let result = function.result.as_ref().map_or(Ty::unit(), |ty| self.lower(ty));

@@ -12,7 +12,7 @@ fn path(name: &str) -> ItemPath {
 }
 
 fn fields(types: &[Ty]) -> Vec<FieldDef> {
-    types.iter().enumerate().map(|(n, ty)| FieldDef { name: Name::new(&format!("f{n}")), ty: *ty }).collect()
+    types.iter().enumerate().map(|(n, ty)| FieldDef::new(Name::new(&format!("f{n}")), *ty)).collect()
 }
 
 fn item() -> hir::BodyItem {
@@ -21,7 +21,8 @@ fn item() -> hir::BodyItem {
 
 fn add_struct(program: &mut Checked, name: &str, types: &[Ty]) -> Ty {
     let ty = Ty::new(TyKind::Struct(path(name), TyList::EMPTY));
-    let definition = StructDef { fields: fields(types), repr_c: false, item: item(), span: Span::default() };
+    let definition =
+        StructDef { fields: fields(types), repr_c: false, was: None, reserve: 0, item: item(), span: Span::default() };
     program.structs.insert(ty, Arc::new(definition));
     ty
 }
@@ -31,9 +32,11 @@ fn add_enum(program: &mut Checked, name: &str, variants: &[&[Ty]]) -> Ty {
     let variants = variants
         .iter()
         .enumerate()
-        .map(|(n, types)| VariantDef { name: Name::new(&format!("V{n}")), fields: fields(types) })
+        .map(|(n, types)| VariantDef { name: Name::new(&format!("V{n}")), was: None, fields: fields(types) })
         .collect();
-    program.enums.insert(ty, Arc::new(EnumDef { variants, item: item(), span: Span::default() }));
+    program
+        .enums
+        .insert(ty, Arc::new(EnumDef { variants, was: None, reserve: 0, item: item(), span: Span::default() }));
     ty
 }
 

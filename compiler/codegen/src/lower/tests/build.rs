@@ -25,7 +25,7 @@ fn item() -> BodyItem {
 }
 
 fn fields(types: &[Ty]) -> Vec<FieldDef> {
-    types.iter().enumerate().map(|(n, ty)| FieldDef { name: Name::new(&format!("f{n}")), ty: *ty }).collect()
+    types.iter().enumerate().map(|(n, ty)| FieldDef::new(Name::new(&format!("f{n}")), *ty)).collect()
 }
 
 impl Make {
@@ -38,17 +38,29 @@ impl Make {
 
     pub fn structure(&mut self, name: &str, types: &[Ty]) -> Ty {
         let ty = Ty::new(TyKind::Struct(path(name), TyList::EMPTY));
-        let definition = StructDef { fields: fields(types), repr_c: false, item: item(), span: Span::default() };
+        let definition = StructDef {
+            fields: fields(types),
+            repr_c: false,
+            was: None,
+            reserve: 0,
+            item: item(),
+            span: Span::default(),
+        };
         self.program.structs.insert(ty, Arc::new(definition));
         ty
     }
 
     pub fn enumeration(&mut self, name: &str, variants: &[&[Ty]]) -> Ty {
         let ty = Ty::new(TyKind::Enum(path(name), TyList::EMPTY));
-        let named =
-            |(n, types): (usize, &&[Ty])| VariantDef { name: Name::new(&format!("V{n}")), fields: fields(types) };
+        let named = |(n, types): (usize, &&[Ty])| VariantDef {
+            name: Name::new(&format!("V{n}")),
+            was: None,
+            fields: fields(types),
+        };
         let variants = variants.iter().enumerate().map(named).collect();
-        self.program.enums.insert(ty, Arc::new(EnumDef { variants, item: item(), span: Span::default() }));
+        self.program
+            .enums
+            .insert(ty, Arc::new(EnumDef { variants, was: None, reserve: 0, item: item(), span: Span::default() }));
         ty
     }
 
@@ -138,7 +150,8 @@ impl Fun {
 
     pub fn body(&mut self, name: &str, params: Vec<LocalId>, result: Ty, value: Expr) -> Body {
         let locals = std::mem::take(&mut self.locals);
-        Body { instance: Instance::plain(path(name)), item: item(), params, captures: 0, locals, result, value }
+        let instance = Instance::plain(path(name));
+        Body { instance, item: item(), params, captures: 0, locals, result, value, exposed: Vec::new() }
     }
 }
 

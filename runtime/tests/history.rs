@@ -1,0 +1,144 @@
+//! Undone edits and rollbacks: no code is compiled for them, and what each version changed is kept and listed.
+
+use std::sync::{Arc, Mutex};
+
+use vaisjit::{Cause, Engine, Error, Event, KEPT_VERSIONS, MemoryLoader, Program, Report, Update};
+
+/// A program of one file in memory, and what it has told.
+struct Memory {
+    files: MemoryLoader,
+    program: Program,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Memory {
+    fn new(text: &str) -> Memory {
+        let files = MemoryLoader::default();
+        files.set("main.vais", text);
+        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let told = events.clone();
+        let engine = Engine::builder().on_event(move |event| told.lock().unwrap().push(event.clone()));
+        let engine = engine.build().expect("an engine");
+        let program = engine.load_with("main.vais", Arc::new(files.clone())).expect("a program");
+        Memory { files, program, events }
+    }
+
+    fn save(&self, text: &str) -> Arc<Report> {
+        self.files.set("main.vais", text);
+        report(self.program.poll())
+    }
+
+    fn call(&self, name: &str) -> i64 {
+        self.program.function::<(), i64>(name).expect("the function").call(()).expect("no trap")
+    }
+}
+
+fn report(update: Result<Update, Error>) -> Arc<Report> {
+    match update {
+        Ok(Update::Reloaded { report, .. }) => report,
+        other => panic!("it should have been reloaded: {other:?}"),
+    }
+}
+
+const TWO: &str = "G n: i64 = 0\nF small() -> i64 { 1 }\nF sum() -> i64 { small() + n }\n";
+
+#[test]
+fn an_edit_that_is_undone_in_the_editor_compiles_nothing() {
+    let memory = Memory::new(TWO);
+    let first = memory.save(&TWO.replace("{ 1 }", "{ 2 }"));
+    assert!(first.compiled > 0 && memory.call("sum") == 2);
+    let again = memory.save(&TWO.replace("{ 1 }", "{ 3 }"));
+    assert!(again.compiled > 0 && memory.call("sum") == 3);
+    for (value, text) in [(2, "{ 2 }"), (3, "{ 3 }"), (2, "{ 2 }")] {
+        let undone = memory.save(&TWO.replace("{ 1 }", text));
+        assert_eq!((undone.compiled, memory.call("sum")), (0, value));
+        assert_eq!(undone.functions().collect::<Vec<_>>(), ["small"]);
+    }
+}
+
+#[test]
+fn a_rollback_compiles_nothing_and_parses_nothing() {
+    let memory = Memory::new(TWO);
+    memory.save(&TWO.replace("{ 1 }", "{ 2 }"));
+    memory.save(&TWO.replace("{ 1 }", "{ 3 }"));
+    let report = report(memory.program.rollback(2));
+    let times = report.times;
+    assert_eq!((report.compiled, times.parse_us, times.check_us), (0, 0, 0));
+    assert_eq!((memory.call("sum"), memory.program.version()), (2, 4));
+    let last = memory.events.lock().unwrap().pop();
+    assert!(matches!(last, Some(Event::RolledBack { version: 4, to: 2, .. })), "{last:?}");
+    assert!(matches!(memory.program.poll(), Ok(Update::Unchanged(_))), "it holds until the file changes");
+    memory.save(&TWO.replace("{ 1 }", "{ 9 }"));
+    assert_eq!(memory.call("sum"), 9);
+}
+
+/// What code was linked against may have gone and come back elsewhere.
+#[test]
+fn removed_functions_and_other_signatures_come_back_with_their_code() {
+    let with = |small: &str, call: &str| format!("F small({small} {{ 7 }}\nF twice() -> i64 {{ small({call}) * 2 }}\nF tick() -> i64 {{ twice() }}");
+    let memory = Memory::new(&with(") -> i64", ""));
+    for round in 0..6 {
+        let other = memory.save(&with("by: i64) -> i64", "1"));
+        assert_eq!(memory.call("tick"), 14);
+        let back = memory.save(&with(") -> i64", ""));
+        assert_eq!(memory.call("tick"), 14);
+        assert!(round < 2 || (other.compiled, back.compiled) == (0, 0), "{other:?} {back:?}");
+        memory.save("F tick() -> i64 { 3 }");
+        assert_eq!(memory.call("tick"), 3);
+        let again = memory.save(&with(") -> i64", ""));
+        assert!(round < 2 || again.compiled == 0, "{again:?}");
+        assert_eq!(memory.call("tick"), 14);
+    }
+}
+
+#[test]
+fn the_history_lists_what_each_version_changed() {
+    let memory = Memory::new(TWO);
+    memory.save(&TWO.replace("{ 1 }", "{ 2 }"));
+    memory.program.patch("small", "F small() -> i64 { 5 }").expect("patched");
+    memory.program.rollback(1).expect("rolled back");
+    assert!(memory.program.rollback(77).is_err());
+    let history = memory.program.history();
+    let causes: Vec<(u64, Cause)> = history.iter().map(|entry| (entry.version, entry.cause)).collect();
+    let expected = [(1, Cause::Loaded), (2, Cause::Saved), (3, Cause::Patched), (4, Cause::RolledBack { to: 1 })];
+    assert_eq!(causes, expected);
+    assert!(history.windows(2).all(|pair| pair[0].at <= pair[1].at));
+    for entry in &history {
+        assert_eq!(entry.report.files.len(), 1, "{entry:?}");
+        assert!(entry.version == 1 || entry.report.functions().eq(["small"]), "{entry:?}");
+    }
+    let texts: Vec<&str> = history.iter().map(|entry| &*entry.texts[0].1).collect();
+    assert_eq!((texts[0], texts[3]), (TWO, TWO));
+    assert!(texts[1].contains("{ 2 }") && texts[2].contains("{ 5 }"));
+}
+
+#[test]
+fn only_the_last_versions_are_kept() {
+    let memory = Memory::new(TWO);
+    for value in 2..30 {
+        memory.save(&TWO.replace("{ 1 }", &format!("{{ {value} }}")));
+    }
+    let history = memory.program.history();
+    assert_eq!(history.len(), KEPT_VERSIONS);
+    assert_eq!(history.last().map(|entry| entry.version), Some(29));
+    let oldest = history[0].version;
+    assert!(memory.program.rollback(oldest - 1).is_err());
+    memory.program.rollback(oldest).expect("it is kept");
+    assert_eq!(memory.call("sum"), oldest as i64);
+}
+
+/// Prints how long a rollback of one function takes from the call until it is live.
+#[test]
+fn the_time_of_a_rollback() {
+    let memory = Memory::new(TWO);
+    memory.save(&TWO.replace("{ 1 }", "{ 2 }"));
+    let mut times: Vec<u128> = Vec::new();
+    for round in 0..1000 {
+        let start = std::time::Instant::now();
+        memory.program.rollback(memory.program.version() - 1).expect("kept");
+        times.push(start.elapsed().as_nanos());
+        assert_eq!(memory.call("sum"), 1 + round % 2);
+    }
+    times.sort_unstable();
+    println!("rollback: median {} us, 99 % {} us", times[500] / 1000, times[990] / 1000);
+}
