@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::TypeLayouts;
-use later::{lower_resumed, match_loops};
+use later::match_loops;
+use vaisjit_codegen::lower::{self, Options, lower_resumed};
 use vaisjit_codegen::resume::LoopState;
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::Instance;
-use vaisjit_semantics::hir::LoopId;
+use vaisjit_semantics::hir::{Body, LoopId};
 
 use super::compile::{Lowered, Work};
 use super::links::UnitLinker;
@@ -23,23 +24,26 @@ use crate::report::Outcome;
 use crate::workspace::Snapshot;
 
 mod later {
-    pub struct Cannot {
-        pub why: String,
+    use vaisjit_semantics::hir::{Body, Expr, ExprKind, LoopId};
+
+    pub fn match_loops(old: &Body, new: &Body) -> Vec<(LoopId, LoopId)> {
+        let (old, new) = (all(old), all(new));
+        if old.len() == new.len() { old.into_iter().zip(new).collect() } else { Vec::new() }
     }
-    pub fn lower_resumed(
-        _: &vaisjit_semantics::hir::Body,
-        _: vaisjit_semantics::hir::LoopId,
-        _: &[vaisjit_codegen::resume::CarriedValue],
-        _: &vaisjit_semantics::Checked,
-        _: &vaisjit_codegen::layout::TypeLayouts,
-    ) -> Result<vaisjit_codegen::mir::Body, Cannot> {
-        Err(Cannot { why: String::new() })
+
+    fn all(body: &Body) -> Vec<LoopId> {
+        let mut found = Vec::new();
+        visit(&body.value, &mut found);
+        found
     }
-    pub fn match_loops(
-        _: &vaisjit_semantics::hir::Body,
-        _: &vaisjit_semantics::hir::Body,
-    ) -> Vec<(vaisjit_semantics::hir::LoopId, vaisjit_semantics::hir::LoopId)> {
-        Vec::new()
+
+    fn visit(expr: &Expr, found: &mut Vec<LoopId>) {
+        match &*expr.kind {
+            ExprKind::Loop(id, _) | ExprKind::While(id, ..) => found.push(*id),
+            ExprKind::ForRange { id, .. } | ExprKind::ForEach { id, .. } => found.push(*id),
+            _ => {}
+        }
+        vaisjit_codegen::lower::children(expr, &mut |child| visit(child, found));
     }
 }
 
@@ -86,6 +90,8 @@ struct Resumed {
 enum Fate {
     /// It goes on in the new code.
     Goes(Box<Resumed>),
+    /// It is in code of the new text.
+    Current,
     /// Nothing from its head on has changed.
     Same,
     /// It cannot.
@@ -228,10 +234,15 @@ impl Resumer<'_> {
     }
 
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
-        let lower = |body, at| lower_resumed(body, at, &state.values, &self.snapshot.checked, self.layouts);
+        let checked = &self.snapshot.checked;
+        let lower = |body: &Body, at: LoopId| {
+            lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
+        };
         let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
         if !self.types_changed() && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
-            return Ok(Fate::Same);
+            let whole = lower::lower(&meta.body, checked, self.layouts, true);
+            let undone = whole.is_ok_and(|old| old.fingerprint() == new.plain_fingerprint);
+            return Ok(if undone { Fate::Current } else { Fate::Same });
         }
         let lowered = Lowered::resumed(body, new, self.base.host);
         let linker = UnitLinker { links: self.links, hot: true, host: self.base.host };
@@ -283,7 +294,7 @@ impl Target {
     /// What becomes of a frame in this loop, or in none.
     fn verdict(&self, standing: Option<u32>) -> Verdict {
         let of = |fate: Option<&Fate>| match fate {
-            Some(Fate::Goes(_)) => Verdict::Goes,
+            Some(Fate::Goes(_) | Fate::Current) => Verdict::Goes,
             Some(Fate::Same) => Verdict::Same,
             Some(Fate::Stays(why)) => Verdict::Stays(why.clone()),
             None => Verdict::Stays("it runs outside all loops that look up".to_owned()),

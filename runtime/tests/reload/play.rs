@@ -84,9 +84,6 @@ fn edits(report: &Report, refused: bool) -> String {
             let outcome = match &edit.outcome {
                 Outcome::LiveNow => String::new(),
                 Outcome::AtNextCall => " (at the next call)".to_owned(),
-                Outcome::AtNextLoopHead => " (at the next loop head)".to_owned(),
-                Outcome::Migrated { instances } => format!(" (migrated {instances})"),
-                Outcome::Pending { waits_for } => format!(" (waits for {waits_for})"),
                 Outcome::NoCode => " (no code)".to_owned(),
                 Outcome::KeptValue => " (kept)".to_owned(),
                 Outcome::Initialised => " (initialised)".to_owned(),

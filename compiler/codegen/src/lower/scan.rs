@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::hir::{Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, Pattern, Stmt};
+use vaisjit_semantics::hir::{
+    Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, LoopId, Pattern, Stmt,
+};
 use vaisjit_semantics::{Ty, TyKind};
 
 /// What a body does with its locals.
@@ -192,6 +194,16 @@ pub(super) fn loops(expr: &Expr) -> bool {
         ExprKind::Loop(..) | ExprKind::While(..) | ExprKind::ForRange { .. } | ExprKind::ForEach { .. }
     );
     looping || !all_children(expr, |child| !self::loops(child))
+}
+
+/// Does it contain this loop?
+pub(super) fn has_loop(expr: &Expr, wanted: LoopId) -> bool {
+    let own = match &*expr.kind {
+        ExprKind::Loop(id, _) | ExprKind::While(id, ..) => *id == wanted,
+        ExprKind::ForRange { id, .. } | ExprKind::ForEach { id, .. } => *id == wanted,
+        _ => false,
+    };
+    own || !all_children(expr, |child| !has_loop(child, wanted))
 }
 
 /// The bodies of the closures made in a body, outer ones first: they are functions to compile, too.
