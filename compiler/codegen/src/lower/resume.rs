@@ -141,7 +141,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Gives a local that the code before does not have its value.
-    fn compute(&mut self, entry: Entry<'a>, done: &mut FxHashSet<Span>) -> Result<(), CannotResume> {
+    fn compute(&mut self, entry: Entry<'a>, done: &mut FxHashSet<(u32, u32)>) -> Result<(), CannotResume> {
         let place = Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty);
         match entry.seen.from {
             _ if self.is_empty(place.ty) => {}
@@ -155,7 +155,7 @@ impl<'a> Lowerer<'a> {
                 let value = self.operand(expr)?;
                 self.b.assign(place, Rvalue::Use(value));
             }
-            Origin::Let(pattern, value) if done.insert(pattern.span) => {
+            Origin::Let(pattern, value) if done.insert((pattern.span.start, pattern.span.end)) => {
                 self.require_computable(entry.seen.name, value)?;
                 if !matches!(pattern.kind, PatternKind::Bind(_, None)) && self.counted(value.ty) {
                     return Err(self.unknown(entry.seen.name, pattern.span));
