@@ -20,7 +20,7 @@ mod owned;
 mod place;
 mod range;
 mod resume;
-mod scan;
+pub(crate) mod scan;
 mod visible;
 
 use std::cell::RefCell;
@@ -36,7 +36,7 @@ use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
 pub use resume::{CannotResume, lower_resumed};
-pub use scan::{children, closures};
+pub use scan::{children, closures, dyn_values};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]

@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::TypeLayouts;
-use later::match_loops;
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
-use vaisjit_codegen::resume::LoopState;
+use vaisjit_codegen::resume::{LoopState, match_loops};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::{Body, LoopId};
@@ -22,30 +21,6 @@ use crate::code::{Follower, StoppedFrame};
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
-
-mod later {
-    use vaisjit_semantics::hir::{Body, Expr, ExprKind, LoopId};
-
-    pub fn match_loops(old: &Body, new: &Body) -> Vec<(LoopId, LoopId)> {
-        let (old, new) = (all(old), all(new));
-        if old.len() == new.len() { old.into_iter().zip(new).collect() } else { Vec::new() }
-    }
-
-    fn all(body: &Body) -> Vec<LoopId> {
-        let mut found = Vec::new();
-        visit(&body.value, &mut found);
-        found
-    }
-
-    fn visit(expr: &Expr, found: &mut Vec<LoopId>) {
-        match &*expr.kind {
-            ExprKind::Loop(id, _) | ExprKind::While(id, ..) => found.push(*id),
-            ExprKind::ForRange { id, .. } | ExprKind::ForEach { id, .. } => found.push(*id),
-            _ => {}
-        }
-        vaisjit_codegen::lower::children(expr, &mut |child| visit(child, found));
-    }
-}
 
 /// A frame on a stack of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -155,6 +130,7 @@ pub(crate) fn plan(
     base: &Base<'_>,
     layouts: &TypeLayouts,
     links: &super::links::Links,
+    moved: bool,
 ) -> Loops {
     let mut loops = Loops::default();
     let new: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
@@ -176,7 +152,7 @@ pub(crate) fn plan(
             target.standing.insert(frame.in_loop(meta));
         }
     }
-    let mut resumer = Resumer { snapshot, base, layouts, links, compiler: Compiler::default() };
+    let mut resumer = Resumer { snapshot, base, layouts, links, moved, compiler: Compiler::default() };
     for (_, mut target) in found {
         let lowered = new[&target.meta.instance];
         resumer.decide(&mut target, lowered);
@@ -210,6 +186,8 @@ struct Resumer<'a> {
     base: &'a Base<'a>,
     layouts: &'a TypeLayouts,
     links: &'a super::links::Links,
+    /// Does any type lie otherwise now? Then code may differ where the functions do not.
+    moved: bool,
     compiler: Compiler,
 }
 
@@ -239,7 +217,7 @@ impl Resumer<'_> {
             lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
         };
         let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
-        if !self.types_changed() && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
+        if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
             let whole = lower::lower(&meta.body, checked, self.layouts, true);
             let undone = whole.is_ok_and(|old| old.fingerprint() == new.plain_fingerprint);
             return Ok(if undone { Fate::Current } else { Fate::Same });
@@ -253,14 +231,6 @@ impl Resumer<'_> {
         let machine = made.map_err(|error| error.to_string())?.remove(0);
         transfer::check(state, &machine.frame)?;
         Ok(Fate::Goes(Box::new(Resumed { number: state.number, lowered, machine })))
-    }
-
-    /// Has any struct or enum changed? Then code may differ where the functions do not.
-    fn types_changed(&self) -> bool {
-        let (old, new) = (&self.base.live.checked, &self.snapshot.checked);
-        let structs = |(ty, def)| old.structs.get(ty).is_some_and(|known| known == def);
-        let enums = |(ty, def)| old.enums.get(ty).is_some_and(|known| known == def);
-        !(new.structs.iter().all(structs) && new.enums.iter().all(enums))
     }
 
     /// Locals that keep their values although their initial values have changed.
