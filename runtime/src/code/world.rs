@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use vaisjit_abi::context::poll;
 
 use super::guard::PauseHook;
+use super::replace::Followers;
 use super::safepoint::Control;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// Code that has been taken out of use, until no stack reaches it.
     pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
+    /// Which code follows replaced code that still runs.
+    pub(super) followers: Mutex<Followers>,
     /// The program's heap; as long as its counts are plain, only the thread in `solo` is active.
     pub(super) heap: Arc<Heap>,
     /// The record of the active thread, 0 for none.
@@ -63,6 +66,7 @@ impl World {
             pace: Condvar::new(),
             epoch: AtomicU64::new(1),
             retired: Mutex::default(),
+            followers: Mutex::default(),
             heap: Arc::new(Heap::new()),
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),

@@ -14,6 +14,7 @@ use super::diff;
 use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
+use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
@@ -76,8 +77,17 @@ pub(crate) struct Prepared {
     pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
-    /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
-    pub edits_main: bool,
+    /// Is `main` among the functions with new code?
+    pub changes_main: bool,
+    /// How running loops go on.
+    pub moves: Moves,
+    /// Has code that is replaced loops that look up? Then it may be running by now.
+    pub may_loop: bool,
+}
+
+/// Has the running code of a function loops that look up?
+fn may_loop(live: &Live, instance: Instance) -> bool {
+    live.functions.get(&instance).is_some_and(|live| live.meta.has_loops())
 }
 
 impl Prepared {
@@ -88,6 +98,9 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.moves.is_empty()
+            && !self.may_loop
+            && !self.changes_main
             && self.moved.is_empty()
     }
 
@@ -129,6 +142,8 @@ pub(crate) struct Base<'a> {
     pub version: u64,
     /// Is `main` being called now?
     pub main_is_running: bool,
+    /// The frames on the stacks of the program; `None` if a thread does not stop soon.
+    pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -175,11 +190,13 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     diff::types(base.live, &snapshot, &mut report);
     let globals = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
-    let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
+    let plan = match Plan::new(&snapshot, base, &layouts, &moved) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
-    plan.report(&snapshot, base, &mut report);
+    let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
+    plan.report(&snapshot, base, &loops, &mut report);
+    report.notices.extend(loops.take_notices());
     if let Some(running) = &base.live.snapshot {
         items::report(running, &snapshot, &mut report);
     }
@@ -201,7 +218,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         };
         global_bytes.extend(bytes.map(|bytes| (*path, bytes)));
     }
-    let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
+    let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
         failed => {
             // The next save may give these names other types.
@@ -248,7 +265,6 @@ struct Plan {
     removed: Vec<Instance>,
     links: Links,
     promoted: Vec<Instance>,
-    edits_main: bool,
 }
 
 impl Plan {
@@ -289,7 +305,6 @@ impl Plan {
             removed,
             links: base.links.clone(),
             promoted: Vec::new(),
-            edits_main: false,
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
@@ -366,7 +381,7 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&mut self, snapshot: &Snapshot, base: &Base<'_>, report: &mut Report) {
+    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -376,12 +391,10 @@ impl Plan {
                 Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
-            let edits_main = is_main && live.is_some() && change != "relinked";
-            self.edits_main |= edits_main;
-            let outcome = if edits_main && base.main_is_running { diff::running_main() } else { Outcome::LiveNow };
-            if instance.path.name.starts_with('{') {
+            if instance.path.name.starts_with('{') || change == "relinked" {
                 continue;
             }
+            let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);
             let at = body_of(&snapshot.checked, *instance)
                 .and_then(|(_, head)| crate::live::resolve(head, &snapshot.sources))
                 .map(|resolved| resolved.at);
@@ -392,7 +405,6 @@ impl Plan {
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
         }
-        report.edits.retain(|edit| edit.change != "relinked");
     }
 
     fn finish(
@@ -409,17 +421,20 @@ impl Plan {
             .filter_map(|(instance, body, lowered)| {
                 let old = &base.live.functions.get(&instance)?.meta;
                 let meta = FunctionMeta {
-                    instance,
-                    version: old.version,
+                    body: body.clone(),
                     locations: lowered.locations,
-                    inlined: old.inlined.clone(),
                     item: body.item,
                     frozen: None,
+                    ..(**old).clone()
                 };
                 Some((instance, body, Arc::new(meta)))
             })
             .collect();
+        let main = snapshot.checked.main;
         Prepared {
+            changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
+            may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
+            moves: compiled.moves,
             snapshot,
             report,
             functions: compiled.functions,
@@ -438,7 +453,6 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
-            edits_main: self.edits_main,
         }
     }
 }
