@@ -15,6 +15,7 @@ use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::{Body, LoopId};
 
 use super::compile::{Lowered, Work};
+use super::guards::guards;
 use super::links::UnitLinker;
 use super::prepare::Base;
 use crate::code::{Follower, StoppedFrame};
@@ -223,7 +224,8 @@ impl Resumer<'_> {
             return Ok(if undone { Fate::Current } else { Fate::Same });
         }
         let lowered = Lowered::resumed(body, new, self.base.host);
-        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host };
+        let guarded = |caller| guards(&self.snapshot.checked, self.base.mode, caller);
+        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host, guards: &guarded };
         let keep = vec![Some(&*meta.frame)];
         let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep };
         let isa = self.base.linkage.isa().clone();
