@@ -68,7 +68,7 @@ pub struct RunOptions {
     /// How much to optimise
     #[arg(long, value_enum, default_value = "speed", value_name = "LEVEL")]
     pub opt: Opt,
-    /// What to do when the program traps
+    /// What to do when the program traps: pause if standard input and standard error are a terminal, else exit
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_trap: Option<OnTrap>,
     /// Write one JSON object a line for each event to FILE (- for standard output)
@@ -297,6 +297,8 @@ pub enum Opt {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnTrap {
+    /// Report it, wait for a save that mends it, and make the failed call again
+    Pause,
     /// Report it and end with status 134
     Exit,
 }

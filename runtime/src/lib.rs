@@ -31,6 +31,7 @@ mod host;
 mod hot;
 mod linkage;
 mod live;
+mod pause;
 mod program;
 mod reload;
 mod reloader;

@@ -66,6 +66,8 @@ pub(crate) struct ProgramInner {
     pub reloads_on: AtomicUsize,
     /// What code is linked against; taken after `reloader` and `live`, and only for short whiles.
     pub linkage: Mutex<Linkage>,
+    /// The last versions; taken for short whiles only, so that it can be looked at while a reload waits.
+    pub history: Mutex<History>,
     /// The state behind `std/hot`.
     pub control: Control,
     /// What hosts have prepared.
@@ -81,7 +83,6 @@ pub(crate) struct Reloader {
     pub links: Links,
     /// Functions that are called through slots because they have been edited.
     pub promoted: FxHashSet<Instance>,
-    pub history: History,
     /// The last snapshot that was turned down and told of, so that it is told of once.
     pub told: Option<Arc<Checked>>,
 }
@@ -150,24 +151,19 @@ impl Program {
                 HostTable::empty()
             });
             let workspace = Workspace::new(path, engine.workspace_options(&host, loader));
-            let reloader = Reloader {
-                workspace,
-                links: Links::default(),
-                promoted: FxHashSet::default(),
-                history: History::default(),
-                told: None,
-            };
+            let reloader = Reloader { workspace, links: Links::default(), promoted: FxHashSet::default(), told: None };
             ProgramInner {
                 engine: engine.clone(),
                 world,
                 host,
-                mode: Mode { hot: !options.static_mode },
+                mode: Mode { hot: !options.static_mode, pauses: options.pause_on_trap && !options.static_mode },
                 version: AtomicU64::new(0),
                 mains_running: AtomicUsize::new(0),
                 live: Mutex::default(),
                 reloader: Mutex::new(reloader),
                 reloads_on: AtomicUsize::new(0),
                 linkage: Mutex::new(Linkage::new(isa, heap)),
+                history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
                 threads: Threads::default(),
@@ -178,6 +174,11 @@ impl Program {
             return Err(error);
         }
         inner.first_version()?;
+        inner.control.set_loaded();
+        let program = Arc::downgrade(&inner);
+        let pause =
+            move |raw: &RawTrap, slot: &_| program.upgrade().is_some_and(|program| program.pause_in_guard(raw, slot));
+        inner.world.on_guarded_trap(Box::new(pause));
         Ok(Program { inner })
     }
 
@@ -218,11 +219,17 @@ impl Program {
     ///
     /// [`TrapCode::Interrupted`]: crate::TrapCode::Interrupted
     pub fn interrupt(&self) {
-        self.inner.world.interrupt();
+        self.inner.interrupt();
     }
 }
 
 impl ProgramInner {
+    /// Ends every call that is going on, or waits for a reload.
+    pub fn interrupt(&self) {
+        self.world.interrupt();
+        self.control.note_interrupt();
+    }
+
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
@@ -233,6 +240,10 @@ impl ProgramInner {
 
     pub fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Not to be called by who has it already: see [`ProgramInner::reloads_here`].
@@ -317,6 +328,6 @@ impl ProgramInner {
             (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),
             _ => raw.code.message().to_owned(),
         };
-        Trap { code: raw.code, message, frames, omitted: raw.truncated, line }
+        Trap { code: raw.code, message, frames, omitted: raw.truncated, line, paused: None }
     }
 }

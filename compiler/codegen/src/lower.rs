@@ -20,7 +20,7 @@ mod owned;
 mod place;
 mod range;
 mod resume;
-mod scan;
+pub(crate) mod scan;
 mod visible;
 
 use std::cell::RefCell;

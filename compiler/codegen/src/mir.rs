@@ -140,6 +140,9 @@ pub enum StatementKind {
     Call(Box<Call>),
     /// Sets all bytes of a place to zero.
     Zero(Place),
+    /// Gives the bytes of a new value's parked fields their defaults, so that a field that comes back finds one: bytes
+    /// by offset in the place.
+    FillParked(Place, Arc<[ParkedBytes]>),
     /// Traps with `IndexOutOfBounds` unless `0 <= index < length`; both are `i64`.
     CheckIndex {
         /// The index.
@@ -190,6 +193,9 @@ pub struct Taken {
     /// Will the function release its references?
     pub owned: bool,
 }
+
+/// Bytes at an offset.
+pub type ParkedBytes = (u32, Arc<[u8]>);
 
 /// How a block ends.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -492,6 +498,15 @@ impl Body {
     /// The locals of the parameters.
     pub fn param_locals(&self) -> impl Iterator<Item = Local> + use<> {
         (1..=self.params).map(|n| Idx::from_raw(la_arena::RawIdx::from_u32(n)))
+    }
+
+    /// The locals that the entry of a resumed body takes over.
+    pub fn taken(&self) -> impl Iterator<Item = (Local, Taken)> {
+        let entry = self.blocks.values().next().filter(|_| self.resumed.is_some());
+        entry.into_iter().flat_map(|block| &block.statements).filter_map(|statement| match &statement.kind {
+            StatementKind::Assign(place, Rvalue::Carried(taken)) => Some((place.as_local()?, *taken)),
+            _ => None,
+        })
     }
 
     /// A hash of what the body means: equal hashes compile to equal code against equal layouts. Spans have no part in

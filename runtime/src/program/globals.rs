@@ -1,6 +1,6 @@
 //! Initial values of globals.
 
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, Layouts, TypeLayouts};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::thunks::{AbiSignature, AbiType};
 use vaisjit_semantics::hir::{Expr, ExprKind};
@@ -24,7 +24,8 @@ impl ProgramInner {
         let shape = |ty: Ty| shape(ty, &snapshot.checked, &*layouts);
         let clear = &|address: usize| self.world.heap().clear_global(address, global.ty, &shape);
         let Some(init) = &global.init else {
-            return self.write_global(path, &vec![0; size], clear);
+            let zero = layout::constant::zero(global.ty, &*layouts).unwrap_or_else(|| vec![0; size]);
+            return self.write_global(path, &zero, clear);
         };
         let literal = constant(&init.value, &layouts, &mut self.linkage());
         if let Some(bytes) = literal {
@@ -99,5 +100,5 @@ pub(crate) fn is_literal(expr: &Expr) -> bool {
 
 /// The bytes of a value made of literals only.
 pub(crate) fn constant(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage) -> Option<Vec<u8>> {
-    vaisjit_codegen::layout::constant::bytes(expr, layouts, &mut |text| Some(linkage.string(text)))
+    layout::constant::bytes(expr, layouts, &mut |text| Some(linkage.string(text)))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
@@ -145,11 +145,11 @@ impl ProgramInner {
                 let globals = std::mem::take(&mut prepared.globals);
                 self.live().apply(&mut prepared, 1);
                 self.version.store(1, Ordering::Release);
-                self.control.told.set(1);
+                self.control.told.set(1, Instant::now());
                 self.adopt(&mut reloader, &mut prepared);
                 prepared.report.files = prepared.snapshot.files.to_vec();
                 let (report, state) = (Arc::new(prepared.report.clone()), reloader.workspace.checkpoint());
-                reloader.history.remember(1, Cause::Loaded, &report, state);
+                self.history().remember(1, Cause::Loaded, &report, state);
                 drop(reloader);
                 globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
             }
@@ -284,7 +284,10 @@ impl ProgramInner {
 
     /// Takes over what later preparations start from.
     fn adopt(&self, reloader: &mut Reloader, prepared: &mut Prepared) {
-        self.linkage().keep(&prepared.fresh);
+        let mut linkage = self.linkage();
+        linkage.keep(&prepared.fresh);
+        linkage.keep_guards(prepared.guards.drain(..));
+        drop(linkage);
         reloader.links = std::mem::take(&mut prepared.links);
         reloader.promoted.extend(prepared.promoted.drain(..));
     }
@@ -383,8 +386,15 @@ impl ProgramInner {
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
         let state = reloader.workspace.checkpoint();
-        reloader.history.remember(version, staged.cause, &report, state);
+        self.history().remember(version, staged.cause, &report, state);
         if changed { Update::Reloaded { version, report } } else { Update::Unchanged(report) }
+    }
+
+    /// Tells of a new version; who waits for one goes on.
+    fn tell_new(&self, event: &Event, version: u64, report: &Report) {
+        let saved = Instant::now().checked_sub(Duration::from_micros(report.times.total_us));
+        self.tell(event);
+        self.control.told.set(version, saved.unwrap_or_else(Instant::now));
     }
 
     /// The event that tells of an update.
@@ -394,8 +404,7 @@ impl ProgramInner {
             Update::Superseded => {}
             Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
-                self.tell(&Event::Reloaded { version: *version, report: report.clone() });
-                self.control.told.set(*version);
+                self.tell_new(&Event::Reloaded { version: *version, report: report.clone() }, *version, report);
             }
             Update::Rejected(diagnostics) => {
                 self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })
@@ -534,7 +543,7 @@ impl ProgramInner {
         let clock = Clock::start();
         self.reloads_here()?;
         let mut reloader = self.reloader();
-        let state = reloader.history.state(to).map_err(Error::Other)?;
+        let state = self.history().state(to).map_err(Error::Other)?;
         self.take_back_prepared();
         let before = reloader.workspace.checkpoint();
         let files = reloader.workspace.go_back(&state);
@@ -555,8 +564,7 @@ impl ProgramInner {
         drop(reloader);
         match &update {
             Update::Reloaded { version, report } => {
-                self.tell(&Event::RolledBack { version: *version, to, report: report.clone() });
-                self.control.told.set(*version);
+                self.tell_new(&Event::RolledBack { version: *version, to, report: report.clone() }, *version, report);
             }
             update => self.announce(update, &files),
         }
@@ -618,7 +626,7 @@ impl Program {
 
     /// The last versions, oldest first, the running one last: what each changed, when, and its texts.
     pub fn history(&self) -> Vec<HistoryEntry> {
-        self.inner.reloader().history.entries()
+        self.inner.history().entries()
     }
 
     /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
@@ -11,12 +11,13 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
 use crate::code::{CodeAddress, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::{Fresh, Linkage};
+use crate::linkage::{Fresh, Linkage, NewGuard};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -26,6 +27,8 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+    /// Calls that fail can be made again after a reload.
+    pub pauses: bool,
 }
 
 impl Mode {
@@ -59,6 +62,8 @@ pub(crate) struct Prepared {
     pub history: Arc<LayoutHistory>,
     /// The structs and enums that lie otherwise than in the running version.
     pub moved: Arc<FxHashSet<Ty>>,
+    /// New guard thunks, for their slots.
+    pub guards: Vec<NewGuard>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
@@ -189,12 +194,12 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
-        match &global.init {
-            Some(init) if !first => {
-                global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
-            }
-            _ => {}
-        }
+        let bytes = match &global.init {
+            _ if first => None,
+            Some(init) => constant(&init.value, &layouts, base.linkage),
+            None => layout::constant::zero(global.ty, &*layouts),
+        };
+        global_bytes.extend(bytes.map(|bytes| (*path, bytes)));
     }
     let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
@@ -206,6 +211,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     };
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
+    let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     prepared.history = Arc::new(layouts.history(&base.live.history));
@@ -215,6 +221,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if prepared.changes_code() {
         prepared.report.definitions_count();
     }
+    prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -286,7 +293,7 @@ impl Plan {
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
-            body.seal(instance, &plan.links, layouts);
+            body.seal(instance, &plan.links, layouts, guards(&snapshot.checked, base.mode, instance));
             match base.live.functions.get(&instance) {
                 Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
                     plan.refreshed.push((instance, body.hir.clone(), body));
@@ -352,7 +359,7 @@ impl Plan {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
             let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
-            lowered.seal(instance, &self.links, layouts);
+            lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
         Ok(())
@@ -424,6 +431,7 @@ impl Plan {
             layouts: Arc::default(),
             history: Arc::default(),
             moved: Arc::default(),
+            guards: Vec::new(),
             types: Vec::new(),
             links: self.links,
             promoted: self.promoted,

@@ -8,7 +8,7 @@
 //! cannot be resumed.
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::hir::{self, Expr, LoopId, PatternKind};
+use vaisjit_semantics::hir::{self, Expr, LoopId, Pattern, PatternKind};
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
@@ -141,7 +141,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Gives a local that the code before does not have its value.
-    fn compute(&mut self, entry: Entry<'a>, done: &mut FxHashSet<Span>) -> Result<(), CannotResume> {
+    fn compute(&mut self, entry: Entry<'a>, done: &mut FxHashSet<*const Pattern>) -> Result<(), CannotResume> {
         let place = Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty);
         match entry.seen.from {
             _ if self.is_empty(place.ty) => {}
@@ -155,7 +155,7 @@ impl<'a> Lowerer<'a> {
                 let value = self.operand(expr)?;
                 self.b.assign(place, Rvalue::Use(value));
             }
-            Origin::Let(pattern, value) if done.insert(pattern.span) => {
+            Origin::Let(pattern, value) if done.insert(std::ptr::from_ref(pattern)) => {
                 self.require_computable(entry.seen.name, value)?;
                 if !matches!(pattern.kind, PatternKind::Bind(_, None)) && self.counted(value.ty) {
                     return Err(self.unknown(entry.seen.name, pattern.span));
@@ -301,7 +301,11 @@ fn written_before(body: &Body, end: BlockId) -> FxHashSet<Local> {
     loop {
         let known = before.len();
         for (id, block) in body.blocks.iter() {
-            successors(&block.terminator, &mut |to| drop(before.contains(&to).then(|| before.insert(id))));
+            successors(&block.terminator, &mut |to| {
+                if before.contains(&to) {
+                    before.insert(id);
+                }
+            });
         }
         if before.len() == known {
             break;
@@ -332,7 +336,11 @@ fn live(body: &Body, start: BlockId, local: Local) -> bool {
             return true;
         }
         if first.is_none() {
-            successors(&block.terminator, &mut |to| drop(seen.insert(to).then(|| open.push(to))));
+            successors(&block.terminator, &mut |to| {
+                if seen.insert(to) {
+                    open.push(to);
+                }
+            });
         }
     }
     false
