@@ -26,17 +26,22 @@ pub struct Session {
     program: Program,
 }
 
+/// Can keys be read: are standard input and standard error terminals, is standard output no pipe (a pager at its end reads
+/// the terminal), and can no loaded code read standard input?
+pub fn are_possible(program: &Program) -> bool {
+    Keys::are_possible() && std::io::stderr().is_terminal() && !writes_to_pipe() && !program.may_read_input()
+}
+
 impl Session {
-    /// Begins to read keys if that is possible: standard input and standard error are terminals, standard output is no
-    /// pipe (a pager at its end reads the terminal), and no loaded code can read standard input.
-    pub fn start(program: &Program, status: &Arc<Status>) {
-        if !Keys::are_possible() || !std::io::stderr().is_terminal() || writes_to_pipe() || program.may_read_input() {
+    /// Begins to read keys if that is possible.
+    pub fn start(program: &Program, watching: &Arc<Watching>, status: &Arc<Status>) {
+        if !are_possible(program) {
             return;
         }
-        let program = program.clone();
-        let mut pressed = Pressed { program: program.clone(), status: status.clone(), held: false };
+        let (watching, status) = (watching.clone(), status.clone());
+        let mut pressed = Pressed { program: program.clone(), watching, status: status.clone(), held: false };
         if let Some(keys) = Keys::read(move |key| pressed.key(key)) {
-            status.attach(Session { keys, program });
+            status.attach(Session { keys, program: program.clone() });
         }
     }
 
@@ -66,19 +71,19 @@ fn writes_to_pipe() -> bool {
 /// What the keys work on.
 struct Pressed {
     program: Program,
+    watching: Arc<Watching>,
     status: Arc<Status>,
     held: bool,
 }
 
 impl Pressed {
     fn key(&mut self, key: u8) {
-        let watching = self.status.watching();
         match key {
-            b'r' => watching.into_iter().for_each(Watching::reload),
-            b'b' => watching.into_iter().for_each(Watching::go_back),
+            b'r' => self.watching.reload(),
+            b'b' => self.watching.go_back(),
             b'p' => {
                 self.held = !self.held;
-                watching.into_iter().for_each(|watching| watching.hold(self.held));
+                self.watching.hold(self.held);
             }
             b'R' => self.restart(),
             b'h' => {
@@ -92,11 +97,12 @@ impl Pressed {
     }
 
     fn restart(&self) {
-        let (paint, what) = match self.program.restart_main() {
-            true => (Paint::Yellow, "main starts again, the globals keep their values"),
-            false => (Paint::Dim, "main is not running"),
-        };
-        self.status.tell(|text| text.line("restart", paint, what));
+        let line = |paint, what| self.status.tell(|text| text.line("restart", paint, what));
+        // Said before the new `main` can say anything.
+        line(Paint::Yellow, "main starts again, the globals keep their values");
+        if !self.program.restart_main() {
+            line(Paint::Dim, "main is not running");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use vaisjit::render::Format;
 use vaisjit::{Engine, Error, Event, OptLevel, Program};
 
 use crate::args::{Opt, RunOptions, Warn};
-use crate::keys::Session;
+use crate::keys::{self, Session};
 use crate::status::{Status, Volume, say};
 use crate::{FAILURE, USAGE};
 
@@ -83,15 +83,15 @@ impl Opt {
 fn main_of(program: &Program, options: &RunOptions, status: &Arc<Status>) -> ExitCode {
     vaisjit::interrupt_on_signals(program);
     let _leaves = LeavesTerminal(status);
-    if !options.static_mode {
-        Session::start(program, status);
-        match program.watch() {
-            Ok(watching) => status.watched(watching),
-            Err(error) => {
-                say(&format!("error: {error}"));
-                return ExitCode::from(FAILURE);
-            }
+    status.has_keys(!options.static_mode && keys::are_possible(program));
+    let watching = if options.static_mode { None } else { Some(program.watch().map(Arc::new)) };
+    match &watching {
+        Some(Err(error)) => {
+            say(&format!("error: {error}"));
+            return ExitCode::from(FAILURE);
         }
+        Some(Ok(watching)) => Session::start(program, watching, status),
+        None => {}
     }
     let result = program.run_main();
     program.settle();

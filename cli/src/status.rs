@@ -6,9 +6,10 @@ mod text;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use vaisjit::{Event, Report, Watching};
+use vaisjit::{Event, Report};
 
 use crate::args::{Color, ColorOption};
 use crate::keys::Session;
@@ -60,7 +61,8 @@ pub struct Status {
     events: Option<Mutex<EventsFile>>,
     shown: Mutex<Display>,
     session: OnceLock<Session>,
-    watching: OnceLock<Watching>,
+    /// Will there be keys?
+    keys: AtomicBool,
 }
 
 #[derive(Default)]
@@ -89,7 +91,7 @@ impl Status {
             events,
             shown: Mutex::default(),
             session: OnceLock::new(),
-            watching: OnceLock::new(),
+            keys: AtomicBool::new(false),
         })
     }
 
@@ -99,15 +101,9 @@ impl Status {
         let _ = self.session.set(session);
     }
 
-    /// Keeps the watching until the process ends, for the keys to steer.
-    pub fn watched(&self, watching: Watching) {
-        // There is one only.
-        let _ = self.watching.set(watching);
-    }
-
-    /// The watching, once it has begun.
-    pub fn watching(&self) -> Option<&Watching> {
-        self.watching.get()
+    /// Says beforehand whether there will be keys.
+    pub fn has_keys(&self, keys: bool) {
+        self.keys.store(keys, Ordering::Relaxed);
     }
 
     /// Leaves the terminal as it was found.
@@ -138,7 +134,7 @@ impl Status {
         display.screen.look(self.turn());
         self.write_json(event);
         let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
-        let (shown, replaces) = display.tell(event, self.session.get().is_some(), &mut text);
+        let (shown, replaces) = display.tell(event, self.keys.load(Ordering::Relaxed), &mut text);
         let live = matches!(event, Event::Reloaded { .. } | Event::RolledBack { .. });
         if live && self.session.get().is_some_and(Session::closes) {
             text.remark("note", Paint::Yellow, "the program reads standard input from now on: no keys any more");

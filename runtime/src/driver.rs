@@ -215,7 +215,12 @@ impl Driver {
         while let Some(work) = self.next() {
             let Some(program) = self.program.upgrade() else { return };
             match work {
-                Work::Save(_) if program.control.is_held() => self.tell_held(&program),
+                Work::Save(signal) if program.control.is_held() => {
+                    if signal.folders {
+                        self.watcher.renew();
+                    }
+                    self.tell_held(&program, false);
+                }
                 Work::Save(signal) => self.saved(&program, signal),
                 Work::Wish(wish) => self.grant(&program, wish),
             }
@@ -225,7 +230,7 @@ impl Driver {
     /// Does what was asked for.
     fn grant(&mut self, program: &Arc<ProgramInner>, wish: Wish) {
         match wish {
-            Wish::Look if program.control.is_held() => self.tell_held(program),
+            Wish::Look if program.control.is_held() => self.tell_held(program, true),
             Wish::Look => self.look_again(program),
             Wish::Hold(hold) if hold == program.control.is_held() => {}
             Wish::Hold(hold) => {
@@ -259,10 +264,8 @@ impl Driver {
     fn go_back(&mut self, program: &Arc<ProgramInner>) {
         let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let version = program.version();
-        let (before, texts) = {
-            let reloader = program.reloader();
-            (reloader.history.before(version), reloader.workspace.disk_texts())
-        };
+        let before = program.history().before(version);
+        let texts = program.reloader().workspace.disk_texts();
         let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
         let result = match before {
             None => Err(format!("no version before v{version} is kept")),
@@ -276,10 +279,10 @@ impl Driver {
         self.follow(program);
     }
 
-    /// Tells of what has been saved and is not applied; once for each text.
-    fn tell_held(&mut self, program: &Arc<ProgramInner>) {
+    /// Tells of what has been saved and is not applied; once for each text, unless somebody `asks`.
+    fn tell_held(&mut self, program: &Arc<ProgramInner>, asks: bool) {
         let changed = program.reloader().workspace.disk_texts().changed();
-        if changed != self.held {
+        if asks || changed != self.held {
             self.held = changed;
             let files = self.held.iter().map(|(path, _)| path.clone()).collect();
             program.tell(&Event::Held { held: true, files });

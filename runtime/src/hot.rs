@@ -213,6 +213,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
     let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
     let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
     let (argument, callback, count) = (with(program), with(program), with(program));
+    let (save, load) = (with(program), with(program));
     vec![
         ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
         ("hot_start", (move |path: &str| start().map(|p| p.start_watching(path, false))).into_host_closure(), plain),
@@ -232,6 +233,8 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
             plain,
         ),
         ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
+        ("hot_save", (move |path: &str| save().map(|p| p.hot_save(path))).into_host_closure(), safepoint),
+        ("hot_load", (move |path: &str| load().map(|p| p.hot_load(path))).into_host_closure(), safepoint),
         ("args", (move |number: i64| argument().map(|p| p.argument(number))).into_host_closure(), plain),
         (
             "env_args_count",

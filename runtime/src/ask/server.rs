@@ -26,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// After each ask saves come first; and after a failed `accept` (too many open files) nothing is gained by haste.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// Said of a program whose saves are held in its terminal.
+const HELD: &str = "saves are held there, and applied when the hold ends";
+
 /// Answers until it is dropped.
 pub(crate) struct Answering {
     listener: UnixListener,
@@ -142,6 +145,7 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
             if program.control.is_manual() && staged.changes_code() {
                 report.wait_for(ITS_OWN_CALL);
             }
+            report.notices.extend(program.control.is_held().then(|| HELD.to_owned()));
             let report = Arc::new(report);
             match (staged.changes_code(), report.waits_for().map(str::to_owned)) {
                 (false, _) => Event::Unchanged { version, report },
