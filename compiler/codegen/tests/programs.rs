@@ -164,7 +164,9 @@ fn compare(name: &str, source: &str) {
                 let what = format!("{name} {options:?} {opt:?}");
                 run_one(&what, &program, &layouts, linker, opt, &expected);
                 if hot && matches!(expected.exit, Exit::Status(_)) {
-                    run_resumed(&what, &checked, &program, &layouts, (options, opt), &expected);
+                    for every in [1, 3] {
+                        run_resumed(&what, &checked, &program, &layouts, (options, opt, every), &expected);
+                    }
                 }
             }
         }
@@ -177,7 +179,7 @@ fn run_resumed(
     checked: &Checked,
     program: &Program,
     layouts: &TypeLayouts,
-    (options, opt): (Options, OptLevel),
+    (options, opt, every): (Options, OptLevel, u64),
     expected: &Outcome,
 ) {
     let mut resumed = transfer::Resumed::default();
@@ -193,7 +195,7 @@ fn run_resumed(
     initialise(&mut machine, program, layouts);
     let (main, top) = (program.main.unwrap(), machine.context.data_top);
     output().clear();
-    transfer::start(&machine, &resumed, checked);
+    transfer::start(&machine, &resumed, checked, every);
     let bits = machine.call(&run::key(main), &[]);
     let transfers = transfer::stop(&machine);
     TRANSFERS.fetch_add(transfers, Ordering::Relaxed);
@@ -260,6 +262,9 @@ fn programs_do_the_same_interpreted_and_compiled() {
     }
     assert!(failed.is_empty(), "{failed:?}");
     assert!(count >= 20, "only {count} programs");
+    let transfers = TRANSFERS.load(Ordering::Relaxed);
+    println!("{transfers} transfers");
+    assert!(transfers > 150, "loops went on in other code only {transfers} times");
 }
 
 /// One test at a time: the output is shared.
@@ -268,7 +273,7 @@ static TURN: Mutex<()> = Mutex::new(());
 #[test]
 fn random_programs_go_on_in_other_code_at_every_poll() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(12);
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
     let before = TRANSFERS.load(Ordering::Relaxed);
     for seed in 0..rounds {
         compare(&format!("seed {seed}"), &random::program(seed));

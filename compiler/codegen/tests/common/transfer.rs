@@ -53,13 +53,14 @@ struct Table {
     layouts: TypeLayouts,
     buffer: Vec<u64>,
     polls: u64,
+    every: u64,
     transfers: u64,
 }
 
 static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 
-/// From now on the polls of this machine go on elsewhere.
-pub fn start(machine: &Machine, resumed: &Resumed, program: &Checked) {
+/// From now on every so many polls of this machine one goes on elsewhere.
+pub fn start(machine: &Machine, resumed: &Resumed, program: &Checked, every: u64) {
     let tables = machine.tables();
     let named = |name: &str| tables.iter().find(|(_, function)| key(function.instance) == name);
     let entry = |(number, name): (u32, &String)| {
@@ -78,6 +79,7 @@ pub fn start(machine: &Machine, resumed: &Resumed, program: &Checked) {
         layouts: TypeLayouts::new(program),
         buffer: vec![0; 1 << 12],
         polls: 0,
+        every,
         transfers: 0,
     };
     *TABLE.lock().unwrap() = Some(table);
@@ -95,7 +97,7 @@ pub extern "C" fn safepoint(context: *mut CallContext, spill: *const u8, number:
     let mut table = TABLE.lock().unwrap();
     let Some(table) = table.as_mut() else { return 0 };
     table.polls += 1;
-    if table.polls > 64 && !table.polls.is_multiple_of(5) {
+    if !table.polls.is_multiple_of(table.every) {
         return 0;
     }
     // SAFETY: the thunk has recorded its frame; above its frame pointer is the address it returns to. Context, spill area

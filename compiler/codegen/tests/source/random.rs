@@ -171,7 +171,6 @@ pub fn program(seed: u64) -> String {
     (0..12).for_each(|_| writer.statement());
     writer.line("println(\"{a} {b} {c} {p.x} {p.y} {q.p.x} {q.p.y} {q.z} {q.small} {r.x} {r.y} {t.0} {t.1}\")");
     writer.line("a + b + c");
-    writer.text +=
-        "}\nF main() -> i64 {\n    k := mut 0\n    L turn: 1..7 { k += work(turn) }\n    println(\"{g} {gp.x} {gp.y} {k}\")\n    k\n}\n";
+    writer.text += "}\nF main() -> i64 {\n    k := mut 0\n    L turn: 1..7 { k += work(turn) }\n    println(\"{g} {gp.x} {gp.y} {k}\")\n    k\n}\n";
     writer.text
 }
