@@ -212,8 +212,12 @@ impl Display {
                 text.remark(head, Paint::Yellow, &held_text(*held, files));
             }
             Event::Trap(trap) => {
-                let report = text.painted(Paint::Red, &trap.report());
-                text.say(&report);
+                text.trapped(trap);
+            }
+            Event::Resumed { version, function, total_us } => {
+                self.failed = false;
+                let ms = *total_us as f64 / 1000.0;
+                text.remark("resumed", Paint::Green, &format!("v{version} {function}  {ms:.1} ms"));
             }
             Event::Notice(notice) => text.remark("note", Paint::Yellow, notice),
             Event::Exit { .. } => {}

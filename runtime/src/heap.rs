@@ -142,6 +142,22 @@ impl Heap {
         lock(&self.types).get(ty, shape).address()
     }
 
+    /// What is known of a type.
+    pub(crate) fn type_of(&self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        lock(&self.types).get(ty, shape)
+    }
+
+    /// Gives up the references in a value of the program's. On a thread that runs the program, outside heap functions.
+    pub(crate) fn give_up(&self, at: usize, of: TypeRef) {
+        // A value that the program itself has spoilt counts nothing.
+        let _ = self.release(at, of);
+    }
+
+    /// One more reference to everything in a value of the program's. As above.
+    pub(crate) fn keep(&self, at: usize, of: TypeRef) {
+        self.retain(at, of);
+    }
+
     /// What a commit has to replace for another version of the program.
     pub(crate) fn type_updates(&self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
         lock(&self.types).updates(program, shape)

@@ -173,9 +173,9 @@ impl ProgramInner {
             return;
         }
         let report = Arc::new(Mutex::new(staged.report().clone()));
-        let (program, shared) = (self.clone(), report.clone());
+        let (program, shared, running) = (self.clone(), report.clone(), staged.running());
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-            program.foresee(stopped, &mut shared.lock().unwrap_or_else(PoisonError::into_inner));
+            program.foresee(stopped, &running, &mut shared.lock().unwrap_or_else(PoisonError::into_inner));
         });
         let mut ended = ticket.wait(LONGEST_LOOK);
         if ended.is_none() {

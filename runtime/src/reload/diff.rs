@@ -13,12 +13,12 @@ use crate::live::{Live, resolve};
 use crate::report::{Edit, Location, Outcome, Report};
 use crate::workspace::Snapshot;
 
-/// `main` was edited while it is being called.
-pub(crate) fn running_main() -> Outcome {
+/// `main` is running and cannot be moved.
+pub(crate) fn running_main(why: &str) -> Outcome {
     refused(
-        "`main` is running and would go on with its old code for ever, so this version cannot replace it",
-        "move what changes into a function that `main` calls: every other function can be edited while it runs; or have \
-         the program call `hot_restart()`, which starts the newest `main` with the globals kept",
+        format!("`main` is running and cannot go on in its new code: {why}"),
+        "undo the edit, or start `main` again with the globals kept: `R` in the terminal, `hot_restart()` in the program; \
+         every other function can be edited while it runs",
     )
 }
 

@@ -44,11 +44,11 @@ impl Recipe {
         group: &[Instance],
         lowered: &[&Lowered],
         imports: Vec<(Import, usize)>,
-        functions: &[MachineFunction],
+        machine: &[MachineFunction],
     ) -> Recipe {
-        let inlined = functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
-        let frames = functions.iter().map(|function| Arc::new(function.frame.clone())).collect();
         let members = members(group.iter().copied().zip(lowered.iter().copied()));
+        let inlined = machine.iter().map(|function| Arc::from(&*function.inlined)).collect();
+        let frames = machine.iter().map(|function| Arc::new(function.frame.clone())).collect();
         Recipe { members, imports: imports.into(), inlined, frames }
     }
 
@@ -62,7 +62,7 @@ impl Recipe {
         self.inlined.get(index).cloned().unwrap_or_default()
     }
 
-    /// The block that a function of the unit has on the data stack.
+    /// The block on the data stack of a function of the unit.
     pub fn frame(&self, index: usize) -> Arc<FrameLayout> {
         self.frames.get(index).cloned().unwrap_or_default()
     }

@@ -11,13 +11,15 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
 use super::migrate::Migration;
+use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::{Fresh, Linkage};
+use crate::linkage::{Fresh, Linkage, NewGuard};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -27,6 +29,8 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+    /// Calls that fail can be made again after a reload.
+    pub pauses: bool,
 }
 
 impl Mode {
@@ -60,6 +64,8 @@ pub(crate) struct Prepared {
     pub history: Arc<LayoutHistory>,
     /// The structs and enums that lie otherwise than in the running version.
     pub moved: Arc<FxHashSet<Ty>>,
+    /// New guard thunks, for their slots.
+    pub guards: Vec<NewGuard>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -84,8 +90,17 @@ pub(crate) struct Prepared {
     pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
-    /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
-    pub edits_main: bool,
+    /// Is `main` among the functions with new code?
+    pub changes_main: bool,
+    /// How running loops go on.
+    pub moves: Moves,
+    /// Has code that is replaced loops that look up? Then it may be running by now.
+    pub may_loop: bool,
+}
+
+/// Has the running code of a function loops that look up?
+fn may_loop(live: &Live, instance: Instance) -> bool {
+    live.functions.get(&instance).is_some_and(|live| live.meta.has_loops())
 }
 
 impl Prepared {
@@ -96,6 +111,9 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.moves.is_empty()
+            && !self.may_loop
+            && !self.changes_main
             && self.moved.is_empty()
             && self.migration.is_none()
             && self.resets.is_empty()
@@ -140,6 +158,8 @@ pub(crate) struct Base<'a> {
     pub version: u64,
     /// Is `main` being called now?
     pub main_is_running: bool,
+    /// The frames on the stacks of the program; `None` if a thread does not stop soon.
+    pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -195,7 +215,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
-    plan.report(&snapshot, base, &mut report);
+    let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
+    plan.report(&snapshot, base, &loops, &mut report);
+    report.notices.extend(loops.take_notices());
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -215,17 +237,20 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
+        if first {
+            continue;
+        }
         let bytes = match &global.init {
-            _ if first => continue,
             Some(init) => constant(&init.value, &layouts, base.linkage),
             None => layout::constant::zero(global.ty, &*layouts),
         };
         match bytes {
             Some(bytes) => global_bytes.push((*path, bytes)),
-            None => computed.push(*path),
+            None if global.init.is_some() => computed.push(*path),
+            None => {}
         }
     }
-    let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
+    let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
         failed => {
             // The next save may give these names other types.
@@ -235,6 +260,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     };
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
+    let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     let (defaults, functions) = std::mem::take(&mut prepared.functions)
@@ -253,6 +279,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if prepared.changes_code() {
         prepared.report.definitions_count();
     }
+    prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -296,7 +323,6 @@ struct Plan {
     removed: Vec<Instance>,
     links: Links,
     promoted: Vec<Instance>,
-    edits_main: bool,
 }
 
 impl Plan {
@@ -337,11 +363,10 @@ impl Plan {
             removed,
             links: base.links.clone(),
             promoted: Vec::new(),
-            edits_main: false,
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
-            body.seal(instance, &plan.links, layouts);
+            body.seal(instance, &plan.links, layouts, guards(&snapshot.checked, base.mode, instance));
             match base.live.functions.get(&instance) {
                 Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
                     plan.refreshed.push((instance, body.hir.clone(), body));
@@ -407,7 +432,7 @@ impl Plan {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
             let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
-            lowered.seal(instance, &self.links, layouts);
+            lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
         Ok(())
@@ -428,7 +453,7 @@ impl Plan {
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
                 let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
-                lowered.seal(body.instance, &self.links, layouts);
+                lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }
         }
@@ -436,7 +461,7 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&mut self, snapshot: &Snapshot, base: &Base<'_>, report: &mut Report) {
+    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -446,12 +471,10 @@ impl Plan {
                 Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
-            let edits_main = is_main && live.is_some() && change != "relinked";
-            self.edits_main |= edits_main;
-            let outcome = if edits_main && base.main_is_running { diff::running_main() } else { Outcome::LiveNow };
-            if instance.path.name.starts_with('{') {
+            if instance.path.name.starts_with('{') || change == "relinked" {
                 continue;
             }
+            let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);
             let at = body_of(&snapshot.checked, *instance)
                 .and_then(|(_, head)| crate::live::resolve(head, &snapshot.sources))
                 .map(|resolved| resolved.at);
@@ -462,7 +485,6 @@ impl Plan {
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
         }
-        report.edits.retain(|edit| edit.change != "relinked");
     }
 
     fn finish(
@@ -479,18 +501,20 @@ impl Plan {
             .filter_map(|(instance, body, lowered)| {
                 let old = &base.live.functions.get(&instance)?.meta;
                 let meta = FunctionMeta {
-                    instance,
-                    frame: old.frame.clone(),
-                    version: old.version,
+                    body: body.clone(),
                     locations: lowered.locations,
-                    inlined: old.inlined.clone(),
                     item: body.item,
                     frozen: None,
+                    ..(**old).clone()
                 };
                 Some((instance, body, Arc::new(meta)))
             })
             .collect();
+        let main = snapshot.checked.main;
         Prepared {
+            changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
+            may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
+            moves: compiled.moves,
             snapshot,
             report,
             functions: compiled.functions,
@@ -502,6 +526,7 @@ impl Plan {
             layouts: Arc::default(),
             history: Arc::default(),
             moved: Arc::default(),
+            guards: Vec::new(),
             migration: None,
             moving: Vec::new(),
             computed: Vec::new(),
@@ -514,7 +539,6 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
-            edits_main: self.edits_main,
         }
     }
 }
