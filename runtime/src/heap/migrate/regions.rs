@@ -1,11 +1,14 @@
 //! Where the values of a type live: the blocks of the heap, walked by their headers.
 
+use std::collections::HashSet;
+
 use vaisjit_abi::heap::{
     CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH,
 };
 use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
+use crate::heap::counts::each_reference;
 use crate::heap::types::{Form, MapLayout, TypeRef};
 use crate::heap::{Failure, Heap, SIZE_OFFSET, lock, map};
 
@@ -75,6 +78,62 @@ impl Heap {
             }
         }
         plan
+    }
+
+    /// Does a word of the program's memory, besides the headers of these lists, point into one of these ranges?
+    pub(crate) fn points_into(&self, ranges: &[(usize, usize)], lists: &[usize]) -> bool {
+        let blocks: Vec<usize> = lock(&self.arena).blocks().map(|block| block + HEADER_SIZE).collect();
+        let own = |address: usize| lists.binary_search(&address).is_ok();
+        let in_blocks = blocks.into_iter().any(|block| {
+            let words = Payload(block).word(SIZE_OFFSET) / 8;
+            (0..words).map(|word| block + word * 8).any(|at| !own(at) && is_within(ranges, block::load(at)))
+        });
+        let globals = lock(&self.globals);
+        in_blocks
+            || globals.iter().any(|(start, size)| {
+                (0..size / 8).any(|word| is_within(ranges, block::load(start + word * 8)))
+            })
+    }
+
+    /// Do references lead from a value to the block with this payload?
+    pub(crate) fn leads_to(&self, at: usize, references: &References, target: usize) -> bool {
+        let (mut open, mut seen) = (Vec::new(), HashSet::new());
+        references.blocks(at, &mut open);
+        while let Some(block) = open.pop() {
+            if block == target {
+                return true;
+            }
+            if self.is_inside(block) && seen.insert(block) {
+                self.referred(Payload(block), &mut open);
+            }
+        }
+        false
+    }
+
+    /// The blocks that the values in a block refer to.
+    fn referred(&self, block: Payload, out: &mut Vec<usize>) {
+        let Some((of, role)) = block.type_and_role() else { return };
+        let mut add = |payload: Payload| out.push(payload.0);
+        match (role, &of.body().form) {
+            (block::Role::Own, Form::Vec(element)) => {
+                let body = element.body();
+                let data = block.word(VEC_DATA);
+                let count = self.elements_within(block, body.size);
+                (0..count).for_each(|index| each_reference(data + index * body.size, &body.parts, &mut add));
+            }
+            (block::Role::Own, Form::Map(layout)) if self.entries_within(block, layout) => {
+                map::each_entry(block, layout, &mut |key, value| {
+                    each_reference(key, &layout.key.body().parts, &mut add);
+                    each_reference(value, &layout.value.body().parts, &mut add);
+                });
+            }
+            (block::Role::Own, Form::Box(of)) => each_reference(block.0, &of.body().parts, &mut add),
+            (block::Role::Closure, _) => {
+                each_reference(block.0 + CLOSURE_CAPTURES as usize, &of.body().parts, &mut add);
+            }
+            (block::Role::Cell, _) => each_reference(block.0 + DYN_VALUE as usize, &of.body().parts, &mut add),
+            _ => {}
+        }
     }
 
     /// How many elements a `Vec` has; none if the program has spoilt its header.
@@ -169,6 +228,12 @@ impl Heap {
         let words = lock(&self.attic).clear();
         self.release_all(words.into_iter().map(|block| block.0).collect());
     }
+}
+
+/// Does an address lie in one of these ranges, which are sorted?
+pub(crate) fn is_within(ranges: &[(usize, usize)], address: usize) -> bool {
+    let after = ranges.partition_point(|(start, _)| *start <= address);
+    after.checked_sub(1).is_some_and(|at| address < ranges[at].1)
 }
 
 impl HeapPlan {
