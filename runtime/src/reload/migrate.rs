@@ -8,6 +8,8 @@ pub(crate) mod defaults;
 pub(crate) mod known;
 pub(crate) mod notes;
 pub(crate) mod plan;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use std::sync::Arc;
@@ -89,7 +91,7 @@ impl Migration {
                 continue;
             }
             if let Err(missing) = self.planner.conversion(ty, ty, &ty.to_string()) {
-                refuse(report, &ty.to_string(), &missing);
+                refuse(report, "struct", &ty.to_string(), &missing);
             }
         }
     }
@@ -109,7 +111,7 @@ impl Migration {
                     self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
                 }
                 Ok(None) => {}
-                Err(missing) => refuse(report, &label, &missing),
+                Err(missing) => refuse(report, "global", &label, &missing),
             }
         }
     }
@@ -151,7 +153,7 @@ fn note_idle(report: &mut Report, changed: &[Ty]) {
 }
 
 /// Says of an edit that it cannot be, for want of a default.
-fn refuse(report: &mut Report, name: &str, missing: &NoDefault) {
+fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefault) {
     let NoDefault { label, ty } = missing;
     let what = match ty.kind() {
         TyKind::Function(..) => "a function value",
@@ -164,10 +166,13 @@ fn refuse(report: &mut Report, name: &str, missing: &NoDefault) {
     let why = format!("`{label}` would have to start with a value of type `{ty}`, and {what} has none");
     let help = format!("declare a default, as in `{}: {ty} = ...`, or make it an `Option<{ty}>`", short(label));
     let outcome = Outcome::Refused { why, help };
+    if report.edits.iter().any(|edit| edit.outcome == outcome) {
+        return;
+    }
     match report.edits.iter_mut().find(|edit| edit.name == name && edit.kind != "function") {
         Some(edit) => edit.outcome = outcome,
         None => {
-            let edit = Edit { kind: "struct", name: name.to_owned(), change: "changed", outcome, at: None };
+            let edit = Edit { kind, name: name.to_owned(), change: "changed", outcome, at: None };
             report.edits.push(edit);
         }
     }

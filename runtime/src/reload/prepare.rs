@@ -17,6 +17,7 @@ use super::links::Links;
 use super::migrate::Migration;
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
+use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
 use crate::linkage::{Fresh, Linkage, NewGuard};
@@ -225,7 +226,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if let Some(running) = &base.live.snapshot {
         items::report(running, &snapshot, &mut report);
     }
-    if report.refusals().next().is_some() {
+    if fault::strikes(&mut report) || report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
     }
@@ -250,6 +251,10 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             None => {}
         }
     }
+    if fault::strikes(&mut report) {
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
         failed => {
@@ -258,6 +263,10 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             return failed.err().map(Preparation::Rejected);
         }
     };
+    if fault::strikes(&mut report) {
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);

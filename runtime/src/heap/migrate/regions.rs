@@ -9,7 +9,7 @@ use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
 use crate::heap::counts::each_reference;
-use crate::heap::types::{Form, MapLayout, TypeRef};
+use crate::heap::types::{EntryPlaces, Form, MapLayout, TypeRef};
 use crate::heap::{Failure, Heap, SIZE_OFFSET, lock, map};
 
 use super::References;
@@ -62,10 +62,34 @@ pub(crate) struct HeapPlan {
     pub regions: Vec<Region>,
     /// Maps whose keys change.
     pub rehash: Vec<usize>,
+    /// Maps whose entries get another size.
+    pub maps: Vec<MapChange>,
 }
 
+/// A map whose entries get another size.
+#[derive(Debug)]
+pub(crate) struct MapChange {
+    /// Where it lies.
+    pub map: usize,
+    /// Its type.
+    pub ty: Ty,
+    /// Types of keys and values.
+    pub parts: (Ty, Ty),
+    /// Their conversions.
+    pub conversions: (Option<usize>, Option<usize>),
+    /// Where its entries lie, and key and value in each.
+    pub entries: usize,
+    /// As it is now.
+    pub places: EntryPlaces,
+    /// Live entries next to each other: number of the first, and how many.
+    pub rows: Vec<(usize, usize)>,
+}
+
+/// A conversion, and whether values stay where they are.
+pub(crate) type ConversionIn = (usize, bool);
+
 /// Finds the conversion of a type's values, if they change.
-pub(crate) type ConversionOf<'a> = dyn FnMut(Ty) -> Option<usize> + 'a;
+pub(crate) type ConversionOf<'a> = dyn FnMut(Ty) -> Option<ConversionIn> + 'a;
 
 impl Heap {
     /// The values on the heap that change.
@@ -164,6 +188,21 @@ impl Heap {
         block.ok().map(|block| block.0)
     }
 
+    /// A block for the entries of the map at an address, for entries of another size; all of them are removed ones.
+    pub(crate) fn new_entries(&self, map: usize, stride: usize) -> Option<usize> {
+        let map = Payload(map);
+        let (of, _) = map.type_and_role()?;
+        let bytes = map::capacity(map).checked_mul(stride)?;
+        let block = self.new_block(block::type_word(of, block::Role::Buffer), bytes.max(1), 0).ok()?;
+        block::zero(block.0, bytes);
+        Some(block.0)
+    }
+
+    /// Lets a map have its entries elsewhere; frees the block they lay in.
+    pub(crate) fn move_entries(&self, map: usize, to: usize) {
+        self.free_buffer(map::set_entries(Payload(map), to));
+    }
+
     /// Lets a `Vec` have its elements elsewhere; frees the block they lay in.
     pub(crate) fn move_elements(&self, list: usize, to: usize) {
         let list = Payload(list);
@@ -248,7 +287,7 @@ impl HeapPlan {
         match (role, &of.body().form) {
             (block::Role::Own, Form::Vec(element)) => {
                 let stride = element.body().size;
-                if let Some(found) = conversion(element.ty()) {
+                if let Some((found, _)) = conversion(element.ty()) {
                     let count = heap.elements_within(block, stride);
                     let role = Role::Elements(block.0, of.ty());
                     self.regions.push(Region::new(block.word(VEC_DATA), count, stride, found, role));
@@ -267,7 +306,7 @@ impl HeapPlan {
     }
 
     fn value(&mut self, block: Payload, offset: usize, of: TypeRef, conversion: &mut ConversionOf<'_>) {
-        if let Some(found) = conversion(of.ty()) {
+        if let Some((found, _)) = conversion(of.ty()) {
             let role = Role::Block(block.0, of.ty());
             self.regions.push(Region::new(block.0 + offset, 1, of.body().size, found, role));
         }
@@ -278,6 +317,24 @@ impl HeapPlan {
         if keys.is_none() && values.is_none() {
             return;
         }
+        if keys.is_some() {
+            self.rehash.push(block.0);
+        }
+        let moves = |found: Option<ConversionIn>| found.is_some_and(|(_, in_place)| !in_place);
+        let conversions = (keys.map(|found| found.0), values.map(|found| found.0));
+        if moves(keys) || moves(values) {
+            let MapLayout { key, value, key_offset, value_offset, stride, .. } = *layout;
+            return self.maps.push(MapChange {
+                map: block.0,
+                ty: of.ty(),
+                parts: (key.ty(), value.ty()),
+                conversions,
+                entries: map::extent(block, layout).0,
+                places: EntryPlaces { key_offset, value_offset, stride },
+                rows: map::live_rows(block, layout),
+            });
+        }
+        let (keys, values) = conversions;
         let role = Role::Entries(block.0, of.ty());
         // Live entries next to each other are one row.
         map::each_entry(block, layout, &mut |key, value| {
@@ -293,8 +350,5 @@ impl HeapPlan {
                 }
             }
         });
-        if keys.is_some() {
-            self.rehash.push(block.0);
-        }
     }
 }

@@ -129,6 +129,21 @@ impl Planner {
         Ok(found)
     }
 
+    /// A conversion that does nothing, of values of this size.
+    pub(super) fn identity(&mut self, size: usize) -> usize {
+        let same = Conversion {
+            from_size: size,
+            to_size: size,
+            in_place: true,
+            copied: false,
+            ops: Vec::new(),
+            counts: Vec::new(),
+            dynamic: false,
+        };
+        self.conversions.push(same);
+        self.conversions.len() - 1
+    }
+
     /// Does no conversion do anything?
     pub(super) fn is_idle(&self) -> bool {
         self.conversions.is_empty()

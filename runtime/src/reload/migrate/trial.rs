@@ -6,11 +6,12 @@ use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
+use super::known::Known;
 use super::defaults::Wanted;
 use crate::code::GlobalMemory;
 use crate::fault;
-use crate::heap::Heap;
-use crate::heap::migrate::{Counted, Found, Lookup, Queue, Region, Role, Stores, is_within};
+use crate::heap::{EntryPlaces, Heap};
+use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
 use crate::linkage::Linkage;
 
 /// A block on a data stack that belongs to a running function.
@@ -39,6 +40,8 @@ pub(crate) struct Denied {
 pub(crate) struct Trial {
     regions: Vec<Region>,
     rehash: Vec<usize>,
+    /// Maps whose entries go elsewhere: the map, where they lie, where they go.
+    entries: Vec<(usize, usize, usize)>,
     queues: Vec<Queue>,
     counts: Vec<u64>,
     locals: Vec<String>,
@@ -80,9 +83,15 @@ impl Migration {
         self.find_globals(linkage, moving, trial);
         self.find_locals(locals, trial);
         let planner = &mut self.planner;
-        let mut conversion = |ty: Ty| planner.conversion(ty, ty, &ty.to_string()).ok().flatten();
+        let mut conversion = |ty: Ty| {
+            let found = planner.conversion(ty, ty, &ty.to_string()).ok().flatten()?;
+            Some((found, planner.conversions[found].in_place))
+        };
         let found = heap.changing(&mut conversion);
         trial.regions.extend(found.regions);
+        for map in &found.maps {
+            self.lay_out_map(heap, map, trial)?;
+        }
         trial.rehash = found.rehash;
         fault::point()?;
         let mut counted = Counted::default();
@@ -129,16 +138,43 @@ impl Migration {
         }
     }
 
+    /// New memory for the entries of a map. Hashes, keys and values go there row by row.
+    fn lay_out_map(&mut self, heap: &Heap, map: &MapChange, trial: &mut Trial) -> Result<(), Denied> {
+        let (key, value) = map.parts;
+        let new = EntryPlaces::of(self.planner.new.layout(key), self.planner.new.layout(value));
+        let made = heap.new_entries(map.map, new.stride).ok_or_else(|| out_of_memory(map.ty))?;
+        trial.entries.push((map.map, map.entries, made));
+        let old = map.places;
+        let sizes = (size_of(&self.planner.old, key), size_of(&self.planner.old, value));
+        let mut same = |known: Option<usize>, size: usize| known.unwrap_or_else(|| self.planner.identity(size));
+        let parts = [
+            (same(None, 8), 0, 0),
+            (same(map.conversions.0, sizes.0), old.key_offset, new.key_offset),
+            (same(map.conversions.1, sizes.1), old.value_offset, new.value_offset),
+        ];
+        for (first, count) in &map.rows {
+            for (conversion, from, to) in parts {
+                let role = Role::Entries(map.map, map.ty);
+                let at = map.entries + first * old.stride + from;
+                let mut region = Region::new(at, *count, old.stride, conversion, role);
+                region.to = Some(made + first * new.stride + to);
+                region.to_stride = new.stride;
+                trial.regions.push(region);
+            }
+        }
+        Ok(())
+    }
+
     /// New memory for what has another size now.
     fn make_room(&self, heap: &Heap, trial: &mut Trial) -> Result<(), Denied> {
         for number in 0..trial.regions.len() {
             let region = &trial.regions[number];
             let conversion = &self.planner.conversions[region.conversion];
-            if conversion.in_place || region.count == 0 {
+            if conversion.in_place || region.at == 0 {
                 continue;
             }
             match region.role {
-                Role::Global(_) => {}
+                Role::Global(_) | Role::Entries(..) => {}
                 Role::Elements(list, ty) => {
                     let made = heap.new_elements(list, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     let region = &mut trial.regions[number];
@@ -148,7 +184,6 @@ impl Migration {
                     return Err(self.grows(trial, number, ty, heap.room_behind(region.at)));
                 }
                 Role::Block(..) => {}
-                Role::Entries(_, ty) => return Err(self.grows(trial, number, ty, conversion.from_size)),
                 Role::Local(_) => {
                     return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
                 }
@@ -160,13 +195,15 @@ impl Migration {
     /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
     /// which part it means.
     fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
-        let moving = |region: &&Region| matches!(region.role, Role::Elements(..)) && region.to.is_some();
+        let moving = |region: &&Region| {
+            matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some()
+        };
         let mut ranges: Vec<(usize, usize)> = Vec::new();
         let mut lists = Vec::new();
         for region in trial.regions.iter().filter(moving) {
             ranges.push((region.at, region.at + region.count * region.stride));
             lists.extend(match region.role {
-                Role::Elements(list, _) => Some(list),
+                Role::Elements(list, _) | Role::Entries(list, _) => Some(list),
                 _ => None,
             });
         }
@@ -221,6 +258,7 @@ impl Migration {
                 heap.drop_elements(to);
             }
         }
+        trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
             heap.drop_values(&queue.bytes, self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
@@ -292,6 +330,10 @@ impl Migration {
     }
 }
 
+fn size_of(known: &Known, ty: Ty) -> usize {
+    known.layout(ty).size as usize
+}
+
 fn out_of_memory(ty: Ty) -> Denied {
     Denied {
         name: ty.to_string(),
@@ -302,11 +344,16 @@ fn out_of_memory(ty: Ty) -> Denied {
 
 /// What the author is told of code that failed in a trial.
 pub(crate) fn failed(name: &str, why: &str) -> Denied {
-    let name = name.trim_start_matches("{init}").to_owned();
-    Denied {
-        why: format!("computing its first value failed: {why}"),
-        help: "mend it, or give it a literal value and set it from a function".to_owned(),
-        name,
+    let help = "mend it, or give it a literal value and set it from a function".to_owned();
+    match name.strip_prefix("{default}") {
+        Some(field) => {
+            let ty = field.rsplit_once('.').map_or(field, |(ty, _)| ty);
+            Denied { name: ty.to_owned(), why: format!("computing the default of `{field}` failed: {why}"), help }
+        }
+        None => {
+            let name = name.trim_start_matches("{init}").to_owned();
+            Denied { name, why: format!("computing its first value failed: {why}"), help }
+        }
     }
 }
 
@@ -341,6 +388,7 @@ impl Trial {
                 _ => {}
             }
         }
+        self.entries.iter().for_each(|(map, _, to)| heap.move_entries(*map, *to));
         let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
         Settle { released, rehash: self.rehash, notes: notes.collect() }
     }
