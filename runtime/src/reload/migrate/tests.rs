@@ -28,7 +28,7 @@ F tick(n: i64) -> i64 {
 }
 "#,
     r#"
-S Item { n: i64, name: str, tags: Vec<str>, id: i64 = 40 + base() }
+S Item { n: i64, name: str, tags: Vec<str> = [], id: i64 = 40 + base() }
 E Job { Wait(i64), Idle, Work(Item, i64) }
 G items: Vec<Item>
 G by_name: HashMap<str, Item>
@@ -44,7 +44,7 @@ F tick(n: i64) -> i64 {
 }
 "#,
     r#"
-S Item { n: u8, tags: Vec<str>, a: i64, b: i64, c: i64, d: i64, e: str = "e", f: i64 }
+S Item { n: u8, tags: Vec<str> = [], a: i64 = 0, b: i64 = 0, c: i64 = 0, d: i64 = 0, e: str = "e", f: i64 = 0 }
 E Job { Wait(i64), Idle, Work(Item) }
 G items: Vec<Item>
 G by_name: HashMap<str, Item>
@@ -53,6 +53,7 @@ G total: Option<f64>
 F tick(n: i64) -> i64 {
     items.push(Item { n: 1 })
     by_name["other {n}"] = Item { n: 3 }
+    total = M total { Some(x) => Some(x + 1.0), None => None }
     items.len()
 }
 "#,
