@@ -4,7 +4,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
+use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
@@ -15,7 +17,7 @@ use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::live::LiveFunction;
-use crate::reload::migrate::{Denied, Local, Settle, Trial, failed};
+use crate::reload::migrate::{Denied, Local, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::report::{Edit, Outcome, Report};
 
@@ -67,6 +69,7 @@ impl ProgramInner {
         if prepared.computed.is_empty() && prepared.resets.is_empty() && !computes {
             return Ok(());
         }
+        self.look_at_code(prepared)?;
         self.in_new_version(prepared, |prepared| self.run_code(prepared, tried))
     }
 
@@ -104,6 +107,40 @@ impl ProgramInner {
             fault::point()?;
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Code that runs in a trial must not see values in their old shape: what it can reach by direct calls and by slots is
+    /// looked at.
+    fn look_at_code(&self, prepared: &Prepared) -> Result<(), Denied> {
+        let Some(migration) = &prepared.migration else { return Ok(()) };
+        let checked = &prepared.snapshot.checked;
+        let globals = prepared.computed.iter().chain(&prepared.resets).filter_map(|path| checked.globals.get(path));
+        let inits = globals.filter_map(|global| Some(global.init.as_ref()?.instance));
+        let starts: Vec<Instance> = inits.chain(migration.computed()).collect();
+        let live = self.live();
+        for start in starts {
+            let mut seen = FxHashSet::default();
+            let mut open = vec![start];
+            while let Some(instance) = open.pop() {
+                let mut new = prepared.defaults.iter().chain(&prepared.functions);
+                let new = new.find(|(known, _)| *known == instance).map(|(_, function)| function);
+                let Some(function) = new.or_else(|| live.functions.get(&instance)) else { continue };
+                for import in function.recipe.imports() {
+                    match import {
+                        Import::Global(path) => {
+                            let old = live.globals.get(path).filter(|old| migration.concerns(*path, old.ty));
+                            if old.is_some() {
+                                return Err(sees_old(&start.path.name, &path.name));
+                            }
+                        }
+                        Import::Function(callee) if seen.insert(*callee) => open.push(*callee),
+                        Import::Slot(key) if seen.insert(key.instance) => open.push(key.instance),
+                        _ => {}
+                    }
+                }
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ mod trial;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::LayoutHistory;
 use vaisjit_semantics::program::{EnumDef, FieldDef, Global, StructDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, hir};
@@ -28,7 +28,7 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use trial::{Denied, Local, Settle, Trial, failed};
+pub(crate) use trial::{Denied, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.
 pub(crate) struct Migration {
@@ -130,6 +130,19 @@ impl Migration {
     pub fn new_memory(&self) -> impl Iterator<Item = (ItemPath, GlobalMemory)> {
         let memory = |global: &GlobalChange| Some((global.path, GlobalMemory::new(global.moves_to? as usize)));
         self.globals.iter().filter_map(memory)
+    }
+
+    /// Does a global change, or do values lead from it to some that do?
+    pub fn concerns(&self, path: ItemPath, ty: Ty) -> bool {
+        let (mut open, mut seen) = (vec![ty], FxHashSet::default());
+        let mut found = self.globals.iter().any(|global| global.path == path);
+        while let Some(ty) = open.pop().filter(|_| !found) {
+            if seen.insert(ty) {
+                found = self.planner.counted.contains(&ty);
+                self.planner.old.inside(ty, &mut open);
+            }
+        }
+        found
     }
 
     /// The functions that compute defaults.

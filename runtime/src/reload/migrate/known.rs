@@ -85,6 +85,25 @@ impl Known {
         }
     }
 
+    /// The types that a value of a type contains or points at.
+    pub fn inside(&self, ty: Ty, out: &mut Vec<Ty>) {
+        match *ty.kind() {
+            TyKind::Pointer(of)
+            | TyKind::Reference(of)
+            | TyKind::Array(of, _)
+            | TyKind::Slice(of)
+            | TyKind::Vec(of)
+            | TyKind::Box(of) => out.push(of),
+            TyKind::HashMap(key, value) => out.extend([key, value]),
+            TyKind::Tuple(parts) => out.extend(parts.iter().copied()),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                let variants = self.get(ty).into_iter().flat_map(|known| &known.variants);
+                out.extend(variants.flat_map(|variant| &variant.fields).map(|field| field.ty));
+            }
+            _ => {}
+        }
+    }
+
     /// Does a value hold one of this type inside?
     fn holds(&self, ty: Ty, wanted: Ty) -> bool {
         let inside = |variant: &KnownVariant| variant.fields.iter().any(|field| self.holds(field.ty, wanted));

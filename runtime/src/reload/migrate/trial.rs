@@ -357,6 +357,13 @@ pub(crate) fn failed(name: &str, why: &str) -> Denied {
     }
 }
 
+/// What the author is told of code in a trial that could meet values in their old shape.
+pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
+    let why = format!("it uses global `{global}`, whose values change in the same save");
+    let help = "save the change of the values first, and then this".to_owned();
+    Denied { help, ..failed(name, &why) }
+}
+
 impl Trial {
     fn wanted(&mut self, wanted: &[u64]) {
         for (queue, wanted) in self.queues.iter_mut().zip(wanted) {
