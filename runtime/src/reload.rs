@@ -12,7 +12,7 @@
 pub(crate) mod commit;
 pub(crate) mod compile;
 pub(crate) mod diff;
-pub(crate) mod kept;
 pub(crate) mod items;
+pub(crate) mod kept;
 pub mod links;
 pub(crate) mod prepare;

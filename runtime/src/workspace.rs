@@ -308,7 +308,8 @@ impl Workspace {
     /// Goes on with the texts that were read from disk where a patch or a rollback has set others. Returns those files.
     pub fn take_disk_again(&mut self) -> Vec<PathBuf> {
         let other = |file: &&LoadedFile| file.text != file.disk;
-        let changed: Vec<_> = self.files.values().filter(other).map(|file| (file.path.clone(), file.disk.clone())).collect();
+        let changed: Vec<_> =
+            self.files.values().filter(other).map(|file| (file.path.clone(), file.disk.clone())).collect();
         changed.iter().for_each(|(path, text)| _ = self.set_text(path, text));
         changed.into_iter().map(|(path, _)| path).collect()
     }

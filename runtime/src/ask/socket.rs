@@ -3,10 +3,10 @@
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use self::by_name::address;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 use self::by_file::address;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use self::by_name::address;
 use crate::code::own_user;
 
 /// The listening end of this process; fails if it has one already.

@@ -44,7 +44,8 @@ fn edit(kind: &'static str, name: String, change: &'static str, at: Option<Locat
 /// The items that only one of two texts of a file has, by kind and name.
 fn compare(old: &SourceFile, new: &SourceFile, found: &mut Vec<Edit>) {
     let only = |one: &SourceFile, other: &SourceFile| -> Vec<(&'static str, String, ParsedItem)> {
-        let shared: FxHashSet<*const Item> = other.module.items.iter().map(|parsed| Arc::as_ptr(&parsed.item)).collect();
+        let shared: FxHashSet<*const Item> =
+            other.module.items.iter().map(|parsed| Arc::as_ptr(&parsed.item)).collect();
         let own = one.module.items.iter().filter(|parsed| !shared.contains(&Arc::as_ptr(&parsed.item)));
         own.filter_map(|parsed| named(one, parsed).map(|(kind, name)| (kind, name, parsed.clone()))).collect()
     };
@@ -104,7 +105,8 @@ fn is_named(report: &Report, edit: &Edit) -> bool {
         // Its methods are functions: `Point.sum`, `Point:Named.tag`.
         "impl" => {
             let target = edit.name.split([':', ' ', '<']).next().unwrap_or_default();
-            known.kind == "function" && known.name.strip_prefix(target).is_some_and(|rest| rest.starts_with(['.', ':', '<']))
+            known.kind == "function"
+                && known.name.strip_prefix(target).is_some_and(|rest| rest.starts_with(['.', ':', '<']))
         }
         kind => known.kind == kind && known.name == edit.name,
     })

@@ -178,7 +178,8 @@ pub(crate) fn take_over(
             (None, false) => live.functions.get(instance).map(|function| function.code.address().get()),
         };
         let fits = |kept: &Kept| kept.recipe.imports.iter().all(|import| lies_there(import, base, shape, &address));
-        let orphans = live.orphans.iter().map(|orphan| Kept { recipe: orphan.recipe.clone(), unit: orphan.code.unit.clone() });
+        let orphans =
+            live.orphans.iter().map(|orphan| Kept { recipe: orphan.recipe.clone(), unit: orphan.code.unit.clone() });
         let mut orphans = orphans.filter(|kept| *kept.recipe.members == *wanted);
         let same = live.kept.find(&wanted).find(|kept| fits(kept)).cloned().or_else(|| orphans.find(|kept| fits(kept)));
         let Some(kept) = same else {
