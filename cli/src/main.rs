@@ -6,6 +6,7 @@ mod completions;
 mod dump;
 mod explain;
 mod fmt;
+mod keys;
 mod new;
 mod run;
 mod sources;

@@ -9,6 +9,7 @@ use vaisjit::render::Format;
 use vaisjit::{Engine, Error, Event, OptLevel, Program};
 
 use crate::args::{OnTrap, Opt, RunOptions, Warn};
+use crate::keys::{self, Session};
 use crate::status::{Status, Volume, say};
 use crate::{FAILURE, USAGE};
 
@@ -94,12 +95,18 @@ impl Opt {
     }
 }
 
-fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode {
+fn main_of(program: &Program, options: &RunOptions, status: &Arc<Status>) -> ExitCode {
     vaisjit::interrupt_on_signals(program);
-    let watching = if options.static_mode { None } else { Some(program.watch()) };
-    if let Some(Err(error)) = &watching {
-        say(&format!("error: {error}"));
-        return ExitCode::from(FAILURE);
+    let _leaves = LeavesTerminal(status);
+    status.has_keys(!options.static_mode && keys::are_possible(program));
+    let watching = if options.static_mode { None } else { Some(program.watch().map(Arc::new)) };
+    match &watching {
+        Some(Err(error)) => {
+            say(&format!("error: {error}"));
+            return ExitCode::from(FAILURE);
+        }
+        Some(Ok(watching)) => Session::start(program, watching, status),
+        None => {}
     }
     let result = program.run_main();
     program.settle();
@@ -109,9 +116,19 @@ fn main_of(program: &Program, options: &RunOptions, status: &Status) -> ExitCode
     }
     status.event(&Event::Exit { status: code.into() });
     vaisjit::flush_stdout();
+    status.end_keys();
     // The process takes the watcher, the threads and the program's memory with it, quicker than they would end by
     // themselves.
     std::process::exit(code.into())
+}
+
+/// Leaves the terminal as it was found when dropped: in a panic, too.
+struct LeavesTerminal<'s>(&'s Status);
+
+impl Drop for LeavesTerminal<'_> {
+    fn drop(&mut self) {
+        self.0.end_keys();
+    }
 }
 
 /// Tells of leaked values, if there are any. A program that ended by a trap or `exit` is not looked at.

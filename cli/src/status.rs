@@ -1,14 +1,21 @@
 //! What the command says about reloads: the status line, diagnostics, traps, and the events file.
 
+mod screen;
+mod text;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use vaisjit::render::Format;
-use vaisjit::{Edit, Event, Outcome, Report, Trap};
+use vaisjit::{Event, Report};
 
 use crate::args::{Color, ColorOption};
+use crate::keys::Session;
+pub use text::{Paint, Text, names};
+
+use screen::{Screen, Shown};
 
 impl ColorOption {
     /// Are colours wanted on standard error?
@@ -52,6 +59,17 @@ pub struct Status {
     volume: Volume,
     color: bool,
     events: Option<Mutex<EventsFile>>,
+    shown: Mutex<Display>,
+    session: OnceLock<Session>,
+    /// Will there be keys?
+    keys: AtomicBool,
+}
+
+#[derive(Default)]
+struct Display {
+    screen: Screen,
+    /// Has the newest text been turned down, and been told of?
+    failed: bool,
 }
 
 enum EventsFile {
@@ -67,65 +85,62 @@ impl Status {
             Some(path) if path == Path::new("-") => Some(Mutex::new(EventsFile::Stdout)),
             Some(path) => Some(Mutex::new(EventsFile::File(File::create(path)?))),
         };
-        Ok(Status { volume, color, events })
+        Ok(Status {
+            volume,
+            color,
+            events,
+            shown: Mutex::default(),
+            session: OnceLock::new(),
+            keys: AtomicBool::new(false),
+        })
+    }
+
+    /// From now on the user can press keys, until the program reads the input itself.
+    pub fn attach(&self, session: Session) {
+        // There is one only.
+        let _ = self.session.set(session);
+    }
+
+    /// Says beforehand whether there will be keys.
+    pub fn has_keys(&self, keys: bool) {
+        self.keys.store(keys, Ordering::Relaxed);
+    }
+
+    /// Leaves the terminal as it was found.
+    pub fn end_keys(&self) {
+        self.session.get().into_iter().for_each(Session::end);
+    }
+
+    /// Whose the terminal is; `None` if the user cannot press keys.
+    fn turn(&self) -> Option<u64> {
+        self.session.get().and_then(Session::turn)
+    }
+
+    fn display(&self) -> MutexGuard<'_, Display> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows what the user has asked for by a key.
+    pub fn tell(&self, write: impl FnOnce(&mut Text)) {
+        let mut display = self.display();
+        let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
+        write(&mut text);
+        display.screen.show(&text.text, Shown::Other, false, self.turn());
     }
 
     /// Says what happened.
     pub fn event(&self, event: &Event) {
+        let mut display = self.display();
+        display.screen.look(self.turn());
         self.write_json(event);
-        match event {
-            Event::Ready { files, watching, notices } => {
-                if self.volume > Volume::Quiet && *watching {
-                    self.line("ready", Paint::Green, &ready_text(files.len()));
-                    notices.iter().for_each(|notice| self.line("note", Paint::Yellow, notice));
-                }
-            }
-            Event::Reloaded { version, report } => self.reloaded(*version, report),
-            Event::Unchanged { version, report } => {
-                if self.volume > Volume::Quiet {
-                    let names = names(report);
-                    let names = if names.is_empty() { names } else { names + "  " };
-                    self.line("unchanged", Paint::Dim, &format!("v{version}  {names}nothing that runs has changed"));
-                    self.edits(report);
-                }
-            }
-            Event::Rejected { version, diagnostics, .. } => {
-                say(diagnostics.render(Format::Human, self.color).trim_end());
-                self.line("rejected", Paint::Red, &format!("v{version} runs on; save again when it is mended"));
-            }
-            Event::Refused { version, report } => self.refused(*version, report),
-            Event::Pending { waits_for, report, .. } => {
-                if self.volume > Volume::Quiet {
-                    self.line("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
-                    self.edits(report);
-                }
-            }
-            Event::Trap(trap) => self.trapped(trap),
-            Event::Resumed { version, function, total_us } => {
-                if self.volume > Volume::Quiet {
-                    let ms = *total_us as f64 / 1000.0;
-                    self.line("resumed", Paint::Green, &format!("v{version} {function}  {ms:.1} ms"));
-                }
-            }
-            Event::Notice(text) => {
-                if self.volume > Volume::Quiet {
-                    self.line("note", Paint::Yellow, text);
-                }
-            }
-            Event::RolledBack { version, report, .. } => self.reloaded(*version, report),
-            Event::Held { .. } | Event::Exit { .. } => {}
+        let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
+        let (shown, replaces) = display.tell(event, self.keys.load(Ordering::Relaxed), &mut text);
+        let live = matches!(event, Event::Reloaded { .. } | Event::RolledBack { .. });
+        if live && self.session.get().is_some_and(Session::closes) {
+            text.remark("note", Paint::Yellow, "the program reads standard input from now on: no keys any more");
         }
-    }
-
-    fn trapped(&self, trap: &Trap) {
-        say(&self.painted(Paint::Red, &trap.report()));
-        if let Some(function) = &trap.paused {
-            let then = match function.as_str() {
-                "main" => "main starts again, with the globals kept".to_owned(),
-                function => format!("the call of {function} is made again"),
-            };
-            let text = format!("mend it and save: {then}; Ctrl-C ends the program");
-            self.line("paused", Paint::Yellow, &text);
+        if !text.text.is_empty() {
+            display.screen.show(&text.text, shown, replaces, self.turn());
         }
     }
 
@@ -138,99 +153,96 @@ impl Status {
             EventsFile::File(file) => file.write_all(line.as_bytes()),
         };
     }
+}
 
-    fn reloaded(&self, version: u64, report: &Report) {
-        if self.volume == Volume::Quiet {
-            return;
-        }
-        let times = &report.times;
-        let ms = |us: u64| format!("{:.1}", us as f64 / 1000.0);
-        let ms2 = |us: u64| format!("{:.2}", us as f64 / 1000.0);
-        let mut text = format!("v{version}  {}", names(report));
-        text += &format!(
-            "  {} ms  (parse {}, check {}, compile {}, swap {})",
-            ms(times.total_us),
-            ms(times.parse_us),
-            ms(times.check_us),
-            ms(times.compile_us),
-            ms2(times.swap_us)
-        );
-        if let Some(at) = report.all_edits().find_map(|edit| edit.at.as_ref()) {
-            text += &format!("  {at}");
-        }
-        self.line("reloaded", Paint::Green, &text);
-        self.edits(report);
-    }
-
-    fn refused(&self, version: u64, report: &Report) {
-        for edit in report.refusals() {
-            let Outcome::Refused { why, help } = &edit.outcome else { continue };
-            let at = edit.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            say(&format!("{at}{} `{}` {}: {why}", edit.kind, edit.name, edit.change));
-            say(&format!("  help: {help}"));
-        }
-        self.line("refused", Paint::Red, &format!("v{version} runs on"));
-        if self.volume > Volume::Quiet {
-            self.edits(report);
-        }
-    }
-
-    fn edits(&self, report: &Report) {
-        // Refusals have been told at length.
-        let told = |edit: &&Edit| !matches!(edit.outcome, Outcome::Refused { .. });
-        for edit in report.all_edits().filter(told) {
-            if self.volume == Volume::Verbose || edit.outcome.is_noteworthy() {
-                say(&format!("  {edit}"));
+impl Display {
+    /// Writes the text for an event; gives what it is, and whether it takes the place of what was shown last.
+    fn tell(&mut self, event: &Event, keys: bool, text: &mut Text) -> (Shown, bool) {
+        // Mistakes go when they are mended or newer ones come.
+        let failure_goes = self.screen.last() == Some(&Shown::Failure);
+        match event {
+            Event::Ready { files, watching, notices } => {
+                if *watching {
+                    text.remark("ready", Paint::Green, &ready_text(files.len(), keys));
+                    notices.iter().for_each(|notice| text.remark("note", Paint::Yellow, notice));
+                }
             }
-        }
-        for notice in &report.notices {
-            say(&format!("  {notice}"));
-        }
-        if self.volume == Volume::Verbose {
-            for file in &report.files {
-                say(&format!("  from {}", file.display()));
+            Event::Reloaded { version, report } => {
+                let mended = std::mem::take(&mut self.failed);
+                let (head, saves) = self.reload_line(mended, report);
+                let several = if saves > 1 { format!(" ({saves} saves)") } else { String::new() };
+                text.reloaded(head, &format!("v{version}{several}"), report);
+                let shown = Shown::Reloaded { head, names: names(report), saves };
+                return (shown, failure_goes || saves > 1);
             }
+            Event::RolledBack { version, to, report } => {
+                self.failed = false;
+                text.rolled_back(*version, *to, report);
+                return (Shown::Other, failure_goes);
+            }
+            Event::Unchanged { version, report } => {
+                let mended = std::mem::take(&mut self.failed);
+                let head = if mended { "mended, unchanged" } else { "unchanged" };
+                let names = names(report);
+                let names = if names.is_empty() { names } else { names + "  " };
+                text.remark(head, Paint::Dim, &format!("v{version}  {names}nothing that runs has changed"));
+                if text.volume > Volume::Quiet {
+                    text.edits(report);
+                }
+                return (Shown::Other, failure_goes);
+            }
+            Event::Rejected { version, diagnostics, .. } => {
+                self.failed = true;
+                text.rejected(*version, diagnostics);
+                return (Shown::Failure, failure_goes);
+            }
+            Event::Refused { version, report } => {
+                self.failed = true;
+                text.refused(*version, report);
+                return (Shown::Failure, failure_goes);
+            }
+            Event::Pending { waits_for, report, .. } => {
+                text.remark("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
+                if text.volume > Volume::Quiet {
+                    text.edits(report);
+                }
+            }
+            Event::Held { held, files } => {
+                let head = if *held { "held" } else { "let go" };
+                text.remark(head, Paint::Yellow, &held_text(*held, files));
+            }
+            Event::Trap(trap) => text.trapped(trap),
+            Event::Resumed { version, function, total_us } => {
+                let ms = *total_us as f64 / 1000.0;
+                text.remark("resumed", Paint::Green, &format!("v{version} {function}  {ms:.1} ms"));
+            }
+            Event::Notice(notice) => text.remark("note", Paint::Yellow, notice),
+            Event::Exit { .. } => {}
         }
+        (Shown::Other, false)
     }
 
-    fn line(&self, head: &str, paint: Paint, text: &str) {
-        say(&format!("{} {text}", self.painted(paint, head)));
-    }
-
-    fn painted(&self, paint: Paint, text: &str) -> String {
-        if !self.color {
-            return text.to_owned();
+    /// The head of the line for a reload, and of how many saves it tells, those of the line it replaces included.
+    fn reload_line(&self, mended: bool, report: &Report) -> (&'static str, usize) {
+        match self.screen.just_reloaded() {
+            Some(Shown::Reloaded { head, names: before, saves }) if *before == names(report) => (head, saves + 1),
+            _ if mended => ("mended, reloaded", 1),
+            _ => ("reloaded", 1),
         }
-        let code = match paint {
-            Paint::Green => 32,
-            Paint::Yellow => 33,
-            Paint::Red => 31,
-            Paint::Dim => 2,
-        };
-        format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 }
 
-/// What was edited, the first few by name; items without code only if there is nothing else.
-fn names(report: &Report) -> String {
-    const MOST: usize = 6;
-    let edits = if report.edits.is_empty() { &report.items } else { &report.edits };
-    let names: Vec<&str> = edits.iter().take(MOST).map(|edit| &*edit.name).collect();
-    match edits.len().saturating_sub(MOST) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
-}
-
-fn ready_text(files: usize) -> String {
+fn ready_text(files: usize, keys: bool) -> String {
     let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-    format!("v1  watching {files}; save one and it is live")
+    let keys = if keys { "; ? shows the keys" } else { "" };
+    format!("v1  watching {files}; save one and it is live{keys}")
 }
 
-#[derive(Clone, Copy)]
-enum Paint {
-    Green,
-    Yellow,
-    Red,
-    Dim,
+fn held_text(held: bool, files: &[PathBuf]) -> String {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    match (held, files.is_empty()) {
+        (false, _) => " every save is live again".to_owned(),
+        (true, true) => " save freely: nothing is applied until p is pressed again".to_owned(),
+        (true, false) => format!(" not applied: {}; p applies the newest", files.join(", ")),
+    }
 }

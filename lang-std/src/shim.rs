@@ -16,6 +16,8 @@ use vaisjit_abi::{CallContext, string};
 
 use crate::text;
 
+pub use system::time_of_day;
+
 unsafe extern "C" {
     #[cfg_attr(any(target_os = "macos", target_os = "ios"), link_name = "__stdoutp")]
     static stdout: *mut libc::FILE;

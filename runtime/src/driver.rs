@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::ask::Answering;
 use crate::events::Event;
 use crate::history::Cause;
+use crate::hot::ITS_OWN_CALL;
 use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, POLLED, Signal};
@@ -133,6 +134,8 @@ pub(crate) struct Driver {
     waiting: Option<Signal>,
     /// One that brought no newer text of a file that is known.
     later: Option<Signal>,
+    /// Since when a version waits for the program to ask for it, until that has been told.
+    staged_at: Option<Instant>,
 }
 
 /// What the thread found out about a save.
@@ -204,6 +207,7 @@ impl Driver {
             held: Vec::new(),
             waiting: None,
             later: None,
+            staged_at: None,
         }
     }
 
@@ -211,7 +215,12 @@ impl Driver {
         while let Some(work) = self.next() {
             let Some(program) = self.program.upgrade() else { return };
             match work {
-                Work::Save(_) if program.control.is_held() => self.tell_held(&program),
+                Work::Save(signal) if program.control.is_held() => {
+                    if signal.folders {
+                        self.watcher.renew();
+                    }
+                    self.tell_held(&program, false);
+                }
                 Work::Save(signal) => self.saved(&program, signal),
                 Work::Wish(wish) => self.grant(&program, wish),
             }
@@ -221,7 +230,7 @@ impl Driver {
     /// Does what was asked for.
     fn grant(&mut self, program: &Arc<ProgramInner>, wish: Wish) {
         match wish {
-            Wish::Look if program.control.is_held() => self.tell_held(program),
+            Wish::Look if program.control.is_held() => self.tell_held(program, true),
             Wish::Look => self.look_again(program),
             Wish::Hold(hold) if hold == program.control.is_held() => {}
             Wish::Hold(hold) => {
@@ -255,10 +264,8 @@ impl Driver {
     fn go_back(&mut self, program: &Arc<ProgramInner>) {
         let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let version = program.version();
-        let (before, texts) = {
-            let reloader = program.reloader();
-            (reloader.history.before(version), reloader.workspace.disk_texts())
-        };
+        let before = program.history().before(version);
+        let texts = program.reloader().workspace.disk_texts();
         let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
         let result = match before {
             None => Err(format!("no version before v{version} is kept")),
@@ -272,10 +279,10 @@ impl Driver {
         self.follow(program);
     }
 
-    /// Tells of what has been saved and is not applied; once for each text.
-    fn tell_held(&mut self, program: &Arc<ProgramInner>) {
+    /// Tells of what has been saved and is not applied; once for each text, unless somebody `asks`.
+    fn tell_held(&mut self, program: &Arc<ProgramInner>, asks: bool) {
         let changed = program.reloader().workspace.disk_texts().changed();
-        if changed != self.held {
+        if asks || changed != self.held {
             self.held = changed;
             let files = self.held.iter().map(|(path, _)| path.clone()).collect();
             program.tell(&Event::Held { held: true, files });
@@ -294,14 +301,16 @@ impl Driver {
             if let Some(signal) = self.waiting.take().or_else(|| self.later.take()) {
                 return Some(Work::Save(signal));
             }
-            let message = match self.watcher.poll_interval() {
+            let untold = self.staged_at.map(|at| PENDING_AFTER.saturating_sub(at.elapsed()));
+            let message = match [self.watcher.poll_interval(), untold].into_iter().flatten().min() {
                 None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(interval) => self.messages.recv_timeout(interval),
             };
             match message {
+                Err(RecvTimeoutError::Timeout) if untold.is_some_and(|left| left.is_zero()) => self.tell_staged(),
                 Ok(Message::Saved(signal)) => return Some(Work::Save(signal)),
                 Ok(Message::Wished(wish)) => return Some(Work::Wish(wish)),
-                Err(RecvTimeoutError::Timeout) if self.watcher.look() => {
+                Err(RecvTimeoutError::Timeout) if self.watcher.poll_interval().is_some() && self.watcher.look() => {
                     return Some(Work::Save(Signal { at: Instant::now(), folders: false }));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -442,6 +451,7 @@ impl Driver {
         let update = match staged {
             Ok(staged) if program.control.is_manual() => {
                 program.control.stage(staged);
+                self.staged_at = Some(Instant::now());
                 drop(reloader);
                 if program.control.is_paused() {
                     // It cannot ask.
@@ -464,6 +474,17 @@ impl Driver {
                 self.tell(program, &update, &files);
                 Seen::Settled
             }
+        }
+    }
+
+    /// A save must not seem to be lost while the program does not ask for it.
+    fn tell_staged(&mut self) {
+        self.staged_at = None;
+        let Some(program) = self.program.upgrade() else { return };
+        if let Some(mut report) = program.control.staged_report() {
+            report.wait_for(ITS_OWN_CALL);
+            let (report, waits_for) = (Arc::new(report), ITS_OWN_CALL.to_owned());
+            program.tell(&Event::Pending { version: program.version(), report, waits_for });
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vaisjit_codegen::isa;
-use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::layout::LayoutHistory;
 use vaisjit_codegen::mir;
 use vaisjit_codegen::unit::UnitInput;
 use vaisjit_codegen::unit::dump::{self as machine, Stage};
@@ -16,7 +16,7 @@ use crate::events::Diagnostics;
 use crate::host::HostTable;
 use crate::reload::compile::{Lowered, lower};
 use crate::reload::links::{Links, UnitLinker};
-use crate::reload::prepare::bodies;
+use crate::reload::prepare::{Mode, bodies};
 use crate::workspace::{DiskLoader, Snapshot};
 
 /// A stage of the compiler.
@@ -59,7 +59,7 @@ impl Engine {
     fn lowered(&self, snapshot: &Snapshot, stage: DumpStage, function: Option<&str>) -> Result<String, Error> {
         let host = HostTable::new(self, None)?;
         let hot = !self.options.static_mode;
-        let layouts = TypeLayouts::new(&snapshot.checked);
+        let layouts = Mode { hot, pauses: false }.layouts(&snapshot.checked, &LayoutHistory::default());
         let mut all = Vec::new();
         let mut mistakes = Vec::new();
         for (instance, body) in bodies(&snapshot.checked) {

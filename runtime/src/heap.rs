@@ -20,6 +20,7 @@ mod runs;
 mod tests;
 mod types;
 mod vec;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,11 +37,12 @@ use vaisjit_semantics::{Checked, Ty};
 
 use arena::Arena;
 use block::{Payload, Role, bytes, copy, type_word, zero};
-use types::{TypeRef, Types};
+use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{ShapeOf, TypeUpdate};
+pub(crate) use types::{ShapeOf, TypeRef, TypeUpdate};
+pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.
 const SIZE_OFFSET: i32 = -24;

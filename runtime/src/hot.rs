@@ -16,11 +16,14 @@ use crate::engine::Error;
 use crate::events::Event;
 use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
-use crate::report::Clock;
+use crate::report::{Clock, Report};
 use crate::told::Told;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
+
+/// What a reload waits for in a program that chooses the moment itself.
+pub(crate) const ITS_OWN_CALL: &str = "a call of hot_check or hot_reload";
 
 /// How `main` was ended from inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -236,6 +239,11 @@ impl Control {
         lock(&self.staged).as_ref().map(Staged::checked)
     }
 
+    /// What the version that waits will change.
+    pub fn staged_report(&self) -> Option<Report> {
+        lock(&self.staged).as_ref().map(|staged| staged.report().clone())
+    }
+
     /// Does a version wait for the program to ask for it?
     pub fn has_staged(&self) -> bool {
         lock(&self.staged).is_some()
@@ -259,6 +267,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
     let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
     let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
     let (argument, callback, count) = (with(program), with(program), with(program));
+    let (save, load) = (with(program), with(program));
     vec![
         ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
         ("hot_start", (move |path: &str| start().map(|p| p.start_watching(path, false))).into_host_closure(), plain),
@@ -278,6 +287,8 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
             plain,
         ),
         ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
+        ("hot_save", (move |path: &str| save().map(|p| p.hot_save(path))).into_host_closure(), safepoint),
+        ("hot_load", (move |path: &str| load().map(|p| p.hot_load(path))).into_host_closure(), safepoint),
         ("args", (move |number: i64| argument().map(|p| p.argument(number))).into_host_closure(), plain),
         (
             "env_args_count",

@@ -37,6 +37,7 @@ mod reload;
 mod reloader;
 mod report;
 mod signals;
+mod state;
 mod terminal;
 mod tests;
 mod threads;
@@ -60,6 +61,7 @@ pub use program::{Argument, Arguments, Function, Prepared, Program, Returned, Up
 pub use reloader::{HotReloadConfig, HotReloader};
 pub use report::{Edit, Location, Outcome, Report, Times};
 pub use signals::{interrupt_on_signals, on_interrupt};
+pub use state::StateReport;
 pub use terminal::{Keys, terminal_size};
 pub use tests::{TestFailure, TestFunction};
 pub use trap::{Trap, TrapCode, TrapFrame};

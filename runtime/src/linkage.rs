@@ -220,6 +220,16 @@ impl Linkage {
         &self.heap
     }
 
+    /// The address of a table of slots that some code has needed.
+    pub fn known_table(&self, keys: &[SlotKey]) -> Option<usize> {
+        self.tables.get(keys).map(|table| table.as_ptr() as usize)
+    }
+
+    /// Where the literals of the program start.
+    pub fn literal_addresses(&self) -> impl Iterator<Item = usize> {
+        self.strings.values().map(|words| words.as_ptr() as usize + string::HEADER_SIZE)
+    }
+
     /// The address of a table of slots, made once.
     fn table(&mut self, keys: &Arc<[SlotKey]>) -> usize {
         if !self.tables.contains_key(keys) {

@@ -5,10 +5,11 @@ use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
+use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
 use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::unit::InlinedLocation;
 use vaisjit_semantics::program::Global;
-use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
@@ -27,6 +28,8 @@ pub(crate) struct LiveFunction {
     pub fingerprint: u64,
     /// Hash of its MIR alone.
     pub plain_fingerprint: u64,
+    /// The types whose layouts it depends on.
+    pub types: Arc<[Ty]>,
     /// Its types.
     pub signature: Signature,
     /// What linking needs to know of it.
@@ -210,6 +213,10 @@ pub(crate) struct Live {
     pub orphans: Vec<LiveFunction>,
     /// The shape of every type that code of this program has ever used: values of it may be anywhere.
     pub shapes: Shapes,
+    /// The layouts of the types of this version.
+    pub layouts: Arc<TypeLayouts>,
+    /// The layouts that types of this program have had.
+    pub history: Arc<LayoutHistory>,
     /// Counts lines during a commit.
     pub lines: LineCounter,
     /// The snapshot it was made from.

@@ -66,6 +66,8 @@ pub(crate) struct ProgramInner {
     pub reloads_on: AtomicUsize,
     /// What code is linked against; taken after `reloader` and `live`, and only for short whiles.
     pub linkage: Mutex<Linkage>,
+    /// The last versions; taken for short whiles only, so that it can be looked at while a reload waits.
+    pub history: Mutex<History>,
     /// The state behind `std/hot`.
     pub control: Control,
     /// What hosts have prepared.
@@ -81,7 +83,6 @@ pub(crate) struct Reloader {
     pub links: Links,
     /// Functions that are called through slots because they have been edited.
     pub promoted: FxHashSet<Instance>,
-    pub history: History,
     /// The last snapshot that was turned down and told of, so that it is told of once.
     pub told: Option<Arc<Checked>>,
 }
@@ -150,13 +151,7 @@ impl Program {
                 HostTable::empty()
             });
             let workspace = Workspace::new(path, engine.workspace_options(&host, loader));
-            let reloader = Reloader {
-                workspace,
-                links: Links::default(),
-                promoted: FxHashSet::default(),
-                history: History::default(),
-                told: None,
-            };
+            let reloader = Reloader { workspace, links: Links::default(), promoted: FxHashSet::default(), told: None };
             ProgramInner {
                 engine: engine.clone(),
                 world,
@@ -168,6 +163,7 @@ impl Program {
                 reloader: Mutex::new(reloader),
                 reloads_on: AtomicUsize::new(0),
                 linkage: Mutex::new(Linkage::new(isa, heap)),
+                history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
                 threads: Threads::default(),
@@ -244,6 +240,10 @@ impl ProgramInner {
 
     pub fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Not to be called by who has it already: see [`ProgramInner::reloads_here`].

@@ -6,6 +6,7 @@
 
 use std::io::{PipeReader, PipeWriter, Stderr, Stdin, stderr, stdin};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +22,9 @@ const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// What has been done to the terminal behind standard input.
 static MODE: Mutex<Mode> = Mutex::new(Mode::Found);
+
+/// How often the keys have been taken up: whenever it grows, somebody else may have used the terminal.
+static TURNS: AtomicU64 = AtomicU64::new(0);
 
 enum Mode {
     /// It is as it was found.
@@ -49,6 +53,7 @@ fn enter(mode: &mut Mode) {
         && let Some(found) = switch()
     {
         *mode = Mode::Keys(found);
+        TURNS.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -95,6 +100,7 @@ pub(crate) fn before_stop() {
 
 /// The process goes on. Who stopped it may have put other settings there.
 pub(crate) fn after_stop() {
+    TURNS.fetch_add(1, Ordering::SeqCst);
     let mut mode = mode();
     match &*mode {
         Mode::Stopped => *mode = Mode::Found,
@@ -140,6 +146,13 @@ impl Keys {
                 None
             }
         }
+    }
+
+    /// While the terminal is this process's alone, a number that grows whenever that was interrupted; `None` while it is
+    /// not: the process is in the background, or the keys have been given up.
+    pub fn turn(&self) -> Option<u64> {
+        let own = matches!(*mode(), Mode::Keys(_)) && is_foreground();
+        own.then(|| TURNS.load(Ordering::SeqCst))
     }
 
     /// Leaves the keys to the program, with the terminal as it was found. False if that has been done already.

@@ -129,6 +129,58 @@ fn only_the_last_versions_are_kept() {
     assert_eq!(memory.call("sum"), oldest as i64);
 }
 
+#[test]
+fn a_rollback_from_inside_says_what_it_did_and_why_not() {
+    let text = "U std/hot\nF small() -> i64 { 1 }\nF back(to: i64) -> i64 { hot_rollback(to) }\n";
+    let memory = Memory::new(text);
+    memory.save(&text.replace("{ 1 }", "{ 2 }"));
+    let back = memory.program.function::<(i64,), i64>("back").expect("the function");
+    assert_eq!(back.call((1,)).expect("no trap"), 1);
+    assert_eq!((memory.call("small"), memory.program.version()), (1, 3));
+    assert_eq!(back.call((3,)).expect("no trap"), 0, "it is running already");
+    for (to, why) in [(77, "version 77 is not kept; there are 1, 2, 3"), (-4, "there is no version -4")] {
+        assert_eq!(back.call((to,)).expect("no trap"), -1);
+        let events = memory.events.lock().unwrap();
+        let Some(Event::Notice(text)) = events.last() else { panic!("{:?}", events.last()) };
+        assert_eq!(*text, format!("hot_rollback: {why}"));
+    }
+}
+
+/// Edits that alternate, edits that differ and rollbacks: `RELOADS=20000` for a long run.
+#[test]
+fn memory_stays_flat() {
+    let rounds: usize = std::env::var("RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    let text = |n: usize| {
+        let (types, body) = (["i64", "f64"][n % 2], if n.is_multiple_of(3) { n } else { n % 4 });
+        format!(
+            "#[hot] F hot() -> i64 {{ {body} }}\nF flips(x: {types}) -> i64 {{ x as i64 + {body} }}\nF tick() -> i64 {{ hot() + flips({n} as {types}) }}"
+        )
+    };
+    let memory = Memory::new(&text(0));
+    let mut settled = 0;
+    for n in 1..=rounds {
+        memory.save(&text(n));
+        if n.is_multiple_of(5) {
+            memory.program.rollback(memory.program.version() - 3).expect("kept");
+        }
+        memory.call("tick");
+        memory.events.lock().unwrap().clear();
+        if n == 100 {
+            settled = resident();
+        }
+        if n.is_multiple_of(2000) {
+            println!("{n} reloads: {} KiB more than after 100", resident() as i64 - settled as i64);
+        }
+    }
+}
+
+/// Resident memory in KiB; 0 where nobody tells.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
 /// Prints how long a rollback of one function takes from the call until it is live.
 #[test]
 fn the_time_of_a_rollback() {

@@ -3,10 +3,12 @@
 
 mod process;
 mod project;
+mod pty;
 mod stream;
 
 pub use process::{Finished, Run, run_to_end};
 pub use project::{Project, replaced};
+pub use pty::{Terminal, shown};
 pub use stream::terminal;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Whole-product tests: the real binary, real files, saved as editors save them. What a person would see is what is
 //! looked at: the program's own output, the events, standard error and the exit status.
 
+mod against;
 mod bad_input;
 mod book;
 mod cases;
@@ -14,6 +15,9 @@ mod fmt_command;
 mod harness;
 mod hot_functions;
 mod isolation;
+mod keys;
+mod keys_settings;
+mod keys_status;
 mod library;
 mod mistakes;
 mod new_command;
@@ -23,6 +27,7 @@ mod pause;
 mod readme;
 mod refused;
 mod saves;
+mod state;
 mod statuses;
 mod test_command;
 mod threads;

@@ -1,18 +1,22 @@
 //! Sizes, alignments and offsets of types.
 //!
-//! [`Layouts`] is what lowering and code generation ask; [`TypeLayouts`] answers for a checked program with natural C
-//! layouts.
+//! [`Layouts`] is what lowering and code generation ask; [`TypeLayouts`] answers for a checked program: with natural C
+//! layouts, or in hot mode with layouts that follow what the running program has had.
 
+mod asked;
+pub mod constant;
+mod evolve;
 mod history;
 mod natural;
 
 use vaisjit_semantics::Ty;
 
-pub use history::{KnownField, KnownLayout, KnownVariant, LayoutHistory};
-pub use natural::{DeclarationOrder, Discriminants, LayoutError, LayoutProblem, MAX_SIZE, TypeLayouts};
+pub use asked::Asked;
+pub use history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
+pub use natural::{LayoutError, LayoutProblem, MAX_SIZE, TypeLayouts};
 
 /// Size and alignment in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Layout {
     /// Bytes of a value, a multiple of the alignment.
     pub size: u32,
@@ -34,4 +38,12 @@ pub trait Layouts {
     fn variant_field_ty(&self, ty: Ty, variant: u32, field: u32) -> Ty;
     /// The number stored for a variant in the `i64` at offset 0.
     fn discriminant(&self, ty: Ty, variant: u32) -> i64;
+    /// May a reload change the layout of values of this struct or enum while they are alive?
+    fn evolves(&self, _: Ty) -> bool {
+        false
+    }
+    /// The parked fields of a struct (variant 0), or of a variant of an enum, oldest first.
+    fn parked(&self, _: Ty, _: u32) -> Vec<KnownField> {
+        Vec::new()
+    }
 }

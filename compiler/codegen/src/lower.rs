@@ -7,6 +7,7 @@
 mod aggregate;
 mod builder;
 mod call;
+mod computable;
 mod control;
 mod defers;
 mod equality;
@@ -18,7 +19,9 @@ mod matching;
 mod owned;
 mod place;
 mod range;
-mod scan;
+mod resume;
+pub(crate) mod scan;
+mod visible;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -32,7 +35,8 @@ use crate::layout::{Layouts, MAX_SIZE};
 use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
-pub use scan::closures;
+pub use resume::{CannotResume, lower_resumed};
+pub use scan::{closures, dyn_values};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]
@@ -83,8 +87,13 @@ pub fn lower(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, hot: bo
 pub fn lower_with(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, options: Options) -> Result<Body> {
     let mut lowerer = Lowerer::new(body, program, layouts, options);
     lowerer.function()?;
-    let mut made = lowerer.finish();
+    let made = lowerer.finish();
     lowered_sizes(&made, layouts, body.value.span)?;
+    Ok(settled(made, program, layouts, options))
+}
+
+/// Runs the passes, and checks what they made.
+fn settled(mut made: Body, program: &Checked, layouts: &dyn Layouts, options: Options) -> Body {
     mir::passes::run(&mut made, program, layouts, options.passes);
     debug_assert!(
         mir::check::check(&made, layouts).is_ok(),
@@ -92,7 +101,7 @@ pub fn lower_with(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, op
         mir::check::check(&made, layouts).unwrap_err().join("\n"),
         mir::dump::dump(&made)
     );
-    Ok(made)
+    made
 }
 
 /// Locals of types without a layout are refused here, should nobody have asked [`crate::layout::TypeLayouts`] before.
@@ -103,6 +112,9 @@ fn lowered_sizes(body: &Body, layouts: &dyn Layouts, span: Span) -> Result {
         None => Ok(()),
     }
 }
+
+/// The name of a closure's parameter with the address of its payload.
+const CAPTURED: &str = "{captured}";
 
 /// A loop being lowered.
 struct LoopFrame {
@@ -129,6 +141,8 @@ struct Lowerer<'a> {
     exposed: FxHashSet<Local>,
     loops: Vec<LoopFrame>,
     defers: Vec<defers::Deferred<'a>>,
+    /// How many deferred blocks there have been.
+    defers_seen: u32,
     /// Where returns go when there are deferred blocks to run.
     epilogue: Option<mir::BlockId>,
     /// The open scopes, the innermost last.
@@ -138,6 +152,22 @@ struct Lowerer<'a> {
     counted: RefCell<FxHashMap<Ty, bool>>,
     /// Loop counters known to lie between constants, the second one inclusive.
     ranges: Vec<(hir::LocalId, i128, i128)>,
+    names: visible::Names<'a>,
+    /// Locals that the function's end releases.
+    late_owners: FxHashSet<Local>,
+    /// Where the blocks and statements that are open start.
+    marks: Vec<Mark>,
+    /// Locals whose first value is being made.
+    open_lets: Vec<Local>,
+    /// The loop to start at.
+    resume: Option<resume::Point<'a>>,
+}
+
+/// Where a block or statement starts.
+struct Mark {
+    statement: bool,
+    /// How many locals there were.
+    locals: u32,
 }
 
 /// The expression that gives a block its value: where a body that ends without `R` returns.
@@ -168,11 +198,17 @@ impl<'a> Lowerer<'a> {
             exposed,
             loops: Vec::new(),
             defers: Vec::new(),
+            defers_seen: 0,
             epilogue: None,
             scopes: Vec::new(),
             late: Vec::new(),
             counted: RefCell::default(),
             ranges: Vec::new(),
+            names: visible::Names::default(),
+            late_owners: FxHashSet::default(),
+            marks: Vec::new(),
+            open_lets: Vec::new(),
+            resume: None,
         }
     }
 
@@ -183,15 +219,31 @@ impl<'a> Lowerer<'a> {
         }
         let result = self.result_place();
         self.enter_scope(owned::ScopeKind::Block);
+        self.mark(true);
         self.arrive();
+        self.show_parameters();
         self.lower(&hir.value, result.as_ref())?;
+        self.marks.pop();
         self.b.span = tail(&hir.value).span;
         self.leave_scope();
         self.leave();
         self.run_defers()
     }
 
-    fn finish(self) -> Body {
+    fn show_parameters(&mut self) {
+        if let Some(environment) = self.environment {
+            self.show(CAPTURED.into(), environment, visible::Origin::Given);
+        }
+        self.hir.params.iter().for_each(|id| self.show_local(*id, visible::Origin::Given));
+    }
+
+    /// A block or statement starts; it ends with `marks.pop`.
+    fn mark(&mut self, statement: bool) {
+        self.marks.push(Mark { statement, locals: self.b.body.locals.len() as u32 });
+    }
+
+    fn finish(mut self) -> Body {
+        self.finish_polls();
         self.b.finish()
     }
 
@@ -223,7 +275,7 @@ impl<'a> Lowerer<'a> {
 
 fn declare_environment(hir: &hir::Body, b: &mut Builder) -> Local {
     b.body.params += 1;
-    b.declare(environment_type(hir), Some("{captured}".into()))
+    b.declare(environment_type(hir), Some(CAPTURED.into()))
 }
 
 /// The type of the hidden parameter of a closure with captures. It is part of the signature, so closures that captured

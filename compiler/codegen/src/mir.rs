@@ -494,6 +494,15 @@ impl Body {
         (1..=self.params).map(|n| Idx::from_raw(la_arena::RawIdx::from_u32(n)))
     }
 
+    /// The locals that the entry of a resumed body takes over.
+    pub fn taken(&self) -> impl Iterator<Item = (Local, Taken)> {
+        let entry = self.blocks.values().next().filter(|_| self.resumed.is_some());
+        entry.into_iter().flat_map(|block| &block.statements).filter_map(|statement| match &statement.kind {
+            StatementKind::Assign(place, Rvalue::Carried(taken)) => Some((place.as_local()?, *taken)),
+            _ => None,
+        })
+    }
+
     /// A hash of what the body means: equal hashes compile to equal code against equal layouts. Spans have no part in
     /// it.
     pub fn fingerprint(&self) -> u64 {

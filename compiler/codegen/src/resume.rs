@@ -14,9 +14,15 @@
 
 use std::fmt;
 
-use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::LoopId;
+use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
+
+use crate::layout::Layouts;
+
+mod matching;
+
+pub use matching::match_loops;
 
 /// What a local is known by in all versions of its function.
 ///
@@ -75,6 +81,20 @@ pub struct LoopState {
     pub id: LoopId,
     /// What is in scope, outer locals first.
     pub values: Vec<CarriedValue>,
+}
+
+/// Where a part of a local lies in it, and its type; `part` is a path as in [`CarryKey::part`].
+pub fn part_of(ty: Ty, part: Name, program: &Checked, layouts: &dyn Layouts) -> Option<(u32, Ty)> {
+    let (mut offset, mut of) = (0, ty);
+    for step in part.split('.') {
+        let number = match of.kind() {
+            TyKind::Struct(..) => program.structs.get(&of)?.fields.iter().position(|field| field.name == step)? as u32,
+            _ => step.parse().ok()?,
+        };
+        offset += layouts.field_offset(of, number);
+        of = layouts.field_ty(of, number);
+    }
+    Some((offset, of))
 }
 
 /// Offset of the address the result goes to in the spill area; values follow.

@@ -32,7 +32,7 @@ pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
 pub use collection::only_reads;
 use la_arena::Arena;
-pub(crate) use library::is_library;
+pub use library::is_library;
 use rustc_hash::FxHashSet;
 use vaisjit_syntax::{Code, Diagnostic, Name, Place, Span, ast};
 

@@ -27,7 +27,7 @@ mod walk;
 mod world;
 
 pub use check::builtin::NAMES as BUILTIN_NAMES;
-pub use check::{canonical_method, only_reads};
+pub use check::{canonical_method, is_library, only_reads};
 pub use driver::{check, check_with};
 pub use lower::BUILTIN_TYPES;
 pub use program::{Checked, Input, ModuleInput};

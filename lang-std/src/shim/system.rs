@@ -61,6 +61,20 @@ fn variable(name: *const c_char) -> Option<String> {
     possible.then(|| std::env::var_os(&*name)).flatten().map(|value| value.to_string_lossy().into_owned())
 }
 
+/// Hour, minute and second of a moment where this computer is; in universal time if that is not known.
+pub fn time_of_day(at: SystemTime) -> (u32, u32, u32) {
+    let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut day = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: the time is read and the day written; null, and nothing written, if it cannot be told.
+    let told = unsafe { !libc::localtime_r(&(seconds as libc::time_t), day.as_mut_ptr()).is_null() };
+    // SAFETY: all zeroes is a valid day, and what the C library has written is one.
+    let day = unsafe { day.assume_init() };
+    match told {
+        true => (day.tm_hour as u32, day.tm_min as u32, day.tm_sec as u32),
+        false => ((seconds / 3600 % 24) as u32, (seconds / 60 % 60) as u32, (seconds % 60) as u32),
+    }
+}
+
 extern "C" fn time_now_us(_: *mut CallContext) -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }

@@ -12,6 +12,7 @@ use super::wire::{AskFormat, Line, PROTOCOL, Question};
 use super::{socket, text};
 use crate::code::{outlive_closed_pipes, own_user, peer_of};
 use crate::events::Event;
+use crate::hot::ITS_OWN_CALL;
 use crate::program::{Ahead, ProgramInner, Texts, Update};
 
 /// How long one connection may take for its question, and again for reading the answer.
@@ -24,6 +25,9 @@ const BUSY: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// After each ask saves come first; and after a failed `accept` (too many open files) nothing is gained by haste.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// Said of a program whose saves are held in its terminal.
+const HELD: &str = "saves are held there, and applied when the hold ends";
 
 /// Answers until it is dropped.
 pub(crate) struct Answering {
@@ -136,8 +140,13 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
     Ok(match ahead {
         Ahead::Settled(update) => settled(update, version, files)?,
         Ahead::Ready { staged, .. } => {
-            let report = Arc::new(staged.report().clone());
+            let mut report = staged.report().clone();
             program.give_up(&staged);
+            if program.control.is_manual() && staged.changes_code() {
+                report.wait_for(ITS_OWN_CALL);
+            }
+            report.notices.extend(program.control.is_held().then(|| HELD.to_owned()));
+            let report = Arc::new(report);
             match (staged.changes_code(), report.waits_for().map(str::to_owned)) {
                 (false, _) => Event::Unchanged { version, report },
                 (true, None) => Event::Reloaded { version: version + 1, report },

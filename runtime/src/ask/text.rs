@@ -58,7 +58,7 @@ fn verdict(event: &Event) -> String {
     match event {
         Event::Reloaded { version, .. } => format!("would be reloaded as v{version}"),
         Event::Unchanged { version, .. } => format!("unchanged: nothing that runs in v{version} would change"),
-        Event::Pending { waits_for, .. } => format!("would be reloaded once {waits_for} lets it"),
+        Event::Pending { waits_for, .. } => format!("would be pending: compiled, and waits for {waits_for}"),
         Event::Rejected { version, .. } => format!("would be rejected; v{version} would run on"),
         Event::Refused { version, .. } => format!("would be refused; v{version} would run on"),
         other => other.name().to_owned(),

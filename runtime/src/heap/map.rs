@@ -60,6 +60,11 @@ pub(super) fn each_entry(map: Payload, layout: &MapLayout, visit: &mut dyn FnMut
     }
 }
 
+/// How many bytes of the first of its blocks a map says it uses.
+pub(super) fn reach(map: Payload, layout: &MapLayout) -> usize {
+    map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride)
+}
+
 /// The blocks a map owns.
 pub(super) fn buffers(map: Payload) -> [usize; 2] {
     [map.word(ENTRIES), map.word(INDEX)]

@@ -31,11 +31,19 @@ impl List {
         }
     }
 
-    fn new(at: Payload, of: TypeRef) -> Option<List> {
+    /// The `Vec` whose payload is there, of a type `Vec<T>`.
+    pub(super) fn new(at: Payload, of: TypeRef) -> Option<List> {
         match of.body().form {
             Form::Vec(element) => Some(List { at, of, element }),
             _ => None,
         }
+    }
+}
+
+impl List {
+    /// The type of its elements.
+    pub(super) fn element(self) -> TypeRef {
+        self.element
     }
 }
 

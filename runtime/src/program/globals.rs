@@ -4,8 +4,7 @@ use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::thunks::{AbiSignature, AbiType};
 use vaisjit_semantics::hir::{Expr, ExprKind};
-use vaisjit_semantics::types::FloatKind;
-use vaisjit_semantics::{ItemPath, Ty, TyKind};
+use vaisjit_semantics::{ItemPath, Ty};
 
 use super::run::Entry;
 use super::{Program, ProgramInner};
@@ -20,9 +19,9 @@ impl ProgramInner {
     /// Gives a global its initial value.
     pub fn initialise(&self, path: ItemPath, snapshot: &Snapshot) -> Result<(), Error> {
         let Some(global) = snapshot.checked.globals.get(&path) else { return Ok(()) };
-        let layouts = TypeLayouts::new(&snapshot.checked);
+        let layouts = self.live().layouts.clone();
         let size = layouts.layout(global.ty).size as usize;
-        let shape = |ty: Ty| shape(ty, &snapshot.checked, &layouts);
+        let shape = |ty: Ty| shape(ty, &snapshot.checked, &*layouts);
         let clear = &|address: usize| self.world.heap().clear_global(address, global.ty, &shape);
         let Some(init) = &global.init else {
             return self.write_global(path, &vec![0; size], clear);
@@ -100,48 +99,5 @@ pub(crate) fn is_literal(expr: &Expr) -> bool {
 
 /// The bytes of a value made of literals only.
 pub(crate) fn constant(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; layouts.layout(expr.ty).size as usize];
-    write(expr, layouts, linkage, &mut bytes)?;
-    Some(bytes)
-}
-
-fn write(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage, bytes: &mut [u8]) -> Option<()> {
-    match &*expr.kind {
-        ExprKind::Int(value) => put(bytes, &value.to_le_bytes()),
-        ExprKind::Bool(value) => put(bytes, &[u8::from(*value)]),
-        ExprKind::Float(bits) => match expr.ty.kind() {
-            TyKind::Float(FloatKind::F32) => put(bytes, &(f64::from_bits(*bits) as f32).to_bits().to_le_bytes()),
-            _ => put(bytes, &bits.to_le_bytes()),
-        },
-        ExprKind::Str(text) => put(bytes, &linkage.string(text).to_le_bytes()),
-        ExprKind::Zero if expr.ty.holds_collection() => return None,
-        ExprKind::Zero | ExprKind::Unit => {}
-        ExprKind::Aggregate(fields, _) => {
-            for (number, field) in fields.iter().enumerate() {
-                let offset = layouts.field_offset(expr.ty, number as u32) as usize;
-                let size = layouts.layout(field.ty).size as usize;
-                write(field, layouts, linkage, bytes.get_mut(offset..offset + size)?)?;
-            }
-        }
-        ExprKind::Array(elements) => {
-            let size = layouts.layout(elements.first()?.ty).size as usize;
-            for (element, bytes) in elements.iter().zip(bytes.chunks_mut(size.max(1))) {
-                write(element, layouts, linkage, bytes)?;
-            }
-        }
-        ExprKind::Repeat(element) => {
-            let size = layouts.layout(element.ty).size as usize;
-            let mut one = vec![0; size];
-            write(element, layouts, linkage, &mut one)?;
-            bytes.chunks_mut(size.max(1)).for_each(|bytes| bytes.copy_from_slice(&one[..bytes.len()]));
-        }
-        ExprKind::Block(statements, Some(value)) if statements.is_empty() => write(value, layouts, linkage, bytes)?,
-        _ => return None,
-    }
-    Some(())
-}
-
-fn put(bytes: &mut [u8], value: &[u8]) {
-    let length = bytes.len().min(value.len());
-    bytes[..length].copy_from_slice(&value[..length]);
+    vaisjit_codegen::layout::constant::bytes(expr, layouts, &mut |text| Some(linkage.string(text)))
 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{ItemPath, Ty};
 
@@ -25,8 +24,7 @@ impl Program {
             return Err(Error::Other("a call has ended without giving up its values".to_owned()));
         }
         let live = inner.live();
-        let layouts = TypeLayouts::new(&live.checked);
-        let shape = |ty: Ty| shape(ty, &live.checked, &layouts);
+        let shape = |ty: Ty| shape(ty, &live.checked, &*live.layouts);
         let linkage = inner.linkage();
         let globals: Vec<(ItemPath, Ty)> = live.globals.iter().map(|(path, global)| (*path, global.ty)).collect();
         for (path, ty) in globals {

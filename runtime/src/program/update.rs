@@ -149,7 +149,7 @@ impl ProgramInner {
                 self.adopt(&mut reloader, &mut prepared);
                 prepared.report.files = prepared.snapshot.files.to_vec();
                 let (report, state) = (Arc::new(prepared.report.clone()), reloader.workspace.checkpoint());
-                reloader.history.remember(1, Cause::Loaded, &report, state);
+                self.history().remember(1, Cause::Loaded, &report, state);
                 drop(reloader);
                 globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
             }
@@ -386,7 +386,7 @@ impl ProgramInner {
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
         let state = reloader.workspace.checkpoint();
-        reloader.history.remember(version, staged.cause, &report, state);
+        self.history().remember(version, staged.cause, &report, state);
         if changed { Update::Reloaded { version, report } } else { Update::Unchanged(report) }
     }
 
@@ -543,7 +543,7 @@ impl ProgramInner {
         let clock = Clock::start();
         self.reloads_here()?;
         let mut reloader = self.reloader();
-        let state = reloader.history.state(to).map_err(Error::Other)?;
+        let state = self.history().state(to).map_err(Error::Other)?;
         self.take_back_prepared();
         let before = reloader.workspace.checkpoint();
         let files = reloader.workspace.go_back(&state);
@@ -626,7 +626,7 @@ impl Program {
 
     /// The last versions, oldest first, the running one last: what each changed, when, and its texts.
     pub fn history(&self) -> Vec<HistoryEntry> {
-        self.inner.reloader().history.entries()
+        self.inner.history().entries()
     }
 
     /// Reads the program's files again and applies what was saved since, here and now. Call it where the program is not

@@ -49,6 +49,8 @@ impl Live {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
+        self.layouts = prepared.layouts.clone();
+        self.history = prepared.history.clone();
         self.snapshot = Some(prepared.snapshot.clone());
         self.checked = prepared.snapshot.checked.clone();
         self.sources = prepared.snapshot.sources.clone();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use vaisjit_codegen::clif::{self, CompileError, Location, leaf};
-use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::layout::{Asked, TypeLayouts};
 use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
@@ -42,6 +42,8 @@ pub(crate) struct Lowered {
     pub plain_fingerprint: u64,
     /// The same with layouts and links, once sealed.
     pub fingerprint: u64,
+    /// The types whose layouts it depends on, sorted.
+    pub types: Arc<[Ty]>,
     /// The functions it calls directly, once sealed.
     pub direct: Box<[Instance]>,
 }
@@ -55,7 +57,8 @@ pub(crate) fn lower(
     hot: bool,
     host: &HostTable,
 ) -> Result<Lowered, Box<Diagnostic>> {
-    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, layouts, hot)
+    let asked = Asked::new(layouts);
+    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, &asked, hot)
         .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);
     Ok(Lowered {
@@ -65,6 +68,7 @@ pub(crate) fn lower(
         locations: clif::locations(&mir).into(),
         plain_fingerprint: mir.fingerprint(),
         fingerprint: 0,
+        types: types_of(&mir, asked.types()),
         direct: Box::default(),
         body: mir,
     })
@@ -79,12 +83,18 @@ fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
 }
 
 impl Lowered {
+    /// Does it mean something else than what runs? A function whose text is the same may get new code because others
+    /// or the layouts of types have changed.
+    pub fn is_edited(&self, live: &LiveFunction) -> bool {
+        live.plain_fingerprint != self.plain_fingerprint && !Arc::ptr_eq(&live.body, &self.hir)
+    }
+
     /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
     pub fn seal(&mut self, instance: Instance, links: &Links, layouts: &TypeLayouts, guards: bool) {
         let mut hasher = FxHasher::default();
         (self.plain_fingerprint, guards).hash(&mut hasher);
-        for ty in types_of(&self.body) {
-            layouts.layout_fingerprint(ty).hash(&mut hasher);
+        for ty in self.types.iter() {
+            layouts.layout_fingerprint(*ty).hash(&mut hasher);
         }
         let direct = self.summary.callees.iter().copied().filter(|callee| links.is_direct(instance, *callee));
         self.direct = direct.collect();
@@ -93,30 +103,21 @@ impl Lowered {
     }
 }
 
-/// The types whose layouts a body depends on, in a fixed order.
-fn types_of(body: &mir::Body) -> Vec<Ty> {
-    let mut seen = FxHashSet::default();
-    let mut types = Vec::new();
-    let mut add = |ty: Ty| {
-        if seen.insert(ty) {
-            types.push(ty);
-        }
-    };
-    for (_, local) in body.locals.iter() {
-        add(local.ty);
-        if let Some(pointee) = local.ty.pointee() {
-            add(pointee);
-        }
-    }
+/// The types whose layouts a body depends on: those that lowering asked about and those of its locals and places. What
+/// pointers point at has no part in it as long as it is not touched.
+fn types_of(body: &mir::Body, mut types: FxHashSet<Ty>) -> Arc<[Ty]> {
+    types.extend(body.locals.values().map(|local| local.ty));
     for (_, block) in body.blocks.iter() {
         mir::visit::block_places(block, &mut |place, _| {
-            add(place.ty);
+            types.insert(place.ty);
             if let PlaceBase::Deref(_, ty) | PlaceBase::Global(_, ty) = &place.base {
-                add(*ty);
+                types.insert(*ty);
             }
         });
     }
-    types
+    let mut types: Vec<Ty> = types.into_iter().collect();
+    types.sort_unstable();
+    types.into()
 }
 
 /// New code, not yet published.
@@ -374,6 +375,7 @@ impl Work {
             body: lowered.hir.clone(),
             fingerprint: lowered.fingerprint,
             plain_fingerprint: lowered.plain_fingerprint,
+            types: lowered.types.clone(),
             signature: lowered.signature.clone(),
             summary: lowered.summary.clone(),
             direct: lowered.direct.clone(),

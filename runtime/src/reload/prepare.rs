@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Checked, Instance, ItemPath, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
@@ -31,6 +31,13 @@ pub(crate) struct Mode {
     pub pauses: bool,
 }
 
+impl Mode {
+    /// The layouts of a program that runs in this mode, after those it has had.
+    pub fn layouts(&self, checked: &Checked, history: &LayoutHistory) -> TypeLayouts {
+        if self.hot { TypeLayouts::hot(checked, history) } else { TypeLayouts::new(checked) }
+    }
+}
+
 /// Everything a commit needs.
 pub(crate) struct Prepared {
     /// The new texts and trees.
@@ -49,6 +56,12 @@ pub(crate) struct Prepared {
     pub globals: Vec<ItemPath>,
     /// Initial values of new globals in a reload.
     pub global_bytes: Vec<(ItemPath, Vec<u8>)>,
+    /// The layouts of its types.
+    pub layouts: Arc<TypeLayouts>,
+    /// The layouts that the running program has had, once this version is live.
+    pub history: Arc<LayoutHistory>,
+    /// The structs and enums that lie otherwise than in the running version.
+    pub moved: Arc<FxHashSet<Ty>>,
     /// New guard thunks, for their slots.
     pub guards: Vec<NewGuard>,
     /// What the heap has to know otherwise of types.
@@ -75,6 +88,7 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.moved.is_empty()
     }
 
     /// Takes back all that was added to the link table for it. It must not become live any more.
@@ -86,7 +100,8 @@ impl Prepared {
 
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
-        !(self.functions.is_empty() && self.removed.is_empty() && self.globals.is_empty() && self.types.is_empty())
+        let code = self.functions.is_empty() && self.removed.is_empty();
+        !(code && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -155,11 +170,12 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
-    let layouts = TypeLayouts::new(&snapshot.checked);
+    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
+    let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let globals = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
-    let mut plan = match Plan::new(&snapshot, base, &layouts) {
+    let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
@@ -193,11 +209,13 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             return failed.err().map(Preparation::Rejected);
         }
     };
-    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &layouts));
+    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
+    prepared.history = Arc::new(layouts.history(&base.live.history));
+    (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
     prepared.types = types;
     if prepared.changes_code() {
@@ -205,6 +223,22 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
+}
+
+/// Tells which types lie otherwise than in the running version, or hold something that does.
+struct Touched<'a> {
+    layouts: &'a TypeLayouts,
+    before: &'a TypeLayouts,
+    moved: &'a FxHashSet<Ty>,
+    known: FxHashMap<Ty, bool>,
+}
+
+impl Touched<'_> {
+    fn is(&mut self, ty: Ty) -> bool {
+        let (layouts, before) = (self.layouts, self.before);
+        let otherwise = |ty: Ty| layouts.layout_fingerprint(ty) != before.layout_fingerprint(ty);
+        !self.moved.is_empty() && *self.known.entry(ty).or_insert_with(|| otherwise(ty))
+    }
 }
 
 /// Which functions get new code.
@@ -218,14 +252,20 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(snapshot: &Snapshot, base: &Base<'_>, layouts: &TypeLayouts) -> Result<Plan, Vec<Diagnostic>> {
+    fn new(
+        snapshot: &Snapshot,
+        base: &Base<'_>,
+        layouts: &TypeLayouts,
+        moved: &FxHashSet<Ty>,
+    ) -> Result<Plan, Vec<Diagnostic>> {
+        let mut touched = Touched { layouts, before: &base.live.layouts, moved, known: FxHashMap::default() };
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
         let mut met = 0;
         for (instance, body) in bodies(&snapshot.checked) {
             if let Some(live) = base.live.functions.get(&instance) {
                 met += 1;
-                if Arc::ptr_eq(&live.body, body) {
+                if Arc::ptr_eq(&live.body, body) && !live.types.iter().any(|ty| touched.is(*ty)) {
                     continue;
                 }
             }
@@ -279,7 +319,7 @@ impl Plan {
         }
         for (instance, body) in lowered {
             let live = base.live.functions.get(instance);
-            if live.is_some_and(|live| live.plain_fingerprint != body.plain_fingerprint) && !was_slotted(*instance) {
+            if live.is_some_and(|live| body.is_edited(live)) && !was_slotted(*instance) {
                 self.promoted.push(*instance);
             }
         }
@@ -333,7 +373,7 @@ impl Plan {
             let change = match live {
                 None => "added",
                 Some(live) if live.signature != lowered.signature => "signature",
-                Some(live) if live.plain_fingerprint == lowered.plain_fingerprint => "relinked",
+                Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
             let edits_main = is_main && live.is_some() && change != "relinked";
@@ -388,6 +428,9 @@ impl Plan {
             stores: compiled.stores,
             globals,
             global_bytes,
+            layouts: Arc::default(),
+            history: Arc::default(),
+            moved: Arc::default(),
             guards: Vec::new(),
             types: Vec::new(),
             links: self.links,

@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
+use super::pty::Terminal;
 use super::stream::Stream;
 use super::{Project, until};
 
@@ -82,6 +83,12 @@ impl Run {
     pub fn foreign(project: &Project, mut command: Command) -> Run {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Run::start(project, &mut command)
+    }
+
+    /// Another program, which sits at a terminal.
+    pub fn seated(project: &Project, mut command: Command, terminal: &Terminal) -> Run {
+        terminal.sit(&mut command);
+        Run::start(project, command.current_dir(project.folder()))
     }
 
     fn start(project: &Project, command: &mut Command) -> Run {

@@ -23,7 +23,9 @@ pub struct LayoutHistory {
 pub struct KnownLayout {
     /// Size with the spare room behind the last field, and alignment.
     pub layout: Layout,
-    /// One without a name for a struct; for an enum every variant it ever had.
+    /// Has it ever been raw-exposed? Then there may be values nobody knows of, and a layout made anew has no spare room.
+    pub exposed: bool,
+    /// One without a name for a struct; for an enum every variant it ever had, in the order they came.
     pub variants: Vec<KnownVariant>,
 }
 
@@ -53,7 +55,20 @@ pub struct KnownField {
     pub offset: u32,
     /// Bytes of its type, spare room included.
     pub size: u32,
+    /// What fills its bytes in new values while it is parked.
+    pub fill: Fill,
 }
+
+/// The bytes of a field's declared default, if that is a constant without references; else none, which stands for zeros.
+/// No part of a layout: any two compare equal.
+#[derive(Clone, Debug, Default)]
+pub struct Fill(pub Option<Arc<[u8]>>);
+impl PartialEq for Fill {
+    fn eq(&self, _: &Fill) -> bool {
+        true
+    }
+}
+impl Eq for Fill {}
 
 impl LayoutHistory {
     /// The layout a type has had last.
@@ -69,6 +84,18 @@ impl LayoutHistory {
     /// All of them, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Ty, &Arc<KnownLayout>)> {
         self.known.iter().map(|(ty, layout)| (*ty, layout))
+    }
+}
+
+impl KnownField {
+    /// A field whose bytes are filled with zeros while it is parked.
+    pub fn new(name: Name, ty: Ty, offset: u32, size: u32) -> KnownField {
+        KnownField { name, ty, offset, size, fill: Fill::default() }
+    }
+
+    /// Do the bytes of two fields overlap?
+    pub fn overlaps(&self, other: &KnownField) -> bool {
+        self.offset < other.offset + other.size && other.offset < self.offset + self.size
     }
 }
 

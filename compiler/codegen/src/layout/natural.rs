@@ -1,4 +1,5 @@
-//! Natural C layouts of the types of a checked program, computed when first asked for.
+//! Layouts of the types of a checked program, computed when first asked for. The program's own structs and enums follow
+//! their history in hot mode ([`super::evolve`]); everything else has its natural C layout:
 //!
 //! ```text
 //! struct, tuple   fields in order, each at its alignment
@@ -10,12 +11,13 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, RwLock};
 
-use rustc_hash::{FxHashMap, FxHasher};
-use vaisjit_semantics::program::{EnumDef, StructDef};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
 use vaisjit_semantics::types::FloatKind;
-use vaisjit_semantics::{Checked, Ty, TyKind};
+use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind, is_library};
 
-use super::{Layout, Layouts};
+use super::history::{Fill, KnownField, KnownLayout, LayoutHistory};
+use super::{Layout, Layouts, constant, evolve};
 
 /// Largest size of a type: offsets fit in a signed 32-bit displacement.
 pub const MAX_SIZE: u32 = i32::MAX as u32;
@@ -53,64 +55,111 @@ impl std::fmt::Display for LayoutError {
     }
 }
 
-/// Chooses the numbers that stand for variants. A program with a history gives a name the number it always had.
-pub trait Discriminants: Send + Sync {
-    /// The number of a variant.
-    fn discriminant(&self, ty: Ty, definition: &EnumDef, variant: u32) -> i64;
-}
-
-/// Numbers variants by their place in the declaration.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DeclarationOrder;
-
-impl Discriminants for DeclarationOrder {
-    fn discriminant(&self, _: Ty, _: &EnumDef, variant: u32) -> i64 {
-        i64::from(variant)
-    }
-}
-
 /// Layout of one type with the offsets of its fields, one list per variant; structs and tuples have one.
+#[derive(Default)]
 struct Shape {
     layout: Layout,
     offsets: Vec<Vec<u32>>,
+    /// The numbers of an enum's variants.
+    numbers: Vec<i64>,
+    /// Of a type that evolves, with the place of each variant in it.
+    known: Option<(Arc<KnownLayout>, Vec<usize>)>,
 }
 
 type Computed = Result<Arc<Shape>, LayoutError>;
 
 /// The layouts of a program version.
+#[derive(Default)]
 pub struct TypeLayouts {
     structs: FxHashMap<Ty, Arc<StructDef>>,
     enums: FxHashMap<Ty, Arc<EnumDef>>,
-    discriminants: Arc<dyn Discriminants>,
+    evolving: Option<Evolving>,
     cache: RwLock<FxHashMap<Ty, Computed>>,
 }
 
-impl TypeLayouts {
-    /// The layouts of a program, variants numbered by declaration order.
-    pub fn new(program: &Checked) -> TypeLayouts {
-        TypeLayouts::with_discriminants(program, Arc::new(DeclarationOrder))
-    }
+/// What hot layouts go by.
+struct Evolving {
+    exposed: FxHashSet<Ty>,
+    /// The layouts of the running program.
+    known: LayoutHistory,
+}
 
-    /// The layouts of a program with a choice of discriminants.
-    pub fn with_discriminants(program: &Checked, discriminants: Arc<dyn Discriminants>) -> TypeLayouts {
+impl TypeLayouts {
+    /// Natural C layouts, variants numbered by declaration order.
+    pub fn new(program: &Checked) -> TypeLayouts {
         TypeLayouts {
             structs: program.structs.iter().map(|(ty, def)| (*ty, def.clone())).collect(),
             enums: program.enums.iter().map(|(ty, def)| (*ty, def.clone())).collect(),
-            discriminants,
+            evolving: None,
             cache: RwLock::default(),
         }
     }
 
-    /// The layouts of the next version of the program; what is known is kept if no definition has changed.
-    pub fn next(self, program: &Checked) -> TypeLayouts {
-        let same = |old: Option<&Arc<StructDef>>, new: &Arc<StructDef>| old == Some(new);
-        let unchanged = program.structs.iter().all(|(ty, def)| same(self.structs.get(ty), def))
-            && program.enums.iter().all(|(ty, def)| self.enums.get(ty) == Some(def));
-        let mut next = TypeLayouts::with_discriminants(program, self.discriminants);
-        if unchanged {
-            next.cache = self.cache;
+    /// The layouts of a program that can be reloaded: its own structs and enums have spare room and follow the layouts
+    /// they had in the running version. The same program and history give the same layouts, and so does the history of
+    /// these layouts.
+    pub fn hot(program: &Checked, history: &LayoutHistory) -> TypeLayouts {
+        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone() };
+        TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }
+    }
+
+    /// The history before with every struct and enum of the program as laid out now; those that stay as they were keep
+    /// their `Arc`.
+    pub fn history(&self, before: &LayoutHistory) -> LayoutHistory {
+        let mut history = before.clone();
+        for ty in self.structs.keys().chain(self.enums.keys()) {
+            let Some(mut now) = self.known(*ty) else { continue };
+            self.fill(*ty, &mut now);
+            let same = |known: &Arc<KnownLayout>| **known == now && fills(known) == fills(&now);
+            if !before.get(*ty).is_some_and(same) {
+                history.insert(*ty, Arc::new(now));
+            }
         }
-        next
+        history
+    }
+
+    /// The layout of a struct or enum as a history knows it.
+    pub fn known(&self, ty: Ty) -> Option<KnownLayout> {
+        let shape = self.shape(ty).ok()?;
+        match &shape.known {
+            Some((known, _)) => Some(KnownLayout::clone(known)),
+            None => evolve::evolve(&self.wanted(ty, &mut Vec::new()).ok()?, None)
+                .map(|known| KnownLayout { layout: shape.layout, ..known }),
+        }
+    }
+
+    /// Notes the constant defaults of the fields.
+    fn fill(&self, ty: Ty, known: &mut KnownLayout) {
+        let mut note = |variant: usize, fields: &[FieldDef]| {
+            let Some(variant) = known.variants.get_mut(variant) else { return };
+            for (known, field) in variant.fields.iter_mut().zip(fields) {
+                let default = field.default.as_ref();
+                let bytes = default.and_then(|body| constant::bytes(&body.value, self, &mut |_| None));
+                known.fill = Fill(bytes.map(Arc::from));
+            }
+        };
+        if let Some(definition) = self.structs.get(&ty) {
+            note(0, &definition.fields);
+        }
+        if let Some(definition) = self.enums.get(&ty) {
+            let places = self.places(ty);
+            places.into_iter().zip(&definition.variants).for_each(|(place, variant)| note(place, &variant.fields));
+        }
+    }
+
+    /// Where the variants of an enum are in what is known of it.
+    fn places(&self, ty: Ty) -> Vec<usize> {
+        let variants = self.enums.get(&ty).map_or(0, |definition| definition.variants.len());
+        let shape = self.shape(ty).ok();
+        let places = shape.and_then(|shape| shape.known.as_ref().map(|(_, places)| places.clone()));
+        places.unwrap_or_else(|| (0..variants).collect())
+    }
+
+    /// Of the structs and enums that both these layouts and earlier ones have, those that lie otherwise now.
+    pub fn moved(&self, before: &TypeLayouts) -> FxHashSet<Ty> {
+        let now = self.structs.keys().chain(self.enums.keys()).copied();
+        let both = now.filter(|ty| before.structs.contains_key(ty) || before.enums.contains_key(ty));
+        both.filter(|ty| self.layout_fingerprint(*ty) != before.layout_fingerprint(*ty)).collect()
     }
 
     /// The layout of a type, or why it has none.
@@ -140,7 +189,7 @@ impl TypeLayouts {
             Ok(shape) => shape,
             Err(error) => return error.hash(hasher),
         };
-        (shape.layout, &shape.offsets).hash(hasher);
+        (shape.layout, &shape.offsets, &shape.numbers).hash(hasher);
         match *ty.kind() {
             TyKind::Array(of, length) => {
                 length.hash(hasher);
@@ -151,16 +200,12 @@ impl TypeLayouts {
                 let definition = &self.structs[&ty];
                 definition.fields.iter().for_each(|field| self.hash_layout(field.ty, hasher));
             }
-            TyKind::Enum(..) => self.hash_variants(ty, hasher),
+            TyKind::Enum(..) => {
+                let fields = self.enums[&ty].variants.iter().flat_map(|variant| &variant.fields);
+                fields.for_each(|field| self.hash_layout(field.ty, hasher));
+            }
             TyKind::Pointer(_) | TyKind::Reference(_) => "pointer".hash(hasher),
             _ => ty.hash(hasher),
-        }
-    }
-
-    fn hash_variants(&self, ty: Ty, hasher: &mut FxHasher) {
-        for (index, variant) in self.enums[&ty].variants.iter().enumerate() {
-            self.discriminant(ty, index as u32).hash(hasher);
-            variant.fields.iter().for_each(|field| self.hash_layout(field.ty, hasher));
         }
     }
 
@@ -198,10 +243,11 @@ impl TypeLayouts {
             | TyKind::HashMap(..)
             | TyKind::Box(_)
             | TyKind::Dyn(_) => Ok(scalar(8)),
-            TyKind::Unit | TyKind::Never => Ok(Shape { layout: Layout { size: 0, align: 1 }, offsets: Vec::new() }),
-            TyKind::Slice(_) => Ok(Shape { layout: Layout { size: 16, align: 8 }, offsets: vec![vec![0, 8]] }),
+            TyKind::Unit | TyKind::Never => Ok(scalar(0)),
+            TyKind::Slice(_) => Ok(Shape { offsets: vec![vec![0, 8]], ..scalar(16).aligned(8) }),
             TyKind::Array(of, length) => self.array(ty, of, length, inside),
             TyKind::Tuple(parts) => self.record(ty, parts.iter().copied(), inside),
+            TyKind::Struct(..) | TyKind::Enum(..) if self.evolves(ty) => self.evolved(ty, inside),
             TyKind::Struct(..) => {
                 let definition = self.structs.get(&ty).cloned().ok_or(unknown)?;
                 self.record(ty, definition.fields.iter().map(|field| field.ty), inside)
@@ -218,13 +264,13 @@ impl TypeLayouts {
         let element = self.shape_within(of, inside)?.layout;
         let size = length.checked_mul(u64::from(element.size)).filter(|size| *size <= u64::from(MAX_SIZE));
         let size = size.ok_or(LayoutError { ty, problem: LayoutProblem::TooLarge })?;
-        Ok(Shape { layout: Layout { size: size as u32, align: element.align }, offsets: Vec::new() })
+        Ok(Shape { layout: Layout { size: size as u32, align: element.align }, ..Shape::default() })
     }
 
     fn record(&self, ty: Ty, fields: impl Iterator<Item = Ty>, inside: &mut Vec<Ty>) -> Result<Shape, LayoutError> {
         let mut packer = Packer::default();
         let offsets = self.pack(ty, fields, &mut packer, inside)?;
-        Ok(Shape { layout: packer.finish(ty)?, offsets: vec![offsets] })
+        Ok(Shape { layout: packer.finish(ty)?, offsets: vec![offsets], ..Shape::default() })
     }
 
     fn variants(&self, ty: Ty, definition: &EnumDef, inside: &mut Vec<Ty>) -> Result<Shape, LayoutError> {
@@ -236,7 +282,70 @@ impl TypeLayouts {
             offsets.push(self.pack(ty, fields, &mut packer, inside)?);
             whole = Packer { end: whole.end.max(packer.end), align: whole.align.max(packer.align) };
         }
-        Ok(Shape { layout: whole.finish(ty)?, offsets })
+        let numbers = (0..definition.variants.len() as i64).collect();
+        Ok(Shape { layout: whole.finish(ty)?, offsets, numbers, known: None })
+    }
+
+    /// The layout of a type that follows its history.
+    fn evolved(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<Shape, LayoutError> {
+        let wanted = self.wanted(ty, inside)?;
+        let known = evolve::evolve(&wanted, self.before(ty).map(|known| &**known))
+            .ok_or(LayoutError { ty, problem: LayoutProblem::TooLarge })?;
+        let place = |variant: &evolve::WantedVariant| known.variants.iter().position(|v| v.name == variant.name);
+        let places: Vec<usize> = wanted.variants.iter().filter_map(place).collect();
+        let variants = || places.iter().map(|place| &known.variants[*place]);
+        let offsets = variants().map(|variant| variant.fields.iter().map(|field| field.offset).collect()).collect();
+        let numbers = match ty.kind() {
+            TyKind::Enum(..) => variants().map(|variant| variant.discriminant).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Shape { layout: known.layout, offsets, numbers, known: Some((Arc::new(known), places)) })
+    }
+
+    /// What the running program knows of a type, under its old name if that is gone.
+    fn before(&self, ty: Ty) -> Option<&Arc<KnownLayout>> {
+        let known = &self.evolving.as_ref()?.known;
+        if let Some(found) = known.get(ty) {
+            return Some(found);
+        }
+        let old = match *ty.kind() {
+            TyKind::Struct(path, arguments) => {
+                TyKind::Struct(ItemPath { name: self.structs.get(&ty)?.was?, ..path }, arguments)
+            }
+            TyKind::Enum(path, arguments) => {
+                TyKind::Enum(ItemPath { name: self.enums.get(&ty)?.was?, ..path }, arguments)
+            }
+            _ => return None,
+        };
+        let old = Ty::new(old);
+        let gone = !self.structs.contains_key(&old) && !self.enums.contains_key(&old);
+        known.get(old).filter(|_| gone)
+    }
+
+    /// A definition with the layouts of its fields.
+    fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
+        let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
+        let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
+            let field = |field: &FieldDef| {
+                let layout = self.shape_within(field.ty, inside)?.layout;
+                Ok(evolve::WantedField { name: field.name, was: field.was, ty: field.ty, layout })
+            };
+            fields.iter().map(field).collect()
+        };
+        if let Some(definition) = self.structs.get(&ty) {
+            let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
+            let (header, reserve) = (Layout { size: 0, align: 1 }, definition.reserve);
+            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve });
+        }
+        let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
+        let definition = self.enums.get(&ty).ok_or(unknown)?;
+        let mut variants = Vec::with_capacity(definition.variants.len());
+        for variant in &definition.variants {
+            let fields = fields(&variant.fields)?;
+            variants.push(evolve::WantedVariant { name: Some(variant.name), was: variant.was, fields });
+        }
+        let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
+        Ok(evolve::Wanted { variants, header, exposed, reserve })
     }
 
     fn pack(
@@ -284,15 +393,42 @@ impl Layouts for TypeLayouts {
     }
 
     fn discriminant(&self, ty: Ty, variant: u32) -> i64 {
-        match self.enums.get(&ty) {
-            Some(definition) => self.discriminants.discriminant(ty, definition, variant),
-            None => i64::from(variant),
+        let shape = self.shape(ty).ok();
+        shape.and_then(|shape| shape.numbers.get(variant as usize).copied()).unwrap_or(i64::from(variant))
+    }
+
+    fn evolves(&self, ty: Ty) -> bool {
+        match *ty.kind() {
+            TyKind::Struct(path, _) | TyKind::Enum(path, _) => self.evolving.is_some() && !is_library(path.module),
+            _ => false,
         }
+    }
+
+    fn parked(&self, ty: Ty, variant: u32) -> Vec<KnownField> {
+        let shape = self.shape(ty).ok();
+        let parked = shape.and_then(|shape| {
+            let (known, places) = shape.known.as_ref()?;
+            Some(known.variants.get(*places.get(variant as usize)?)?.parked.clone())
+        });
+        parked.unwrap_or_default()
     }
 }
 
+/// The constant defaults of a layout's fields.
+fn fills(known: &KnownLayout) -> Vec<Option<&Arc<[u8]>>> {
+    let fields = known.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
+    fields.map(|field| field.fill.0.as_ref()).collect()
+}
+
 fn scalar(size: u32) -> Shape {
-    Shape { layout: Layout { size, align: size }, offsets: Vec::new() }
+    Shape { layout: Layout { size, align: size.max(1) }, ..Shape::default() }
+}
+
+impl Shape {
+    fn aligned(mut self, align: u32) -> Shape {
+        self.layout.align = align;
+        self
+    }
 }
 
 /// Puts fields one after the other.

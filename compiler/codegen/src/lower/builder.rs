@@ -98,6 +98,14 @@ impl Builder {
         self.at_entry.push(Statement { kind, span: self.span });
     }
 
+    /// Drops what was put at the start of the entry block for some locals.
+    pub fn forget_at_entry(&mut self, of: impl Fn(Local) -> bool) {
+        self.at_entry.retain(|statement| match &statement.kind {
+            StatementKind::Assign(place, _) | StatementKind::Zero(place) => !place.as_local().is_some_and(&of),
+            _ => true,
+        });
+    }
+
     pub fn assign(&mut self, place: Place, value: Rvalue) {
         if !place.ty.is_unit() {
             self.push(StatementKind::Assign(place, value));

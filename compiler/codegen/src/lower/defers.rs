@@ -7,8 +7,12 @@ use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, Expr};
 use vaisjit_syntax::Name;
 
+use super::visible::Origin;
 use super::{Lowerer, Result};
 use crate::mir::{Operand, Place, Rvalue, StatementKind, Terminator};
+
+/// The name of the result where deferred blocks run.
+const RESULT: &str = "{result}";
 
 pub(super) struct Deferred<'a> {
     body: &'a Expr,
@@ -20,8 +24,11 @@ pub(super) struct Deferred<'a> {
 
 impl<'a> Lowerer<'a> {
     pub(super) fn defer(&mut self, body: &'a Expr) {
-        let name = Name::new(&format!("{{defer.{}}}", self.defers.len()));
-        let pending = Place::local(self.b.declare(Ty::i64(), Some(name)), Ty::i64());
+        let name = Name::new(&format!("{{defer.{}}}", self.defers_seen));
+        self.defers_seen += 1;
+        let counter = self.b.declare(Ty::i64(), Some(name));
+        self.show_always(name, counter);
+        let pending = Place::local(counter, Ty::i64());
         self.b.push_at_entry(StatementKind::Assign(pending.clone(), Rvalue::Use(Operand::int(0))));
         let repeated = !self.loops.is_empty();
         let count = match repeated {
@@ -37,10 +44,14 @@ impl<'a> Lowerer<'a> {
         let Some(epilogue) = self.epilogue else { return Ok(()) };
         self.b.switch_to(epilogue);
         debug_assert!(self.scopes.is_empty(), "deferred blocks run when all else has ended");
+        if let Some(result) = self.result_place().and_then(|place| place.as_local()) {
+            self.show(RESULT.into(), result, Origin::Given);
+        }
         while let Some(deferred) = self.defers.pop() {
             self.run_deferred(deferred)?;
         }
         self.epilogue = None;
+        self.late_owners.extend(self.late.iter().filter_map(Place::as_local));
         for place in std::mem::take(&mut self.late).iter().rev() {
             self.release(place);
         }

@@ -8,6 +8,7 @@ use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
 use super::owned::ScopeKind;
+use super::visible::Origin;
 use super::{Lowerer, Result, constant_text, scan};
 use crate::mir::{Const, Operand, Place, Rvalue, Terminator};
 
@@ -277,12 +278,15 @@ impl<'a> Lowerer<'a> {
         let place = self.local_place(local);
         self.in_statement(made, Some(&place))?;
         self.own_in_block(&place);
+        self.show_local(local, Origin::Given);
         self.lower(used, dest)
     }
 
     fn block(&mut self, statements: &'a [Stmt], value: Option<&'a Expr>, dest: Option<&Place>) -> Result {
         self.enter_scope(ScopeKind::Block);
+        self.mark(false);
         for statement in statements {
+            self.mark(true);
             match statement {
                 Stmt::Let(pattern, value) => self.let_pattern(pattern, value)?,
                 Stmt::Expr(expr) => {
@@ -292,10 +296,14 @@ impl<'a> Lowerer<'a> {
                 }
                 Stmt::Defer(expr) => self.defer(expr),
             }
+            self.marks.pop();
         }
         if let Some(value) = value {
+            self.mark(true);
             self.last(value, dest)?;
+            self.marks.pop();
         }
+        self.marks.pop();
         self.leave_scope();
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! Loops but those over a range: endless, while, over an array or slice; break and continue.
 
-use vaisjit_semantics::hir::{BinaryOp, Expr, LoopId, Pattern, PatternKind};
+use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, LoopId, Pattern, PatternKind};
+use vaisjit_semantics::types::IntKind;
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::owned::ScopeKind;
+use super::visible::Origin;
 use super::{LoopFrame, Lowerer, Result, scan};
 use crate::mir::visit::address_locals_mut;
-use crate::mir::{BlockId, Local, LoopInfo, Operand, Place, Projection, Rvalue, StatementKind};
+use crate::mir::{BlockId, Local, LoopInfo, Operand, Place, PlaceBase, Projection, Rvalue};
 
 /// Call-free loops of at most so many turns carry no safepoint.
 pub(super) const SHORT: i128 = 64;
@@ -40,13 +42,14 @@ impl<'a> Lowerer<'a> {
             result: result.cloned(),
             scopes: self.scopes.len(),
         });
+        self.meet_loop(id, header);
         OpenLoop { header, latch, exit, polled, outer }
     }
 
     /// The way back to the header, from the current block.
     pub(super) fn back_edge(&mut self, open: &OpenLoop) {
         if open.polled {
-            self.b.push(StatementKind::Safepoint(Box::default()));
+            self.poll();
         }
         self.b.jump(open.header);
     }
@@ -86,6 +89,7 @@ impl<'a> Lowerer<'a> {
             return self.for_each_of_vec(id, (pattern, of), over, body);
         }
         let label = label(pattern, self);
+        let shown = self.shown();
         let place = self.place(over)?;
         let place = self.kept_place(place, &label);
         let (length, short) = match *over.ty.kind() {
@@ -95,14 +99,15 @@ impl<'a> Lowerer<'a> {
         };
         let length = match length {
             Operand::Const(_) => length,
-            length => self.iterator_state(&format!("{{{label}.end}}"), length),
+            length => self.iterator_state(&format!("{{{label}.end}}"), length, Origin::Given),
         };
         let source = self.element_source(over, place, &label);
-        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0));
+        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
+        let guarded = self.resumes_in(id, body);
         let open = self.open_loop(id, !short || scan::calls(body), None);
         self.b.goto(open.header);
         let turn = self.b.block();
-        let more = self.b.value(Ty::bool(), Rvalue::Binary(BinaryOp::Lt, at.clone(), length));
+        let more = self.has_more(&at, length, guarded);
         self.b.branch(more, turn, open.exit);
         self.b.switch_to(turn);
         let index = self.b.scalar_local(at.clone());
@@ -113,7 +118,18 @@ impl<'a> Lowerer<'a> {
         self.b.assign(Place::local(index, Ty::i64()), next);
         self.back_edge(&open);
         self.close_loop(open);
+        self.hide_from(shown);
         Ok(())
+    }
+
+    /// Is the element at this index there? A counter carried over from another kind of loop may be negative.
+    fn has_more(&mut self, at: &Operand, length: Operand, guarded: bool) -> Operand {
+        let unsigned = Ty::int(IntKind::U64);
+        let [at, length] = [at.clone(), length].map(|operand| match guarded {
+            true => self.b.value(unsigned, Rvalue::Cast(CastKind::IntToInt, operand, unsigned)),
+            false => operand,
+        });
+        self.b.value(Ty::bool(), Rvalue::Binary(BinaryOp::Lt, at, length))
     }
 
     /// A turn of a loop over elements.
@@ -121,6 +137,7 @@ impl<'a> Lowerer<'a> {
         self.enter_scope(ScopeKind::Branch);
         self.bind(pattern, element)?;
         self.own_names(pattern, steady);
+        self.show_pattern(pattern, Origin::Given);
         self.lower(body, None)?;
         self.leave_scope();
         Ok(())
@@ -132,13 +149,14 @@ impl<'a> Lowerer<'a> {
         let label = label(pattern, self);
         self.enter_scope(ScopeKind::Branch);
         let vec = self.held_operand(over)?;
-        let vec = self.iterator_state(&format!("{{{label}.of}}"), vec);
-        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0));
+        let vec = self.iterator_state(&format!("{{{label}.of}}"), vec, Origin::Given);
+        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
+        let guarded = self.resumes_in(id, body);
         let open = self.open_loop(id, true, None);
         self.b.goto(open.header);
         let turn = self.b.block();
         let length = self.vec_length(vec.clone());
-        let more = self.b.value(Ty::bool(), Rvalue::Binary(BinaryOp::Lt, at.clone(), length));
+        let more = self.has_more(&at, length, guarded);
         self.b.branch(more, turn, open.exit);
         self.b.switch_to(turn);
         let element = self.vec_element(vec, at.clone(), of);
@@ -153,10 +171,11 @@ impl<'a> Lowerer<'a> {
     }
 
     /// A hidden local that outlives a turn.
-    pub(super) fn iterator_state(&mut self, name: &str, value: Operand) -> Operand {
+    pub(super) fn iterator_state(&mut self, name: &str, value: Operand, from: Origin<'a>) -> Operand {
         let ty = value.ty();
         let local = self.b.declare(ty, Some(Name::new(name)));
         self.b.assign(Place::local(local, ty), Rvalue::Use(value));
+        self.show(Name::new(name), local, from);
         Operand::local(local, ty)
     }
 
@@ -165,10 +184,15 @@ impl<'a> Lowerer<'a> {
         let mut number = 0;
         address_locals_mut(&mut place, &mut |local| {
             let operand = Operand::local(*local, self.b.body.locals[*local].ty);
-            let kept = self.iterator_state(&format!("{{{label}.in.{number}}}"), operand);
+            let kept = self.iterator_state(&format!("{{{label}.in.{number}}}"), operand, Origin::Given);
             *local = self.b.scalar_local(kept);
             number += 1;
         });
+        if let PlaceBase::Local(local) = place.base
+            && self.b.body.locals[local].name.is_none()
+        {
+            self.show(Name::new(&format!("{{{label}.of}}")), local, Origin::Given);
+        }
         place
     }
 
@@ -176,7 +200,7 @@ impl<'a> Lowerer<'a> {
         match *over.ty.kind() {
             TyKind::Slice(of) => {
                 let pointer = Operand::Copy(self.field(&place, 0));
-                let pointer = self.iterator_state(&format!("{{{label}.of}}"), pointer);
+                let pointer = self.iterator_state(&format!("{{{label}.of}}"), pointer, Origin::Given);
                 Source::Slice(self.b.scalar_local(pointer), of)
             }
             TyKind::Array(of, _) => Source::Array(place, of),

@@ -5,6 +5,7 @@ use vaisjit_semantics::hir::{Arm, BinaryOp, Expr, ExprKind, LocalId, Pattern, Pa
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::owned::{ScopeKind, is_literal};
+use super::visible::Origin;
 use super::{Lowerer, Result, scan};
 use crate::mir::{BlockId, Operand, Place, Rvalue, Terminator};
 
@@ -50,6 +51,7 @@ impl<'a> Lowerer<'a> {
             self.b.switch_to(*body);
             self.enter_scope(ScopeKind::Branch);
             self.own_names(&arm.pattern, steady);
+            self.show_pattern(&arm.pattern, Origin::Given);
             self.lower(&arm.body, dest)?;
             self.leave_scope();
             self.b.jump(join);
@@ -108,7 +110,10 @@ impl<'a> Lowerer<'a> {
         let arm = &matching.arms[way.arm];
         match &arm.guard {
             Some(guard) => {
+                let shown = self.shown();
+                self.show_pattern(&arm.pattern, Origin::Given);
                 self.branch_on(guard, matching.bodies[way.arm], next)?;
+                self.hide_from(shown);
                 Ok(false)
             }
             None => {
@@ -285,7 +290,13 @@ impl<'a> Lowerer<'a> {
     /// `pattern := value`
     pub(super) fn let_pattern(&mut self, pattern: &'a Pattern, value: &'a Expr) -> Result {
         match &pattern.kind {
-            PatternKind::Bind(local, None) => self.let_local(*local, value),
+            PatternKind::Bind(local, None) => {
+                self.open_lets.push(self.local(*local));
+                self.let_local(*local, value)?;
+                self.open_lets.pop();
+                self.show_local(*local, Origin::Let(pattern, value));
+                Ok(())
+            }
             PatternKind::Wildcard => self.in_statement(value, None),
             _ if value.ty.is_unit() => self.lower(value, None),
             _ => {
@@ -295,6 +306,7 @@ impl<'a> Lowerer<'a> {
                 self.own_in_block(&place);
                 self.bind(pattern, &place)?;
                 self.own_names(pattern, true);
+                self.show_pattern(pattern, Origin::Let(pattern, value));
                 Ok(())
             }
         }

@@ -13,8 +13,8 @@
 use vaisjit_semantics::hir::{Expr, ExprKind, LocalId, Pattern, PatternKind};
 use vaisjit_semantics::{Ty, TyKind};
 
-use super::{Lowerer, Result, scan};
-use crate::mir::{Operand, Place, PlaceBase, Rvalue, StatementKind};
+use super::{Lowerer, Result, scan, visible};
+use crate::mir::{Local, Operand, Place, PlaceBase, Rvalue, StatementKind};
 use crate::shape;
 
 /// Structs and tuples with up to so many counted parts are counted part by part. Chosen by feel.
@@ -25,6 +25,15 @@ pub(super) struct Scope {
     /// What is released, the last one first.
     owned: Vec<Place>,
     kind: ScopeKind,
+    /// How many names were in scope before.
+    names: usize,
+}
+
+impl Scope {
+    /// The locals it releases.
+    pub(super) fn locals(&self) -> impl Iterator<Item = Local> {
+        self.owned.iter().filter_map(Place::as_local)
+    }
 }
 
 /// What a scope is.
@@ -50,13 +59,27 @@ impl<'a> Lowerer<'a> {
     }
 
     pub(super) fn enter_scope(&mut self, kind: ScopeKind) {
-        self.scopes.push(Scope { owned: Vec::new(), kind });
+        self.scopes.push(Scope { owned: Vec::new(), kind, names: self.shown() });
     }
 
     /// Ends the innermost scope.
     pub(super) fn leave_scope(&mut self) {
         if let Some(scope) = self.scopes.pop() {
             scope.owned.iter().rev().for_each(|place| self.release(place));
+            self.hide_after(&scope);
+        }
+    }
+
+    /// Ends the innermost scope without releasing anything.
+    pub(super) fn forget_scope(&mut self) {
+        if let Some(scope) = self.scopes.pop() {
+            self.hide_after(&scope);
+        }
+    }
+
+    fn hide_after(&mut self, scope: &Scope) {
+        if visible::ends_names(scope.kind) {
+            self.hide_from(scope.names);
         }
     }
 

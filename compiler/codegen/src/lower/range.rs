@@ -21,8 +21,10 @@
 use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, ExprKind, LocalId, LoopId};
 use vaisjit_semantics::types::IntKind;
+use vaisjit_syntax::Name;
 
 use super::loops::{OpenLoop, SHORT};
+use super::visible::Origin;
 use super::{Lowerer, Result, scan};
 use crate::mir::{Const, Intrinsic, Operand, Place, Rvalue, STRIP};
 
@@ -43,8 +45,10 @@ impl<'a> Lowerer<'a> {
     pub(super) fn for_range(&mut self, expr: &'a Expr) -> Result {
         let ExprKind::ForRange { id, local, start, end, inclusive, body } = &*expr.kind else { return Ok(()) };
         let ty = self.hir.locals[*local].ty;
-        let (first, last) = self.operands(start, end)?;
-        let (end, inclusive) = exclusive_end(last, *inclusive, ty);
+        let shown = self.shown();
+        let last = end;
+        let (first, end) = self.operands(start, last)?;
+        let (end, inclusive) = exclusive_end(end, *inclusive, ty);
         let bounds = constant_bounds(&first, &end, inclusive);
         let turns = bounds.map(|(first, last)| last.saturating_sub(first).saturating_add(1));
         let calls = scan::calls(body);
@@ -52,14 +56,15 @@ impl<'a> Lowerer<'a> {
         let range = Range {
             id: *id,
             counter: *local,
-            at: self.counter_place(*local),
-            end: self.fixed_end(*local, end),
+            at: self.counter_place(*local, start),
+            end: self.fixed_end(*local, last, end),
             body,
             polled,
             from_zero: first.as_int().is_some_and(|first| first >= 0),
         };
         self.b.assign(range.at.clone(), Rvalue::Use(first));
-        let known = bounds.filter(|_| !inclusive && range.at == self.local_place(*local));
+        let resumed = self.resumes_in(*id, body);
+        let known = bounds.filter(|_| !inclusive && !resumed && range.at == self.local_place(*local));
         if let Some((first, last)) = known {
             self.ranges.push((*local, first, last));
         }
@@ -73,25 +78,28 @@ impl<'a> Lowerer<'a> {
         if known.is_some() {
             self.ranges.pop();
         }
+        self.hide_from(shown);
         Ok(())
     }
 
     /// The loop variable itself unless the body may change it.
-    fn counter_place(&mut self, local: LocalId) -> Place {
-        if !self.facts.assigned(local) && !self.facts.address_taken(local) {
-            return self.local_place(local);
-        }
+    fn counter_place(&mut self, local: LocalId, start: &'a Expr) -> Place {
         let declared = &self.hir.locals[local];
-        let name = format!("{{{}.at}}", declared.name);
-        Place::local(self.b.declare(declared.ty, Some(name.as_str().into())), declared.ty)
+        let name = Name::new(&format!("{{{}.at}}", declared.name));
+        let counter = match self.unchanging(local) {
+            true => self.local(local),
+            false => self.b.declare(declared.ty, Some(name)),
+        };
+        self.show(name, counter, Origin::Value(start));
+        Place::local(counter, declared.ty)
     }
 
-    fn fixed_end(&mut self, local: LocalId, end: Operand) -> Operand {
+    fn fixed_end(&mut self, local: LocalId, from: &'a Expr, end: Operand) -> Operand {
         match end {
             Operand::Const(_) => end,
             Operand::Copy(_) => {
                 let name = format!("{{{}.end}}", self.hir.locals[local].name);
-                self.iterator_state(&name, end)
+                self.iterator_state(&name, end, Origin::Value(from))
             }
         }
     }
@@ -115,11 +123,14 @@ impl<'a> Lowerer<'a> {
         let open = self.open_loop(range.id, range.polled, None);
         let any = self.compare(BinaryOp::Le, &range.at, &range.end);
         self.b.branch(any, open.header, open.exit);
+        self.enter_only_if(range.id, open.exit, |lowerer| lowerer.compare(BinaryOp::Le, &range.at, &range.end));
         self.b.switch_to(open.header);
         self.turn(&range)?;
         self.b.goto(open.latch);
         let step = self.b.block();
-        let last = self.compare(BinaryOp::Eq, &range.at, &range.end);
+        // The end may have been computed anew, below the counter.
+        let done = if self.resumes_in(range.id, range.body) { BinaryOp::Ge } else { BinaryOp::Eq };
+        let last = self.compare(done, &range.at, &range.end);
         self.b.branch(last, open.exit, step);
         self.b.switch_to(step);
         self.step(&range);
@@ -195,7 +206,13 @@ impl<'a> Lowerer<'a> {
         if own != range.at {
             self.b.assign(own, Rvalue::Use(Operand::Copy(range.at.clone())));
         }
-        self.branch(range.body, None)
+        let shown = self.shown();
+        if let Some(counter) = range.at.as_local() {
+            self.show_local(range.counter, Origin::Counter(counter));
+        }
+        let done = self.branch(range.body, None);
+        self.hide_from(shown);
+        done
     }
 
     fn step(&mut self, range: &Range<'a>) {

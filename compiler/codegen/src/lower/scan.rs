@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::hir::{Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, Pattern, Stmt};
-use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_semantics::hir::{
+    Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, LoopId, Pattern, Stmt,
+};
+use vaisjit_semantics::{Instance, Ty, TyKind};
 
 /// What a body does with its locals.
 #[derive(Default)]
@@ -194,6 +196,16 @@ pub(super) fn loops(expr: &Expr) -> bool {
     looping || !all_children(expr, |child| !self::loops(child))
 }
 
+/// Does it contain this loop?
+pub(super) fn has_loop(expr: &Expr, wanted: LoopId) -> bool {
+    let own = match &*expr.kind {
+        ExprKind::Loop(id, _) | ExprKind::While(id, ..) => *id == wanted,
+        ExprKind::ForRange { id, .. } | ExprKind::ForEach { id, .. } => *id == wanted,
+        _ => false,
+    };
+    own || !all_children(expr, |child| !has_loop(child, wanted))
+}
+
 /// The bodies of the closures made in a body, outer ones first: they are functions to compile, too.
 pub fn closures(body: &Body) -> Vec<Arc<Body>> {
     let mut found = Vec::new();
@@ -209,6 +221,21 @@ fn collect_closures(expr: &Expr, found: &mut Vec<Arc<Body>>) {
     children(expr, &mut |child| collect_closures(child, found));
 }
 
+/// The `dyn`s made in a body, closures' bodies excluded: the type of each, the type of the value it is made of (a pointer
+/// or reference if it only points at one), and the methods in its table.
+pub fn dyn_values(body: &Body) -> Vec<(Ty, Ty, Vec<Instance>)> {
+    let mut found = Vec::new();
+    collect_dyn_values(&body.value, &mut found);
+    found
+}
+
+fn collect_dyn_values(expr: &Expr, found: &mut Vec<(Ty, Ty, Vec<Instance>)>) {
+    if let ExprKind::MakeDyn { value, methods } = &*expr.kind {
+        found.push((expr.ty, value.ty, methods.clone()));
+    }
+    children(expr, &mut |child| collect_dyn_values(child, found));
+}
+
 fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
     let mut all = true;
     children(expr, &mut |child| all = all && holds(child));
@@ -216,7 +243,7 @@ fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
 }
 
 /// Calls `f` with every direct part of an expression; closures' bodies are no part of it, nor patterns.
-pub(super) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
+pub(crate) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
     match &*expr.kind {
         ExprKind::Int(_)
         | ExprKind::Float(_)

@@ -11,19 +11,21 @@ pub mod host;
 mod libc;
 pub mod memory;
 mod printf;
+mod resume;
 mod text;
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use vaisjit_abi::TrapCode;
-use vaisjit_semantics::hir::BodyItem;
+use vaisjit_semantics::hir::{BodyItem, LoopId};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
+use crate::clif::frame::FrameLayout;
 use crate::layout::Layouts;
 use crate::link::SlotKey;
-use crate::lower::{self, Options, Unsupported};
+use crate::lower::{self, CannotResume, Options, Unsupported};
 use crate::mir::Body;
 use crate::shape::{Shape, shape};
 use frame::Frame;
@@ -43,6 +45,10 @@ const FUNCTIONS: u64 = 1 << 62;
 pub struct Program {
     /// The functions.
     pub functions: FxHashMap<Instance, Arc<Body>>,
+    /// Bodies that start in the middle of loops: polls of these loops go on there.
+    pub resumed: FxHashMap<(Instance, LoopId), Arc<Body>>,
+    /// The one safepoint, counted from 1, at which that happens; without it, at nearly all of them.
+    pub resume_at: Option<u64>,
     /// The globals in the order of initialisation.
     pub globals: Vec<GlobalValue>,
     /// Where to start.
@@ -82,6 +88,30 @@ impl Program {
             program.globals.push(GlobalValue { path: *path, ty: global.ty, init });
         }
         Ok(program)
+    }
+
+    /// Lowers every function once more for each of its loops, so that each goes on in such a body at its polls. Why the
+    /// others cannot.
+    pub fn resume_everywhere(
+        &mut self,
+        checked: &Checked,
+        layouts: &dyn Layouts,
+        options: Options,
+    ) -> Vec<(Instance, CannotResume)> {
+        let mut refused = Vec::new();
+        let functions = checked.functions.values().map(|function| function.body.clone()).collect::<Vec<_>>();
+        let closures = functions.iter().flat_map(|body| lower::closures(body)).collect::<Vec<_>>();
+        for hir in functions.iter().chain(&closures) {
+            let Some(body) = self.functions.get(&hir.instance) else { continue };
+            let frame = FrameLayout::of(body, layouts, options.hot, None).unwrap_or_default();
+            for state in frame.loops {
+                match lower::lower_resumed(hir, state.id, &state.values, checked, layouts, options) {
+                    Ok(made) => drop(self.resumed.insert((hir.instance, state.id), Arc::new(made))),
+                    Err(cannot) => refused.push((hir.instance, cannot)),
+                }
+            }
+        }
+        refused
     }
 
     fn add(

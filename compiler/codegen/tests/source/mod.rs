@@ -107,6 +107,9 @@ pub fn run(text: &str) -> Result<(Outcome, Sources), String> {
     for options in [Options::all(true), Options::all(false), Options::plain(true), Options::plain(false)] {
         let program = Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
         let outcome = Interp::new(&program, &layouts).run_main();
+        if options.hot {
+            resumed_alike(&checked, &layouts, options, program.clone(), &outcome)?;
+        }
         if let Exit::Bug(bug) = &outcome.exit {
             return Err(format!("{options:?}: {bug}"));
         }
@@ -122,6 +125,26 @@ pub fn run(text: &str) -> Result<(Outcome, Sources), String> {
         }
     }
     first.map(|outcome| (outcome, sources)).ok_or_else(|| "no mode".to_owned())
+}
+
+/// A program whose loops go on in other code at their polls does the same.
+fn resumed_alike(
+    checked: &Checked,
+    layouts: &TypeLayouts,
+    options: Options,
+    mut program: Program,
+    undisturbed: &Outcome,
+) -> Result<(), String> {
+    let refused = program.resume_everywhere(checked, layouts, options);
+    if std::env::var_os("VAISJIT_REFUSED").is_some() {
+        refused.iter().for_each(|(instance, cannot)| println!("{instance}: {}", cannot.why));
+    }
+    let outcome = Interp::new(&program, layouts).run_main();
+    let seen = |outcome: &Outcome| (outcome.output.clone(), end(&outcome.exit), outcome.leaked.clone());
+    if seen(&outcome) == seen(undisturbed) {
+        return Ok(());
+    }
+    Err(format!("{options:?}, resumed at polls: {outcome:?} instead of {undisturbed:?}"))
 }
 
 /// Does a program say that it leaks on purpose?

@@ -12,7 +12,7 @@ use crate::types::{Ty, TyKind};
 const NAMES: &[&str] = &["type_of", "take_typed", "zero_typed", "less_typed", "clone_typed", "describe_typed"];
 
 /// Is this the name of a module of the library?
-pub(crate) fn is_library(module: Name) -> bool {
+pub fn is_library(module: Name) -> bool {
     module.starts_with("std/")
 }
 

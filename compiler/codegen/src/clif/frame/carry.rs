@@ -5,7 +5,7 @@ use vaisjit_semantics::Ty;
 use super::{FrameLayout, FrameLocal};
 use crate::clif::types::machine_type;
 use crate::layout::Layouts;
-use crate::mir::{Body, Carried, Local, LoopInfo, Operand, Rvalue, StatementKind, Taken};
+use crate::mir::{Body, Carried, Local, LoopInfo, Operand, StatementKind, Taken};
 use crate::resume::{BUFFER_VALUES, CarriedValue, CarryHome, LoopState, SPILL_VALUES};
 
 /// What the polls of a body hand over, by loop.
@@ -60,16 +60,7 @@ pub(super) fn wanted(body: &Body, frame: &FrameLayout) -> Option<Vec<CarriedValu
         };
         Some(CarriedValue { key: taken.key, ty: declared.ty, home, owned: taken.owned })
     };
-    taken(body).map(home).collect()
-}
-
-/// The locals that the entry of a resumed body takes over.
-pub(super) fn taken(body: &Body) -> impl Iterator<Item = (Local, Taken)> {
-    let entry = body.blocks.values().next().filter(|_| body.resumed.is_some());
-    entry.into_iter().flat_map(|block| &block.statements).filter_map(|statement| match &statement.kind {
-        StatementKind::Assign(place, Rvalue::Carried(taken)) => Some((place.as_local()?, *taken)),
-        _ => None,
-    })
+    body.taken().map(home).collect()
 }
 
 /// The next word of the area, or two for 128 bits.
@@ -100,7 +91,7 @@ pub(super) fn place_in(
     let read = |local: &&FrameLocal| have.iter().any(|value| value.home == CarryHome::Block(local.offset));
     let mut used: Vec<(u64, u64)> = keep.locals.iter().filter(read).map(FrameLocal::bytes).collect();
     let stays = |local: &FrameLocal| {
-        let key = taken(body).find(|(taken, _)| taken.into_raw().into_u32() == local.local)?.1.key;
+        let key = body.taken().find(|(taken, _)| taken.into_raw().into_u32() == local.local)?.1.key;
         let before = have.iter().find(|value| value.key == key && value.ty == local.ty)?;
         let CarryHome::Block(offset) = before.home else { return None };
         let same = |old: &&FrameLocal| old.offset == offset && old.size == local.size;

@@ -180,7 +180,7 @@ fn m.main() -> i64 {
         _11 = lt _3, _10
         branch _11 ? bb3 : bb4
     bb4:  ; loop 0
-        safepoint
+        safepoint [sum = _1, n = _2, {i.at} = _3, {i.end} = _4]
         goto bb1
     bb5:
         _0 = 0: i64

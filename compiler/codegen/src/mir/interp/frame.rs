@@ -17,19 +17,19 @@ use crate::mir::{
 pub(super) const STEP_LIMIT: &str = "step limit";
 
 /// Bits that mean nothing.
-const SPOILT: u128 = 0xaaaa_aaaa_aaaa_aaaa;
+pub(super) const SPOILT: u128 = 0xaaaa_aaaa_aaaa_aaaa;
 
-type Done<T = ()> = Result<T, Stop>;
+pub(super) type Done<T = ()> = Result<T, Stop>;
 
 pub(super) struct Frame {
     pub body: Arc<Body>,
-    block: BlockId,
+    pub(super) block: BlockId,
     /// The statement to execute next.
-    next: usize,
+    pub(super) next: usize,
     /// By local: its bits, or its address when it is in memory.
-    slots: Vec<u128>,
+    pub(super) slots: Vec<u128>,
     /// Allocations that end with the activation.
-    owned: Vec<u64>,
+    pub(super) owned: Vec<u64>,
 }
 
 impl Frame {
@@ -41,7 +41,7 @@ impl Frame {
         })
     }
 
-    fn slot(&self, local: Local) -> u128 {
+    pub(super) fn slot(&self, local: Local) -> u128 {
         self.slots[u32::from(local.into_raw()) as usize]
     }
 
@@ -97,7 +97,7 @@ impl Interp<'_> {
         Ok(())
     }
 
-    fn local_memory(&mut self, ty: Ty, value: Option<u128>, owned: &mut Vec<u64>) -> Done<u128> {
+    pub(super) fn local_memory(&mut self, ty: Ty, value: Option<u128>, owned: &mut Vec<u64>) -> Done<u128> {
         let size = self.size(ty);
         let address = self.machine.memory.allocate_local(size);
         owned.push(address);
@@ -107,7 +107,7 @@ impl Interp<'_> {
         Ok(u128::from(address))
     }
 
-    fn frame(&mut self) -> Done<&mut Frame> {
+    pub(super) fn frame(&mut self) -> Done<&mut Frame> {
         self.frames.last_mut().ok_or_else(|| Stop::Bug("no frame".to_owned()))
     }
 
@@ -156,10 +156,7 @@ impl Interp<'_> {
                 Where::Memory(address) => self.machine.retain_at(address, place.ty),
             },
             StatementKind::Release { place, checked } => self.release(place, *checked),
-            StatementKind::Safepoint(_) => {
-                self.safepoints += 1;
-                Ok(())
-            }
+            StatementKind::Safepoint(carried) => self.safepoint(carried),
         }
     }
 
@@ -297,6 +294,9 @@ impl Interp<'_> {
         if place.ty.is_unit() {
             return Err(Stop::Bug("assignment of unit".to_owned()));
         }
+        if matches!(value, Rvalue::Carried(_)) {
+            return Ok(()); // The frame was made with it.
+        }
         if place.ty.is_aggregate() {
             let Rvalue::Use(Operand::Copy(from)) = value else {
                 return Err(Stop::Bug("an aggregate is only copied".to_owned()));
@@ -339,7 +339,7 @@ impl Interp<'_> {
         }
     }
 
-    fn scalar(&mut self, operand: &Operand) -> Done<u128> {
+    pub(super) fn scalar(&mut self, operand: &Operand) -> Done<u128> {
         match operand {
             Operand::Copy(place) => self.load(place),
             Operand::Const(Const::Int(value, ty)) => Ok(arith::bits_of(*value, *ty)),

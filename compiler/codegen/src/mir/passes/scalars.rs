@@ -5,13 +5,15 @@
 
 use smallvec::SmallVec;
 use vaisjit_semantics::{Checked, Ty, TyKind};
-use vaisjit_syntax::Name;
+use vaisjit_syntax::{Name, Span};
 
 use crate::layout::Layouts;
 use crate::mir::visit::{Access, block_places, places_mut, terminator_operand_mut};
 use crate::mir::{
-    Body, Const, Local, LocalDecl, Operand, Place, PlaceBase, Projection, Rvalue, Statement, StatementKind,
+    Body, Carried, Const, Local, LocalDecl, Operand, Place, PlaceBase, Projection, Rvalue, Statement, StatementKind,
+    Taken,
 };
+use crate::resume::CarryKey;
 
 /// Types with more parts than this stay in memory. Chosen by feel.
 const MOST_PARTS: usize = 16;
@@ -21,6 +23,8 @@ const MOST_PARAMETER_PARTS: usize = 8;
 /// A type taken apart: a tree whose leaves are locals.
 struct Node {
     ty: Ty,
+    /// The path of fields down to it.
+    part: Option<Name>,
     /// The local of a leaf.
     local: Option<Local>,
     fields: Vec<Node>,
@@ -121,21 +125,30 @@ fn field_ty(ty: Ty, field: u32, layouts: &dyn Layouts) -> Option<Ty> {
 
 fn take_apart(body: &mut Body, local: Local, program: &Checked, layouts: &dyn Layouts) -> Node {
     let LocalDecl { ty, name, .. } = body.locals[local];
-    node(body, ty, name, program, layouts)
+    node(body, ty, (name, None), program, layouts)
 }
 
-fn node(body: &mut Body, ty: Ty, name: Option<Name>, program: &Checked, layouts: &dyn Layouts) -> Node {
+/// The tree of a type; its local has this name and is this part of the whole.
+fn node(
+    body: &mut Body,
+    ty: Ty,
+    (name, part): (Option<Name>, Option<Name>),
+    program: &Checked,
+    layouts: &dyn Layouts,
+) -> Node {
     if !is_apart(ty) {
         let local = (!ty.is_unit()).then(|| body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate() }));
-        return Node { ty, local, fields: Vec::new() };
+        return Node { ty, part, local, fields: Vec::new() };
     }
     let mut fields = Vec::new();
     for number in 0.. {
         let Some(of) = field_ty(ty, number, layouts) else { break };
-        let part = name.map(|name| Name::new(&format!("{name}.{}", field_name(program, ty, number))));
-        fields.push(node(body, of, part, program, layouts));
+        let field = field_name(program, ty, number);
+        let below = |whole: Name| Name::new(&format!("{whole}.{field}"));
+        let names = (name.map(below), Some(part.map_or_else(|| Name::new(&field), below)));
+        fields.push(node(body, of, names, program, layouts));
     }
-    Node { ty, local: None, fields }
+    Node { ty, part, local: None, fields }
 }
 
 fn field_name(program: &Checked, ty: Ty, number: u32) -> String {
@@ -236,6 +249,17 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], made: &mut Vec<Stat
                 return;
             }
         }
+        StatementKind::Assign(to, Rvalue::Carried(taken)) => {
+            if let Found::Part(node) = find(to, trees) {
+                take_parts(node, *taken, statement.span, made);
+                return;
+            }
+        }
+        StatementKind::Safepoint(carried) => {
+            let carried = carried.iter().flat_map(|carried| carried_parts(carried, trees)).collect();
+            made.push(Statement { kind: StatementKind::Safepoint(carried), span: statement.span });
+            return;
+        }
         StatementKind::Zero(place) => {
             if let Found::Part(node) = find(place, trees) {
                 each_leaf(node, &mut Vec::new(), &mut |leaf, ty, _| {
@@ -254,6 +278,39 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], made: &mut Vec<Stat
     }
     places_mut(&mut statement, &mut |place, _| resolve(place, trees));
     made.push(statement);
+}
+
+/// The leaves of a tree with their parts.
+fn parts_of<'a>(node: &'a Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
+    parts.extend(node.local.map(|local| (local, node.ty, node.part)));
+    node.fields.iter().for_each(|field| parts_of(field, parts));
+}
+
+/// What a poll hands over of a local that is taken apart.
+fn carried_parts(carried: &Carried, trees: &[Option<Node>]) -> Vec<Carried> {
+    let mut parts = Vec::new();
+    match &carried.value {
+        Operand::Copy(place) => match find(place, trees) {
+            Found::Part(node) => parts_of(node, &mut parts),
+            _ => return vec![carried.clone()],
+        },
+        Operand::Const(_) => return vec![carried.clone()],
+    }
+    let part = |(local, ty, part)| {
+        let key = CarryKey { part, ..carried.key };
+        Carried { key, value: Operand::local(local, ty), owned: carried.owned }
+    };
+    parts.into_iter().map(part).collect()
+}
+
+/// Takes over a local that is taken apart.
+fn take_parts(node: &Node, taken: Taken, span: Span, made: &mut Vec<Statement>) {
+    let mut parts = Vec::new();
+    parts_of(node, &mut parts);
+    made.extend(parts.into_iter().map(|(local, ty, part)| {
+        let taken = Taken { key: CarryKey { part, ..taken.key }, ..taken };
+        Statement { kind: StatementKind::Assign(Place::local(local, ty), Rvalue::Carried(taken)), span }
+    }));
 }
 
 fn copy_parts(

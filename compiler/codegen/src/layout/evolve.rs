@@ -1,0 +1,211 @@
+//! How the layout of a struct or enum follows from its definition and from where its fields lie in the running program.
+//!
+//! In place: a field of the same name (or old name), type and size keeps its bytes, a parked one that comes back gets its
+//! own again, a new or retyped one takes what is free, and bytes of parked fields, the oldest first, if nothing else is.
+//! If that does not fit, everything is laid out anew in order of declaration, with spare room behind.
+
+use vaisjit_semantics::Ty;
+use vaisjit_syntax::Name;
+
+use super::history::{KnownField, KnownLayout, KnownVariant};
+use super::{Layout, MAX_SIZE};
+
+/// Least bytes of spare room.
+const SPARE: u64 = 16;
+/// Spare room is at least one part in so many.
+const SPARE_PART: u64 = 4;
+/// Least alignment of a type with spare room, so that a small struct can get fields of a word in place.
+const SPARE_ALIGN: u32 = 8;
+
+/// A definition with the layouts of its fields' types.
+pub(super) struct Wanted {
+    /// One without a name for a struct.
+    pub variants: Vec<WantedVariant>,
+    /// What comes before the fields: the discriminant of an enum.
+    pub header: Layout,
+    /// Raw-exposed: no spare room.
+    pub exposed: bool,
+    /// Bytes of `#[reserve(N)]`.
+    pub reserve: u32,
+}
+
+pub(super) struct WantedVariant {
+    pub name: Option<Name>,
+    pub was: Option<Name>,
+    pub fields: Vec<WantedField>,
+}
+
+pub(super) struct WantedField {
+    pub name: Name,
+    pub was: Option<Name>,
+    pub ty: Ty,
+    pub layout: Layout,
+}
+
+/// The layout of a definition after the one before, if there was one; none if it gets too large. Variants keep the
+/// numbers and the order of the layout before, new ones come behind.
+pub(super) fn evolve(wanted: &Wanted, old: Option<&KnownLayout>) -> Option<KnownLayout> {
+    let matched = match_variants(wanted, old);
+    match old.and_then(|old| in_place(wanted, old, &matched)) {
+        Some(layout) => Some(layout),
+        None => anew(wanted, old, &matched),
+    }
+}
+
+/// By wanted variant: its index among the known ones.
+fn match_variants(wanted: &Wanted, old: Option<&KnownLayout>) -> Vec<Option<usize>> {
+    let known = old.map_or(&[][..], |old| &old.variants);
+    let find = |name: Option<Name>| known.iter().position(|variant| variant.name == name);
+    let is_wanted = |name: Option<Name>| wanted.variants.iter().any(|variant| variant.name == name);
+    let mut matched: Vec<Option<usize>> = wanted.variants.iter().map(|variant| find(variant.name)).collect();
+    for (index, variant) in wanted.variants.iter().enumerate() {
+        let before = variant.was.filter(|was| matched[index].is_none() && !is_wanted(Some(*was)));
+        let renamed = before.and_then(|was| find(Some(was))).filter(|found| !matched.contains(&Some(*found)));
+        matched[index] = matched[index].or(renamed);
+    }
+    matched
+}
+
+/// The known variants with new fields for those that are wanted, and new variants behind.
+fn merge(
+    wanted: &Wanted,
+    old: &[KnownVariant],
+    matched: &[Option<usize>],
+    mut make: impl FnMut(&WantedVariant, Option<&KnownVariant>) -> Option<(Vec<KnownField>, Vec<KnownField>)>,
+    gone: impl Fn(&KnownVariant) -> KnownVariant,
+) -> Option<Vec<KnownVariant>> {
+    let mut variants: Vec<KnownVariant> =
+        old.iter().map(|variant| KnownVariant { declared: false, ..gone(variant) }).collect();
+    let mut next = old.iter().map(|variant| variant.discriminant + 1).max().unwrap_or(0);
+    for (variant, known) in wanted.variants.iter().zip(matched) {
+        let (fields, parked) = make(variant, known.map(|index| &old[index]))?;
+        let discriminant = known.map_or(next, |index| old[index].discriminant);
+        let made = KnownVariant { name: variant.name, discriminant, declared: true, fields, parked };
+        match known {
+            Some(index) => variants[*index] = made,
+            None => {
+                next += 1;
+                variants.push(made);
+            }
+        }
+    }
+    Some(variants)
+}
+
+fn in_place(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Option<KnownLayout> {
+    let mut fields = wanted.variants.iter().flat_map(|variant| &variant.fields);
+    if fields.any(|field| field.layout.align > old.layout.align) {
+        return None;
+    }
+    let place = |variant: &WantedVariant, known: Option<&KnownVariant>| {
+        Room { from: wanted.header.size, to: old.layout.size }.place(&variant.fields, known)
+    };
+    let variants = merge(wanted, &old.variants, matched, place, KnownVariant::clone)?;
+    Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants })
+}
+
+/// The bytes for fields.
+struct Room {
+    from: u32,
+    to: u32,
+}
+
+impl Room {
+    /// The fields in declaration order, and the parked ones.
+    fn place(&self, wanted: &[WantedField], old: Option<&KnownVariant>) -> Option<(Vec<KnownField>, Vec<KnownField>)> {
+        let (known, parked) = old.map_or((&[][..], &[][..]), |old| (&old.fields[..], &old.parked[..]));
+        let (mut placed, mut parked) = keep(wanted, known, parked);
+        for (index, field) in wanted.iter().enumerate() {
+            if placed[index].is_none() {
+                let offset = self.find(field.layout, &placed, &parked)?;
+                let new = KnownField::new(field.name, field.ty, offset, field.layout.size);
+                parked.retain(|other| !other.overlaps(&new));
+                placed[index] = Some(new);
+            }
+        }
+        Some((placed.into_iter().flatten().collect(), parked))
+    }
+
+    /// Where a field fits: beside all others, else over the oldest parked ones.
+    fn find(&self, layout: Layout, placed: &[Option<KnownField>], parked: &[KnownField]) -> Option<u32> {
+        (0..=parked.len()).find_map(|forgotten| {
+            let taken: Vec<&KnownField> = placed.iter().flatten().chain(&parked[forgotten..]).collect();
+            self.gap(layout, &taken)
+        })
+    }
+
+    /// The first gap that is wide enough.
+    fn gap(&self, layout: Layout, taken: &[&KnownField]) -> Option<u32> {
+        let ends = taken.iter().map(|field| field.offset + field.size);
+        let mut starts: Vec<u32> =
+            ends.chain([self.from]).map(|end| end.next_multiple_of(layout.align.max(1))).collect();
+        starts.sort_unstable();
+        let free = |start: u32| {
+            let end = u64::from(start) + u64::from(layout.size);
+            let meets = |field: &&KnownField| {
+                u64::from(field.offset) < end && start < field.offset + field.size && field.size > 0
+            };
+            start >= self.from && end <= u64::from(self.to) && !taken.iter().any(meets)
+        };
+        starts.into_iter().find(|start| free(*start))
+    }
+}
+
+/// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first.
+fn keep(
+    wanted: &[WantedField],
+    known: &[KnownField],
+    parked: &[KnownField],
+) -> (Vec<Option<KnownField>>, Vec<KnownField>) {
+    let is_wanted = |name: Name| wanted.iter().any(|field| field.name == name);
+    let same = |field: &WantedField, known: &KnownField| {
+        let named = known.name == field.name || field.was == Some(known.name) && !is_wanted(known.name);
+        let fits = known.ty == field.ty && known.size == field.layout.size;
+        named && fits && known.offset % field.layout.align.max(1) == 0
+    };
+    let mut left: Vec<&KnownField> = parked.iter().chain(known).collect();
+    let mut placed: Vec<Option<KnownField>> = wanted.iter().map(|_| None).collect();
+    // A field's own name comes before an old name, what is there before what is parked.
+    for renamed in [false, true] {
+        for (field, place) in wanted.iter().zip(&mut placed).filter(|(_, place)| place.is_none()) {
+            let fits = |known: &&KnownField| same(field, known) && (known.name != field.name) == renamed;
+            if let Some(found) = left.iter().rposition(fits) {
+                let found = left.remove(found);
+                *place = Some(KnownField { name: field.name, ..found.clone() });
+            }
+        }
+    }
+    (placed, left.into_iter().cloned().collect())
+}
+
+fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -> Option<KnownLayout> {
+    let exposed = wanted.exposed || old.is_some_and(|old| old.exposed);
+    let (mut end, mut align) = (u64::from(wanted.header.size), wanted.header.align);
+    let mut pack = |variant: &WantedVariant, _: Option<&KnownVariant>| {
+        let mut at = u64::from(wanted.header.size);
+        let mut fields = Vec::with_capacity(variant.fields.len());
+        for field in &variant.fields {
+            at = at.next_multiple_of(u64::from(field.layout.align.max(1)));
+            let offset = u32::try_from(at).ok()?;
+            fields.push(KnownField::new(field.name, field.ty, offset, field.layout.size));
+            at += u64::from(field.layout.size);
+            align = align.max(field.layout.align);
+        }
+        end = end.max(at);
+        Some((fields, Vec::new()))
+    };
+    // Nobody knows any more where the payload of a removed variant lay: only its number stays.
+    let gone = |variant: &KnownVariant| KnownVariant { fields: Vec::new(), parked: Vec::new(), ..variant.clone() };
+    let variants = merge(wanted, old.map_or(&[], |old| &old.variants), matched, &mut pack, gone)?;
+    let mut room = u64::from(wanted.reserve);
+    if !exposed {
+        align = align.max(SPARE_ALIGN);
+        room = room.max(SPARE).max(end / SPARE_PART);
+    }
+    let size = (end + room).next_multiple_of(u64::from(align));
+    let layout = Layout { size: u32::try_from(size).ok().filter(|size| *size <= MAX_SIZE)?, align };
+    Some(KnownLayout { layout, exposed, variants })
+}
+
+#[cfg(test)]
+mod tests;

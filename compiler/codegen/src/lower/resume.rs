@@ -1,0 +1,373 @@
+//! Lowering a function so that it starts in the middle of a loop.
+//!
+//! All of the function is lowered as usual. Where the loop is opened, the names in scope are looked up in what the code
+//! before hands over; what is not there is computed again if that cannot be noticed. The entry then takes over, computes
+//! and goes to the loop's header; what only the usual entry reaches is dropped by the passes.
+//!
+//! A value that nobody names and that is needed behind the loop (`f(a()) + { loop }`) is handed over by nobody: such a loop
+//! cannot be resumed.
+
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::hir::{self, Expr, LoopId, Pattern, PatternKind};
+use vaisjit_semantics::{Checked, Ty, TyKind};
+use vaisjit_syntax::{Name, Span};
+
+use super::owned::ScopeKind;
+use super::visible::{Entry, Origin, keyed};
+use super::{Lowerer, Options, Unsupported, computable, lowered_sizes, scan, settled};
+use crate::layout::Layouts;
+use crate::mir::visit::{Access, block_places, place_locals, statement_places, successors, terminator_operand};
+use crate::mir::{
+    BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Statement, StatementKind, Taken, Terminator,
+};
+use crate::resume::{CarriedValue, CarryKey};
+
+/// A reference of the code before that the new code only borrows: released when the function ends.
+const KEPT: &str = "{kept}";
+
+/// Why a loop cannot go on in a version of its function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CannotResume {
+    /// What stands in the way, as a sentence about the new text without its full stop.
+    pub why: String,
+    /// Where, counted from the body's item.
+    pub span: Span,
+}
+
+impl From<Unsupported> for CannotResume {
+    fn from(unsupported: Unsupported) -> CannotResume {
+        CannotResume { why: unsupported.to_string(), span: unsupported.span }
+    }
+}
+
+/// The MIR of a function that starts at the head of one of its loops and takes over what `have` lists.
+pub fn lower_resumed(
+    body: &hir::Body,
+    at: LoopId,
+    have: &[CarriedValue],
+    program: &Checked,
+    layouts: &dyn Layouts,
+    options: Options,
+) -> Result<Body, CannotResume> {
+    let mut lowerer = Lowerer::new(body, program, layouts, options);
+    lowerer.resume = Some(Point { at, have, opened: None, cannot: None });
+    lowerer.function()?;
+    let made = lowerer.finish_resumed()?;
+    lowered_sizes(&made, layouts, body.value.span)?;
+    Ok(settled(made, program, layouts, options))
+}
+
+/// The loop to start at.
+pub(super) struct Point<'a> {
+    pub at: LoopId,
+    have: &'a [CarriedValue],
+    opened: Option<Opened<'a>>,
+    cannot: Option<CannotResume>,
+}
+
+/// The loop, once it has been met.
+struct Opened<'a> {
+    header: BlockId,
+    /// Computes what is new.
+    start: BlockId,
+    /// Where that ends.
+    end: BlockId,
+    entries: Vec<Entry<'a>>,
+    /// Values that nobody names, written before the loop.
+    unnamed: Vec<Local>,
+    span: Span,
+}
+
+impl Point<'_> {
+    fn has(&self, key: CarryKey) -> Option<&CarriedValue> {
+        self.have.iter().find(|value| (value.key.name, value.key.nth) == (key.name, key.nth))
+    }
+}
+
+impl<'a> Lowerer<'a> {
+    /// Is the loop to start at this one or one in it?
+    pub(super) fn resumes_in(&self, id: LoopId, body: &Expr) -> bool {
+        self.resume.as_ref().is_some_and(|point| point.at == id || scan::has_loop(body, point.at))
+    }
+
+    /// A loop is about to be entered from the current block: is it the one to start at?
+    pub(super) fn meet_loop(&mut self, id: LoopId, header: BlockId) {
+        let Some(mut point) = self.resume.take_if(|point| point.at == id) else { return };
+        if point.opened.is_some() {
+            let why = "the loop stands in the condition of a match, which is compiled more than once".to_owned();
+            point.cannot.get_or_insert(CannotResume { why, span: self.b.span });
+        } else {
+            self.open_at(&mut point, header);
+        }
+        self.resume = Some(point);
+    }
+
+    fn open_at(&mut self, point: &mut Point<'a>, header: BlockId) {
+        let entries = self.in_scope();
+        let unnamed = self.unnamed(&entries);
+        let (current, in_loop, span) = (self.b.current, self.b.in_loop.take(), self.b.span);
+        let start = self.b.block();
+        self.b.switch_to(start);
+        self.enter_scope(ScopeKind::Branch);
+        let missing =
+            keyed(entries.clone()).into_iter().filter(|(key, _)| point.has(*key).is_none()).collect::<Vec<_>>();
+        let mut done = FxHashSet::default();
+        for (_, entry) in missing {
+            if let Err(cannot) = self.compute(entry, &mut done) {
+                point.cannot.get_or_insert(cannot);
+            }
+        }
+        self.forget_scope();
+        let end = self.b.current;
+        self.b.jump(header);
+        self.b.switch_to(current);
+        (self.b.in_loop, self.b.span) = (in_loop, span);
+        point.opened = Some(Opened { header, start, end, entries, unnamed, span });
+    }
+
+    /// Lets a resumed loop be entered on a condition only.
+    pub(super) fn enter_only_if(
+        &mut self,
+        id: LoopId,
+        exit: BlockId,
+        condition: impl FnOnce(&mut Lowerer<'a>) -> Operand,
+    ) {
+        let opened = self.resume.as_ref().filter(|point| point.at == id).and_then(|point| point.opened.as_ref());
+        let Some((end, header)) = opened.map(|opened| (opened.end, opened.header)) else { return };
+        let current = std::mem::replace(&mut self.b.current, end);
+        let condition = condition(self);
+        self.b.branch(condition, header, exit);
+        self.b.switch_to(current);
+    }
+
+    /// Gives a local that the code before does not have its value.
+    fn compute(&mut self, entry: Entry<'a>, done: &mut FxHashSet<*const Pattern>) -> Result<(), CannotResume> {
+        let place = Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty);
+        match entry.seen.from {
+            _ if self.is_empty(place.ty) => {}
+            Origin::Zero => self.b.assign(place, Rvalue::Use(Operand::int(0))),
+            Origin::Counter(counter) => {
+                let value = Operand::local(counter, self.b.body.locals[counter].ty);
+                self.b.assign(place, Rvalue::Use(value));
+            }
+            Origin::Value(expr) => {
+                self.require_computable(entry.seen.name, expr)?;
+                let value = self.operand(expr)?;
+                self.b.assign(place, Rvalue::Use(value));
+            }
+            Origin::Let(pattern, value) if done.insert(std::ptr::from_ref(pattern)) => {
+                self.require_computable(entry.seen.name, value)?;
+                if !matches!(pattern.kind, PatternKind::Bind(_, None)) && self.counted(value.ty) {
+                    return Err(self.unknown(entry.seen.name, pattern.span));
+                }
+                self.let_pattern(pattern, value)?;
+            }
+            Origin::Let(..) => {}
+            Origin::Given => return Err(self.unknown(entry.seen.name, self.b.span)),
+        }
+        Ok(())
+    }
+
+    /// Has the type no parts? Such a local may have been taken apart into nothing.
+    fn is_empty(&self, ty: Ty) -> bool {
+        match ty.kind() {
+            TyKind::Struct(..) => self.program.structs.get(&ty).is_some_and(|def| def.fields.is_empty()),
+            TyKind::Tuple(parts) => parts.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn require_computable(&self, name: Name, value: &Expr) -> Result<(), CannotResume> {
+        let Some(obstacle) = computable::obstacle(value, self.program) else { return Ok(()) };
+        let why = match hidden(name) {
+            true => format!("where the loop starts or ends is new, and is computed {obstacle}"),
+            false => format!("`{name}` is new above the loop, and its value is computed {obstacle}"),
+        };
+        Err(CannotResume { why, span: value.span })
+    }
+
+    fn unknown(&self, name: Name, span: Span) -> CannotResume {
+        let parameter = self.hir.params.iter().any(|id| self.hir.locals[*id].name == name);
+        let why = match hidden(name) {
+            true => "what the loop runs over, or a value it needs that has no name, is new".to_owned(),
+            false if parameter => format!("`{name}` is a new parameter"),
+            false => format!("`{name}` is new above the loop, and its value is not known"),
+        };
+        CannotResume { why, span }
+    }
+
+    /// The locals without a name that belong to expressions around the current block and are written on the way to it.
+    fn unnamed(&self, entries: &[Entry<'a>]) -> Vec<Local> {
+        let seen: FxHashSet<Local> = entries.iter().map(|entry| entry.seen.local).collect();
+        let written = written_before(&self.b.body, self.b.current);
+        let open = self.open_locals().filter(|local| !seen.contains(local) && written.contains(local));
+        open.collect()
+    }
+
+    /// The locals that belong to the statements the current block stands in, and the result.
+    fn open_locals(&self) -> impl Iterator<Item = Local> {
+        let mut ranges = Vec::new();
+        for (index, mark) in self.marks.iter().enumerate().filter(|(_, mark)| mark.statement) {
+            let end = self.marks.get(index + 1).map_or(self.b.body.locals.len() as u32, |next| next.locals);
+            ranges.push(mark.locals..end);
+        }
+        let numbers = ranges.into_iter().flatten().map(|number| self.b.body.local(number));
+        let unnamed = numbers.filter(|local| self.b.body.locals[*local].name.is_none());
+        unnamed.chain(self.open_lets.iter().copied()).chain([self.b.body.local(Body::RESULT)])
+    }
+
+    fn finish_resumed(mut self) -> Result<Body, CannotResume> {
+        let span = self.hir.value.span;
+        let point = self.resume.take();
+        let gone = || CannotResume { why: "the loop is gone".to_owned(), span };
+        let mut point = point.ok_or_else(gone)?;
+        if let Some(cannot) = point.cannot {
+            return Err(cannot);
+        }
+        let opened = point.opened.take().ok_or_else(gone)?;
+        if opened.unnamed.iter().any(|local| live(&self.b.body, opened.header, *local)) {
+            let why = "the loop is part of a larger expression, of which a part is computed already".to_owned();
+            return Err(CannotResume { why, span: opened.span });
+        }
+        self.start_at(&point, opened);
+        self.finish_polls();
+        Ok(self.b.finish())
+    }
+
+    /// Makes the entry take over and go on with the loop.
+    fn start_at(&mut self, point: &Point<'a>, opened: Opened<'a>) {
+        let entry = self.b.body.blocks.iter().next().map(|(id, _)| id);
+        let entry = entry.unwrap_or(opened.start);
+        self.b.body.blocks[entry].statements.clear();
+        self.b.switch_to(entry);
+        (self.b.in_loop, self.b.span) = (None, opened.span);
+        let mut taken = FxHashSet::default();
+        for (key, entry) in keyed(self.with_lasting(opened.entries)) {
+            if let Some(before) = point.has(key) {
+                taken.insert(entry.seen.local);
+                self.take(key, entry, before.owned);
+            }
+        }
+        self.keep_references(point);
+        self.b.jump(opened.start);
+        self.b.forget_at_entry(|local| taken.contains(&local));
+        self.b.body.params = 0;
+        self.b.body.resumed = Some(Resumed { at: point.at, have: point.have.to_vec() });
+    }
+
+    fn take(&mut self, key: CarryKey, entry: Entry<'a>, owned_before: bool) {
+        let ty = self.b.body.locals[entry.seen.local].ty;
+        let place = Place::local(entry.seen.local, ty);
+        if owned_before && !entry.owned && self.counted(ty) {
+            let kept = self.keep(key, ty);
+            self.b.assign(place, Rvalue::Use(Operand::Copy(kept)));
+        } else {
+            self.b.assign(place, Rvalue::Carried(Taken { key, owned: entry.owned }));
+        }
+    }
+
+    /// References that former code has kept stay.
+    fn keep_references(&mut self, point: &Point<'a>) {
+        for value in point.have.iter().filter(|value| value.key.name == KEPT && value.key.part.is_none()) {
+            self.keep(value.key, value.ty);
+        }
+    }
+
+    /// Takes over a reference that is released when the function ends.
+    fn keep(&mut self, key: CarryKey, ty: Ty) -> Place {
+        let kept = self.b.declare(ty, Some(KEPT.into()));
+        let place = Place::local(kept, ty);
+        self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true }));
+        self.show_always(KEPT.into(), kept);
+        self.late_owners.insert(kept);
+        let entry = self.b.current;
+        let ends = self.b.body.blocks.iter().filter(|(_, block)| block.terminator == Terminator::Return);
+        for end in ends.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.b.switch_to(end);
+            self.release(&place);
+        }
+        self.b.switch_to(entry);
+        place
+    }
+}
+
+fn hidden(name: Name) -> bool {
+    name.starts_with('{')
+}
+
+/// The locals that are written, or whose address is taken, on the way to the end of a block.
+fn written_before(body: &Body, end: BlockId) -> FxHashSet<Local> {
+    let mut before: FxHashSet<BlockId> = [end].into_iter().collect();
+    loop {
+        let known = before.len();
+        for (id, block) in body.blocks.iter() {
+            successors(&block.terminator, &mut |to| {
+                if before.contains(&to) {
+                    before.insert(id);
+                }
+            });
+        }
+        if before.len() == known {
+            break;
+        }
+    }
+    let mut written = FxHashSet::default();
+    for block in before {
+        block_places(&body.blocks[block], &mut |place, access| match place.base {
+            PlaceBase::Local(local) if access != Access::Read => drop(written.insert(local)),
+            _ => {}
+        });
+    }
+    written
+}
+
+/// Is the value that a local has at the start of a block read later?
+fn live(body: &Body, start: BlockId, local: Local) -> bool {
+    let mut seen: FxHashSet<BlockId> = [start].into_iter().collect();
+    let mut open = vec![start];
+    while let Some(id) = open.pop() {
+        let block = &body.blocks[id];
+        let first = block.statements.iter().find_map(|statement| use_of(statement, local));
+        let read = first.unwrap_or_else(|| match &block.terminator {
+            Terminator::Return => local == body.local(Body::RESULT),
+            terminator => terminator_operand(terminator).is_some_and(|operand| reads(operand, local)),
+        });
+        if read {
+            return true;
+        }
+        if first.is_none() {
+            successors(&block.terminator, &mut |to| {
+                if seen.insert(to) {
+                    open.push(to);
+                }
+            });
+        }
+    }
+    false
+}
+
+/// Does the statement read the local (true), or write all of it first (false)?
+fn use_of(statement: &Statement, local: Local) -> Option<bool> {
+    let mut first = None;
+    statement_places(statement, &mut |place, access| {
+        let whole = place.as_local() == Some(local);
+        let partly = access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local);
+        if whole && access == Access::Write {
+            first.get_or_insert(false);
+        } else if !partly {
+            place_locals(place, &mut |named| drop((named == local).then(|| first.get_or_insert(true))));
+        }
+    });
+    match &statement.kind {
+        StatementKind::Zero(place) if place.as_local() == Some(local) => Some(false),
+        _ => first,
+    }
+}
+
+fn reads(operand: &Operand, local: Local) -> bool {
+    let mut found = false;
+    if let Operand::Copy(place) = operand {
+        place_locals(place, &mut |named| found |= named == local);
+    }
+    found
+}

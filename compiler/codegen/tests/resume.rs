@@ -1,0 +1,215 @@
+//! Loops that go on in another version of their function: what is carried over, computed or refused, and which loop is
+//! which.
+//!
+//! The interpreter runs the old version up to a safepoint and goes on in the body that `lower_resumed` makes of the new
+//! one; what it prints, returns and leaks tells the rest.
+
+mod source;
+
+use std::sync::Arc;
+
+use vaisjit_codegen::clif::frame::FrameLayout;
+use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::lower::{CannotResume, Options, lower_resumed};
+use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
+use vaisjit_codegen::resume::match_loops;
+use vaisjit_semantics::Checked;
+use vaisjit_semantics::hir::{Body, LoopId};
+
+fn main_of(checked: &Checked) -> Arc<Body> {
+    checked.functions[&checked.main.expect("a main")].body.clone()
+}
+
+fn checked(text: &str) -> Checked {
+    source::check(text).unwrap_or_else(|errors| panic!("{}\n{text}", errors.join("\n"))).0
+}
+
+/// Runs the old program up to a safepoint and its `main` from there on in the new version.
+fn reloaded(old: &str, new: &str, at: u64) -> Result<Outcome, CannotResume> {
+    let mut seen = None;
+    for options in [Options::all(true), Options::plain(true)] {
+        let outcome = reloaded_with(old, new, at, options)?;
+        if let Exit::Bug(text) = &outcome.exit {
+            panic!("{options:?}: {text}\n{new}");
+        }
+        assert!(outcome.leaked.is_empty(), "{options:?} leaks {:?}\n{new}", outcome.leaked);
+        let end = (outcome.output.clone(), outcome.exit.clone());
+        assert_eq!(*seen.get_or_insert(end.clone()), end, "{options:?}\n{new}");
+        if options == Options::plain(true) {
+            return Ok(outcome);
+        }
+    }
+    unreachable!("the last options return")
+}
+
+fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outcome, CannotResume> {
+    let (old, new) = (checked(old), checked(new));
+    let layouts = TypeLayouts::new(&old);
+    let mut program = Program::lower(&old, &layouts, options).unwrap();
+    let (before, after) = (main_of(&old), main_of(&new));
+    let layouts = TypeLayouts::new(&new);
+    for (instance, made) in Program::lower(&new, &layouts, options).unwrap().functions {
+        program.functions.entry(instance).or_insert(made);
+    }
+    let body = program.functions[&before.instance].clone();
+    let frame = FrameLayout::of(&body, &layouts, true, None).unwrap();
+    for (from, to) in match_loops(&before, &after) {
+        let Some(state) = frame.loops.iter().find(|state| state.id == from) else { continue };
+        let made = lower_resumed(&after, to, &state.values, &new, &layouts, options)?;
+        program.resumed.insert((before.instance, from), Arc::new(made));
+    }
+    program.resume_at = Some(at);
+    Ok(Interp::new(&program, &layouts).run_main())
+}
+
+fn output(old: &str, new: &str, at: u64) -> String {
+    let seen = reloaded(old, new, at).unwrap_or_else(|cannot| panic!("{}\n{new}", cannot.why));
+    assert!(matches!(seen.exit, Exit::Status(0)), "{seen:?}\n{new}");
+    seen.output
+}
+
+fn why(old: &str, new: &str) -> String {
+    match reloaded(old, new, 1) {
+        Err(cannot) => cannot.why,
+        Ok(outcome) => panic!("it went on: {outcome:?}\n{new}"),
+    }
+}
+
+fn program(body: &str) -> String {
+    format!("F twice(n: i64) -> i64 {{ println(\"twice\"); n * 2 }}\nF main() -> i64 {{\n{body}\n}}\n")
+}
+
+/// Old and new statements of `main`.
+fn outcome(old: &str, new: &str, at: u64) -> String {
+    output(&program(old), &program(new), at)
+}
+
+fn refusal(old: &str, new: &str) -> String {
+    why(&program(old), &program(new))
+}
+
+const COUNT: &str = "n := mut 0\nLW n < 4 { n += 1; println(\"{n}\") }\n0";
+
+#[test]
+fn condition_and_body_change_and_locals_stay() {
+    let new = "n := mut 100\nLW n < 6 { n += 2; println(\"now {n}\") }\nprintln(\"end\")\n0";
+    assert_eq!(outcome(COUNT, new, 2), "1\n2\nnow 4\nnow 6\nend\n");
+}
+
+#[test]
+fn a_while_loop_becomes_endless() {
+    let new = "n := mut 0\nL { n += 10; println(\"{n}\"); I n > 20 { B } }\n0";
+    assert_eq!(outcome(COUNT, new, 1), "1\n11\n21\n");
+}
+
+#[test]
+fn a_new_local_is_computed() {
+    let new = "n := mut 0\nstep := 1 + 2 * 2\nname := \"step\"\nlist := mut Vec<i64>.new()\n\
+               LW n < 12 { n += step; list.push(n); println(\"{name} {n} {list.len()}\") }\n0";
+    assert_eq!(outcome(COUNT, new, 2), "1\n2\nstep 7 1\nstep 12 2\n");
+}
+
+#[test]
+fn a_new_local_that_only_a_call_computes_is_refused() {
+    let new = "n := mut 0\nstep := twice(1)\nLW n < 12 { n += step }\n0";
+    assert_eq!(refusal(COUNT, new), "`step` is new above the loop, and its value is computed by a call");
+}
+
+#[test]
+fn a_kept_local_keeps_its_value_whoever_owns_it() {
+    let body = "LW n < 3 { n += 1; println(\"{s} {n}\") }\n0";
+    let made = format!("n := mut 0\ns := \"made {{n}}\"\n{body}");
+    let literal = format!("n := mut 0\ns := \"literal\"\n{body}");
+    assert_eq!(outcome(&made, &literal, 1), "made 0 1\nmade 0 2\nmade 0 3\n");
+    assert_eq!(outcome(&literal, &made, 1), "literal 1\nliteral 2\nliteral 3\n");
+}
+
+#[test]
+fn a_removed_local_is_released() {
+    let old = "n := mut 0\nlist := [\"a{n}\", \"b\"]\nv := Vec<str>.new()\nLW n < 3 { n += 1; println(list[0]) }\n0";
+    assert_eq!(outcome(old, "n := mut 0\nLW n < 3 { n += 1; println(\"{n}\") }\n0", 1), "a0\n2\n3\n");
+}
+
+#[test]
+fn range_ends_that_are_constants_change() {
+    let old = "L i: 0..4 { println(\"{i}\") }\n0";
+    assert_eq!(outcome(old, "L i: 0..6 { println(\"new {i}\") }\n0", 2), "0\n1\nnew 2\nnew 3\nnew 4\nnew 5\n");
+    assert_eq!(outcome(old, "L i: 0..2 { println(\"new {i}\") }\nprintln(\"end\")\n0", 2), "0\n1\nend\n");
+    assert_eq!(outcome(old, "n := 5\nL i: 0..=n { println(\"new {i}\") }\n0", 3), "0\n1\n2\nnew 3\nnew 4\nnew 5\n");
+    assert_eq!(outcome(old, "n := 1\nL i: 0..=n { println(\"new {i}\") }\n0", 3), "0\n1\n2\n");
+}
+
+#[test]
+fn a_counter_outside_the_new_bounds_is_checked() {
+    let old =
+        "a := [1; 200]\nsum := mut 0\nL i: 0..200 { println(\"{i}\"); L j: 0..3 { sum += a[i]; println(\"{j}\") } }\n0";
+    let new = "a := [1; 200]\nb := [7; 2]\nsum := mut 0\nL i: 0..2 { println(\"{i}\"); L j: 0..3 { sum += b[i]; println(\"{j}\") } }\n0";
+    // At the inner loop of the outer loop's turn 5, which the new outer loop would not have.
+    let seen = reloaded(&program(old), &program(new), 5 * 4 + 1).unwrap();
+    assert!(matches!(seen.exit, Exit::Trap(_)), "{seen:?}");
+}
+
+#[test]
+fn a_loop_variable_that_is_assigned_to_counts_apart() {
+    let old = "L i: 0..3 { L j: 0..2 { println(\"{i} {j}\") } }\n0";
+    let new = "L i: 0..3 { L j: 0..2 { println(\"new {i} {j}\") }; i += 10; println(\"{i}\") }\n0";
+    assert_eq!(outcome(old, new, 1), "0 0\nnew 0 1\n10\nnew 1 0\nnew 1 1\n11\nnew 2 0\nnew 2 1\n12\n");
+}
+
+#[test]
+fn shadowed_names_are_told_apart() {
+    let old =
+        "x := 1\nn := mut 0\nI n == 0 { x := \"in{n}\"; LW n < 3 { n += 1; println(\"{x}\") } }\nprintln(\"{x}\")\n0";
+    let new = "x := 9\nn := mut 0\nI n == 0 { x := \"no\"; LW n < 3 { n += 1; println(\"new {x}\") } }\nprintln(\"end {x}\")\n0";
+    assert_eq!(outcome(old, new, 1), "in0\nnew in0\nnew in0\nend 1\n");
+}
+
+#[test]
+fn pending_deferred_blocks_run_once_with_the_new_text() {
+    let old = "n := mut 0\ns := \"s{n}\"\nD println(\"old {s}\")\nLW n < 3 { n += 1; D println(\"turn\") }\n0";
+    let new = "n := mut 0\ns := \"s{n}\"\nD println(\"new {s}\")\nLW n < 3 { n += 1; D println(\"new turn\") }\n0";
+    assert_eq!(outcome(old, new, 2), "new turn\nnew turn\nnew turn\nnew s0\n");
+}
+
+#[test]
+fn loops_with_values() {
+    let old = "n := mut 0\nx := L { n += 1; I n > 3 { B n } }\nprintln(\"{x}\")\n0";
+    let new = "n := mut 0\nx := L { n += 1; I n > 5 { B n * 100 } }\nprintln(\"new {x}\")\n0";
+    assert_eq!(outcome(old, new, 1), "new 600\n");
+}
+
+#[test]
+fn a_loop_in_a_larger_expression_is_refused() {
+    let old = "n := mut 0\nx := twice(n + 1) + { y := L { n += 1; I n > 3 { B n } }; y }\nprintln(\"{x}\")\n0";
+    let reason = "the loop is part of a larger expression, of which a part is computed already";
+    assert_eq!(refusal(old, old), reason);
+}
+
+#[test]
+fn loops_over_collections_go_on_where_they_were() {
+    for over in ["[\"a{n}\", \"b\", \"c\"]", "v"] {
+        let start = "n := 1\nv := mut Vec<str>.new()\nv.push(\"a{n}\"); v.push(\"b\"); v.push(\"c\")";
+        let old = format!("{start}\nL x: {over} {{ println(x) }}\n0");
+        let new = format!("{start}\nL x: {over} {{ println(\"new {{x}}\") }}\n0");
+        assert_eq!(outcome(&old, &new, 1), "a1\nnew b\nnew c\n", "{over}");
+    }
+}
+
+fn matches(old: &str, new: &str) -> Vec<(u32, u32)> {
+    let (old, new) = (checked(&program(old)), checked(&program(new)));
+    let pair = |(old, new): (LoopId, LoopId)| (old.0, new.0);
+    match_loops(&main_of(&old), &main_of(&new)).into_iter().map(pair).collect()
+}
+
+#[test]
+fn loops_are_matched_by_place_or_likeness() {
+    let (a, b) = ("L i: 0..9 { println(\"a{i}\") }\n", "LW n < 5 { n += 1; println(\"b\") }\n");
+    let with = |loops: &str| format!("n := mut 0\n{loops}0");
+    assert_eq!(matches(&with(a), &with(b)), [(0, 0)]);
+    assert_eq!(matches(&with(b), &with(&format!("{a}{b}"))), [(0, 1)]);
+    assert_eq!(matches(&with(&format!("{a}{b}")), &with(b)), [(1, 0)]);
+    assert_eq!(matches(&with(b), &with(&format!("{b}{b}"))), []);
+    let around = |inner: &str| with(&format!("LW n < 100 {{ {inner} }}\n"));
+    assert_eq!(matches(&around(a), &around(&format!("{b}{a}"))), [(0, 0), (1, 2)]);
+    assert_eq!(matches(&with(a), &with("")), []);
+}

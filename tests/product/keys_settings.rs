@@ -1,0 +1,95 @@
+//! However a program at a terminal ends or is stopped: the terminal's settings are what they were.
+
+use crate::harness::{Terminal, until};
+use crate::keys::{QUIET, Session};
+
+/// Runs a program at a terminal until it ends by itself or by what `end` does; gives its status, `None` after a signal.
+fn ends(text: &str, end: impl FnOnce(&mut Session)) -> Option<i32> {
+    let fresh = Terminal::open().settings();
+    let mut session = Session::start(text);
+    session.sees("main starts");
+    end(&mut session);
+    let status = session.run.wait().code();
+    assert_eq!(session.terminal.settings(), fresh);
+    status
+}
+
+/// A program that does this after a while.
+fn doing(what: &str) -> String {
+    let c = "N \"C\" {\n    F abort()\n    F raise(signal: i32) -> i32\n    F strlen(text: *i8) -> i64\n}\n";
+    let text =
+        QUIET.replace("    total += 1\n    0", &format!("    total += 1\n    I total > 300 {{ {what} }}\n    0"));
+    format!("{c}{text}")
+}
+
+#[test]
+fn after_the_program_has_ended() {
+    assert_eq!(ends(&doing("total = 0 - 5"), |_| {}), Some(0));
+    assert_eq!(ends(&doing("exit(7)"), |_| {}), Some(7));
+}
+
+#[test]
+fn after_q() {
+    assert_eq!(ends(QUIET, |session| session.terminal.types("q")), Some(0));
+}
+
+#[test]
+fn after_a_trap() {
+    let text = doing("n / (n - n)");
+    assert_eq!(ends(&text, |_| {}), Some(134));
+}
+
+#[test]
+fn after_a_fault_in_c_code() {
+    assert_eq!(ends(&doing("strlen(8 as *i8)"), |_| {}), Some(134));
+}
+
+#[test]
+fn after_abort() {
+    assert_eq!(ends(&doing("abort()"), |_| {}), None);
+}
+
+#[test]
+fn after_ctrl_c() {
+    assert_eq!(ends(QUIET, |session| session.terminal.types("\u{3}")), Some(130));
+}
+
+#[test]
+fn after_sigterm() {
+    assert_eq!(ends(QUIET, |session| session.run.signal(libc::SIGTERM)), Some(143));
+}
+
+#[test]
+fn after_signals_that_nobody_answers() {
+    assert_eq!(ends(QUIET, |session| session.terminal.types("\u{1c}")), None);
+    assert_eq!(ends(QUIET, |session| session.run.signal(libc::SIGHUP)), None);
+}
+
+#[test]
+fn after_ctrl_c_in_a_long_sleep() {
+    let sleeping = QUIET.replace("usleep(1000)", "usleep(60000000)");
+    assert_eq!(ends(&sleeping, |session| session.terminal.types("\u{3}")), Some(130));
+}
+
+/// Ctrl-Z gives the terminal back, `fg` takes it up again.
+#[test]
+fn while_it_is_stopped() {
+    let fresh = Terminal::open().settings();
+    let mut session = Session::start(QUIET);
+    session.sees("main starts");
+    for _ in 0..3 {
+        session.terminal.types("\u{1a}");
+        until("the stop", || is_stopped(session.run.id()).then_some(()));
+        assert_eq!(session.terminal.settings(), fresh);
+        session.run.signal(libc::SIGCONT);
+        until("single keys", || session.terminal.settings().gives_keys().then_some(()));
+    }
+    session.terminal.types("q");
+    assert_eq!(session.run.wait().code(), Some(0));
+    assert_eq!(session.terminal.settings(), fresh);
+}
+
+fn is_stopped(process: u32) -> bool {
+    let state = std::process::Command::new("ps").args(["-o", "state=", "-p", &process.to_string()]).output();
+    state.is_ok_and(|state| state.stdout.starts_with(b"T"))
+}
