@@ -25,6 +25,7 @@ mod options;
 mod output;
 mod readme;
 mod refused;
+mod running_loops;
 mod saves;
 mod state;
 mod statuses;
