@@ -305,9 +305,8 @@ impl ProgramInner {
                 edit.outcome = EditOutcome::AtNextLoopHead;
             }
         }
-        // Between the count and its first frame `main` may hold on to the slot of an older signature.
-        let is_starting = !has_main && self.main_is_running();
-        !(running.edits_main && (main_stays || is_starting))
+        let is_starting = running.main_changes_slot && !has_main && self.main_is_running();
+        !(running.edits_main && main_stays || is_starting)
     }
 
     /// The stores of a commit.

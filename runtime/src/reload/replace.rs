@@ -120,6 +120,8 @@ pub(crate) struct Running {
     functions: FxHashSet<Instance>,
     /// Is `main` among them because its text has changed? Then none of its frames may stay in old code.
     pub edits_main: bool,
+    /// Has `main` another signature? Whoever is about to call it may hold the slot of the old one.
+    pub main_changes_slot: bool,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
 }
@@ -378,8 +380,8 @@ impl Moves {
 
 impl Running {
     /// For these functions, before any is found on a stack.
-    pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool) -> Running {
-        Running { functions: functions.collect(), edits_main, verdicts: FxHashMap::default() }
+    pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool, main_changes_slot: bool) -> Running {
+        Running { functions: functions.collect(), edits_main, main_changes_slot, verdicts: FxHashMap::default() }
     }
 
     /// Has the function new code?
