@@ -3,6 +3,8 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
+#[path = "source/earlier.rs"]
+mod earlier;
 #[path = "source/random.rs"]
 mod random;
 
@@ -154,18 +156,18 @@ fn initialise(machine: &mut Machine, program: &Program, layouts: &dyn Layouts) {
 /// Runs a program both ways in every mode; says what differs.
 fn compare(name: &str, source: &str) {
     let checked = checked(source).unwrap_or_else(|problem| panic!("{name}: {problem}"));
-    let layouts = TypeLayouts::new(&checked);
-    for hot in [false, true] {
+    let (natural, edited) = (TypeLayouts::new(&checked), earlier::layouts(&checked));
+    for (hot, layouts) in [(false, &natural), (true, &natural), (true, &edited)] {
         for options in [Options::plain(hot), Options::all(hot)] {
-            let program = Program::lower(&checked, &layouts, options).unwrap_or_else(|e| panic!("{name}: {e}"));
-            let expected = Interp::new(&program, &layouts).run_main();
+            let program = Program::lower(&checked, layouts, options).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let expected = Interp::new(&program, layouts).run_main();
             for opt in [OptLevel::None, OptLevel::Speed] {
                 let linker = TestLinker { hot, slots: hot, inline: !hot, library: 0 };
                 let what = format!("{name} {options:?} {opt:?}");
-                run_one(&what, &program, &layouts, linker, opt, &expected);
+                run_one(&what, &program, layouts, linker, opt, &expected);
                 if hot && matches!(expected.exit, Exit::Status(_)) {
                     for every in [1, 3] {
-                        run_resumed(&what, &checked, &program, &layouts, (options, opt, every), &expected);
+                        run_resumed(&what, &checked, &program, layouts, (options, opt, every), &expected);
                     }
                 }
             }

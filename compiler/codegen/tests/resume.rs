@@ -52,7 +52,7 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
         program.functions.entry(instance).or_insert(made);
     }
     let body = program.functions[&before.instance].clone();
-    let frame = FrameLayout::of(&body, &layouts, true, None).unwrap();
+    let frame = FrameLayout::polled(&body, &layouts, None).unwrap();
     for (from, to) in match_loops(&before, &after) {
         let Some(state) = frame.loops.iter().find(|state| state.id == from) else { continue };
         let made = lower_resumed(&after, to, &state.values, &new, &layouts, options)?;

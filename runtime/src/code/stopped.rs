@@ -61,6 +61,14 @@ impl<'a> Stopped<'a> {
         Stopped { shared, threads, relaxed, waited }
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        self.shared
+    }
+
+    pub(super) fn threads(&self) -> &[Arc<ThreadRecord>] {
+        &self.threads
+    }
+
     /// Were threads stopped inside inner loops, because the request had waited long?
     pub fn relaxed(&self) -> bool {
         self.relaxed
@@ -103,6 +111,7 @@ impl<'a> Stopped<'a> {
     /// were freed and how many are left.
     pub fn sweep(&self) -> (usize, usize) {
         let reached = self.reached();
+        lock(&self.shared.followers).keep(&|unit| reached.contains(&unit));
         let mut units = std::mem::take(&mut *lock(&self.shared.retired));
         let before = units.len();
         loop {

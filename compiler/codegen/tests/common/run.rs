@@ -183,6 +183,7 @@ impl Machine {
             owner: std::ptr::null_mut(),
             services: std::ptr::null(),
             carried: std::ptr::null_mut(),
+            guard: std::ptr::null(),
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();
