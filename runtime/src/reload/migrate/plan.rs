@@ -134,6 +134,11 @@ impl Planner {
         (!conversion.in_place).then_some(conversion.to_size as u32)
     }
 
+    /// The references in values of a type in the running version.
+    pub(super) fn references_before(&self, ty: Ty) -> References {
+        self.references(ty, false)
+    }
+
     /// The references in values of a type in the new version.
     pub(super) fn references_after(&self, ty: Ty) -> References {
         self.references(ty, true)
