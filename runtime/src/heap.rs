@@ -13,6 +13,7 @@ mod compare;
 mod counts;
 mod map;
 mod memory;
+pub(crate) mod migrate;
 mod own;
 mod report;
 mod runs;
@@ -65,6 +66,8 @@ pub(crate) struct Heap {
     unit: TypeRef,
     /// The program's global variables: start and size.
     globals: Mutex<BTreeMap<usize, usize>>,
+    /// References that lay in fields a save has removed.
+    attic: Mutex<migrate::Attic>,
 }
 
 /// Why a heap function failed: a trap of the program.
@@ -114,6 +117,7 @@ impl Heap {
             text,
             unit,
             globals: Mutex::default(),
+            attic: Mutex::default(),
         }
     }
 
@@ -121,6 +125,16 @@ impl Heap {
     pub(crate) fn services(&self) -> *const Services {
         // Of the whole heap, not of its first field alone.
         std::ptr::from_ref(self).cast()
+    }
+
+    /// What is known of a type.
+    pub(crate) fn type_record(&self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        lock(&self.types).get(ty, shape)
+    }
+
+    /// The values of parked fields.
+    pub(crate) fn attic(&self) -> MutexGuard<'_, migrate::Attic> {
+        lock(&self.attic)
     }
 
     /// The address of what is known of a type.

@@ -16,5 +16,6 @@ pub(crate) mod diff;
 pub(crate) mod items;
 pub(crate) mod kept;
 pub mod links;
+pub(crate) mod migrate;
 pub(crate) mod prepare;
 pub(crate) mod replace;

@@ -3,6 +3,8 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
+#[path = "source/earlier.rs"]
+mod earlier;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -154,15 +156,15 @@ fn initialise(machine: &mut Machine, program: &Program, layouts: &dyn Layouts) {
 /// Runs a program both ways in every mode; says what differs.
 fn compare(name: &str, source: &str) {
     let checked = checked(source).unwrap_or_else(|problem| panic!("{name}: {problem}"));
-    let layouts = TypeLayouts::new(&checked);
-    for hot in [false, true] {
+    let (natural, edited) = (TypeLayouts::new(&checked), earlier::layouts(&checked));
+    for (hot, layouts) in [(false, &natural), (true, &natural), (true, &edited)] {
         for options in [Options::plain(hot), Options::all(hot)] {
-            let program = Program::lower(&checked, &layouts, options).unwrap_or_else(|e| panic!("{name}: {e}"));
-            let expected = Interp::new(&program, &layouts).run_main();
+            let program = Program::lower(&checked, layouts, options).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let expected = Interp::new(&program, layouts).run_main();
             for opt in [OptLevel::None, OptLevel::Speed] {
                 let linker = TestLinker { hot, slots: hot, inline: !hot, library: 0 };
                 let what = format!("{name} {options:?} {opt:?}");
-                run_one(&what, &program, &layouts, linker, opt, &expected);
+                run_one(&what, &program, layouts, linker, opt, &expected);
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::lower::{CannotResume, Options, lower_resumed};
-use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
+use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program, Slotted};
 use vaisjit_codegen::resume::match_loops;
 use vaisjit_semantics::Checked;
 use vaisjit_semantics::hir::{Body, LoopId};
@@ -52,7 +52,7 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
         program.functions.entry(instance).or_insert(made);
     }
     let body = program.functions[&before.instance].clone();
-    let frame = FrameLayout::of(&body, &layouts, true, None).unwrap();
+    let frame = FrameLayout::of(&body, &layouts, &Slotted { hot: true }, None).unwrap();
     for (from, to) in match_loops(&before, &after) {
         let Some(state) = frame.loops.iter().find(|state| state.id == from) else { continue };
         let made = lower_resumed(&after, to, &state.values, &new, &layouts, options)?;

@@ -87,6 +87,11 @@ impl Slot {
         self.cell().store(code.get(), Ordering::Release);
     }
 
+    /// Puts back what [`Slot::load`] has given.
+    pub fn put_back(&self, code: usize) {
+        self.cell().store(code, Ordering::Release);
+    }
+
     /// The code it calls now, 0 for none.
     pub fn load(&self) -> usize {
         self.cell().load(Ordering::Acquire)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use vaisjit_abi::context::poll;
@@ -122,6 +123,33 @@ impl World {
         }
         drop(control);
         self.shared().changed.notify_all();
+    }
+
+    /// Runs something that enters generated code on this thread; what takes longer than `limit` is interrupted.
+    pub(crate) fn within<R>(&self, limit: Duration, work: impl FnOnce() -> R) -> R {
+        let Ok(record) = self.record() else { return work() };
+        let threads = self.shared().control().threads().to_vec();
+        let own = threads.into_iter().find(|other| std::ptr::eq(&**other, record));
+        let done = Arc::new((Mutex::new(false), Condvar::new()));
+        let watched = done.clone();
+        let watchdog = std::thread::spawn(move || {
+            let waited = watched.1.wait_timeout_while(lock(&watched.0), limit, |done| !*done);
+            let late = !*waited.unwrap_or_else(PoisonError::into_inner).0;
+            if let Some(own) = own.filter(|_| late) {
+                own.interrupted.store(true, Ordering::SeqCst);
+                own.stack_limit().store(NO_STACK, Ordering::SeqCst);
+                own.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+            }
+            late
+        });
+        let result = work();
+        *lock(&done.0) = true;
+        done.1.notify_all();
+        if watchdog.join().unwrap_or(true) {
+            record.take_pending();
+            record.clear_interrupt();
+        }
+        result
     }
 
     /// Has the activation on the current thread been interrupted, so that what it waits for does not matter any more?

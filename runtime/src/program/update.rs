@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use vaisjit_semantics::Checked;
 
+use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
@@ -210,20 +211,21 @@ impl ProgramInner {
         Some(found.into_iter().collect())
     }
 
-    /// Makes a prepared version live; `wait` is called when the program has to reach a safepoint first.
+    /// Makes a prepared version live; the error is the report of what the trial has refused, if it has. `wait` is called
+    /// when the program has to reach a safepoint first.
     pub fn commit(
         self: &Arc<Self>,
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Option<(Report, bool)> {
+    ) -> Result<(Report, bool), Option<Report>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
         if !changes_code || prepared.is_single_body() {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            self.apply(&mut prepared);
-            return Some(self.finish(reloader, prepared, &clock, changes_code));
+            self.apply(&mut prepared, Tried::default());
+            return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
@@ -237,16 +239,16 @@ impl ProgramInner {
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
             Waited::Done { relaxed, paused } if applied.load(Ordering::SeqCst) => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.times.pause_us = paused.as_micros() as u64;
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
-                Some((report, changed))
+                Ok((report, changed))
             }
             Waited::Done { .. } | Waited::Cancelled => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 self.abandon(&prepared);
-                None
+                Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
@@ -258,9 +260,10 @@ impl ProgramInner {
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return false;
         }
+        let Some(tried) = self.try_out(prepared, stopped) else { return false };
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
-        self.apply(prepared);
+        self.apply(prepared, tried);
         let mut live = self.live();
         for (code, meta) in moves.metas {
             live.add_retired(&code, meta);
@@ -307,8 +310,9 @@ impl ProgramInner {
     }
 
     /// The stores of a commit.
-    fn apply(&self, prepared: &mut Prepared) {
+    fn apply(&self, prepared: &mut Prepared, mut tried: Tried) {
         let mut live = self.live();
+        let settle = self.store_values(prepared, &mut tried);
         for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
@@ -316,6 +320,7 @@ impl ProgramInner {
         }
         let changes_code = prepared.changes_code();
         let retired = live.apply(prepared, self.version() + u64::from(changes_code));
+        self.settle_values(prepared, settle, tried);
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
@@ -436,8 +441,13 @@ impl ProgramInner {
             self.abandon(&staged.prepared);
             return Update::Superseded;
         }
-        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, wait) else {
-            return Update::Superseded;
+        let (mut report, changed) = match self.commit(reloader, staged.prepared, wait) {
+            Ok(done) => done,
+            Err(None) => return Update::Superseded,
+            Err(Some(mut report)) => {
+                report.times.total_us = staged.clock.micros();
+                return Update::Refused(Arc::new(report));
+            }
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));

@@ -51,6 +51,9 @@ impl Live {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
+        if !prepared.moved.is_empty() {
+            self.shapes.follow(&prepared.snapshot.checked);
+        }
         self.layouts = prepared.layouts.clone();
         self.history = prepared.history.clone();
         self.snapshot = Some(prepared.snapshot.clone());

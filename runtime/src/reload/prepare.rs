@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
@@ -14,7 +14,8 @@ use super::diff;
 use super::items;
 use super::links::Links;
 use super::replace::{self, Loops, Moves, Standing};
-use crate::code::{CodeAddress, Slot};
+use super::migrate::Migration;
+use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
 use crate::linkage::{Fresh, Linkage};
@@ -60,6 +61,18 @@ pub(crate) struct Prepared {
     pub history: Arc<LayoutHistory>,
     /// The structs and enums that lie otherwise than in the running version.
     pub moved: Arc<FxHashSet<Ty>>,
+    /// What is done to live values.
+    pub migration: Option<Migration>,
+    /// New memory of globals that do not fit into theirs any more.
+    pub moving: Vec<(ItemPath, GlobalMemory)>,
+    /// Globals whose first value has to be computed in a reload, in order.
+    pub computed: Vec<ItemPath>,
+    /// Globals marked `#[reset]` whose initial value is another one.
+    pub resets: Vec<ItemPath>,
+    /// Functions that compute defaults of fields; only the trial calls them.
+    pub defaults: Vec<(Instance, LiveFunction)>,
+    /// Their addresses.
+    pub default_stores: Vec<(Slot, CodeAddress)>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
@@ -97,6 +110,8 @@ impl Prepared {
             && !self.may_loop
             && !self.changes_main
             && self.moved.is_empty()
+            && self.migration.is_none()
+            && self.resets.is_empty()
     }
 
     /// Takes back all that was added to the link table for it. It must not become live any more.
@@ -109,7 +124,8 @@ impl Prepared {
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
-        !(code && self.globals.is_empty() && self.types.is_empty())
+        let values = self.migration.is_none() && self.resets.is_empty();
+        !(code && values && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -164,6 +180,7 @@ pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     base.linkage.start_noting();
     let mut preparation = prepare_noted(snapshot, base);
+    base.linkage.set_moving(std::iter::empty());
     let fresh = base.linkage.stop_noting();
     match &mut preparation {
         Some(Preparation::Ready(prepared)) => prepared.fresh = fresh,
@@ -183,15 +200,23 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
-    let globals = diff::globals(base.live, &snapshot, &mut report);
+    let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
-    let plan = match Plan::new(&snapshot, base, &layouts, &moved) {
+    let history = Arc::new(layouts.history(&base.live.history));
+    let migration = if first { None } else { migration(&snapshot, base, (&layouts, &history), &mut report) };
+    let moving: Vec<(ItemPath, GlobalMemory)> = migration.iter().flat_map(Migration::new_memory).collect();
+    base.linkage.set_moving(moving.iter().map(|(path, memory)| (*path, memory.address())));
+    let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
     plan.report(&snapshot, base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
+    let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
+    if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
+        return Some(Preparation::Rejected(vec![*found]));
+    }
     if let Some(running) = &base.live.snapshot {
         items::report(running, &snapshot, &mut report);
     }
@@ -201,16 +226,20 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     let mut global_bytes = Vec::new();
     let mut new_globals = Vec::new();
+    let mut computed = Vec::new();
     for path in &globals {
         let global = &snapshot.checked.globals[path];
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
-        match &global.init {
-            Some(init) if !first => {
-                global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
-            }
-            _ => {}
+        let bytes = match &global.init {
+            _ if first => continue,
+            Some(init) => constant(&init.value, &layouts, base.linkage),
+            None => layout::constant::zero(global.ty, &*layouts),
+        };
+        match bytes {
+            Some(bytes) => global_bytes.push((*path, bytes)),
+            None => computed.push(*path),
         }
     }
     let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
@@ -225,7 +254,16 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     report.compiled = compiled.made;
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
-    prepared.history = Arc::new(layouts.history(&base.live.history));
+    let (defaults, functions) = std::mem::take(&mut prepared.functions)
+        .into_iter()
+        .partition(|(instance, _)| wanted.contains(instance) && body_of(&prepared.snapshot.checked, *instance).is_none());
+    (prepared.defaults, prepared.functions) = (defaults, functions);
+    (prepared.default_stores, prepared.stores) = std::mem::take(&mut prepared.stores)
+        .into_iter()
+        .partition(|(slot, _)| prepared.defaults.iter().any(|(_, function)| function.slot == *slot));
+    (prepared.migration, prepared.moving) = (migration, moving);
+    (prepared.computed, prepared.resets) = (computed, resets);
+    prepared.history = history;
     (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
     prepared.types = types;
@@ -233,6 +271,23 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         prepared.report.definitions_count();
     }
     Some(Preparation::Ready(Box::new(prepared)))
+}
+
+/// What is to be done to live values.
+fn migration(
+    snapshot: &Snapshot,
+    base: &mut Base<'_>,
+    (layouts, history): (&Arc<TypeLayouts>, &Arc<LayoutHistory>),
+    report: &mut Report,
+) -> Option<Migration> {
+    let linkage = &mut *base.linkage;
+    let mut literal = |body: &hir::Body| {
+        if is_literal(&body.value) { constant(&body.value, layouts, linkage) } else { None }
+    };
+    let histories = (base.live.history.clone(), history.clone());
+    let mut migration = Migration::plan(base.live, &snapshot.checked, histories, &mut literal, report)?;
+    migration.add_records(base.linkage.heap());
+    Some(migration)
 }
 
 /// Tells which types lie otherwise than in the running version, or hold something that does.
@@ -373,6 +428,28 @@ impl Plan {
         Ok(())
     }
 
+    /// The functions that compute defaults of fields.
+    fn add_defaults(
+        &mut self,
+        snapshot: &Snapshot,
+        base: &Base<'_>,
+        layouts: &TypeLayouts,
+        wanted: &FxHashSet<Instance>,
+    ) -> Result<(), Box<Diagnostic>> {
+        let structs = snapshot.checked.structs.values().flat_map(|definition| &definition.fields);
+        let variants = snapshot.checked.enums.values().flat_map(|definition| &definition.variants);
+        let fields = structs.chain(variants.flat_map(|variant| &variant.fields));
+        let mut seen = FxHashSet::default();
+        for body in fields.filter_map(|field| field.default.as_ref()) {
+            if wanted.contains(&body.instance) && seen.insert(body.instance) {
+                let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+                lowered.seal(body.instance, &self.links, layouts);
+                self.changed.push((body.instance, lowered));
+            }
+        }
+        Ok(())
+    }
+
     /// One entry per edited function.
     fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
@@ -393,7 +470,7 @@ impl Plan {
                 .map(|resolved| resolved.at);
             report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
         }
-        for instance in &self.removed {
+        for instance in self.removed.iter().filter(|instance| !instance.path.name.starts_with('{')) {
             let name = instance.path.name.to_string();
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
@@ -439,6 +516,12 @@ impl Plan {
             layouts: Arc::default(),
             history: Arc::default(),
             moved: Arc::default(),
+            migration: None,
+            moving: Vec::new(),
+            computed: Vec::new(),
+            resets: Vec::new(),
+            defaults: Vec::new(),
+            default_stores: Vec::new(),
             types: Vec::new(),
             links: self.links,
             promoted: self.promoted,

@@ -59,7 +59,7 @@ impl Translator<'_, '_> {
                 let to = self.home_address(local);
                 self.store(value, to);
             }
-            (Home::Memory(..), Some(from)) if self.frame.size > 0 => {
+            (Home::Memory(..), Some(from)) if self.frame.offset(local).is_some() => {
                 let to = self.home_address(local);
                 self.copy(to, trusted(from), self.size(decl.ty));
             }
@@ -126,7 +126,7 @@ impl Translator<'_, '_> {
         let ty = self.body.locals[local].ty;
         let result = machine_type(ty).map(|_| self.local_value(local));
         if let Some(base) = self.frame_base {
-            if let Some(to) = self.result_address {
+            if let Some(to) = self.result_address.filter(|_| self.frame.offset(local).is_some()) {
                 let from = self.home_address(local);
                 self.copy(trusted(to), from, self.size(ty));
             }
