@@ -70,10 +70,11 @@ impl ProgramInner {
         let locals = self.locals(stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
-            Ok(trial) => (trial, None),
-            Err((trial, denied)) => (trial, Some(denied)),
-        };
+        let (trial, denied) =
+            match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
+                Ok(trial) => (trial, None),
+                Err((trial, denied)) => (trial, Some(denied)),
+            };
         note_instances(&mut prepared.report, trial.instances(migration));
         tried.migration = Some(trial);
         denied.map_or(Ok(()), Err)

@@ -72,7 +72,8 @@ impl Migration {
         let declarations = declarations(checked, literal);
         let (old, new) = (Known::new(old), Known::new(new));
         let planner = Planner::new(old, new, declarations);
-        let mut migration = Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
+        let mut migration =
+            Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);

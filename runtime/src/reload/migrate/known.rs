@@ -74,7 +74,8 @@ impl Known {
                 let fields = known.iter().flat_map(|known| known.fields());
                 let field = fields.filter(|field| self.holds(field.ty, wanted)).find(|field| {
                     let start = field.offset as usize;
-                    !matches!(field.ty.kind(), TyKind::Array(..)) || (start..start + field.size as usize).contains(&offset)
+                    !matches!(field.ty.kind(), TyKind::Array(..))
+                        || (start..start + field.size as usize).contains(&offset)
                 });
                 if let Some(field) = field {
                     *path += &format!(".{}", field.name);
@@ -92,7 +93,9 @@ impl Known {
             _ if ty == wanted => true,
             TyKind::Array(of, _) => self.holds(of, wanted),
             TyKind::Tuple(parts) => parts.iter().any(|part| self.holds(*part, wanted)),
-            TyKind::Struct(..) | TyKind::Enum(..) => self.get(ty).is_some_and(|known| known.variants.iter().any(inside)),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                self.get(ty).is_some_and(|known| known.variants.iter().any(inside))
+            }
             _ => false,
         }
     }
