@@ -100,16 +100,16 @@ impl Text {
         }
     }
 
+    /// The report of a trap, and what happens next if the program waits.
     pub fn trapped(&mut self, trap: &Trap) {
         let report = self.painted(Paint::Red, &trap.report());
         self.say(&report);
-        if let Some(function) = &trap.paused {
-            let then = match function.as_str() {
-                "main" => "main starts again, with the globals kept".to_owned(),
-                function => format!("the call of {function} is made again"),
-            };
-            self.line("paused", Paint::Yellow, &format!("mend it and save: {then}; Ctrl-C ends the program"));
-        }
+        let Some(function) = &trap.paused else { return };
+        let then = match function.as_str() {
+            "main" => "main starts again, with the globals kept".to_owned(),
+            function => format!("the call of {function} is made again"),
+        };
+        self.line("paused", Paint::Yellow, &format!("mend it and save: {then}; Ctrl-C ends the program"));
     }
 
     pub fn edits(&mut self, report: &Report) {

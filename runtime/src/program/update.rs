@@ -15,8 +15,8 @@ use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
-use crate::reload::replace::{Running, Standing, Verdict};
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
+use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
 
@@ -85,11 +85,6 @@ struct Goal {
 }
 
 impl Staged {
-    /// What becomes of the frames of functions with new code.
-    pub fn running(&self) -> Arc<Running> {
-        self.prepared.moves.running.clone()
-    }
-
     /// The program it makes.
     pub fn checked(&self) -> Arc<Checked> {
         self.prepared.snapshot.checked.clone()
@@ -100,9 +95,9 @@ impl Staged {
         &self.prepared.report
     }
 
-    /// The same, to be completed.
-    pub fn report_mut(&mut self) -> &mut Report {
-        &mut self.prepared.report
+    /// Gives it another report and returns the one it had.
+    pub fn replace_report(&mut self, report: Report) -> Report {
+        std::mem::replace(&mut self.prepared.report, report)
     }
 
     /// Does it change anything that runs?
@@ -273,6 +268,17 @@ impl ProgramInner {
         true
     }
 
+    /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
+    pub fn foresee_stopped(&self, staged: &mut Staged, stopped: &Stopped<'_>) -> bool {
+        let prepared = &mut staged.prepared;
+        let running = prepared.moves.running.clone();
+        let fits = self.foresee(stopped, &running, &mut prepared.report);
+        if fits {
+            self.foresee_values(prepared, stopped);
+        }
+        fits && prepared.report.refusals().next().is_none()
+    }
+
     /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
     /// function with new code what its frames do. False if `main` would go on in old code that has been edited: it has
     /// been started, or has come into another loop, since the preparation.
@@ -305,9 +311,8 @@ impl ProgramInner {
                 edit.outcome = EditOutcome::AtNextLoopHead;
             }
         }
-        // Between the count and its first frame `main` may hold on to the slot of an older signature.
-        let is_starting = !has_main && self.main_is_running();
-        !(running.edits_main && (main_stays || is_starting))
+        let is_starting = running.main_changes_slot && !has_main && self.main_is_running();
+        !(running.edits_main && main_stays || is_starting)
     }
 
     /// The stores of a commit.

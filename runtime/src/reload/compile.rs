@@ -24,7 +24,7 @@ use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
 use crate::heap::ShapeOf;
 use crate::host::HostTable;
-use crate::live::{Code, FunctionMeta, Live, LiveFunction};
+use crate::live::{Code, FunctionMeta, LiveFunction};
 use crate::workspace::Snapshot;
 
 /// Groups a thread takes at a time; chosen by feel.
@@ -97,12 +97,6 @@ impl Lowered {
             direct: Box::default(),
             body,
         }
-    }
-
-    /// Has the text of a running function changed, and not only what its code depends on?
-    fn is_edit_of(&self, live: &Live, instance: Instance) -> bool {
-        let running = live.functions.get(&instance);
-        running.is_some_and(|old| self.is_edited(old) || old.signature != self.signature)
     }
 
     /// Does it mean something else than what runs? A function whose text is the same may get new code because others
@@ -200,8 +194,10 @@ pub(crate) fn compile(
             return Err(vec![codes::cannot_compile(head, &message)]);
         }
     }
-    let edits_main = changed.iter().any(|(i, new)| snapshot.checked.main == Some(*i) && new.is_edit_of(base.live, *i));
-    let running = Running::new(changed.iter().map(|(instance, _)| *instance), edits_main);
+    let main = snapshot.checked.main.and_then(|main| Some((bodies.get(&main)?, base.live.functions.get(&main)?)));
+    let edits_main = main.is_some_and(|(new, old)| new.is_edited(old) || old.signature != new.signature);
+    let changes_slot = main.is_some_and(|(new, old)| old.signature != new.signature);
+    let running = Running::new(changed.iter().map(|(instance, _)| *instance), edits_main, changes_slot);
     match loops.link(running, &mut work, base, snapshot, layouts) {
         Ok(moves) => work.compiled.moves = moves,
         Err(message) => {

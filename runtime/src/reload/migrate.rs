@@ -65,9 +65,8 @@ impl Migration {
         literal: &mut LiteralOf<'_>,
         report: &mut Report,
     ) -> Option<Migration> {
-        let retyped = |(path, global): (&ItemPath, &Global)| {
-            live.globals.get(path).is_some_and(|old| old.ty != global.ty)
-        };
+        let retyped =
+            |(path, global): (&ItemPath, &Global)| live.globals.get(path).is_some_and(|old| old.ty != global.ty);
         if old == new && !checked.globals.iter().any(retyped) {
             note_idle(report, &[]);
             return None;
@@ -75,7 +74,8 @@ impl Migration {
         let declarations = declarations(checked, literal);
         let (old, new) = (Known::new(old), Known::new(new));
         let planner = Planner::new(old, new, declarations);
-        let mut migration = Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
+        let mut migration =
+            Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);

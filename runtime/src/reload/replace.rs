@@ -120,6 +120,8 @@ pub(crate) struct Running {
     functions: FxHashSet<Instance>,
     /// Is `main` among them because its text has changed? Then none of its frames may stay in old code.
     pub edits_main: bool,
+    /// Has `main` another signature? Whoever is about to call it may hold the slot of the old one.
+    pub main_changes_slot: bool,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
 }
@@ -214,9 +216,8 @@ impl Resumer<'_> {
 
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
         let checked = &self.snapshot.checked;
-        let lower = |body: &Body, at: LoopId| {
-            lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
-        };
+        let lower =
+            |body: &Body, at: LoopId| lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true));
         let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
         if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
             let whole = lower::lower(&meta.body, checked, self.layouts, true);
@@ -245,12 +246,10 @@ impl Resumer<'_> {
             if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
                 continue;
             }
-            let old = initial::texts(&target.meta.body, state.id, &|span| {
-                target.meta.text(span, &self.base.live.sources)
-            });
-            let new = initial::texts(&new.hir, *at, &|span| {
-                crate::live::text(new.hir.item, span, &self.snapshot.sources)
-            });
+            let old =
+                initial::texts(&target.meta.body, state.id, &|span| target.meta.text(span, &self.base.live.sources));
+            let new =
+                initial::texts(&new.hir, *at, &|span| crate::live::text(new.hir.item, span, &self.snapshot.sources));
             for name in initial::changed(&old, &new) {
                 notices.push(format!(
                     "`{name}` in the running `{}` keeps its value: only its initial value changed",
@@ -306,7 +305,9 @@ impl Loops {
             Verdict::Goes => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
-                notices.push(format!("only what `{name}` does before its running loop changed: it takes effect at {when}"));
+                notices.push(format!(
+                    "only what `{name}` does before its running loop changed: it takes effect at {when}"
+                ));
                 Some(Outcome::AtNextCall)
             }
             Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
@@ -333,8 +334,13 @@ impl Loops {
     ) -> Result<Moves, String> {
         let mut moves = Moves::default();
         for target in self.targets {
-            let standing: FxHashSet<Option<u32>> =
-                target.fates.keys().map(|number| Some(*number)).chain([None]).chain(target.standing.iter().copied()).collect();
+            let standing: FxHashSet<Option<u32>> = target
+                .fates
+                .keys()
+                .map(|number| Some(*number))
+                .chain([None])
+                .chain(target.standing.iter().copied())
+                .collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             let from = base.live.unit(target.place.0);
@@ -347,7 +353,8 @@ impl Loops {
                 let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {
                     continue;
                 };
-                let transfer = transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
+                let transfer =
+                    transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 moves.followers.push(Follower {
                     from: from.clone(),
@@ -378,8 +385,8 @@ impl Moves {
 
 impl Running {
     /// For these functions, before any is found on a stack.
-    pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool) -> Running {
-        Running { functions: functions.collect(), edits_main, verdicts: FxHashMap::default() }
+    pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool, main_changes_slot: bool) -> Running {
+        Running { functions: functions.collect(), edits_main, main_changes_slot, verdicts: FxHashMap::default() }
     }
 
     /// Has the function new code?

@@ -30,7 +30,7 @@ impl Resumed {
     pub fn add(&mut self, hir: &hir::Body, body: &Body, program: &Checked, layouts: &TypeLayouts, options: Options) {
         let mut open = vec![(body.clone(), None, 0)];
         while let Some((from, keep, generation)) = open.pop() {
-            let frame = FrameLayout::of(&from, layouts, true, keep.as_ref()).unwrap();
+            let frame = FrameLayout::polled(&from, layouts, keep.as_ref()).unwrap();
             for state in frame.loops.iter().filter(|_| generation < 2) {
                 let Ok(mut made) = lower_resumed(hir, state.id, &state.values, program, layouts, options) else {
                     continue;

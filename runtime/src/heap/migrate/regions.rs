@@ -2,9 +2,7 @@
 
 use std::collections::HashSet;
 
-use vaisjit_abi::heap::{
-    CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH,
-};
+use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
@@ -114,9 +112,9 @@ impl Heap {
         });
         let globals = lock(&self.globals);
         in_blocks
-            || globals.iter().any(|(start, size)| {
-                (0..size / 8).any(|word| is_within(ranges, block::load(start + word * 8)))
-            })
+            || globals
+                .iter()
+                .any(|(start, size)| (0..size / 8).any(|word| is_within(ranges, block::load(start + word * 8))))
     }
 
     /// Do references lead from a value to the block with this payload?

@@ -74,7 +74,8 @@ impl Known {
                 let fields = known.iter().flat_map(|known| known.fields());
                 let field = fields.filter(|field| self.holds(field.ty, wanted)).find(|field| {
                     let start = field.offset as usize;
-                    !matches!(field.ty.kind(), TyKind::Array(..)) || (start..start + field.size as usize).contains(&offset)
+                    !matches!(field.ty.kind(), TyKind::Array(..))
+                        || (start..start + field.size as usize).contains(&offset)
                 });
                 if let Some(field) = field {
                     *path += &format!(".{}", field.name);
@@ -111,7 +112,9 @@ impl Known {
             _ if ty == wanted => true,
             TyKind::Array(of, _) => self.holds(of, wanted),
             TyKind::Tuple(parts) => parts.iter().any(|part| self.holds(*part, wanted)),
-            TyKind::Struct(..) | TyKind::Enum(..) => self.get(ty).is_some_and(|known| known.variants.iter().any(inside)),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                self.get(ty).is_some_and(|known| known.variants.iter().any(inside))
+            }
             _ => false,
         }
     }
@@ -136,14 +139,12 @@ impl Known {
                 let offsets = self.tuple(parts.iter().copied()).1;
                 ShapeKind::Record(parts.iter().copied().zip(offsets).enumerate().map(part).collect())
             }
-            TyKind::Struct(..) => ShapeKind::Record(self.get(ty).map_or_else(Vec::new, |known| {
-                known.variants.first().map_or_else(Vec::new, fields_of)
+            TyKind::Struct(..) => ShapeKind::Record(
+                self.get(ty).map_or_else(Vec::new, |known| known.variants.first().map_or_else(Vec::new, fields_of)),
+            ),
+            TyKind::Enum(..) => ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
+                known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
             })),
-            TyKind::Enum(..) => {
-                ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
-                    known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
-                }))
-            }
             TyKind::Unit | TyKind::Never | TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error => ShapeKind::Unit,
         };
         Shape { layout: self.layout(ty), kind }
