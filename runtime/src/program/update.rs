@@ -213,7 +213,7 @@ impl ProgramInner {
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Result<(Report, bool), Option<Report>> {
+    ) -> Result<(Report, bool), Option<Box<Report>>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
         if !changes_code || prepared.is_single_body() {
@@ -243,7 +243,7 @@ impl ProgramInner {
             Waited::Done { .. } | Waited::Cancelled => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 self.abandon(&prepared);
-                Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
+                Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
@@ -455,7 +455,7 @@ impl ProgramInner {
             Err(None) => return Update::Superseded,
             Err(Some(mut report)) => {
                 report.times.total_us = staged.clock.micros();
-                return Update::Refused(Arc::new(report));
+                return Update::Refused(Arc::new(*report));
             }
         };
         report.times.total_us = staged.clock.micros();

@@ -6,12 +6,12 @@ use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
-use super::known::Known;
 use super::defaults::Wanted;
+use super::known::Known;
 use crate::code::GlobalMemory;
 use crate::fault;
-use crate::heap::{EntryPlaces, Heap};
 use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
+use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
 
 /// A block on a data stack that belongs to a running function.
@@ -62,12 +62,12 @@ impl Migration {
         moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
         words: &WordsOf<'_>,
-    ) -> Result<Trial, (Trial, Denied)> {
+    ) -> Result<Trial, Box<(Trial, Denied)>> {
         let mut trial = Trial::default();
         let heap = linkage.heap().clone();
         match self.steps(linkage, &heap, moving, (locals, words), &mut trial) {
             Ok(()) => Ok(trial),
-            Err(denied) => Err((trial, denied)),
+            Err(denied) => Err(Box::new((trial, denied))),
         }
     }
 
@@ -195,9 +195,8 @@ impl Migration {
     /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
     /// which part it means.
     fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
-        let moving = |region: &&Region| {
-            matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some()
-        };
+        let moving =
+            |region: &&Region| matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some();
         let mut ranges: Vec<(usize, usize)> = Vec::new();
         let mut lists = Vec::new();
         for region in trial.regions.iter().filter(moving) {
