@@ -5,8 +5,8 @@ use crate::harness::replaced;
 
 /// A program with values on its stack and in globals.
 const KINDS: &str = r#"S Point {
-    x: i64,
-    y: i64,
+    x: i64 = 0,
+    y: i64 = 0,
 }
 
 S Unit {
@@ -31,7 +31,7 @@ F step(p: *Point, n: i64) -> i64 {
 }
 
 F main() -> i64 {
-    here: Point
+    here := Point {}
     n := 0
     L n < 1000000 {
         step(&here, n)
@@ -59,12 +59,12 @@ fn carries(from: &str, to: &str, list: &str, name: &str) {
 
 #[test]
 fn a_field_added() {
-    carries("    y: i64,\n", "    y: i64,\n    z: i64 = 0,\n", "types", "Point");
+    carries("    y: i64 = 0,\n", "    y: i64 = 0,\n    z: i64 = 0,\n", "types", "Point");
 }
 
 #[test]
 fn a_field_retyped() {
-    carries("    y: i64,\n", "    y: i32,\n", "types", "Point");
+    carries("    y: i64 = 0,\n", "    y: i32 = 0,\n", "types", "Point");
 }
 
 #[test]

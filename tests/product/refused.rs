@@ -6,8 +6,8 @@ use crate::harness::replaced;
 
 /// A program with something of each kind that can be edited, all of it in use.
 const KINDS: &str = r#"S Point {
-    x: i64,
-    y: i64,
+    x: i64 = 0,
+    y: i64 = 0,
 }
 
 S Unit {
@@ -30,10 +30,10 @@ F step(p: *Point, n: i64) -> i64 {
 }
 
 F main() -> i64 {
-    here: Point
+    here: *Point = &place
     n := 0
     L n < 1000000 {
-        step(&here, n)
+        step(here, n)
         n += 1
         usleep(2000)
     }
@@ -68,7 +68,7 @@ fn refuses_in(before: &str, from: &str, to: &str, list: &str, name: &str) {
 
 #[test]
 fn a_field_without_a_default() {
-    refuses_in(KINDS, "    y: i64,\n", "    y: i64,\n    act: fn(i64) -> i64,\n", "types", "Point");
+    refuses_in(KINDS, "    y: i64 = 0,\n", "    y: i64 = 0,\n    act: fn(i64) -> i64,\n", "types", "Point");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn the_signature_of_main_while_it_runs() {
 #[test]
 fn taking_a_refused_edit_back_is_unchanged() {
     let mut counter = Counter::of(KINDS, &[]);
-    counter.project.save(FILE, &replaced(KINDS, "    y: i64,\n", "    y: i64,\n    act: fn(i64) -> i64,\n"));
+    counter.project.save(FILE, &replaced(KINDS, "    y: i64 = 0,\n", "    y: i64 = 0,\n    act: fn(i64) -> i64,\n"));
     counter.run.event("refused");
     counter.project.save(FILE, KINDS);
     assert_eq!(counter.run.event("unchanged")["version"], 1);
