@@ -2,6 +2,7 @@
 //! here is made on demand, has a stable address, and is kept as long as the program.
 
 mod fresh;
+mod guards;
 
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +26,7 @@ use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
 
 pub(crate) use fresh::Fresh;
+pub(crate) use guards::NewGuard;
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.
 pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
@@ -36,6 +38,10 @@ pub(crate) struct Linkage {
     slots: SlotTable,
     by_key: FxHashMap<SlotKey, Slot>,
     globals: FxHashMap<ItemPath, GlobalMemory>,
+    /// Where globals will lie that move with the version that is being prepared.
+    moving: FxHashMap<ItemPath, usize>,
+    /// Memory that globals have left; old code may still use it.
+    left: Vec<GlobalMemory>,
     strings: FxHashMap<Arc<str>, Box<[u64]>>,
     /// Tables of slot addresses.
     tables: FxHashMap<Arc<[SlotKey]>, Box<[usize]>>,
@@ -43,6 +49,8 @@ pub(crate) struct Linkage {
     trampolines: FxHashMap<AbiSignature, Trampoline>,
     /// By slot address and ABI types; C may keep the addresses, so they stay.
     callbacks: FxHashMap<(usize, String), (Code, Arc<CallbackTarget>)>,
+    guards: FxHashMap<SlotKey, guards::Guarded>,
+    outgrown: guards::Outgrown,
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
     /// What the preparation that is going on has added.
@@ -65,11 +73,15 @@ impl Linkage {
             slots: SlotTable::new(),
             by_key: FxHashMap::default(),
             globals: FxHashMap::default(),
+            moving: FxHashMap::default(),
+            left: Vec::new(),
             strings: FxHashMap::default(),
             tables: FxHashMap::default(),
             thunks: FxHashMap::default(),
             trampolines: FxHashMap::default(),
             callbacks: FxHashMap::default(),
+            guards: FxHashMap::default(),
+            outgrown: Vec::new(),
             safepoint: None,
             c_symbols: FxHashMap::default(),
             noted: None,
@@ -115,6 +127,7 @@ impl Linkage {
     /// Takes back a slot that nothing has been linked against.
     pub fn forget_slot(&mut self, key: &SlotKey) {
         self.tables.retain(|keys, _| !keys.contains(key));
+        self.guards.remove(key);
         if let Some(slot) = self.by_key.remove(key) {
             self.slots.free(slot);
         }
@@ -142,6 +155,22 @@ impl Linkage {
         if let Some(memory) = self.globals.remove(&path) {
             self.heap.remove_global(memory.address());
         }
+    }
+
+    /// The code that is linked from now on finds globals at these places.
+    pub fn set_moving(&mut self, moving: impl Iterator<Item = (ItemPath, usize)>) {
+        self.moving = moving.collect();
+    }
+
+    /// Lets a global lie elsewhere. What old code has stays where it is as long as the program lives.
+    pub fn move_global(&mut self, path: ItemPath, memory: GlobalMemory) {
+        self.heap.add_global(memory.address(), memory.size());
+        self.left.extend(self.globals.insert(path, memory));
+    }
+
+    /// The address of a global for code that is being linked.
+    fn global_address(&self, path: ItemPath) -> Option<usize> {
+        self.moving.get(&path).copied().or_else(|| self.globals.get(&path).map(GlobalMemory::address))
     }
 
     /// The address of the first byte of a literal.
@@ -178,7 +207,7 @@ impl Linkage {
         match import {
             Import::Slot(key) => self.by_key.get(key).map(Slot::address),
             Import::Table(keys) => self.tables.get(keys).map(|table| table.as_ptr() as usize),
-            Import::Global(path) => self.globals.get(path).map(GlobalMemory::address),
+            Import::Global(path) => self.global_address(*path),
             _ => None,
         }
     }
@@ -196,8 +225,7 @@ impl Linkage {
                 code(*instance).ok_or_else(|| format!("there is no code of `{instance}` to call directly"))
             }
             Import::Global(path) => {
-                let memory = self.globals.get(path).ok_or_else(|| format!("there is no memory of the global `{path}`"));
-                Ok(memory?.address())
+                self.global_address(*path).ok_or_else(|| format!("there is no memory of the global `{path}`"))
             }
             Import::Str(text) => Ok(self.string(text)),
             Import::Type(ty) => Err(format!("`{ty}` is linked by who knows its shape")),

@@ -1,7 +1,7 @@
 //! The sentences about reloads.
 
 use vaisjit::render::Format;
-use vaisjit::{Diagnostics, Edit, Outcome, Report, Times};
+use vaisjit::{Diagnostics, Edit, Outcome, Report, Times, Trap};
 
 use super::Volume;
 
@@ -62,6 +62,9 @@ impl Text {
             return;
         }
         let mut text = format!("{version}  {}  {}", names(report), times(&report.times));
+        if self.volume == Volume::Verbose {
+            text += &pause(&report.times);
+        }
         if let Some(at) = report.all_edits().find_map(|edit| edit.at.as_ref()) {
             text += &format!("  {at}");
         }
@@ -95,6 +98,18 @@ impl Text {
         if self.volume > Volume::Quiet {
             self.edits(report);
         }
+    }
+
+    /// The report of a trap, and what happens next if the program waits.
+    pub fn trapped(&mut self, trap: &Trap) {
+        let report = self.painted(Paint::Red, &trap.report());
+        self.say(&report);
+        let Some(function) = &trap.paused else { return };
+        let then = match function.as_str() {
+            "main" => "main starts again, with the globals kept".to_owned(),
+            function => format!("the call of {function} is made again"),
+        };
+        self.line("paused", Paint::Yellow, &format!("mend it and save: {then}; Ctrl-C ends the program"));
     }
 
     pub fn edits(&mut self, report: &Report) {
@@ -131,4 +146,12 @@ fn times(times: &Times) -> String {
     let swap = times.swap_us as f64 / 1000.0;
     let (parse, check, compile) = (ms(times.parse_us), ms(times.check_us), ms(times.compile_us));
     format!("{} ms  (parse {parse}, check {check}, compile {compile}, swap {swap:.2})", ms(times.total_us))
+}
+
+/// How long the program stood still, if it did.
+fn pause(times: &Times) -> String {
+    match times.pause_us {
+        0 => String::new(),
+        pause => format!("  stood still {:.2} ms", pause as f64 / 1000.0),
+    }
 }

@@ -7,9 +7,11 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use vaisjit_abi::context::{CallContext, EntryRecord, IN_HOST, poll};
+use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, poll};
 
 use super::backing::Mapping;
+use super::pause::Pause;
+use super::replace::Stale;
 use super::stack::{SignalStack, StackBounds, data_end, data_stack};
 use super::traps::{RawFrame, RawTrap, TrapBuffer};
 use super::world::Shared;
@@ -35,6 +37,10 @@ pub(super) struct ThreadRecord {
     pub(super) declined: Declined,
     /// Why it declined: the frame everybody waits for, and the one that was running.
     pub(super) blocked: Mutex<Vec<RawFrame>>,
+    /// How long it has stood still.
+    pub(super) pause: Pause,
+    /// Its frames that may go on in other code.
+    pub(super) stale: Stale,
 }
 
 /// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it.
@@ -68,6 +74,7 @@ impl ThreadRecord {
             owner: ptr::null_mut(),
             services: shared.heap.services(),
             carried: ptr::null_mut(),
+            guard: ptr::null(),
         };
         let record = Arc::new(ThreadRecord {
             context: UnsafeCell::new(context),
@@ -80,6 +87,8 @@ impl ThreadRecord {
             interrupted: AtomicBool::new(false),
             declined: Declined::default(),
             blocked: Mutex::default(),
+            pause: Pause::default(),
+            stale: Stale::default(),
         });
         // SAFETY: nobody else knows the record yet.
         unsafe { (*record.context.get()).owner = Arc::as_ptr(&record).cast_mut().cast() };
@@ -130,9 +139,26 @@ impl ThreadRecord {
         self.word(|context| unsafe { &raw mut (*context).data_top })
     }
 
+    /// Where the data stack ends.
+    pub(super) fn data_end(&self) -> usize {
+        // SAFETY: only the field's address is taken.
+        self.word(|context| unsafe { &raw mut (*context).data_end }).load(Ordering::Relaxed)
+    }
+
+    /// What code that takes over a loop reads. On the record's own thread.
+    pub(super) fn set_carried(&self, buffer: *mut u64) {
+        // SAFETY: the field is a word of the context, which only this thread uses.
+        unsafe { (*self.context.get()).carried = buffer };
+    }
+
     pub(super) fn entry(&self) -> &AtomicPtr<EntryRecord> {
         // SAFETY: the field is an aligned pointer of the context, which lives as long as the record.
         unsafe { AtomicPtr::from_ptr((&raw mut (*self.context.get()).entry).cast()) }
+    }
+
+    pub(super) fn guard(&self) -> &AtomicPtr<GuardRecord> {
+        // SAFETY: the field is an aligned pointer of the context, which lives as long as the record.
+        unsafe { AtomicPtr::from_ptr((&raw mut (*self.context.get()).guard).cast()) }
     }
 
     /// Is generated code on this thread's stack?

@@ -3,9 +3,12 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use vaisjit_abi::context::poll;
 
+use super::guard::PauseHook;
+use super::replace::Followers;
 use super::safepoint::Control;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
@@ -42,11 +45,14 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// Code that has been taken out of use, until no stack reaches it.
     pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
+    /// Which code follows replaced code that still runs.
+    pub(super) followers: Mutex<Followers>,
     /// The program's heap; as long as its counts are plain, only the thread in `solo` is active.
     pub(super) heap: Arc<Heap>,
     /// The record of the active thread, 0 for none.
     pub(super) solo: AtomicUsize,
     orphans: Mutex<Option<Arc<OrphanHook>>>,
+    pub(super) pause: Mutex<Option<Arc<PauseHook>>>,
 }
 
 impl World {
@@ -61,9 +67,11 @@ impl World {
             pace: Condvar::new(),
             epoch: AtomicU64::new(1),
             retired: Mutex::default(),
+            followers: Mutex::default(),
             heap: Arc::new(Heap::new()),
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),
+            pause: Mutex::default(),
         });
         World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
     }
@@ -94,6 +102,16 @@ impl World {
         *lock(&self.shared().orphans) = Some(Arc::new(hook));
     }
 
+    /// Sets who decides what becomes of traps in guarded calls; without anybody they end the activation.
+    pub fn on_guarded_trap(&self, hook: PauseHook) {
+        *lock(&self.shared().pause) = Some(Arc::new(hook));
+    }
+
+    /// Is this thread in the middle of a safepoint's action, with all others stopped?
+    pub fn acts_here(&self) -> bool {
+        self.shared().control().runs_here()
+    }
+
     /// Takes code out of use: no slot and no new code refers to it any more. A sweep frees it once no stack does.
     pub fn retire(&self, unit: Arc<CodeUnit>) {
         let mut retired = lock(&self.shared().retired);
@@ -118,6 +136,33 @@ impl World {
         }
         drop(control);
         self.shared().changed.notify_all();
+    }
+
+    /// Runs something that enters generated code on this thread; what takes longer than `limit` is interrupted.
+    pub(crate) fn within<R>(&self, limit: Duration, work: impl FnOnce() -> R) -> R {
+        let Ok(record) = self.record() else { return work() };
+        let threads = self.shared().control().threads().to_vec();
+        let own = threads.into_iter().find(|other| std::ptr::eq(&**other, record));
+        let done = Arc::new((Mutex::new(false), Condvar::new()));
+        let watched = done.clone();
+        let watchdog = std::thread::spawn(move || {
+            let waited = watched.1.wait_timeout_while(lock(&watched.0), limit, |done| !*done);
+            let late = !*waited.unwrap_or_else(PoisonError::into_inner).0;
+            if let Some(own) = own.filter(|_| late) {
+                own.interrupted.store(true, Ordering::SeqCst);
+                own.stack_limit().store(NO_STACK, Ordering::SeqCst);
+                own.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+            }
+            late
+        });
+        let result = work();
+        *lock(&done.0) = true;
+        done.1.notify_all();
+        if watchdog.join().unwrap_or(true) {
+            record.take_pending();
+            record.clear_interrupt();
+        }
+        result
     }
 
     /// Has the activation on the current thread been interrupted, so that what it waits for does not matter any more?

@@ -72,7 +72,7 @@ pub(super) enum Form {
 pub(super) type Field = (usize, TypeRef);
 
 /// References in a value, with where they lie.
-#[derive(PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) enum Part {
     /// The address of a payload, or null.
     Payload(usize),
@@ -159,10 +159,15 @@ pub(crate) struct TypeUpdate {
 }
 
 impl TypeUpdate {
-    /// Replaces the record's contents. Only while all threads of the program are stopped.
-    pub(crate) fn apply(self) {
+    /// Exchanges the record's contents with those that are kept here. Only while all threads of the program are stopped.
+    pub(crate) fn exchange(&mut self) {
         // SAFETY: a commit runs this while no thread is inside a heap function, so nobody has borrowed the body.
-        unsafe { *(*self.of.0).body.get() = self.body };
+        unsafe { std::mem::swap(&mut *(*self.of.0).body.get(), &mut self.body) };
+    }
+
+    /// Replaces the record's contents, as above.
+    pub(crate) fn apply(mut self) {
+        self.exchange();
     }
 }
 
@@ -259,9 +264,8 @@ impl Types {
                 Form::Enum(variants.iter().map(|variant| (variant.discriminant, fields(&variant.parts))).collect())
             }
         };
-        let mut parts = Vec::new();
-        references(&kind, 0, shape, &mut parts);
-        TypeBody { size: layout.size as usize, form, parts: parts.into() }
+        let parts = references_of(&kind, shape).into();
+        TypeBody { size: layout.size as usize, form, parts }
     }
 }
 
@@ -274,6 +278,13 @@ impl MapLayout {
         let stride = (value_offset + value_size).next_multiple_of(align(&of_key).max(align(&of_value)).max(8));
         MapLayout { key, value, key_offset, key_size, value_offset, value_size, stride }
     }
+}
+
+/// The references in a value.
+pub(super) fn references_of(kind: &ShapeKind, shape: &ShapeOf<'_>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    references(kind, 0, shape, &mut parts);
+    parts
 }
 
 /// Collects the references in a value that lies at an offset.

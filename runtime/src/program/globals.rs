@@ -32,14 +32,18 @@ impl ProgramInner {
             return self.write_global(path, &bytes, clear);
         }
         let entry = self.entry(init.instance)?;
-        let bytes = if global.ty.is_aggregate() {
-            let mut bytes = vec![0u128; size.div_ceil(16)];
-            self.enter(&entry, &mut [bytes.as_mut_ptr() as u64])?;
-            bytes.iter().flat_map(|word| word.to_le_bytes()).take(size).collect()
-        } else {
-            self.enter(&entry, &mut [])?.to_le_bytes()[..size].to_vec()
-        };
+        let bytes = self.compute(&entry, global.ty, size)?;
         self.write_global(path, &bytes, clear)
+    }
+
+    /// The bytes of what a function without parameters gives.
+    pub fn compute(&self, entry: &Entry, ty: Ty, size: usize) -> Result<Vec<u8>, Trap> {
+        if !ty.is_aggregate() {
+            return Ok(self.enter(entry, &mut [])?.to_le_bytes()[..size].to_vec());
+        }
+        let mut bytes = vec![0u128; size.div_ceil(16)];
+        self.enter(entry, &mut [bytes.as_mut_ptr() as u64])?;
+        Ok(bytes.iter().flat_map(|word| word.to_le_bytes()).take(size).collect())
     }
 
     /// Gives up the value that a global has, and gives it another.
