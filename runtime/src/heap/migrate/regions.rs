@@ -1,6 +1,8 @@
 //! Where the values of a type live: the blocks of the heap, walked by their headers.
 
-use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
+use vaisjit_abi::heap::{
+    CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH,
+};
 use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
