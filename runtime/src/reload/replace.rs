@@ -216,8 +216,9 @@ impl Resumer<'_> {
 
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
         let checked = &self.snapshot.checked;
-        let lower =
-            |body: &Body, at: LoopId| lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true));
+        let lower = |body: &Body, at: LoopId| {
+            lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
+        };
         let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
         if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
             let whole = lower::lower(&meta.body, checked, self.layouts, true);
@@ -246,10 +247,12 @@ impl Resumer<'_> {
             if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
                 continue;
             }
-            let old =
-                initial::texts(&target.meta.body, state.id, &|span| target.meta.text(span, &self.base.live.sources));
-            let new =
-                initial::texts(&new.hir, *at, &|span| crate::live::text(new.hir.item, span, &self.snapshot.sources));
+            let old = initial::texts(&target.meta.body, state.id, &|span| {
+                target.meta.text(span, &self.base.live.sources)
+            });
+            let new = initial::texts(&new.hir, *at, &|span| {
+                crate::live::text(new.hir.item, span, &self.snapshot.sources)
+            });
             for name in initial::changed(&old, &new) {
                 notices.push(format!(
                     "`{name}` in the running `{}` keeps its value: only its initial value changed",
@@ -305,9 +308,7 @@ impl Loops {
             Verdict::Goes => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
-                notices.push(format!(
-                    "only what `{name}` does before its running loop changed: it takes effect at {when}"
-                ));
+                notices.push(format!("only what `{name}` does before its running loop changed: it takes effect at {when}"));
                 Some(Outcome::AtNextCall)
             }
             Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
@@ -334,13 +335,8 @@ impl Loops {
     ) -> Result<Moves, String> {
         let mut moves = Moves::default();
         for target in self.targets {
-            let standing: FxHashSet<Option<u32>> = target
-                .fates
-                .keys()
-                .map(|number| Some(*number))
-                .chain([None])
-                .chain(target.standing.iter().copied())
-                .collect();
+            let standing: FxHashSet<Option<u32>> =
+                target.fates.keys().map(|number| Some(*number)).chain([None]).chain(target.standing.iter().copied()).collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             let from = base.live.unit(target.place.0);
@@ -353,8 +349,7 @@ impl Loops {
                 let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {
                     continue;
                 };
-                let transfer =
-                    transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
+                let transfer = transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 moves.followers.push(Follower {
                     from: from.clone(),

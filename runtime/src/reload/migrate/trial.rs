@@ -324,10 +324,7 @@ impl Migration {
                 "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
                 conversion.from_size, conversion.to_size
             ),
-            help: format!(
-                "reserve room in the type with `#[reserve({})]` and restart, or undo the edit",
-                conversion.to_size
-            ),
+            help: format!("reserve room in the type with `#[reserve({})]` and restart, or undo the edit", conversion.to_size),
             name,
         }
     }
@@ -394,9 +391,7 @@ impl Trial {
         for region in &self.regions {
             match (region.role, region.to) {
                 (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),
-                (Role::Block(block, _), _) => {
-                    heap.set_size(block, region.at, planner.conversions[region.conversion].to_size)
-                }
+                (Role::Block(block, _), _) => heap.set_size(block, region.at, planner.conversions[region.conversion].to_size),
                 _ => {}
             }
         }
@@ -418,8 +413,7 @@ impl Settle {
     pub fn finish(mut self, heap: &Heap) -> Vec<String> {
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
-            self.notes
-                .push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+            self.notes.push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
         }
         heap.release_all(self.released);
         self.notes

@@ -119,7 +119,8 @@ impl Maker<'_> {
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
             return Ok(());
         }
-        let by = convert::conversion(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
+        let by = convert::conversion(have, want)
+            .ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
         self.steps.push(Step::Convert { from: (from, self.layouts.layout(have).size), to: (to, size), by });
         Ok(())
     }
