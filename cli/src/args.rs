@@ -55,7 +55,16 @@ Examples:
   vaisjit run game.vais -- level2 --fast        arguments for the program
   vaisjit run --events - game.vais 2>/dev/null  one JSON object a line for each reload
 
-Exit status: what main returned (modulo 256); 1 for mistakes in the program, 2 for wrong usage, 134 for a trap.")]
+Keys, on a terminal, unless the program reads its input itself:
+  r  reload now what is on disk, also after a rollback
+  R  restart main, with the globals kept
+  b  go back to the version before
+  h  show the history
+  p  hold: save freely, nothing is applied until p again
+  q  quit
+  ?  show the keys
+
+Exit status: what main returned (modulo 256), 0 after q; 1 for mistakes in the program, 2 for wrong usage, 134 for a trap.")]
 pub struct RunOptions {
     /// The program's root file
     pub file: PathBuf,

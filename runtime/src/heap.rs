@@ -13,6 +13,7 @@ mod compare;
 mod counts;
 mod map;
 mod memory;
+pub(crate) mod migrate;
 mod own;
 mod report;
 mod runs;
@@ -41,7 +42,7 @@ use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{ShapeOf, TypeRef, TypeUpdate};
+pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.
@@ -65,6 +66,8 @@ pub(crate) struct Heap {
     unit: TypeRef,
     /// The program's global variables: start and size.
     globals: Mutex<BTreeMap<usize, usize>>,
+    /// References that lay in fields a save has removed.
+    attic: Mutex<migrate::Attic>,
 }
 
 /// Why a heap function failed: a trap of the program.
@@ -114,6 +117,7 @@ impl Heap {
             text,
             unit,
             globals: Mutex::default(),
+            attic: Mutex::default(),
         }
     }
 
@@ -123,9 +127,35 @@ impl Heap {
         std::ptr::from_ref(self).cast()
     }
 
+    /// What is known of a type.
+    pub(crate) fn type_record(&self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        lock(&self.types).get(ty, shape)
+    }
+
+    /// The values of parked fields.
+    pub(crate) fn attic(&self) -> MutexGuard<'_, migrate::Attic> {
+        lock(&self.attic)
+    }
+
     /// The address of what is known of a type.
     pub(crate) fn type_address(&self, ty: Ty, shape: &ShapeOf<'_>) -> usize {
         lock(&self.types).get(ty, shape).address()
+    }
+
+    /// What is known of a type.
+    pub(crate) fn type_of(&self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
+        lock(&self.types).get(ty, shape)
+    }
+
+    /// Gives up the references in a value of the program's. On a thread that runs the program, outside heap functions.
+    pub(crate) fn give_up(&self, at: usize, of: TypeRef) {
+        // A value that the program itself has spoilt counts nothing.
+        let _ = self.release(at, of);
+    }
+
+    /// One more reference to everything in a value of the program's. As above.
+    pub(crate) fn keep(&self, at: usize, of: TypeRef) {
+        self.retain(at, of);
     }
 
     /// What a commit has to replace for another version of the program.

@@ -267,6 +267,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
     let (version, cleanup, on_reload, reset) = (with(program), with(program), with(program), with(program));
     let (restart, rollback, turn, exit) = (with(program), with(program), with(program), with(program));
     let (argument, callback, count) = (with(program), with(program), with(program));
+    let paused = with(program);
     let (save, load) = (with(program), with(program));
     vec![
         ("hot_init", (move |path: &str| init().map(|p| p.start_watching(path, true))).into_host_closure(), plain),
@@ -301,6 +302,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
                 .into_host_closure(),
             plain,
         ),
+        ("hot_paused_us", (move || paused().map(|p| p.world.take_pause().as_micros() as i64)).into_host_closure(), plain),
         ("hot_turn", (move || turn().map(|p| p.hot_turn())).into_host_closure(), safepoint),
         (
             "exit",
@@ -358,11 +360,12 @@ impl ProgramInner {
 
     /// Makes the version live that waits for the program to ask, if there is one.
     pub fn apply_waiting(self: &Arc<Self>) {
-        if !self.control.has_staged() || self.reloads_here().is_err() {
+        if !self.control.has_staged() || self.control.is_held() || self.reloads_here().is_err() {
             return;
         }
         let mut reloader = self.reloader();
         let Some(staged) = self.control.take_staged() else { return };
+        let started = Instant::now();
         let files = staged.report().files.clone();
         let mut update = self.land(&mut reloader, staged, &mut Pending::wait_for_ever);
         if matches!(update, Update::Superseded) {
@@ -371,15 +374,18 @@ impl ProgramInner {
         reloader.tells(&update);
         drop(reloader);
         self.announce(&update, &files);
+        self.world.add_pause(started.elapsed());
     }
 
     fn hot_reload(self: &Arc<Self>) -> i64 {
+        let started = Instant::now();
         let update = if self.control.is_held() { Ok(Update::Superseded) } else { self.update_now() };
         let result = match update {
             Ok(Update::Reloaded { .. }) => 1,
             Ok(Update::Unchanged(_) | Update::Superseded) => 0,
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
         };
+        self.world.add_pause(started.elapsed());
         self.call_on_reload();
         result
     }

@@ -24,6 +24,7 @@ mod driver;
 mod dump;
 mod engine;
 mod events;
+mod fault;
 mod format;
 mod heap;
 mod history;
@@ -54,6 +55,8 @@ pub use driver::Watching;
 pub use dump::DumpStage;
 pub use engine::{Engine, EngineBuilder, Error, OptLevel};
 pub use events::{Diagnostics, Event};
+#[doc(hidden)]
+pub use fault::inject as inject_fault;
 pub use format::{FormatError, format_source};
 pub use heap::HeapReport;
 pub use history::{Cause, HistoryEntry, KEPT_VERSIONS};

@@ -38,6 +38,10 @@ pub(crate) struct Linkage {
     slots: SlotTable,
     by_key: FxHashMap<SlotKey, Slot>,
     globals: FxHashMap<ItemPath, GlobalMemory>,
+    /// Where globals will lie that move with the version that is being prepared.
+    moving: FxHashMap<ItemPath, usize>,
+    /// Memory that globals have left; old code may still use it.
+    left: Vec<GlobalMemory>,
     strings: FxHashMap<Arc<str>, Box<[u64]>>,
     /// Tables of slot addresses.
     tables: FxHashMap<Arc<[SlotKey]>, Box<[usize]>>,
@@ -69,6 +73,8 @@ impl Linkage {
             slots: SlotTable::new(),
             by_key: FxHashMap::default(),
             globals: FxHashMap::default(),
+            moving: FxHashMap::default(),
+            left: Vec::new(),
             strings: FxHashMap::default(),
             tables: FxHashMap::default(),
             thunks: FxHashMap::default(),
@@ -151,6 +157,22 @@ impl Linkage {
         }
     }
 
+    /// The code that is linked from now on finds globals at these places.
+    pub fn set_moving(&mut self, moving: impl Iterator<Item = (ItemPath, usize)>) {
+        self.moving = moving.collect();
+    }
+
+    /// Lets a global lie elsewhere. What old code has stays where it is as long as the program lives.
+    pub fn move_global(&mut self, path: ItemPath, memory: GlobalMemory) {
+        self.heap.add_global(memory.address(), memory.size());
+        self.left.extend(self.globals.insert(path, memory));
+    }
+
+    /// The address of a global for code that is being linked.
+    fn global_address(&self, path: ItemPath) -> Option<usize> {
+        self.moving.get(&path).copied().or_else(|| self.globals.get(&path).map(GlobalMemory::address))
+    }
+
     /// The address of the first byte of a literal.
     pub fn string(&mut self, text: &Arc<str>) -> usize {
         let mut new = false;
@@ -185,7 +207,7 @@ impl Linkage {
         match import {
             Import::Slot(key) => self.by_key.get(key).map(Slot::address),
             Import::Table(keys) => self.tables.get(keys).map(|table| table.as_ptr() as usize),
-            Import::Global(path) => self.globals.get(path).map(GlobalMemory::address),
+            Import::Global(path) => self.global_address(*path),
             _ => None,
         }
     }
@@ -203,8 +225,7 @@ impl Linkage {
                 code(*instance).ok_or_else(|| format!("there is no code of `{instance}` to call directly"))
             }
             Import::Global(path) => {
-                let memory = self.globals.get(path).ok_or_else(|| format!("there is no memory of the global `{path}`"));
-                Ok(memory?.address())
+                self.global_address(*path).ok_or_else(|| format!("there is no memory of the global `{path}`"))
             }
             Import::Str(text) => Ok(self.string(text)),
             Import::Type(ty) => Err(format!("`{ty}` is linked by who knows its shape")),

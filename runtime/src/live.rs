@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
+use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
 use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::unit::InlinedLocation;
@@ -62,10 +63,14 @@ impl Code {
 
 /// What reports say of a function's code. White space may move its places while the code stays, so they are a table
 /// beside the code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FunctionMeta {
     /// The function.
     pub instance: Instance,
+    /// What it was made from.
+    pub body: Arc<hir::Body>,
+    /// Its block on the data stack, and what its loops hand over.
+    pub frame: Arc<FrameLayout>,
     /// The version of the program it was compiled for.
     pub version: u64,
     /// Places by source location number, from 1.
@@ -122,6 +127,19 @@ impl FunctionMeta {
         self.instance.path.name.to_string()
     }
 
+    /// Has it loops that look up, whose state is known?
+    pub fn has_loops(&self) -> bool {
+        !self.frame.loops.is_empty()
+    }
+
+    /// The text of a place in it.
+    pub fn text(&self, span: Span, sources: &Sources) -> Option<String> {
+        match &self.frozen {
+            Some(frozen) => Some(frozen.text.get(span.start as usize..span.end as usize)?.to_owned()),
+            None => text(self.item, span, sources),
+        }
+    }
+
     /// The inlined place a number stands for.
     pub fn inlined(&self, number: u32) -> Option<&InlinedLocation> {
         self.inlined.get((number as usize).checked_sub(self.locations.len() + 1)?)
@@ -155,14 +173,7 @@ impl FunctionMeta {
         let item = file.module.get(self.item.0)?;
         let text: Arc<str> = file.text.get(item.start as usize..item.end as usize)?.into();
         let line = lines.line(id, &file.text, start.start);
-        Some(FunctionMeta {
-            instance: self.instance,
-            version: self.version,
-            locations: self.locations.clone(),
-            inlined: self.inlined.clone(),
-            item: self.item,
-            frozen: Some(Frozen { path: file.path.clone(), text, line }),
-        })
+        Some(FunctionMeta { frozen: Some(Frozen { path: file.path.clone(), text, line }), ..self.clone() })
     }
 }
 
@@ -173,6 +184,12 @@ impl Frozen {
         resolved.at.line += self.line - 1;
         resolved
     }
+}
+
+/// The text of a place in an item.
+pub(crate) fn text(item: hir::BodyItem, span: Span, sources: &Sources) -> Option<String> {
+    let (file, range) = sources.resolve(Place::item(item.0, span))?;
+    Some(sources.get(file)?.text.get(range)?.to_owned())
 }
 
 /// The position of a place, for reports.
@@ -238,6 +255,21 @@ impl Live {
         let metas = self.metas.entry(Live::unit_key(&code.unit)).or_default();
         metas.resize_with(metas.len().max(code.index + 1), || meta.clone());
         metas[code.index] = meta;
+    }
+
+    /// Takes in code that is in no slot, but runs: it is freed once no stack reaches it.
+    pub fn add_retired(&mut self, code: &Code, meta: Arc<FunctionMeta>) {
+        self.set_meta(code, meta);
+        self.retired.insert(Live::unit_key(&code.unit), Arc::downgrade(&code.unit));
+    }
+
+    /// A unit with code that runs, by its key.
+    pub fn unit(&self, key: usize) -> Weak<CodeUnit> {
+        let retired = self.retired.get(&key).cloned();
+        let live = || self.functions.values().chain(&self.orphans).map(|function| &function.code.unit);
+        retired
+            .or_else(|| live().find(|unit| Live::unit_key(unit) == key).map(Arc::downgrade))
+            .unwrap_or_default()
     }
 
     /// What is known of a function of a unit.

@@ -6,6 +6,7 @@ mod heap;
 mod input;
 mod offer;
 mod run;
+mod trial;
 mod update;
 
 use std::ops::{Deref, DerefMut};

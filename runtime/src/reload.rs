@@ -11,9 +11,12 @@
 
 pub(crate) mod commit;
 pub(crate) mod compile;
+pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod guards;
 pub(crate) mod items;
 pub(crate) mod kept;
 pub mod links;
+pub(crate) mod migrate;
 pub(crate) mod prepare;
+pub(crate) mod replace;

@@ -43,6 +43,8 @@ pub struct Times {
     pub compile_us: u64,
     /// From the end of the compilation until the new version was live, waiting for a safepoint included.
     pub swap_us: u64,
+    /// How long a thread of the program stood still for it at most.
+    pub pause_us: u64,
     /// All of it.
     pub total_us: u64,
 }

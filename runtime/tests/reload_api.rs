@@ -258,16 +258,16 @@ fn an_edit_of_main_and_its_start_never_miss_each_other() {
 
 #[test]
 fn a_restart_runs_the_main_that_was_refused() {
-    let text = |end: &str| {
+    let text = |end: &str, result: &str| {
         format!(
-            "G go: i64\nG turns: i64\nF leave() -> i64 {{ go = 1\n 0 }}\nF turns_now() -> i64 {{ turns }}\nF main() -> i64 {{ L {{ turns += 1\n I go == 1 {{ {end} }} }}\n 0 }}"
+            "G go: i64\nG turns: i64\nF leave() -> i64 {{ go = 1\n 0 }}\nF turns_now() -> i64 {{ turns }}\nF main() -> {result} {{ L {{ turns += 1\n I go == 1 {{ {end} }} }}\n 0 }}"
         )
     };
-    let memory = Memory::new(&text("hot_restart()"));
+    let memory = Memory::new(&text("hot_restart()", "i64"));
     std::thread::scope(|scope| {
         let main = scope.spawn(|| memory.program.run_main());
         until("main runs", || memory.call("turns_now") > 0);
-        refused(memory.save(&text("R 42")));
+        refused(memory.save(&text("R 42", "i32")));
         memory.call("leave");
         assert_eq!(main.join().expect("no panic").expect("no trap"), 42);
     });

@@ -26,6 +26,7 @@ mod output;
 mod pause;
 mod readme;
 mod refused;
+mod running_loops;
 mod saves;
 mod state;
 mod statuses;

@@ -120,33 +120,8 @@ fn an_array_global_that_grows() {
 }
 
 #[test]
-fn the_loop_that_main_is_running() {
-    refuses_in(KINDS, "        n += 1\n", "        n += 2\n", "functions", "main");
-}
-
-#[test]
-fn a_line_before_the_loop_that_main_is_running() {
-    refuses_in(KINDS, "    n := 0\n", "    n := 100\n", "functions", "main");
-}
-
-#[test]
 fn the_signature_of_main_while_it_runs() {
     refuses_in(KINDS, "F main() -> i64 {", "F main() -> i32 {", "functions", "main");
-}
-
-/// `main` builds an instance itself, so it is old code that knows the old shape.
-#[test]
-fn a_callee_whose_signature_the_running_main_uses() {
-    let before = replaced(KINDS, "step(&here, n)", "step(&here, next(n))")
-        .replace("#[hot]\nF step", "#[hot]\nF next(n: i64) -> i64 { n }\n\n#[hot]\nF step");
-    let from = "F next(n: i64) -> i64 { n }";
-    let mut counter = Counter::of(&before, &[]);
-    let edited = replaced(&before, from, "F next(n: i64, by: i64) -> i64 { n * by }");
-    counter.project.save(FILE, &replaced(&edited, "next(n))", "next(n, 1))"));
-    let event = counter.run.event_after("refused", &["pending"]);
-    assert!(event.to_string().contains("main"), "it must name `main`: {event:#}");
-    counter.still("one");
-    counter.is_continuous();
 }
 
 /// What a refusal says twice is not said again for a save of the same text, and the way back is silent.

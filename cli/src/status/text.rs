@@ -62,6 +62,9 @@ impl Text {
             return;
         }
         let mut text = format!("{version}  {}  {}", names(report), times(&report.times));
+        if self.volume == Volume::Verbose {
+            text += &pause(&report.times);
+        }
         if let Some(at) = report.all_edits().find_map(|edit| edit.at.as_ref()) {
             text += &format!("  {at}");
         }
@@ -143,4 +146,12 @@ fn times(times: &Times) -> String {
     let swap = times.swap_us as f64 / 1000.0;
     let (parse, check, compile) = (ms(times.parse_us), ms(times.check_us), ms(times.compile_us));
     format!("{} ms  (parse {parse}, check {check}, compile {compile}, swap {swap:.2})", ms(times.total_us))
+}
+
+/// How long the program stood still, if it did.
+fn pause(times: &Times) -> String {
+    match times.pause_us {
+        0 => String::new(),
+        pause => format!("  stood still {:.2} ms", pause as f64 / 1000.0),
+    }
 }

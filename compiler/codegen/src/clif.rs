@@ -98,7 +98,7 @@ pub(crate) fn translate(
     keep: Option<&FrameLayout>,
 ) -> Result<FrameLayout, CompileError> {
     let fail = |message: String| CompileError { function: Some(body.instance), message };
-    let frame = FrameLayout::of(body, env.layouts, env.linker.hot(), keep);
+    let frame = FrameLayout::of(body, env.layouts, env.linker, keep);
     let frame = frame.ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
     function.signature = tail_signature(&poll::own_signature(body));
     let mut translator = Translator {
@@ -161,6 +161,10 @@ impl Translator<'_, '_> {
             StatementKind::Assign(place, rvalue) => self.assign(place, rvalue),
             StatementKind::Call(call) => self.call(call),
             StatementKind::Zero(place) => self.zero_place(place),
+            StatementKind::FillParked(place, parts) => {
+                let to = self.address(place);
+                parts.iter().for_each(|(offset, bytes)| self.put_bytes(to.plus(u64::from(*offset)), bytes));
+            }
             StatementKind::CheckIndex { index, length } => self.check_index(index, length),
             StatementKind::CopyBytes { to, from, bytes } => {
                 let (to, from, bytes) = (self.operand_value(to), self.operand_value(from), self.operand_value(bytes));

@@ -8,8 +8,13 @@ pub mod constant;
 mod evolve;
 mod history;
 mod natural;
+mod roots;
 
-use vaisjit_semantics::Ty;
+use std::sync::Arc;
+
+use vaisjit_semantics::{Ty, TyKind};
+
+use crate::mir::ParkedBytes;
 
 pub use asked::Asked;
 pub use history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
@@ -22,6 +27,31 @@ pub struct Layout {
     pub size: u32,
     /// A power of two.
     pub align: u32,
+}
+
+/// Does a value of the type hold, inline, one of a type that evolves?
+pub fn holds_evolving(ty: Ty, layouts: &dyn Layouts) -> bool {
+    match *ty.kind() {
+        TyKind::Struct(_, arguments) | TyKind::Enum(_, arguments) => {
+            layouts.evolves(ty) || arguments.iter().any(|part| holds_evolving(*part, layouts))
+        }
+        TyKind::Tuple(parts) => parts.iter().any(|part| holds_evolving(*part, layouts)),
+        TyKind::Array(of, _) => holds_evolving(of, layouts),
+        _ => false,
+    }
+}
+
+/// What fills the parked fields of a new struct (variant 0) or variant; none if it has none.
+pub fn parked_bytes(ty: Ty, variant: u32, layouts: &dyn Layouts) -> Option<Arc<[ParkedBytes]>> {
+    if !layouts.evolves(ty) {
+        return None;
+    }
+    let fill = |field: &KnownField| {
+        let bytes = field.fill.0.clone().filter(|bytes| bytes.len() == field.size as usize);
+        (field.offset, bytes.unwrap_or_else(|| vec![0; field.size as usize].into()))
+    };
+    let parked = layouts.parked(ty, variant);
+    (!parked.is_empty()).then(|| parked.iter().map(fill).collect())
 }
 
 /// Answers questions about layouts; a program version has one.
@@ -41,6 +71,11 @@ pub trait Layouts {
     /// May a reload change the layout of values of this struct or enum while they are alive?
     fn evolves(&self, _: Ty) -> bool {
         false
+    }
+    /// The bytes of a value, from and how many, that must not be garbage while a reload may look at it: discriminants and
+    /// counted references.
+    fn roots(&self, ty: Ty) -> Vec<(u32, u32)> {
+        vec![(0, self.layout(ty).size)]
     }
     /// The parked fields of a struct (variant 0), or of a variant of an enum, oldest first.
     fn parked(&self, _: Ty, _: u32) -> Vec<KnownField> {

@@ -140,6 +140,9 @@ pub enum StatementKind {
     Call(Box<Call>),
     /// Sets all bytes of a place to zero.
     Zero(Place),
+    /// Gives the bytes of a new value's parked fields their defaults, so that a field that comes back finds one: bytes
+    /// by offset in the place.
+    FillParked(Place, Arc<[ParkedBytes]>),
     /// Traps with `IndexOutOfBounds` unless `0 <= index < length`; both are `i64`.
     CheckIndex {
         /// The index.
@@ -190,6 +193,9 @@ pub struct Taken {
     /// Will the function release its references?
     pub owned: bool,
 }
+
+/// Bytes at an offset.
+pub type ParkedBytes = (u32, Arc<[u8]>);
 
 /// How a block ends.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -21,6 +21,11 @@ impl GlobalMemory {
         GlobalMemory { words: unsafe { Box::from_raw(words as *mut [UnsafeCell<u128>]) }, size }
     }
 
+    /// Bytes of its value.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// Where it lies.
     pub fn address(&self) -> usize {
         self.words[0].get() as usize

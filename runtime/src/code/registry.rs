@@ -40,6 +40,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// The unit's address.
+    pub(super) fn unit_address(&self) -> usize {
+        self.unit as usize
+    }
+
     /// The unit.
     ///
     /// # Safety

@@ -37,18 +37,21 @@ unsafe extern "C" fn gate(context: *mut CallContext, state: u32) -> u8 {
     u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
 }
 
-/// Called by loops whose poll byte is set: the loop goes on at the address this answers, or where it is with 0;
-/// [`SAFEPOINT_TRAP`] lets the thunk trap.
-unsafe extern "C" fn safepoint(context: *mut CallContext, _spill: *const u64, _number: u64) -> usize {
+/// Called by loops whose poll byte is set, with what they hand over: 0 lets the loop go on where it is,
+/// [`SAFEPOINT_TRAP`] lets the thunk trap, anything else is the code that the loop goes on in.
+unsafe extern "C" fn safepoint(context: *mut CallContext, spill: *const u64, number: u64) -> usize {
     // SAFETY: as above.
     let record = unsafe { ThreadRecord::of(context) };
-    if record.poll().load(Ordering::Relaxed) & poll::TRAP == 0
-        && !record.still_declines()
-        && let Some(shared) = record.shared.upgrade()
-    {
+    let Some(shared) = record.shared.upgrade() else { return 0 };
+    let stops = |bits: u8| bits & poll::STOP != 0 && bits & poll::TRAP == 0;
+    if stops(record.poll().load(Ordering::Relaxed)) && !record.still_declines() {
         shared.arrive(record, AT_POLL);
     }
-    if record.poll().load(Ordering::Relaxed) & poll::TRAP != 0 { SAFEPOINT_TRAP as usize } else { 0 }
+    match record.poll().load(Ordering::Relaxed) {
+        bits if bits & poll::TRAP != 0 => SAFEPOINT_TRAP as usize,
+        bits if bits & poll::STALE != 0 => shared.next_code(record, spill, number as u32),
+        _ => 0,
+    }
 }
 
 /// What a C function pointer made of a function of the program enters.

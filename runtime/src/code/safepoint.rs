@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use vaisjit_abi::context::{AT_POLL, AT_SAFEPOINT, RUNNING, poll};
 
 use super::barrier;
+use super::pause;
 use super::stopped::Stopped;
 use super::thread::{ThreadRecord, token};
 use super::traps::{RawFrame, frame_of};
@@ -40,6 +41,8 @@ pub enum Outcome {
         relaxed: bool,
         /// How long it waited for the threads.
         waited: Duration,
+        /// How long the thread that had to stop first stood still.
+        paused: Duration,
     },
     /// It was cancelled, or the world has ended; the action will not run.
     Cancelled,
@@ -263,6 +266,7 @@ impl Shared {
         if control.running.is_none() && state != AT_SAFEPOINT && record.still_declines() {
             return;
         }
+        record.pause.begin();
         record.state().store(state, Ordering::Release);
         loop {
             control = self.run_ready(control);
@@ -279,11 +283,13 @@ impl Shared {
             record.decline(self.epoch.load(Ordering::SeqCst));
         }
         record.state().store(RUNNING, Ordering::Relaxed);
+        record.pause.end();
     }
 
     /// A thread has left its outermost activation with its poll byte set.
     #[cold]
     pub(super) fn left(&self, record: &ThreadRecord) {
+        record.forget_stale();
         let control = self.control();
         if record.interrupted.load(Ordering::SeqCst) {
             record.take_pending();
@@ -305,9 +311,14 @@ impl Shared {
             control.threads.iter().for_each(|record| lock(&record.blocked).clear());
             let stopped = Stopped::new(self, control.threads.clone(), request.relaxed, request.since.elapsed());
             drop(control);
+            let started = pause::now();
             let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
             let outcome = match std::panic::catch_unwind(action) {
-                Ok(()) => Outcome::Done { relaxed: stopped.relaxed(), waited: stopped.waited() },
+                Ok(()) => {
+                    let first = stopped.threads().iter().filter_map(|record| record.pause.since()).fold(started, u64::min);
+                    let paused = Duration::from_nanos(pause::now() - first);
+                    Outcome::Done { relaxed: stopped.relaxed(), waited: stopped.waited(), paused }
+                }
                 Err(panic) => Outcome::Panicked(super::closure::panic_text(&*panic).to_owned()),
             };
             drop(stopped);
@@ -343,6 +354,7 @@ impl Shared {
         for record in threads {
             record.release();
         }
+        lock(&self.followers).clear();
         let retired = std::mem::take(&mut *lock(&self.retired));
         drop(retired);
         self.changed.notify_all();

@@ -115,6 +115,11 @@ impl Slot {
         self.cell().words.guarded.store(thunk.get(), Ordering::Release);
     }
 
+    /// Puts back what [`Slot::load`] has given.
+    pub fn put_back(&self, code: usize) {
+        self.cell().store(code);
+    }
+
     /// The code it calls now, 0 for none.
     pub fn load(&self) -> usize {
         self.cell().words.code.load(Ordering::Acquire)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock};
+use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -61,6 +61,14 @@ impl<'a> Stopped<'a> {
         Stopped { shared, threads, relaxed, waited }
     }
 
+    pub(super) fn shared(&self) -> &Shared {
+        self.shared
+    }
+
+    pub(super) fn threads(&self) -> &[Arc<ThreadRecord>] {
+        &self.threads
+    }
+
     /// Were threads stopped inside inner loops, because the request had waited long?
     pub fn relaxed(&self) -> bool {
         self.relaxed
@@ -87,6 +95,20 @@ impl<'a> Stopped<'a> {
         }
     }
 
+    /// Every word of every stack that a running function may have put there, innermost first: whatever it holds on to
+    /// while it waits lies in its frames, for calls keep nothing in registers.
+    pub fn words(&self, mut visit: impl FnMut(usize)) {
+        for record in self.threads.iter().filter(|record| record.is_active()) {
+            let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
+            let data = record.data_base()..record.data_top().load(Ordering::Acquire);
+            let machine = exit.next_multiple_of(8)..record.bounds.high;
+            for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)).chain(data.step_by(8)) {
+                // SAFETY: a word of a stack of a stopped thread, above its stack pointer; it is only looked at.
+                visit(unsafe { (address as *const usize).read_volatile() });
+            }
+        }
+    }
+
     /// Every block on every data stack, with the index of its thread, outermost first.
     pub fn blocks(&self) -> Vec<(usize, DataBlock)> {
         let numbered = self.threads.iter().enumerate();
@@ -103,6 +125,7 @@ impl<'a> Stopped<'a> {
     /// were freed and how many are left.
     pub fn sweep(&self) -> (usize, usize) {
         let reached = self.reached();
+        lock(&self.shared.followers).keep(&|unit| reached.contains(&unit));
         let mut units = std::mem::take(&mut *lock(&self.shared.retired));
         let before = units.len();
         loop {

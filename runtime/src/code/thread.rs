@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, poll};
 
 use super::backing::Mapping;
+use super::pause::Pause;
+use super::replace::Stale;
 use super::stack::{SignalStack, StackBounds, data_end, data_stack};
 use super::traps::{RawFrame, RawTrap, TrapBuffer};
 use super::world::Shared;
@@ -35,6 +37,10 @@ pub(super) struct ThreadRecord {
     pub(super) declined: Declined,
     /// Why it declined: the frame everybody waits for, and the one that was running.
     pub(super) blocked: Mutex<Vec<RawFrame>>,
+    /// How long it has stood still.
+    pub(super) pause: Pause,
+    /// Its frames that may go on in other code.
+    pub(super) stale: Stale,
 }
 
 /// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it.
@@ -81,6 +87,8 @@ impl ThreadRecord {
             interrupted: AtomicBool::new(false),
             declined: Declined::default(),
             blocked: Mutex::default(),
+            pause: Pause::default(),
+            stale: Stale::default(),
         });
         // SAFETY: nobody else knows the record yet.
         unsafe { (*record.context.get()).owner = Arc::as_ptr(&record).cast_mut().cast() };
@@ -129,6 +137,18 @@ impl ThreadRecord {
     pub(super) fn data_top(&self) -> &AtomicUsize {
         // SAFETY: only the field's address is taken.
         self.word(|context| unsafe { &raw mut (*context).data_top })
+    }
+
+    /// Where the data stack ends.
+    pub(super) fn data_end(&self) -> usize {
+        // SAFETY: only the field's address is taken.
+        self.word(|context| unsafe { &raw mut (*context).data_end }).load(Ordering::Relaxed)
+    }
+
+    /// What code that takes over a loop reads. On the record's own thread.
+    pub(super) fn set_carried(&self, buffer: *mut u64) {
+        // SAFETY: the field is a word of the context, which only this thread uses.
+        unsafe { (*self.context.get()).carried = buffer };
     }
 
     pub(super) fn entry(&self) -> &AtomicPtr<EntryRecord> {

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use vaisjit_abi::context::poll;
 
 use super::guard::PauseHook;
+use super::replace::Followers;
 use super::safepoint::Control;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
@@ -43,6 +45,8 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// Code that has been taken out of use, until no stack reaches it.
     pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
+    /// Which code follows replaced code that still runs.
+    pub(super) followers: Mutex<Followers>,
     /// The program's heap; as long as its counts are plain, only the thread in `solo` is active.
     pub(super) heap: Arc<Heap>,
     /// The record of the active thread, 0 for none.
@@ -63,6 +67,7 @@ impl World {
             pace: Condvar::new(),
             epoch: AtomicU64::new(1),
             retired: Mutex::default(),
+            followers: Mutex::default(),
             heap: Arc::new(Heap::new()),
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),
@@ -131,6 +136,33 @@ impl World {
         }
         drop(control);
         self.shared().changed.notify_all();
+    }
+
+    /// Runs something that enters generated code on this thread; what takes longer than `limit` is interrupted.
+    pub(crate) fn within<R>(&self, limit: Duration, work: impl FnOnce() -> R) -> R {
+        let Ok(record) = self.record() else { return work() };
+        let threads = self.shared().control().threads().to_vec();
+        let own = threads.into_iter().find(|other| std::ptr::eq(&**other, record));
+        let done = Arc::new((Mutex::new(false), Condvar::new()));
+        let watched = done.clone();
+        let watchdog = std::thread::spawn(move || {
+            let waited = watched.1.wait_timeout_while(lock(&watched.0), limit, |done| !*done);
+            let late = !*waited.unwrap_or_else(PoisonError::into_inner).0;
+            if let Some(own) = own.filter(|_| late) {
+                own.interrupted.store(true, Ordering::SeqCst);
+                own.stack_limit().store(NO_STACK, Ordering::SeqCst);
+                own.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+            }
+            late
+        });
+        let result = work();
+        *lock(&done.0) = true;
+        done.1.notify_all();
+        if watchdog.join().unwrap_or(true) {
+            record.take_pending();
+            record.clear_interrupt();
+        }
+        result
     }
 
     /// Has the activation on the current thread been interrupted, so that what it waits for does not matter any more?

@@ -183,7 +183,6 @@ impl Arena {
     }
 
     /// How many bytes a live block has room for.
-    #[cfg(test)]
     pub(super) fn room(&self, block: usize) -> usize {
         match self.page_at(block).map(|(number, _)| &self.pages[number as usize]) {
             Some(Page::Small(page)) => usize::from(SIZES[usize::from(page.class)]),

@@ -65,6 +65,39 @@ pub(super) fn reach(map: Payload, layout: &MapLayout) -> usize {
     map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride)
 }
 
+/// Where the entries of a map lie, and how many bytes those in use take.
+pub(super) fn extent(map: Payload, layout: &MapLayout) -> (usize, usize) {
+    (map.word(ENTRIES), map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride))
+}
+
+/// Rows of live entries: the number of the first, and how many.
+pub(super) fn live_rows(map: Payload, layout: &MapLayout) -> Vec<(usize, usize)> {
+    let entries = map.word(ENTRIES);
+    let mut rows: Vec<(usize, usize)> = Vec::new();
+    for number in 0..map.word(USED).min(map.word(CAPACITY)) {
+        if load(entries + number * layout.stride) == 0 {
+            continue;
+        }
+        match rows.last_mut() {
+            Some((first, count)) if *first + *count == number => *count += 1,
+            _ => rows.push((number, 1)),
+        }
+    }
+    rows
+}
+
+/// How many entries a map has room for.
+pub(super) fn capacity(map: Payload) -> usize {
+    map.word(CAPACITY)
+}
+
+/// Lets the entries of a map lie elsewhere; gives the block they have left.
+pub(super) fn set_entries(map: Payload, entries: usize) -> usize {
+    let before = map.word(ENTRIES);
+    map.set_word(ENTRIES, entries);
+    before
+}
+
 /// The blocks a map owns.
 pub(super) fn buffers(map: Payload) -> [usize; 2] {
     [map.word(ENTRIES), map.word(INDEX)]
@@ -244,6 +277,36 @@ impl Heap {
         map.at.set_word(USED, 0);
         map.at.set_word(LENGTH, 0);
         self.bury(dead, wrong)
+    }
+
+    /// Finds every entry's key again after the keys have changed; of entries with the same key the first one stays.
+    /// Returns how many were dropped.
+    pub(super) fn rehash(&self, at: Payload) -> Result<u64, Failure> {
+        let map = Map::at(at.0 as i64)?;
+        let index = map.at.word(INDEX);
+        if index == 0 {
+            return Ok(0);
+        }
+        zero(index, (map.at.word(MASK) + 1) * PLACE);
+        let mut dropped = 0;
+        for number in 0..map.at.word(USED).min(map.at.word(CAPACITY)) {
+            let entry = map.entry(number);
+            if load(entry) == 0 {
+                continue;
+            }
+            let hash = map.layout.key.hash(map.key_of(entry))?;
+            if map.search(map.key_of(entry), hash)?.is_some() {
+                store(entry, 0);
+                map.at.set_word(LENGTH, map.length().saturating_sub(1));
+                self.release(map.key_of(entry), map.layout.key)?;
+                self.release(map.value_of(entry), map.layout.value)?;
+                dropped += 1;
+                continue;
+            }
+            store(entry, hash | LIVE);
+            map.note(hash, number);
+        }
+        Ok(dropped)
     }
 
     /// Moves the live entries to a block with room for more; returns the blocks they have left.

@@ -1,6 +1,6 @@
 //! Initial values of globals.
 
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, Layouts, TypeLayouts};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::thunks::{AbiSignature, AbiType};
 use vaisjit_semantics::hir::{Expr, ExprKind};
@@ -24,21 +24,26 @@ impl ProgramInner {
         let shape = |ty: Ty| shape(ty, &snapshot.checked, &*layouts);
         let clear = &|address: usize| self.world.heap().clear_global(address, global.ty, &shape);
         let Some(init) = &global.init else {
-            return self.write_global(path, &vec![0; size], clear);
+            let zero = layout::constant::zero(global.ty, &*layouts).unwrap_or_else(|| vec![0; size]);
+            return self.write_global(path, &zero, clear);
         };
         let literal = constant(&init.value, &layouts, &mut self.linkage());
         if let Some(bytes) = literal {
             return self.write_global(path, &bytes, clear);
         }
         let entry = self.entry(init.instance)?;
-        let bytes = if global.ty.is_aggregate() {
-            let mut bytes = vec![0u128; size.div_ceil(16)];
-            self.enter(&entry, &mut [bytes.as_mut_ptr() as u64])?;
-            bytes.iter().flat_map(|word| word.to_le_bytes()).take(size).collect()
-        } else {
-            self.enter(&entry, &mut [])?.to_le_bytes()[..size].to_vec()
-        };
+        let bytes = self.compute(&entry, global.ty, size)?;
         self.write_global(path, &bytes, clear)
+    }
+
+    /// The bytes of what a function without parameters gives.
+    pub fn compute(&self, entry: &Entry, ty: Ty, size: usize) -> Result<Vec<u8>, Trap> {
+        if !ty.is_aggregate() {
+            return Ok(self.enter(entry, &mut [])?.to_le_bytes()[..size].to_vec());
+        }
+        let mut bytes = vec![0u128; size.div_ceil(16)];
+        self.enter(entry, &mut [bytes.as_mut_ptr() as u64])?;
+        Ok(bytes.iter().flat_map(|word| word.to_le_bytes()).take(size).collect())
     }
 
     /// Gives up the value that a global has, and gives it another.
@@ -99,5 +104,5 @@ pub(crate) fn is_literal(expr: &Expr) -> bool {
 
 /// The bytes of a value made of literals only.
 pub(crate) fn constant(expr: &Expr, layouts: &TypeLayouts, linkage: &mut Linkage) -> Option<Vec<u8>> {
-    vaisjit_codegen::layout::constant::bytes(expr, layouts, &mut |text| Some(linkage.string(text)))
+    layout::constant::bytes(expr, layouts, &mut |text| Some(linkage.string(text)))
 }

@@ -32,6 +32,7 @@ impl Program {
                 inner.world.heap().clear_global(memory.address(), ty, &shape).map_err(Error::Other)?;
             }
         }
+        inner.world.heap().clear_attic();
         Ok(inner.world.heap().report())
     }
 }

@@ -13,6 +13,7 @@ use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
 use crate::hot::Ending;
 use crate::pause::{Answer, Call};
+use crate::live::LiveFunction;
 use crate::trap::{Trap, TrapCode};
 
 /// A function found by name, ready to be called.
@@ -137,15 +138,16 @@ impl ProgramInner {
 
     /// A function of the program, to be called from the host.
     pub fn entry(&self, instance: Instance) -> Result<Entry, Error> {
-        let (slot, signature) = {
-            let live = self.live();
-            let function = live.functions.get(&instance);
-            let function =
-                function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
-            (function.slot.clone(), function.signature.clone())
-        };
-        let abi = abi_signature(&signature);
-        let trampoline = self.linkage().trampoline(&abi).map_err(Error::Other)?;
+        let function = self.live().functions.get(&instance).cloned();
+        let function =
+            function.ok_or_else(|| Error::Other(format!("there is no function `{}`", instance.path.name)))?;
+        self.entry_of(&function)
+    }
+
+    /// The same for a function that is known.
+    pub fn entry_of(&self, function: &LiveFunction) -> Result<Entry, Error> {
+        let (slot, signature) = (function.slot.clone(), &function.signature);
+        let trampoline = self.linkage().trampoline(&abi_signature(signature)).map_err(Error::Other)?;
         Ok(Entry { slot, trampoline, result: signature.result, params: signature.params.to_vec() })
     }
 

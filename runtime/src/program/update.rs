@@ -1,5 +1,6 @@
 //! New versions: from the texts on disk (or a patch, or the history) to a committed reload.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
+use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::engine::Error;
@@ -14,6 +16,7 @@ use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
+use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
 
@@ -52,6 +55,8 @@ impl Update {
 /// Said of a commit that did not wait for the outermost loops.
 const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
 
+/// How long a preparation waits for all threads to stop, to see what they run.
+const ASKING: Duration = Duration::from_millis(50);
 /// What a commit waits for if it is no function of the program.
 pub(crate) const A_HOST_CALL: &str = "a call of the host's";
 
@@ -90,9 +95,9 @@ impl Staged {
         &self.prepared.report
     }
 
-    /// The same, to be completed.
-    pub fn report_mut(&mut self) -> &mut Report {
-        &mut self.prepared.report
+    /// Gives it another report and returns the one it had.
+    pub fn replace_report(&mut self, report: Report) -> Report {
+        std::mem::replace(&mut self.prepared.report, report)
     }
 
     /// Does it change anything that runs?
@@ -126,6 +131,8 @@ pub(crate) enum Waited {
     /// The new version is live; `relaxed`: inside an inner loop.
     Done {
         relaxed: bool,
+        /// How long a thread stood still at most.
+        paused: Duration,
     },
     Cancelled,
 }
@@ -166,6 +173,7 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
+        let stacks = || self.stacks();
         let live = self.live();
         let mut base = Base {
             mode: &self.mode,
@@ -176,28 +184,43 @@ impl ProgramInner {
             promoted: &reloader.promoted,
             version: self.version() + 1,
             main_is_running: self.main_is_running(),
+            stacks: &stacks,
             cancelled,
         };
         prepare(snapshot, &mut base)
     }
 
-    /// Makes a prepared version live; `wait` is called when the program has to reach a safepoint first.
+    /// The frames on the stacks of the program; `None` if a thread does not stop soon.
+    fn stacks(&self) -> Option<Vec<Standing>> {
+        let found = Arc::new(Mutex::new(HashSet::new()));
+        let frames = found.clone();
+        let ticket = self.world.run_at_safepoint(SafepointKind::Sweep, move |stopped| {
+            let mut frames = frames.lock().unwrap_or_else(PoisonError::into_inner);
+            stopped.walk(|frame| _ = frames.insert(Standing::of(frame)));
+        });
+        if ticket.wait(ASKING).is_none() && ticket.cancel() {
+            return None;
+        }
+        ticket.wait(Duration::MAX)?;
+        let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+        Some(found.into_iter().collect())
+    }
+
+    /// Makes a prepared version live; the error is the report of what the trial has refused, if it has. `wait` is called
+    /// when the program has to reach a safepoint first.
     pub fn commit(
         self: &Arc<Self>,
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Option<(Report, bool)> {
+    ) -> Result<(Report, bool), Option<Report>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
         if !changes_code || prepared.is_single_body() {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
-            if !self.apply(&mut prepared) {
-                self.abandon(&prepared);
-                return None;
-            }
-            return Some(self.finish(reloader, prepared, &clock, changes_code));
+            self.apply(&mut prepared, Tried::default());
+            return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
@@ -205,50 +228,97 @@ impl ProgramInner {
         let done = applied.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                program.foresee(stopped, &mut prepared.report);
-                done.store(program.apply(prepared), Ordering::SeqCst);
+                done.store(program.apply_stopped(prepared, stopped), Ordering::SeqCst);
             }
         });
         let pending = Pending { ticket, prepared: cell, clock };
         match wait(&pending) {
-            Waited::Done { relaxed } if applied.load(Ordering::SeqCst) => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            Waited::Done { relaxed, paused } if applied.load(Ordering::SeqCst) => {
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
+                report.times.pause_us = paused.as_micros() as u64;
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
-                Some((report, changed))
+                Ok((report, changed))
             }
             Waited::Done { .. } | Waited::Cancelled => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 self.abandon(&prepared);
-                None
+                Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
 
-    /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. A function that
-    /// is in a loop of its old code goes on there until it returns.
-    pub fn foresee(&self, stopped: &Stopped<'_>, report: &mut Report) {
+    /// The stores of a commit, while all threads are stopped. False, and nothing done, if `main` is at a place where it could
+    /// not go on.
+    fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
+        let running = prepared.moves.running.clone();
+        if !self.foresee(stopped, &running, &mut prepared.report) {
+            return false;
+        }
+        let Some(tried) = self.try_out(prepared, stopped) else { return false };
+        let moves = std::mem::take(&mut prepared.moves);
+        let gone = moves.gone();
+        self.apply(prepared, tried);
+        let mut live = self.live();
+        for (code, meta) in moves.metas {
+            live.add_retired(&code, meta);
+            self.world.retire(code.unit);
+        }
+        stopped.follow(moves.followers, &gone);
+        true
+    }
+
+    /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
+    pub fn foresee_stopped(&self, staged: &mut Staged, stopped: &Stopped<'_>) -> bool {
+        let prepared = &mut staged.prepared;
+        let running = prepared.moves.running.clone();
+        let fits = self.foresee(stopped, &running, &mut prepared.report);
+        if fits {
+            self.foresee_values(prepared, stopped);
+        }
+        fits && prepared.report.refusals().next().is_none()
+    }
+
+    /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
+    /// function with new code what its frames do. False if `main` would go on in old code that has been edited: it has
+    /// been started, or has come into another loop, since the preparation.
+    pub fn foresee(&self, stopped: &Stopped<'_>, running: &Running, report: &mut Report) -> bool {
         let live = self.live();
-        let mut looping = Vec::new();
+        let main = live.checked.main;
+        let (mut stay, mut go, mut main_stays, mut has_main) = (Vec::new(), Vec::new(), false, false);
         stopped.walk(|frame| {
-            if frame.unit.is_looping(frame.function, frame.srcloc) {
-                let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
-                looping.extend(metas.and_then(|metas| metas.get(frame.function)).map(|meta| meta.name()));
+            let frame = Standing::of(frame);
+            let Some(meta) = frame.meta(&live) else { return };
+            let is_main = main == Some(meta.instance);
+            has_main |= is_main;
+            if !running.concerns(meta.instance) || !(meta.has_loops() || is_main) {
+                return;
+            }
+            match running.verdict(&frame, meta) {
+                Some(Verdict::Goes) => go.push(meta.name()),
+                Some(Verdict::Same) => {}
+                Some(Verdict::Stays(_)) | None => {
+                    main_stays |= is_main;
+                    stay.push(meta.name());
+                }
             }
         });
         let is_old = |edit: &&mut Edit| edit.kind == "function" && matches!(edit.change, "changed" | "signature");
-        for edit in report.edits.iter_mut().filter(is_old).filter(|edit| looping.contains(&edit.name)) {
-            edit.outcome = EditOutcome::AtNextCall;
+        for edit in report.edits.iter_mut().filter(is_old) {
+            if stay.contains(&edit.name) {
+                edit.outcome = EditOutcome::AtNextCall;
+            } else if go.contains(&edit.name) {
+                edit.outcome = EditOutcome::AtNextLoopHead;
+            }
         }
+        let is_starting = running.main_changes_slot && !has_main && self.main_is_running();
+        !(running.edits_main && main_stays || is_starting)
     }
 
-    /// The stores of a commit. False, and nothing done, if `main` was started after it was prepared and would go on with
-    /// code that this commit replaces.
-    fn apply(&self, prepared: &mut Prepared) -> bool {
+    /// The stores of a commit.
+    fn apply(&self, prepared: &mut Prepared, mut tried: Tried) {
         let mut live = self.live();
-        if prepared.edits_main && self.main_is_running() {
-            return false;
-        }
+        let settle = self.store_values(prepared, &mut tried);
         for (path, bytes) in prepared.global_bytes.drain(..) {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
@@ -256,6 +326,7 @@ impl ProgramInner {
         }
         let changes_code = prepared.changes_code();
         let retired = live.apply(prepared, self.version() + u64::from(changes_code));
+        self.settle_values(prepared, settle, tried);
         if changes_code {
             self.version.fetch_add(1, Ordering::Release);
         }
@@ -266,7 +337,6 @@ impl ProgramInner {
                 stopped.sweep();
             });
         }
-        true
     }
 
     fn finish(
@@ -380,8 +450,13 @@ impl ProgramInner {
             self.abandon(&staged.prepared);
             return Update::Superseded;
         }
-        let Some((mut report, changed)) = self.commit(reloader, staged.prepared, wait) else {
-            return Update::Superseded;
+        let (mut report, changed) = match self.commit(reloader, staged.prepared, wait) {
+            Ok(done) => done,
+            Err(None) => return Update::Superseded,
+            Err(Some(mut report)) => {
+                report.times.total_us = staged.clock.micros();
+                return Update::Refused(Arc::new(report));
+            }
         };
         report.times.total_us = staged.clock.micros();
         let (version, report) = (self.version(), Arc::new(report));
@@ -490,7 +565,7 @@ impl Pending {
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         Some(match self.ticket.wait(time)? {
-            Outcome::Done { relaxed, .. } => Waited::Done { relaxed },
+            Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
         })
     }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::Instance;
+
 use super::kept::Recipe;
 use super::prepare::Prepared;
 use crate::code::CodeUnit;
@@ -14,6 +17,7 @@ impl Live {
     pub(crate) fn apply(&mut self, prepared: &mut Prepared, version: u64) -> Vec<Arc<CodeUnit>> {
         self.forget_freed();
         self.lines = LineCounter::default();
+        self.freeze_retired(prepared);
         for (slot, address) in &prepared.stores {
             slot.store(*address);
         }
@@ -48,6 +52,9 @@ impl Live {
         for (path, global) in &prepared.snapshot.checked.globals {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
+        }
+        if !prepared.moved.is_empty() {
+            self.shapes.follow(&prepared.snapshot.checked);
         }
         self.layouts = prepared.layouts.clone();
         self.history = prepared.history.clone();
@@ -98,6 +105,19 @@ impl Live {
     fn freeze(&mut self, code: &Code, meta: &FunctionMeta) {
         if let Some(frozen) = meta.freeze(&self.sources, &mut self.lines) {
             self.set_meta(code, Arc::new(frozen));
+        }
+    }
+
+    /// Keeps the texts of loops that run on in code which is in no slot, where the sources forget them.
+    fn freeze_retired(&mut self, prepared: &Prepared) {
+        let new = prepared.functions.iter().map(|(instance, _)| instance).chain(&prepared.removed);
+        let new: FxHashSet<Instance> = new.chain(prepared.refreshed.iter().map(|(i, ..)| i)).copied().collect();
+        for key in self.retired.keys() {
+            for meta in self.metas.get_mut(key).into_iter().flatten().filter(|meta| new.contains(&meta.instance)) {
+                if let Some(frozen) = meta.freeze(&self.sources, &mut self.lines) {
+                    *meta = Arc::new(frozen);
+                }
+            }
         }
     }
 

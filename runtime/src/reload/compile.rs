@@ -11,7 +11,7 @@ use vaisjit_codegen::link::{Import, SlotKey};
 use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::unit::define::define;
-use vaisjit_codegen::unit::{Compiler, InlinedLocation, MachineFunction, UnitInput};
+use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -19,6 +19,7 @@ use super::guards::guards;
 use super::kept::{self, Recipe};
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
+use super::replace::{Loops, Moves, Running};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
 use crate::heap::ShapeOf;
@@ -83,6 +84,21 @@ fn is_leaf(callee: &Callee, host: &HostTable) -> bool {
 }
 
 impl Lowered {
+    /// A body that starts in the middle of a loop, of a function that is compiled anyway.
+    pub fn resumed(body: mir::Body, whole: &Lowered, host: &HostTable) -> Lowered {
+        Lowered {
+            hir: whole.hir.clone(),
+            signature: whole.signature.clone(),
+            summary: Summary::of(&body, &|callee| is_leaf(callee, host)),
+            locations: clif::locations(&body).into(),
+            plain_fingerprint: body.fingerprint(),
+            fingerprint: 0,
+            types: Arc::default(),
+            direct: Box::default(),
+            body,
+        }
+    }
+
     /// Does it mean something else than what runs? A function whose text is the same may get new code because others
     /// or the layouts of types have changed.
     pub fn is_edited(&self, live: &LiveFunction) -> bool {
@@ -126,6 +142,8 @@ pub(crate) struct Compiled {
     pub functions: Vec<(Instance, LiveFunction)>,
     pub stores: Vec<(Slot, CodeAddress)>,
     pub new_slots: Vec<SlotKey>,
+    /// How running loops go on.
+    pub moves: Moves,
     /// How many functions had to be compiled; the code of the others was kept from an earlier version.
     pub made: usize,
 }
@@ -133,6 +151,7 @@ pub(crate) struct Compiled {
 /// Compiles functions group by group, callees first. `Ok(None)` means a newer save arrived meanwhile.
 pub(crate) fn compile(
     changed: &[(Instance, Lowered)],
+    loops: Loops,
     links: &Links,
     layouts: &TypeLayouts,
     base: &mut Base<'_>,
@@ -155,7 +174,7 @@ pub(crate) fn compile(
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();
-        compiler.compile(&UnitInput { functions, inline: Vec::new(), keep: vec![] }, layouts, &linker, &*isa)
+        compiler.compile(&UnitInput { functions, ..UnitInput::default() }, layouts, &linker, &*isa)
     };
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let mut work = Work { compiled: Compiled::default(), done: FxHashMap::default() };
@@ -175,7 +194,25 @@ pub(crate) fn compile(
             return Err(vec![codes::cannot_compile(head, &message)]);
         }
     }
+    let main = snapshot.checked.main.and_then(|main| Some((bodies.get(&main)?, base.live.functions.get(&main)?)));
+    let edits_main = main.is_some_and(|(new, old)| new.is_edited(old) || old.signature != new.signature);
+    let changes_slot = main.is_some_and(|(new, old)| old.signature != new.signature);
+    let running = Running::new(changed.iter().map(|(instance, _)| *instance), edits_main, changes_slot);
+    match loops.link(running, &mut work, base, snapshot, layouts) {
+        Ok(moves) => work.compiled.moves = moves,
+        Err(message) => {
+            work.abandon(base);
+            let head = order_head(changed, snapshot);
+            return Err(vec![codes::cannot_compile(head, &message)]);
+        }
+    }
     Ok(Some(work.compiled))
+}
+
+/// Where the first function stands.
+fn order_head(changed: &[(Instance, Lowered)], snapshot: &Snapshot) -> Place {
+    let first = changed.first().and_then(|(instance, _)| body_of(&snapshot.checked, *instance));
+    first.map(|(_, head)| head).unwrap_or_else(|| Place::item(changed[0].1.hir.item.0, vaisjit_syntax::Span::default()))
 }
 
 /// What compiling a group gives.
@@ -264,7 +301,7 @@ fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> 
 }
 
 /// The state of a compilation.
-struct Work {
+pub(super) struct Work {
     compiled: Compiled,
     done: FxHashMap<Instance, Code>,
 }
@@ -278,6 +315,53 @@ impl Work {
         base: &mut Base<'_>,
         shape: &ShapeOf<'_>,
     ) -> Result<(), String> {
+        let (made, imports) = self.make(members, machine, base, shape)?;
+        self.compiled.made += group.len();
+        let recipe = Arc::new(Recipe::new(group, members, imports, machine));
+        for (index, (instance, member)) in group.iter().zip(members).enumerate() {
+            let code = Code { unit: made.clone(), index };
+            self.publish(*instance, member, code, &recipe, base);
+        }
+        Ok(())
+    }
+
+    /// A unit of a body that starts in the middle of a loop.
+    pub fn resumed(
+        &mut self,
+        lowered: &Lowered,
+        machine: &MachineFunction,
+        base: &mut Base<'_>,
+        snapshot: &Snapshot,
+        layouts: &TypeLayouts,
+    ) -> Result<(Code, Arc<FunctionMeta>), String> {
+        let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
+        let (unit, _) = self.make(&[lowered], std::slice::from_ref(machine), base, &shape)?;
+        let meta = FunctionMeta {
+            instance: machine.instance,
+            body: lowered.hir.clone(),
+            frame: Arc::new(machine.frame.clone()),
+            version: base.version,
+            locations: lowered.locations.clone(),
+            inlined: Arc::default(),
+            item: lowered.hir.item,
+            frozen: None,
+        };
+        Ok((Code { unit, index: 0 }, Arc::new(meta)))
+    }
+
+    /// The code that was made of a function, or is taken over from an earlier version.
+    pub fn code(&self, instance: Instance) -> Option<&Code> {
+        self.done.get(&instance)
+    }
+
+    /// Links machine code; also what it refers to.
+    fn make(
+        &mut self,
+        members: &[&Lowered],
+        machine: &[MachineFunction],
+        base: &mut Base<'_>,
+        shape: &ShapeOf<'_>,
+    ) -> Result<(Arc<CodeUnit>, Vec<(Import, usize)>), String> {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
@@ -294,16 +378,8 @@ impl Work {
             info: function.info.clone(),
             looping: looping(&member.locations),
         });
-        let inlined: Vec<Arc<[InlinedLocation]>> =
-            unit.functions.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
-        self.compiled.made += group.len();
-        let recipe = Arc::new(Recipe::new(group, members, imports, inlined));
-        for (index, (instance, member)) in group.iter().zip(members).enumerate() {
-            let code = Code { unit: made.clone(), index };
-            self.publish(*instance, member, code, &recipe, base);
-        }
-        Ok(())
+        Ok((made, imports))
     }
 
     /// Takes over code that an earlier version has left.
@@ -365,6 +441,8 @@ impl Work {
         self.done.insert(instance, code.clone());
         let meta = FunctionMeta {
             instance,
+            body: lowered.hir.clone(),
+            frame: recipe.frame(code.index),
             version: base.version,
             locations: lowered.locations.clone(),
             inlined: recipe.inlined(code.index),

@@ -5,24 +5,20 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::mir::Signature;
 use vaisjit_semantics::hir::Body;
-use vaisjit_semantics::program::{EnumDef, FieldDef, Global, StructDef, place_of};
+use vaisjit_semantics::program::{EnumDef, Global, StructDef, place_of};
 use vaisjit_semantics::types::TyList;
 use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
 
 use crate::live::{Live, resolve};
-use crate::program::is_literal;
 use crate::report::{Edit, Location, Outcome, Report};
 use crate::workspace::Snapshot;
 
-/// The way out of what cannot be carried over.
-const RESTART: &str = "undo the edit to go on, or end the program and start it again";
-
-/// `main` was edited while it is being called.
-pub(crate) fn running_main() -> Outcome {
+/// `main` is running and cannot be moved.
+pub(crate) fn running_main(why: &str) -> Outcome {
     refused(
-        "`main` is running and would go on with its old code for ever, so this version cannot replace it",
-        "move what changes into a function that `main` calls: every other function can be edited while it runs; or have \
-         the program call `hot_restart()`, which starts the newest `main` with the globals kept",
+        format!("`main` is running and cannot go on in its new code: {why}"),
+        "undo the edit, or start `main` again with the globals kept: `R` in the terminal, `hot_restart()` in the program; \
+         every other function can be edited while it runs",
     )
 }
 
@@ -35,28 +31,26 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
     for (ty, new) in &snapshot.checked.structs {
         let shape = live.shapes.structs.get(ty);
         let before = shape.or_else(|| live.checked.structs.get(ty));
-        let Some(old) = before.filter(|old| !Arc::ptr_eq(old, new) && old.fields != new.fields) else { continue };
+        if before.is_none_or(|old| Arc::ptr_eq(old, new) || old.fields == new.fields) {
+            continue;
+        }
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
-        report.edits.push(edit("struct", *ty, shape.is_some(), struct_change(old, new), at));
+        report.edits.push(edit("struct", *ty, shape.is_some(), at));
     }
     for (ty, new) in &snapshot.checked.enums {
         let shape = live.shapes.enums.get(ty);
         let before = shape.or_else(|| live.checked.enums.get(ty));
-        let Some(old) = before.filter(|old| !Arc::ptr_eq(old, new) && old.variants != new.variants) else { continue };
+        if before.is_none_or(|old| Arc::ptr_eq(old, new) || old.variants == new.variants) {
+            continue;
+        }
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
-        report.edits.push(edit("enum", *ty, shape.is_some(), enum_change(old, new), at));
+        report.edits.push(edit("enum", *ty, shape.is_some(), at));
     }
 }
 
-fn edit(kind: &'static str, ty: Ty, used: bool, change: String, at: Option<Location>) -> Edit {
-    let outcome = if used {
-        refused(
-            format!("{change}, and the running program has values of the old shape, which this version cannot convert"),
-            RESTART,
-        )
-    } else {
-        Outcome::NoCode
-    };
+fn edit(kind: &'static str, ty: Ty, used: bool, at: Option<Location>) -> Edit {
+    // How many there are shows when the threads are stopped.
+    let outcome = if used { Outcome::Migrated { instances: 0 } } else { Outcome::NoCode };
     Edit { kind, name: ty.to_string(), change: "changed", outcome, at }
 }
 
@@ -71,6 +65,18 @@ pub(crate) struct Shapes {
 }
 
 impl Shapes {
+    /// All values have the shapes of this version now.
+    pub fn follow(&mut self, checked: &Checked) {
+        // What lies in a field that was added is new, too.
+        let seen: Vec<Ty> = self.seen.drain().collect();
+        seen.into_iter().for_each(|ty| self.add(ty, checked));
+    }
+
+    /// Can there be values of a type?
+    pub fn has(&self, ty: Ty) -> bool {
+        self.seen.contains(&ty)
+    }
+
     /// Adds the types of a function's variables.
     pub fn add_function(&mut self, body: &Body, signature: &Signature, checked: &Checked) {
         body.locals.iter().for_each(|(_, local)| self.add(local.ty, checked));
@@ -115,64 +121,36 @@ fn inside(ty: Ty, checked: &Checked, queue: &mut Vec<Ty>) {
     }
 }
 
-fn struct_change(old: &StructDef, new: &StructDef) -> String {
-    fields_change(&old.fields, &new.fields).unwrap_or_else(|| "its layout changed".to_owned())
+/// Globals that get their initial value.
+#[derive(Default)]
+pub(crate) struct Globals {
+    /// New ones.
+    pub new: Vec<ItemPath>,
+    /// Those marked `#[reset]` whose initial value is another one.
+    pub resets: Vec<ItemPath>,
 }
 
-fn fields_change(old: &[FieldDef], new: &[FieldDef]) -> Option<String> {
-    let find = |fields: &[FieldDef], field: &FieldDef| fields.iter().find(|other| other.name == field.name).cloned();
-    let mut changes = Vec::new();
-    for field in new {
-        match find(old, field) {
-            None => changes.push(format!("field `{}` was added", field.name)),
-            Some(before) if before.ty != field.ty => {
-                changes.push(format!("field `{}` was `{}` and is now `{}`", field.name, before.ty, field.ty));
-            }
-            Some(_) => {}
-        }
-    }
-    for field in old.iter().filter(|field| find(new, field).is_none()) {
-        changes.push(format!("field `{}` was removed", field.name));
-    }
-    if changes.is_empty() && old != new {
-        changes.push("its fields changed their order".to_owned());
-    }
-    (!changes.is_empty()).then(|| changes.join(", "))
-}
-
-fn enum_change(old: &EnumDef, new: &EnumDef) -> String {
-    let mut changes = Vec::new();
-    for variant in &new.variants {
-        match old.variants.iter().find(|other| other.name == variant.name) {
-            None => changes.push(format!("variant `{}` was added", variant.name)),
-            Some(before) if before.fields != variant.fields => {
-                changes.push(format!("the payload of variant `{}` changed", variant.name));
-            }
-            Some(_) => {}
-        }
-    }
-    for variant in old.variants.iter().filter(|old| !new.variants.iter().any(|other| other.name == old.name)) {
-        changes.push(format!("variant `{}` was removed", variant.name));
-    }
-    if changes.is_empty() { "its variants changed their order".to_owned() } else { changes.join(", ") }
-}
-
-/// Compares the globals; returns those that are new and have to be initialised.
-pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> Vec<ItemPath> {
-    let mut new = Vec::new();
+/// Compares the globals; returns those that have to be initialised.
+pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> Globals {
+    let mut found = Globals::default();
     for (path, global) in &snapshot.checked.globals {
         let at = || resolve(global.place, &snapshot.sources).map(|resolved| resolved.at);
         let edit = |change, outcome| Edit { kind: "global", name: path.name.to_string(), change, outcome, at: at() };
         match live.globals.get(path) {
             None => {
-                new.push(*path);
-                let literal = global.init.as_ref().is_none_or(|init| is_literal(&init.value));
+                found.new.push(*path);
                 if !live.functions.is_empty() {
-                    report.edits.push(edit("added", if literal { Outcome::Initialised } else { needs_code() }));
+                    report.edits.push(edit("added", Outcome::Initialised));
                 }
             }
-            Some(old) if old.ty != global.ty => report.edits.push(edit("changed", retyped(old, global))),
+            Some(old) if old.ty != global.ty => {
+                report.edits.push(edit("changed", Outcome::Migrated { instances: 1 }));
+            }
             Some(_) if !live.checked.globals.contains_key(path) => report.edits.push(edit("added", Outcome::KeptValue)),
+            Some(old) if !same_init(old, global) && global.reset => {
+                found.resets.push(*path);
+                report.edits.push(edit("changed", Outcome::Initialised));
+            }
             Some(old) if !same_init(old, global) => report.edits.push(edit("changed", Outcome::KeptValue)),
             Some(_) => {}
         }
@@ -181,24 +159,15 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
         let name = path.name.to_string();
         report.edits.push(Edit { kind: "global", name, change: "removed", outcome: Outcome::KeptValue, at: None });
     }
-    new
-}
-
-fn needs_code() -> Outcome {
-    refused(
-        "its initial value has to be computed, and this version can only give new variables values made of literals",
-        "give it a literal value and set it from a function",
-    )
-}
-
-fn retyped(old: &Global, new: &Global) -> Outcome {
-    refused(
-        format!("it was `{}` and is now `{}`, and this version cannot convert its value", old.ty, new.ty),
-        "give the new variable another name, or undo the edit",
-    )
+    found
 }
 
 fn same_init(old: &Global, new: &Global) -> bool {
+    // The default of the type stands for a value that is not written, at the name.
+    let written = |global: &Global| global.init.as_ref().is_some_and(|init| init.value.span.start != global.place.span.start);
+    if !written(old) && !written(new) {
+        return true;
+    }
     match (&old.init, &new.init) {
         (Some(old), Some(new)) => Arc::ptr_eq(old, new) || old.value == new.value,
         (old, new) => old.is_none() && new.is_none(),

@@ -9,9 +9,10 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
+use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::link::{Import, ThunkTarget};
 use vaisjit_codegen::mir::Signature;
-use vaisjit_codegen::unit::InlinedLocation;
+use vaisjit_codegen::unit::{InlinedLocation, MachineFunction};
 use vaisjit_semantics::Instance;
 use vaisjit_syntax::Name;
 
@@ -27,6 +28,7 @@ pub(crate) struct Recipe {
     /// What it refers to, and where that lay.
     imports: Box<[(Import, usize)]>,
     inlined: Box<[Arc<[InlinedLocation]>]>,
+    frames: Box<[Arc<FrameLayout>]>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -42,10 +44,12 @@ impl Recipe {
         group: &[Instance],
         lowered: &[&Lowered],
         imports: Vec<(Import, usize)>,
-        inlined: Vec<Arc<[InlinedLocation]>>,
+        machine: &[MachineFunction],
     ) -> Recipe {
         let members = members(group.iter().copied().zip(lowered.iter().copied()));
-        Recipe { members, imports: imports.into(), inlined: inlined.into() }
+        let inlined = machine.iter().map(|function| Arc::from(&*function.inlined)).collect();
+        let frames = machine.iter().map(|function| Arc::new(function.frame.clone())).collect();
+        Recipe { members, imports: imports.into(), inlined, frames }
     }
 
     /// The functions, in the order of the unit.
@@ -56,6 +60,11 @@ impl Recipe {
     /// The places in bodies inlined into a function of the unit.
     pub fn inlined(&self, index: usize) -> Arc<[InlinedLocation]> {
         self.inlined.get(index).cloned().unwrap_or_default()
+    }
+
+    /// The block on the data stack of a function of the unit.
+    pub fn frame(&self, index: usize) -> Arc<FrameLayout> {
+        self.frames.get(index).cloned().unwrap_or_default()
     }
 
     /// What it refers to.
@@ -155,13 +164,16 @@ impl KeptCode {
     }
 }
 
+/// Takes code over: what it was made from, the code, and what the preparation is made against.
+type Reuse<'r> = dyn FnMut(&Arc<Recipe>, &Arc<CodeUnit>, &mut Base<'_>) + 'r;
+
 /// Takes out of `groups` those whose code is still there, and hands each to `reuse`, callees first.
 pub(crate) fn take_over(
     groups: Vec<Vec<Instance>>,
     bodies: &FxHashMap<Instance, &Lowered>,
     base: &mut Base<'_>,
     shape: &ShapeOf<'_>,
-    reuse: &mut dyn FnMut(&Arc<Recipe>, &Arc<CodeUnit>, &mut Base<'_>),
+    reuse: &mut Reuse<'_>,
 ) -> Vec<Vec<Instance>> {
     let live = base.live;
     if live.functions.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
@@ -14,7 +14,10 @@ use super::diff;
 use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
-use crate::code::{CodeAddress, Slot};
+use super::migrate::Migration;
+use super::replace::{self, Loops, Moves, Standing};
+use crate::code::{CodeAddress, GlobalMemory, Slot};
+use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
 use crate::linkage::{Fresh, Linkage, NewGuard};
@@ -64,6 +67,18 @@ pub(crate) struct Prepared {
     pub moved: Arc<FxHashSet<Ty>>,
     /// New guard thunks, for their slots.
     pub guards: Vec<NewGuard>,
+    /// What is done to live values.
+    pub migration: Option<Migration>,
+    /// New memory of globals that do not fit into theirs any more.
+    pub moving: Vec<(ItemPath, GlobalMemory)>,
+    /// Globals whose first value has to be computed in a reload, in order.
+    pub computed: Vec<ItemPath>,
+    /// Globals marked `#[reset]` whose initial value is another one.
+    pub resets: Vec<ItemPath>,
+    /// Functions that compute defaults of fields; only the trial calls them.
+    pub defaults: Vec<(Instance, LiveFunction)>,
+    /// Their addresses.
+    pub default_stores: Vec<(Slot, CodeAddress)>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
@@ -76,8 +91,17 @@ pub(crate) struct Prepared {
     pub fresh: Fresh,
     /// Globals whose memory was made for this reload; taken back likewise.
     pub new_globals: Vec<ItemPath>,
-    /// Is `main` among the functions with another body? Then it must not have been started meanwhile.
-    pub edits_main: bool,
+    /// Is `main` among the functions with new code?
+    pub changes_main: bool,
+    /// How running loops go on.
+    pub moves: Moves,
+    /// Has code that is replaced loops that look up? Then it may be running by now.
+    pub may_loop: bool,
+}
+
+/// Has the running code of a function loops that look up?
+fn may_loop(live: &Live, instance: Instance) -> bool {
+    live.functions.get(&instance).is_some_and(|live| live.meta.has_loops())
 }
 
 impl Prepared {
@@ -88,7 +112,12 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.moves.is_empty()
+            && !self.may_loop
+            && !self.changes_main
             && self.moved.is_empty()
+            && self.migration.is_none()
+            && self.resets.is_empty()
     }
 
     /// Takes back all that was added to the link table for it. It must not become live any more.
@@ -101,7 +130,8 @@ impl Prepared {
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
-        !(code && self.globals.is_empty() && self.types.is_empty())
+        let values = self.migration.is_none() && self.resets.is_empty();
+        !(code && values && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -129,6 +159,8 @@ pub(crate) struct Base<'a> {
     pub version: u64,
     /// Is `main` being called now?
     pub main_is_running: bool,
+    /// The frames on the stacks of the program; `None` if a thread does not stop soon.
+    pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -154,6 +186,7 @@ pub(crate) fn body_of(checked: &Checked, instance: Instance) -> Option<(&Arc<hir
 pub(crate) fn prepare(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation> {
     base.linkage.start_noting();
     let mut preparation = prepare_noted(snapshot, base);
+    base.linkage.set_moving(std::iter::empty());
     let fresh = base.linkage.stop_noting();
     match &mut preparation {
         Some(Preparation::Ready(prepared)) => prepared.fresh = fresh,
@@ -173,35 +206,56 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
-    let globals = diff::globals(base.live, &snapshot, &mut report);
+    let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
+    let history = Arc::new(layouts.history(&base.live.history));
+    let migration = if first { None } else { migration(&snapshot, base, (&layouts, &history), &mut report) };
+    let moving: Vec<(ItemPath, GlobalMemory)> = migration.iter().flat_map(Migration::new_memory).collect();
+    base.linkage.set_moving(moving.iter().map(|(path, memory)| (*path, memory.address())));
     let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
-    plan.report(&snapshot, base, &mut report);
+    let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
+    plan.report(&snapshot, base, &loops, &mut report);
+    report.notices.extend(loops.take_notices());
+    let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
+    if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
+        return Some(Preparation::Rejected(vec![*found]));
+    }
     if let Some(running) = &base.live.snapshot {
         items::report(running, &snapshot, &mut report);
     }
-    if report.refusals().next().is_some() {
+    if fault::strikes(&mut report) || report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
     }
     let mut global_bytes = Vec::new();
     let mut new_globals = Vec::new();
+    let mut computed = Vec::new();
     for path in &globals {
         let global = &snapshot.checked.globals[path];
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
-        match &global.init {
-            Some(init) if !first => {
-                global_bytes.extend(constant(&init.value, &layouts, base.linkage).map(|b| (*path, b)))
-            }
-            _ => {}
+        if first {
+            continue;
+        }
+        let bytes = match &global.init {
+            Some(init) => constant(&init.value, &layouts, base.linkage),
+            None => layout::constant::zero(global.ty, &*layouts),
+        };
+        match bytes {
+            Some(bytes) => global_bytes.push((*path, bytes)),
+            None if global.init.is_some() => computed.push(*path),
+            None => {}
         }
     }
-    let compiled = match compile(&plan.changed, &plan.links, &layouts, base, &snapshot) {
+    if fault::strikes(&mut report) {
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
+    let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
         failed => {
             // The next save may give these names other types.
@@ -209,12 +263,25 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             return failed.err().map(Preparation::Rejected);
         }
     };
+    if fault::strikes(&mut report) {
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
-    prepared.history = Arc::new(layouts.history(&base.live.history));
+    let (defaults, functions) = std::mem::take(&mut prepared.functions)
+        .into_iter()
+        .partition(|(instance, _)| wanted.contains(instance) && body_of(&prepared.snapshot.checked, *instance).is_none());
+    (prepared.defaults, prepared.functions) = (defaults, functions);
+    (prepared.default_stores, prepared.stores) = std::mem::take(&mut prepared.stores)
+        .into_iter()
+        .partition(|(slot, _)| prepared.defaults.iter().any(|(_, function)| function.slot == *slot));
+    (prepared.migration, prepared.moving) = (migration, moving);
+    (prepared.computed, prepared.resets) = (computed, resets);
+    prepared.history = history;
     (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
     prepared.types = types;
@@ -223,6 +290,23 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
+}
+
+/// What is to be done to live values.
+fn migration(
+    snapshot: &Snapshot,
+    base: &mut Base<'_>,
+    (layouts, history): (&Arc<TypeLayouts>, &Arc<LayoutHistory>),
+    report: &mut Report,
+) -> Option<Migration> {
+    let linkage = &mut *base.linkage;
+    let mut literal = |body: &hir::Body| {
+        if is_literal(&body.value) { constant(&body.value, layouts, linkage) } else { None }
+    };
+    let histories = (base.live.history.clone(), history.clone());
+    let mut migration = Migration::plan(base.live, &snapshot.checked, histories, &mut literal, report)?;
+    migration.add_records(base.linkage.heap());
+    Some(migration)
 }
 
 /// Tells which types lie otherwise than in the running version, or hold something that does.
@@ -241,6 +325,11 @@ impl Touched<'_> {
     }
 }
 
+/// Is it no function of the author's: an initial value, or an instance of the library's that is needed now?
+fn is_hidden(instance: &Instance) -> bool {
+    instance.path.name.starts_with('{') || instance.path.module.starts_with("std/")
+}
+
 /// Which functions get new code.
 struct Plan {
     changed: Vec<(Instance, Lowered)>,
@@ -248,7 +337,6 @@ struct Plan {
     removed: Vec<Instance>,
     links: Links,
     promoted: Vec<Instance>,
-    edits_main: bool,
 }
 
 impl Plan {
@@ -289,7 +377,6 @@ impl Plan {
             removed,
             links: base.links.clone(),
             promoted: Vec::new(),
-            edits_main: false,
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
@@ -365,8 +452,30 @@ impl Plan {
         Ok(())
     }
 
+    /// The functions that compute defaults of fields.
+    fn add_defaults(
+        &mut self,
+        snapshot: &Snapshot,
+        base: &Base<'_>,
+        layouts: &TypeLayouts,
+        wanted: &FxHashSet<Instance>,
+    ) -> Result<(), Box<Diagnostic>> {
+        let structs = snapshot.checked.structs.values().flat_map(|definition| &definition.fields);
+        let variants = snapshot.checked.enums.values().flat_map(|definition| &definition.variants);
+        let fields = structs.chain(variants.flat_map(|variant| &variant.fields));
+        let mut seen = FxHashSet::default();
+        for body in fields.filter_map(|field| field.default.as_ref()) {
+            if wanted.contains(&body.instance) && seen.insert(body.instance) {
+                let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+                lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
+                self.changed.push((body.instance, lowered));
+            }
+        }
+        Ok(())
+    }
+
     /// One entry per edited function.
-    fn report(&mut self, snapshot: &Snapshot, base: &Base<'_>, report: &mut Report) {
+    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -376,23 +485,20 @@ impl Plan {
                 Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
-            let edits_main = is_main && live.is_some() && change != "relinked";
-            self.edits_main |= edits_main;
-            let outcome = if edits_main && base.main_is_running { diff::running_main() } else { Outcome::LiveNow };
-            if instance.path.name.starts_with('{') {
+            if is_hidden(instance) || change == "relinked" {
                 continue;
             }
+            let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);
             let at = body_of(&snapshot.checked, *instance)
                 .and_then(|(_, head)| crate::live::resolve(head, &snapshot.sources))
                 .map(|resolved| resolved.at);
             report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
         }
-        for instance in &self.removed {
+        for instance in self.removed.iter().filter(|instance| !is_hidden(instance)) {
             let name = instance.path.name.to_string();
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
         }
-        report.edits.retain(|edit| edit.change != "relinked");
     }
 
     fn finish(
@@ -409,17 +515,20 @@ impl Plan {
             .filter_map(|(instance, body, lowered)| {
                 let old = &base.live.functions.get(&instance)?.meta;
                 let meta = FunctionMeta {
-                    instance,
-                    version: old.version,
+                    body: body.clone(),
                     locations: lowered.locations,
-                    inlined: old.inlined.clone(),
                     item: body.item,
                     frozen: None,
+                    ..(**old).clone()
                 };
                 Some((instance, body, Arc::new(meta)))
             })
             .collect();
+        let main = snapshot.checked.main;
         Prepared {
+            changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
+            may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
+            moves: compiled.moves,
             snapshot,
             report,
             functions: compiled.functions,
@@ -432,13 +541,18 @@ impl Plan {
             history: Arc::default(),
             moved: Arc::default(),
             guards: Vec::new(),
+            migration: None,
+            moving: Vec::new(),
+            computed: Vec::new(),
+            resets: Vec::new(),
+            defaults: Vec::new(),
+            default_stores: Vec::new(),
             types: Vec::new(),
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
-            edits_main: self.edits_main,
         }
     }
 }

@@ -31,6 +31,9 @@ pub fn play(case: &Case) -> Vec<(usize, String)> {
             program.get_or_insert_with(|| load(folder.path(), case));
         }
     }
+    // Nothing may be left behind by what was converted; where a call has trapped, nothing can be told.
+    let left = program.and_then(|program| program.heap_check().ok());
+    assert!(left.as_ref().is_none_or(|left| left.is_empty()), "{}: {left:?} is left on the heap", case.name);
     seen
 }
 
@@ -87,10 +90,10 @@ fn edits(report: &Report, refused: bool) -> String {
                 Outcome::NoCode => " (no code)".to_owned(),
                 Outcome::KeptValue => " (kept)".to_owned(),
                 Outcome::Initialised => " (initialised)".to_owned(),
+                Outcome::Migrated { instances } => format!(" (migrated {instances})"),
+                Outcome::AtNextLoopHead => " (at the next loop head)".to_owned(),
+                Outcome::Pending { waits_for } => format!(" (waits for {waits_for})"),
                 Outcome::HeldBack => " (held back)".to_owned(),
-                Outcome::AtNextLoopHead | Outcome::Migrated { .. } | Outcome::Pending { .. } => {
-                    format!(" ({})", edit.outcome)
-                }
                 Outcome::Refused { why, help } => {
                     assert!(!help.is_empty(), "a refusal needs a way out");
                     format!(": {why}")
@@ -99,7 +102,8 @@ fn edits(report: &Report, refused: bool) -> String {
             format!("{change} {kind}{}{outcome}", edit.name)
         })
         .collect();
-    texts.join(", ")
+    let notices = report.notices.iter().map(|notice| format!("; {notice}"));
+    texts.join(", ") + &notices.collect::<String>()
 }
 
 /// Calls with whole numbers, unless the first argument has a point; a result is tried as each kind there is.

@@ -5,15 +5,17 @@ use vaisjit_abi::context::FRAME_BLOCK_HEADER;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::{Name, Span};
 
-use super::MAX_FRAME;
-use crate::layout::Layouts;
-use crate::mir::{Body, Local};
+use super::{MAX_FRAME, leaf};
+use crate::layout::{Layouts, holds_evolving};
+use crate::link::{Link, Linker};
+use crate::mir::{Body, Callee, Local, StatementKind};
 use crate::resume::{CarriedValue, CarryKey, LoopState};
 
 pub(crate) mod carry;
 
-/// The block a function pushes on the data stack. Functions without a polled loop, and all in static mode, have none:
-/// size 0, no locals.
+/// The block a function pushes on the data stack: the locals in memory of a function with a polled loop; of a function
+/// that can be on a stack at a safepoint otherwise, those whose layout a reload may change. Parameters and results by
+/// address lie in the caller's block then. Functions without such locals, and all in static mode, have none: size 0.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct FrameLayout {
     /// Bytes with the header, a multiple of 16; 0 for no block.
@@ -46,10 +48,29 @@ pub struct FrameLocal {
 impl FrameLayout {
     /// The layout for a body; `None` when it is larger than a frame may be. A resumed body takes over the block laid out
     /// by `keep`.
-    pub fn of(body: &Body, layouts: &dyn Layouts, hot: bool, keep: Option<&FrameLayout>) -> Option<FrameLayout> {
-        if !hot || !body.loops.iter().any(|info| info.polled) {
+    pub fn of(
+        body: &Body,
+        layouts: &dyn Layouts,
+        linker: &dyn Linker,
+        keep: Option<&FrameLayout>,
+    ) -> Option<FrameLayout> {
+        if !linker.hot() {
             return Some(FrameLayout::default());
         }
+        // The loop that a resumed body starts at may have become so short that it needs no poll.
+        if body.resumed.is_some() || body.loops.iter().any(|info| info.polled) {
+            return FrameLayout::polled(body, layouts, keep);
+        }
+        if !may_wait(body, linker) {
+            return Some(FrameLayout::default());
+        }
+        let mut locals = locals_in_memory(body, layouts);
+        locals.retain(|local| local.local > body.params && holds_evolving(local.ty, layouts));
+        FrameLayout::in_order(locals, layouts).filter(|frame| frame.size <= MAX_FRAME)
+    }
+
+    /// The layout for a body with polled loops, in which all locals in memory have a place.
+    pub fn polled(body: &Body, layouts: &dyn Layouts, keep: Option<&FrameLayout>) -> Option<FrameLayout> {
         let locals = locals_in_memory(body, layouts);
         let mut frame = match keep {
             Some(keep) => carry::place_in(body, keep, layouts, locals)?,
@@ -87,6 +108,21 @@ impl FrameLocal {
     fn bytes(&self) -> (u64, u64) {
         (u64::from(self.offset), u64::from(self.offset) + u64::from(self.size))
     }
+}
+
+/// Can a safepoint be met in something it calls? Functions that are called directly in hot mode meet none.
+fn may_wait(body: &Body, linker: &dyn Linker) -> bool {
+    let statements = body.blocks.values().flat_map(|block| &block.statements);
+    let mut calls = statements.filter_map(|statement| match &statement.kind {
+        StatementKind::Call(call) => Some(&call.callee),
+        _ => None,
+    });
+    calls.any(|callee| match callee {
+        Callee::Function(instance, _) => linker.link(body.instance, *instance) != Link::Direct,
+        Callee::Host(name) => !linker.leaf(*name) && !linker.heap(*name),
+        Callee::C(name, variadic) => variadic.is_some() || leaf::is_math(name).is_none(),
+        Callee::Value(..) | Callee::Slot(..) => true,
+    })
 }
 
 /// The locals that go into the block, their offsets not decided.

@@ -257,6 +257,28 @@ impl Translator<'_, '_> {
         self.move_bytes(to, from, size);
     }
 
+    /// Stores bytes.
+    pub(crate) fn put_bytes(&mut self, to: Address, bytes: &[u8]) {
+        if bytes.iter().all(|byte| *byte == 0) {
+            return self.zero(to, bytes.len() as u64);
+        }
+        for (index, chunk) in bytes.chunks(8).enumerate() {
+            let to = to.plus(8 * index as u64);
+            match chunk.try_into() {
+                Ok(word) => {
+                    let word = self.b.ins().iconst(types::I64, i64::from_le_bytes(word));
+                    self.store(word, to);
+                }
+                Err(_) => {
+                    for (at, byte) in chunk.iter().enumerate() {
+                        let byte = self.b.ins().iconst(types::I8, i64::from(*byte));
+                        self.store(byte, to.plus(at as u64));
+                    }
+                }
+            }
+        }
+    }
+
     /// Sets the bytes of a place to zero.
     pub(crate) fn zero(&mut self, to: Address, size: u64) {
         if size <= UNROLL {

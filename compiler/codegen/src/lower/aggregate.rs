@@ -4,7 +4,8 @@ use vaisjit_semantics::hir::{BinaryOp, Expr, ExprKind};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::{Lowerer, Result, scan};
-use crate::mir::{Operand, Place, Projection, Rvalue, StatementKind};
+use crate::layout::{constant, parked_bytes};
+use crate::mir::{Local, Operand, Place, Projection, Rvalue, StatementKind};
 
 /// Up to so many elements a repeated value is stored one by one; more take a loop. Chosen by feel.
 const UNROLLED: u64 = 8;
@@ -15,7 +16,18 @@ impl<'a> Lowerer<'a> {
         let target =
             |field: u32| dest.map(|dest| dest.project(Projection::Field(field), self.layouts.field_ty(ty, field)));
         let parts = order.iter().map(|field| (&parts[*field as usize], target(*field))).collect();
-        self.parts(parts)
+        self.parts(parts)?;
+        self.fill_parked(0, dest);
+        Ok(())
+    }
+
+    /// Gives the parked fields of a new value their defaults.
+    fn fill_parked(&mut self, variant: u32, dest: Option<&Place>) {
+        if let Some(dest) = dest
+            && let Some(bytes) = parked_bytes(dest.ty, variant, self.layouts)
+        {
+            self.b.push(StatementKind::FillParked(dest.clone(), bytes));
+        }
     }
 
     pub(super) fn variant(&mut self, ty: Ty, variant: u32, payload: &'a [Expr], dest: Option<&Place>) -> Result {
@@ -26,6 +38,7 @@ impl<'a> Lowerer<'a> {
             let number = Operand::int(self.layouts.discriminant(ty, variant));
             self.b.assign(self.field(dest, 0), Rvalue::Use(number));
         }
+        self.fill_parked(variant, dest);
         Ok(())
     }
 
@@ -91,22 +104,64 @@ impl<'a> Lowerer<'a> {
     fn is_zero(&self, value: &Expr) -> bool {
         match &*value.kind {
             ExprKind::Int(0) | ExprKind::Float(0) | ExprKind::Bool(false) => true,
-            ExprKind::Zero => !self.counted(value.ty),
+            ExprKind::Zero => !self.counted(value.ty) && !self.is_beyond_zero(value.ty),
+            ExprKind::Aggregate(..) if self.is_beyond_zero(value.ty) => false,
             ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().all(|part| self.is_zero(part)),
             ExprKind::Repeat(inner) => self.is_zero(inner),
             _ => false,
         }
     }
 
+    /// Are there bytes in a zero value of the type that are not zero? In an enum whose first variant has another number
+    /// than 0, and in what has parked fields.
+    fn is_beyond_zero(&self, ty: Ty) -> bool {
+        constant::is_beyond_zero(ty, self.layouts)
+    }
+
+    /// Writes what is not zero into a place that has been set to zero.
+    pub(super) fn beyond_zero(&mut self, place: &Place) {
+        if !self.is_beyond_zero(place.ty) {
+            return;
+        }
+        let fields = match *place.ty.kind() {
+            TyKind::Enum(..) => {
+                let number = Operand::int(self.layouts.discriminant(place.ty, 0));
+                self.b.assign(self.field(place, 0), Rvalue::Use(number));
+                0
+            }
+            TyKind::Struct(..) => {
+                self.fill_parked(0, Some(place));
+                self.program.structs.get(&place.ty).map_or(0, |def| def.fields.len())
+            }
+            TyKind::Tuple(parts) => parts.len(),
+            TyKind::Array(of, length) if length > 0 => {
+                let index = |index| Projection::Index(index);
+                self.each_element(length, |lowerer, at| lowerer.beyond_zero(&place.project(index(at), of)));
+                0
+            }
+            _ => 0,
+        };
+        for field in 0..fields as u32 {
+            self.beyond_zero(&self.field(place, field));
+        }
+    }
+
     fn fill(&mut self, dest: &Place, of: Ty, length: u64, value: Operand) {
+        self.each_element(length, |lowerer, index| {
+            let element = dest.project(Projection::Index(index), of);
+            lowerer.b.assign(element.clone(), Rvalue::Use(value));
+            lowerer.retain(&element);
+        });
+    }
+
+    /// A loop over the indices of an array that is not empty.
+    fn each_element(&mut self, length: u64, turn_body: impl FnOnce(&mut Self, Local)) {
         let index = self.b.temp(Ty::i64());
         let counter = Place::local(index, Ty::i64());
         self.b.assign(counter.clone(), Rvalue::Use(Operand::int(0)));
         let (turn, done) = (self.b.block(), self.b.block());
         self.b.goto(turn);
-        let element = dest.project(Projection::Index(index), of);
-        self.b.assign(element.clone(), Rvalue::Use(value));
-        self.retain(&element);
+        turn_body(self, index);
         let next = Rvalue::Binary(BinaryOp::Add, Operand::Copy(counter.clone()), Operand::int(1));
         self.b.assign(counter.clone(), next);
         let more = Rvalue::Binary(BinaryOp::Lt, Operand::Copy(counter), Operand::int(length as i64));

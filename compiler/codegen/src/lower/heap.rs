@@ -73,6 +73,7 @@ impl<'a> Lowerer<'a> {
     /// An empty collection, or the zero of any other type, with empty collections in it.
     pub(super) fn zero_value(&mut self, dest: &Place) {
         self.b.push(StatementKind::Zero(dest.clone()));
+        self.beyond_zero(dest);
         self.empty_collections(dest);
     }
 

@@ -7,10 +7,13 @@ use vaisjit_semantics::{Ty, TyKind};
 use super::owned::{ScopeKind, is_literal};
 use super::visible::Origin;
 use super::{Lowerer, Result, scan};
-use crate::mir::{BlockId, Operand, Place, Rvalue, Terminator};
+use crate::mir::{BlockId, Const, Operand, Place, Rvalue, Terminator};
 
 /// Fewer constants than this are compared one by one. Chosen by feel.
 const SWITCH_FROM: usize = 3;
+
+/// Said by old code that meets a new value.
+const UNKNOWN_VARIANT: &str = "a match met a variant that this version of its function does not know";
 
 /// One way into an arm: an alternative of its pattern.
 #[derive(Clone, Copy)]
@@ -41,6 +44,7 @@ impl<'a> Lowerer<'a> {
         let place = self.scrutinee(value, arms)?;
         let bodies = arms.iter().map(|_| self.b.block()).collect();
         let (none, join) = (self.b.block(), self.b.block());
+        let evolving = Some(place.clone()).filter(|place| self.options.hot && self.layouts.evolves(place.ty));
         let matching = Matching { place, arms, bodies, none };
         let ways = ways(arms);
         match self.switch_cases(&matching, &ways) {
@@ -57,13 +61,32 @@ impl<'a> Lowerer<'a> {
             self.b.jump(join);
         }
         self.b.switch_to(none);
-        if ty.is_unit() && !matches!(ty.kind(), TyKind::Never) {
-            self.b.jump(join);
-        } else {
-            self.b.close(Terminator::Trap(TrapCode::Unreachable, None));
+        let used = !ty.is_unit() || matches!(ty.kind(), TyKind::Never);
+        match evolving.filter(|place| matches!(place.ty.kind(), TyKind::Enum(..))) {
+            Some(place) => self.no_arm(&place, (!used).then_some(join)),
+            None if used => self.b.close(Terminator::Trap(TrapCode::Unreachable, None)),
+            None => self.b.jump(join),
         }
         self.b.switch_to(join);
         Ok(())
+    }
+
+    /// No arm takes an enum's value. A variant this code knows may be left out if the match has no value; any other is
+    /// newer than the code.
+    fn no_arm(&mut self, place: &Place, known: Option<BlockId>) {
+        let message = Operand::Const(Const::Str(UNKNOWN_VARIANT.into()));
+        let trap = Terminator::Trap(TrapCode::Unreachable, Some(message));
+        let Some(known) = known else { return self.b.close(trap) };
+        let value = self.b.value(Ty::i64(), Rvalue::Discriminant(place.clone()));
+        let (declared, default) = (self.b.block(), self.b.block());
+        let variants = self.program.enums.get(&place.ty).map_or(0, |definition| definition.variants.len());
+        let number = |variant| self.layouts.discriminant(place.ty, variant) as u64;
+        let cases = (0..variants as u32).map(|variant| (number(variant), declared)).collect();
+        self.b.close(Terminator::Switch { value, cases, default });
+        self.b.switch_to(declared);
+        self.b.jump(known);
+        self.b.switch_to(default);
+        self.b.close(trap);
     }
 
     /// The place of the matched value; a scalar is kept if a guard could change it.

@@ -243,7 +243,7 @@ fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
 }
 
 /// Calls `f` with every direct part of an expression; closures' bodies are no part of it, nor patterns.
-pub(crate) fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
+pub fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
     match &*expr.kind {
         ExprKind::Int(_)
         | ExprKind::Float(_)

@@ -154,6 +154,11 @@ impl Checker<'_> {
                 let words = is_word(to.ty()) && is_word(from.ty());
                 self.require(words && bytes.ty() == Ty::i64(), "copy_bytes with other types");
             }
+            StatementKind::FillParked(place, bytes) => {
+                let size = self.layouts.layout(place.ty).size as usize;
+                let inside = bytes.iter().all(|(offset, bytes)| *offset as usize + bytes.len() <= size);
+                self.require(place.ty.is_aggregate() && inside, "parked fields outside their value");
+            }
             StatementKind::Zero(place) => self.require(!place.ty.is_unit(), "zero of unit"),
             StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
                 self.require(!place.ty.is_unit(), "a count of unit");

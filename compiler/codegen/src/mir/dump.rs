@@ -59,6 +59,7 @@ pub fn statement_text(kind: &StatementKind) -> String {
     match kind {
         StatementKind::Assign(place, value) => format!("{} = {}", place_text(place), rvalue(value)),
         StatementKind::Call(call) => call_text(call),
+        StatementKind::FillParked(place, _) => format!("fill parked {}", place_text(place)),
         StatementKind::Zero(place) => format!("zero {}", place_text(place)),
         StatementKind::CheckIndex { index, length } => format!("check {} < {}", operand(index), operand(length)),
         StatementKind::CopyBytes { to, from, bytes } => {

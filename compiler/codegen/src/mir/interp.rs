@@ -103,7 +103,7 @@ impl Program {
         let closures = functions.iter().flat_map(|body| lower::closures(body)).collect::<Vec<_>>();
         for hir in functions.iter().chain(&closures) {
             let Some(body) = self.functions.get(&hir.instance) else { continue };
-            let frame = FrameLayout::of(body, layouts, options.hot, None).unwrap_or_default();
+            let frame = FrameLayout::polled(body, layouts, None).filter(|_| options.hot).unwrap_or_default();
             for state in frame.loops {
                 match lower::lower_resumed(hir, state.id, &state.values, checked, layouts, options) {
                     Ok(made) => drop(self.resumed.insert((hir.instance, state.id), Arc::new(made))),

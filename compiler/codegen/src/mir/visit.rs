@@ -25,6 +25,7 @@ pub fn statement_places(statement: &Statement, f: &mut impl FnMut(&Place, Access
         }
         StatementKind::Call(call) => call_places(call, f),
         StatementKind::Zero(place) => f(place, Access::Write),
+        StatementKind::FillParked(place, _) => f(place, Access::Address),
         StatementKind::CheckIndex { index, length } => [index, length].into_iter().for_each(|o| operand_place(o, f)),
         StatementKind::CopyBytes { to, from, bytes } => {
             [to, from, bytes].into_iter().for_each(|operand| operand_place(operand, f));
@@ -113,7 +114,10 @@ pub fn operands_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Operand))
         StatementKind::CheckIndex { index, length } => [index, length].into_iter().for_each(f),
         StatementKind::CopyBytes { to, from, bytes } => [to, from, bytes].into_iter().for_each(f),
         StatementKind::Safepoint(carried) => carried.iter_mut().for_each(|carried| f(&mut carried.value)),
-        StatementKind::Zero(_) | StatementKind::Retain(_) | StatementKind::Release { .. } => {}
+        StatementKind::Zero(_)
+        | StatementKind::FillParked(..)
+        | StatementKind::Retain(_)
+        | StatementKind::Release { .. } => {}
     }
 }
 
@@ -148,6 +152,7 @@ pub fn places_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Place, Acce
             f(place, Access::Write);
         }
         StatementKind::Zero(place) => f(place, Access::Write),
+        StatementKind::FillParked(place, _) => f(place, Access::Address),
         StatementKind::Retain(place) | StatementKind::Release { place, .. } => {
             let access = counted_access(place);
             f(place, access);

@@ -1,6 +1,8 @@
 //! From source text to MIR and to what the interpreter makes of it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod earlier;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -102,13 +104,15 @@ fn module(index: usize, name: &str, tree: &Arc<Module>) -> ModuleInput {
 /// Runs a program, optimised or not, hot or not: all must agree.
 pub fn run(text: &str) -> Result<(Outcome, Sources), String> {
     let (checked, sources) = check(text).map_err(|errors| errors.join("\n"))?;
-    let layouts = TypeLayouts::new(&checked);
+    let (natural, edited) = (TypeLayouts::new(&checked), earlier::layouts(&checked));
     let mut first: Option<Outcome> = None;
-    for options in [Options::all(true), Options::all(false), Options::plain(true), Options::plain(false)] {
-        let program = Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
-        let outcome = Interp::new(&program, &layouts).run_main();
+    let all = [Options::all(true), Options::all(false), Options::plain(true), Options::plain(false)];
+    let edited = [Options::all(true), Options::plain(true)].map(|options| (options, &edited));
+    for (options, layouts) in all.map(|options| (options, &natural)).into_iter().chain(edited) {
+        let program = Program::lower(&checked, layouts, options).map_err(|error| error.to_string())?;
+        let outcome = Interp::new(&program, layouts).run_main();
         if options.hot {
-            resumed_alike(&checked, &layouts, options, program.clone(), &outcome)?;
+            resumed_alike(&checked, layouts, options, program.clone(), &outcome)?;
         }
         if let Exit::Bug(bug) = &outcome.exit {
             return Err(format!("{options:?}: {bug}"));

@@ -12,7 +12,7 @@ use vaisjit_abi::context::offsets;
 use vaisjit_codegen::info::CodeInfo;
 use vaisjit_codegen::isa::{OptLevel, isa};
 use vaisjit_codegen::thunks::{
-    AbiSignature, AbiType, ExitKind, ExitThunk, entry_trampoline, exit_thunk, safepoint_thunk,
+    AbiSignature, AbiType, ExitKind, ExitThunk, entry_trampoline, exit_thunk, safepoint_signature, safepoint_thunk,
 };
 
 use crate::code::*;
@@ -225,7 +225,8 @@ impl Body<'_, '_> {
         let back = self.b.create_block();
         self.b.ins().brif(poll, stop, &[], back, &[]);
         self.b.switch_to_block(stop);
-        self.call("safepoint", &AbiSignature::default(), &[]);
+        let nothing = self.number(0);
+        self.call("safepoint", &safepoint_signature(), &[nothing, nothing]);
         self.b.ins().jump(back, &[]);
         self.b.switch_to_block(back);
         self.b.ins().brif(go_on, head, &[], after, &[]);

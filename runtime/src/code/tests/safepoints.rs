@@ -232,7 +232,7 @@ fn inner_loops_wait_and_are_admitted_in_the_end() {
         // A sweep does not wait for outermost loops.
         let sweep = kit.world.run_at_safepoint(SafepointKind::Sweep, |_| ());
         assert!(matches!(sweep.wait(DEADLINE), Some(Outcome::Done { .. })));
-        let Some(Outcome::Done { relaxed: true, waited }) = ticket.wait(DEADLINE) else { panic!("not relaxed") };
+        let Some(Outcome::Done { relaxed: true, waited, .. }) = ticket.wait(DEADLINE) else { panic!("not relaxed") };
         assert!(waited >= PATIENCE);
         assert_eq!(receiver.recv().unwrap(), ["inner", "outer"]);
         left[1].store(1, SeqCst);

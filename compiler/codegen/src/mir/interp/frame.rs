@@ -138,6 +138,15 @@ impl Interp<'_> {
                 }
                 Ok(())
             }
+            StatementKind::FillParked(place, parts) => {
+                if let Where::Memory(address) = self.locate(place)? {
+                    for (offset, bytes) in parts.iter() {
+                        let to = address.wrapping_add(u64::from(*offset));
+                        self.machine.memory.write(to, bytes.len() as u64)?.copy_from_slice(bytes);
+                    }
+                }
+                Ok(())
+            }
             StatementKind::CheckIndex { index, length } => {
                 let index = arith::int_of(self.scalar(index)?, Ty::i64());
                 let length = arith::int_of(self.scalar(length)?, Ty::i64());

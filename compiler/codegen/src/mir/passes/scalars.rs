@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
-use crate::layout::Layouts;
-use crate::mir::visit::{Access, block_places, places_mut, terminator_operand_mut};
+use crate::layout::{Layouts, parked_bytes};
+use crate::mir::visit::{Access, places_mut, statement_places, terminator_operand_mut};
 use crate::mir::{
     Body, Carried, Const, Local, LocalDecl, Operand, Place, PlaceBase, Projection, Rvalue, Statement, StatementKind,
     Taken,
@@ -48,7 +48,7 @@ pub(super) fn replace(body: &mut Body, program: &Checked, layouts: &dyn Layouts)
         let statements = std::mem::take(&mut block.statements);
         let mut made = Vec::with_capacity(statements.len());
         for (index, statement) in statements.into_iter().enumerate() {
-            if index < skip { made.push(statement) } else { rewrite(statement, &trees, &mut made) }
+            if index < skip { made.push(statement) } else { rewrite(statement, &trees, layouts, &mut made) }
         }
         block.statements = made;
         if let Some(Operand::Copy(place)) = terminator_operand_mut(&mut block.terminator) {
@@ -74,11 +74,15 @@ fn candidates(body: &Body, layouts: &dyn Layouts) -> Vec<bool> {
         }
     };
     for block in body.blocks.values() {
-        block_places(block, &mut |place, access| {
-            if access == Access::Address {
-                whole(place);
-            }
-        });
+        // What is taken apart has no parked fields any more.
+        let fills = |statement: &&Statement| matches!(statement.kind, StatementKind::FillParked(..));
+        for statement in block.statements.iter().filter(|statement| !fills(statement)) {
+            statement_places(statement, &mut |place, access| {
+                if access == Access::Address {
+                    whole(place);
+                }
+            });
+        }
         for statement in &block.statements {
             if let StatementKind::Call(call) = &statement.kind {
                 for argument in &call.arguments {
@@ -237,7 +241,7 @@ fn resolve(place: &mut Place, trees: &[Option<Node>]) {
     }
 }
 
-fn rewrite(mut statement: Statement, trees: &[Option<Node>], made: &mut Vec<Statement>) {
+fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layouts, made: &mut Vec<Statement>) {
     match &statement.kind {
         StatementKind::Assign(to, Rvalue::Use(Operand::Copy(from))) if to.ty.is_aggregate() => {
             let part = match (find(to, trees), find(from, trees)) {
@@ -246,9 +250,13 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], made: &mut Vec<Stat
             };
             if let Some(node) = part {
                 copy_parts(to, from, node, trees, &statement, made);
+                if !matches!(find(to, trees), Found::Part(_)) {
+                    fill_parts(to, node, layouts, statement.span, made);
+                }
                 return;
             }
         }
+        StatementKind::FillParked(place, _) if matches!(find(place, trees), Found::Part(_)) => return,
         StatementKind::Assign(to, Rvalue::Carried(taken)) => {
             if let Found::Part(node) = find(to, trees) {
                 take_parts(node, *taken, statement.span, made);
@@ -281,7 +289,7 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], made: &mut Vec<Stat
 }
 
 /// The leaves of a tree with their parts.
-fn parts_of<'a>(node: &'a Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
+fn parts_of(node: &Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
     parts.extend(node.local.map(|local| (local, node.ty, node.part)));
     node.fields.iter().for_each(|field| parts_of(field, parts));
 }
@@ -328,6 +336,17 @@ fn copy_parts(
         let kind = StatementKind::Assign(to, Rvalue::Use(Operand::Copy(from)));
         made.push(Statement { kind, span: statement.span });
     });
+}
+
+/// A value in memory is put together from parts: its parked fields, and those of the structs in it.
+fn fill_parts(to: &Place, node: &Node, layouts: &dyn Layouts, span: Span, made: &mut Vec<Statement>) {
+    if let Some(bytes) = parked_bytes(node.ty, 0, layouts) {
+        made.push(Statement { kind: StatementKind::FillParked(to.clone(), bytes), span });
+    }
+    for (number, field) in node.fields.iter().enumerate().filter(|(_, field)| field.local.is_none()) {
+        let place = to.project(Projection::Field(number as u32), field.ty);
+        fill_parts(&place, field, layouts, span, made);
+    }
 }
 
 fn zero(local: Local, ty: Ty) -> StatementKind {

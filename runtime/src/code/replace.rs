@@ -1,0 +1,311 @@
+//! Loops that go on in other code: which code follows which, and how what a loop holds gets there.
+//!
+//! A commit leaves a table of followers and marks the threads whose stacks need one (`poll::STALE`). A marked thread looks
+//! at each poll whether the frame that polls is one of those; if so, what it holds is brought to where the new code expects
+//! it, and the frame goes on there. Frames further out follow at their own polls.
+
+use std::collections::HashMap;
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock, poll};
+use vaisjit_codegen::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESULT};
+
+use super::registry::{Found, find};
+use super::stopped::Stopped;
+use super::thread::ThreadRecord;
+use super::unit::CodeUnit;
+use super::walk;
+use super::world::{Shared, lock};
+use crate::heap::TypeRef;
+
+/// A function of a unit: the unit's address and the function's index.
+type Place = (usize, usize);
+
+/// Code that follows other code at the poll of a loop.
+pub(crate) struct Follower {
+    /// The unit that is left.
+    pub from: Weak<CodeUnit>,
+    /// Which function of it.
+    pub function: usize,
+    /// Which loop, as an index of the body's loops.
+    pub number: u32,
+    /// The code that goes on, its first function; the follower keeps it alive.
+    pub unit: Arc<CodeUnit>,
+    /// What has to be done on the way.
+    pub transfer: Transfer,
+}
+
+/// How the values of a loop get from one version of its function to another.
+#[derive(Default)]
+pub(crate) struct Transfer {
+    /// In this order.
+    pub steps: Vec<Step>,
+    /// Bytes of the buffer that the new code reads.
+    pub buffer: u32,
+    /// Bytes of the old block on the data stack with its header, 0 for none.
+    pub old_block: u32,
+    /// Bytes of the new one; not less than the old one, unless it is 0.
+    pub block: u32,
+}
+
+/// From the bytes of a value to those of another type.
+pub(crate) type Conversion = dyn Fn(&[u8], &mut [u8]) + Send + Sync;
+
+/// One value on its way. `from` is a place the old code left, a `Word` in its spill area; `to` one where the new code looks,
+/// a `Word` in the buffer.
+pub(crate) enum Step {
+    /// The bytes as they are.
+    Copy { from: CarryHome, to: CarryHome, size: u32 },
+    /// Other bytes made of them.
+    Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion> },
+    /// The new code gives up references that the old code only borrowed.
+    Retain { from: CarryHome, of: TypeRef },
+    /// Nobody takes it over: its references are given up.
+    Release { from: CarryHome, of: TypeRef },
+}
+
+/// The followers of a world.
+#[derive(Default)]
+pub(super) struct Followers {
+    by_place: HashMap<Place, Vec<Arc<Follower>>>,
+}
+
+/// The frames of a thread that may go on in other code. Changed by its own thread, or while that is stopped.
+#[derive(Default)]
+pub(super) struct Stale {
+    /// Their frame pointers, outermost first.
+    frames: Mutex<Vec<usize>>,
+    /// The innermost of them; 0 for none.
+    innermost: AtomicUsize,
+    /// What the new code reads at its start.
+    buffer: Mutex<Vec<u128>>,
+}
+
+impl Followers {
+    fn find(&self, place: Place, number: u32) -> Option<&Arc<Follower>> {
+        self.by_place.get(&place)?.iter().find(|follower| follower.number == number)
+    }
+
+    fn insert(&mut self, follower: Follower) {
+        let list = self.by_place.entry((follower.from.as_ptr() as usize, follower.function)).or_default();
+        list.retain(|known| known.number != follower.number);
+        list.push(Arc::new(follower));
+    }
+
+    /// Forgets the followers of code that no stack reaches any more.
+    pub(super) fn keep(&mut self, reached: &dyn Fn(*const CodeUnit) -> bool) {
+        self.by_place.retain(|(unit, _), _| reached(*unit as *const CodeUnit));
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.by_place.clear();
+    }
+}
+
+impl Stale {
+    /// Is a frame further in than all that may go on elsewhere?
+    fn is_inside(&self, frame: usize) -> bool {
+        frame < self.innermost.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, frames: Vec<usize>) {
+        self.innermost.store(frames.last().copied().unwrap_or(0), Ordering::Relaxed);
+        *lock(&self.frames) = frames;
+    }
+
+    /// Forgets frames up to this one and says whether it was among them.
+    fn take(&self, frame: usize) -> bool {
+        let mut frames = lock(&self.frames);
+        let mut found = false;
+        while let Some(last) = frames.last().copied().filter(|last| *last <= frame) {
+            found |= last == frame;
+            frames.pop();
+        }
+        self.innermost.store(frames.last().copied().unwrap_or(0), Ordering::Relaxed);
+        found
+    }
+
+    fn put_back(&self, frame: usize) {
+        lock(&self.frames).push(frame);
+        self.innermost.store(frame, Ordering::Relaxed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.innermost.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Stopped<'_> {
+    /// Takes followers into use, in the place of older ones of the same loops; no frame goes on from one of `gone` any
+    /// more. Every frame that has a follower goes on there at its next poll.
+    pub(crate) fn follow(&self, new: Vec<Follower>, gone: &[(usize, usize)]) {
+        let mut followers = lock(&self.shared().followers);
+        gone.iter().for_each(|place| _ = followers.by_place.remove(place));
+        new.into_iter().for_each(|follower| followers.insert(follower));
+        for record in self.threads() {
+            let mut stale = Vec::new();
+            walk::stopped_thread(record, |found, frame| {
+                if followers.by_place.contains_key(&place_of(found)) {
+                    stale.push(frame.frame_pointer);
+                }
+                std::ops::ControlFlow::Continue(())
+            });
+            stale.reverse();
+            match stale.is_empty() {
+                true => record.poll().fetch_and(!poll::STALE, Ordering::SeqCst),
+                false => record.poll().fetch_or(poll::STALE, Ordering::SeqCst),
+            };
+            record.stale.set(stale);
+        }
+    }
+}
+
+fn place_of(found: Found) -> Place {
+    (found.unit_address(), found.function)
+}
+
+impl ThreadRecord {
+    /// The thread has left its outermost activation.
+    pub(super) fn forget_stale(&self) {
+        self.stale.set(Vec::new());
+        self.poll().fetch_and(!poll::STALE, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    /// At the poll of a loop, in the safepoint thunk of this thread, whose frame has been recorded: where the frame that
+    /// polls goes on, 0 for where it is. `spill` is what the poll handed over.
+    pub(super) fn next_code(&self, record: &ThreadRecord, spill: *const u64, number: u32) -> usize {
+        let exit = record.exit_fp().load(Ordering::Relaxed);
+        if !record.bounds.holds_word(exit) || !record.bounds.holds_word(exit + 8) {
+            return 0;
+        }
+        // SAFETY: the frame of the thunk is on this thread's stack: its caller's frame pointer and the return address.
+        let (frame, back) = unsafe { ((exit as *const usize).read(), (exit as *const usize).add(1).read()) };
+        if record.stale.is_inside(frame) {
+            return 0;
+        }
+        let stale = record.stale.take(frame);
+        let entry = if stale { self.follow_now(record, (frame, back), spill, number) } else { None };
+        if record.stale.is_empty() {
+            record.poll().fetch_and(!poll::STALE, Ordering::SeqCst);
+        }
+        entry.unwrap_or(0)
+    }
+
+    fn follow_now(
+        &self,
+        record: &ThreadRecord,
+        (frame, back): (usize, usize),
+        spill: *const u64,
+        number: u32,
+    ) -> Option<usize> {
+        let place = place_of(find(back.wrapping_sub(1))?);
+        let follower = {
+            let followers = lock(&self.followers);
+            let known = followers.by_place.contains_key(&place);
+            let Some(follower) = followers.find(place, number) else {
+                if known {
+                    // Another loop of the function may have one.
+                    record.stale.put_back(frame);
+                }
+                return None;
+            };
+            follower.clone()
+        };
+        // SAFETY: the thread runs this at the poll that the follower was made for, so the spill area and the block are
+        // as the old code's tables say, and the new code reads what the steps write.
+        unsafe { self.carry(record, frame, spill, &follower.transfer) }.then(|| follower.unit.address(0).get())
+    }
+
+    /// Brings what a loop holds to where the new code expects it. False, and nothing done, if there is no room.
+    ///
+    /// # Safety
+    /// This thread is at the poll of the frame, and the transfer was made for its loop.
+    unsafe fn carry(&self, record: &ThreadRecord, frame: usize, spill: *const u64, transfer: &Transfer) -> bool {
+        let top = record.data_top().load(Ordering::Relaxed);
+        let base = top - transfer.old_block as usize;
+        // SAFETY: the block of a frame that polls is the topmost one of its thread's data stack.
+        if transfer.old_block > 0 && unsafe { (*(base as *const FrameBlock)).frame_fp } != frame {
+            return false;
+        }
+        let end = base + transfer.block as usize;
+        if end > record.data_end() {
+            return false;
+        }
+        let mut buffer = lock(&record.stale.buffer);
+        buffer.clear();
+        buffer.resize((transfer.buffer as usize).div_ceil(16).max(1), 0);
+        let places = Places { spill: spill as usize, buffer: buffer.as_mut_ptr() as usize, block: base };
+        if end > top {
+            // SAFETY: the bytes lie on this thread's data stack, above everything in use.
+            unsafe { ptr::write_bytes(top as *mut u8, 0, end - top) };
+        }
+        for step in &transfer.steps {
+            // SAFETY: by this function's own promise.
+            unsafe { self.step(step, &places) };
+        }
+        // SAFETY: the result's address stands first in the spill area; the buffer has room for its head, and a block
+        // for its header.
+        unsafe {
+            let result = (places.spill + SPILL_RESULT as usize) as *const usize;
+            ((places.buffer + BUFFER_BLOCK as usize) as *mut usize).write(if transfer.block > 0 { base } else { 0 });
+            ((places.buffer + BUFFER_RESULT as usize) as *mut usize).write(result.read());
+            if transfer.block > 0 {
+                (base as *mut FrameBlock).write(FrameBlock { frame_fp: frame, descriptor: 0, size: transfer.block });
+            }
+        }
+        debug_assert!(transfer.block == 0 || transfer.block >= FRAME_BLOCK_HEADER);
+        record.data_top().store(end, Ordering::Relaxed);
+        record.set_carried(buffer.as_mut_ptr().cast());
+        true
+    }
+
+    /// # Safety
+    /// The places are those of a poll that the step was made for.
+    unsafe fn step(&self, step: &Step, places: &Places) {
+        // SAFETY: by the promise above the values lie where the step says; source and target do not overlap, as a value
+        // that stays in the block where it is needs no step.
+        unsafe {
+            match step {
+                Step::Copy { from, to, size } => {
+                    ptr::copy(places.from(*from) as *const u8, places.to(*to) as *mut u8, *size as usize);
+                }
+                Step::Convert { from: (from, have), to: (to, want), by } => {
+                    let old = std::slice::from_raw_parts(places.from(*from) as *const u8, *have as usize);
+                    let mut new = vec![0; *want as usize];
+                    by(old, &mut new);
+                    ptr::copy(new.as_ptr(), places.to(*to) as *mut u8, new.len());
+                }
+                Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
+                Step::Release { from, of } => self.heap.give_up(places.from(*from), *of),
+            }
+        }
+    }
+}
+
+/// Where the values of a loop lie on their way.
+struct Places {
+    spill: usize,
+    buffer: usize,
+    block: usize,
+}
+
+impl Places {
+    fn from(&self, home: CarryHome) -> usize {
+        match home {
+            CarryHome::Word(offset) => self.spill + offset as usize,
+            CarryHome::Block(offset) => self.block + offset as usize,
+        }
+    }
+
+    fn to(&self, home: CarryHome) -> usize {
+        match home {
+            CarryHome::Word(offset) => self.buffer + offset as usize,
+            CarryHome::Block(offset) => self.block + offset as usize,
+        }
+    }
+}

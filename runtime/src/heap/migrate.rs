@@ -1,0 +1,112 @@
+//! Changing live values from one layout to another, while all threads of the program are stopped.
+//!
+//! What has to be done to a value is a flat list of [`Op`]s, made by `reload/migrate.rs` from two histories of layouts. A
+//! [`Region`] is a row of values of one type. First all regions are counted, which changes nothing; then what needs memory
+//! or code is prepared; then the steps are applied, and none of them can fail.
+
+pub(crate) mod attic;
+pub(crate) mod number;
+pub(crate) mod regions;
+mod run;
+
+use std::sync::Arc;
+
+use vaisjit_codegen::shape::Shape;
+use vaisjit_semantics::Ty;
+use vaisjit_syntax::Name;
+
+pub(crate) use attic::{Attic, BatchKey};
+pub(crate) use number::Scalar;
+pub(crate) use regions::{MapChange, Region, Role, is_within};
+pub(crate) use run::{Counted, Lookup, Queue, Stores};
+
+use super::types::{Part, ShapeOf, references_of};
+
+/// The references in a value of a type.
+#[derive(Debug, PartialEq, Clone)]
+pub(crate) struct References(Arc<[Part]>);
+
+impl References {
+    /// Those of values of this shape.
+    pub(crate) fn of(shape: &Shape, all: &ShapeOf<'_>) -> References {
+        References(references_of(&shape.kind, all).into())
+    }
+
+    /// Are there none?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// How a value of one type and layout becomes one of another.
+#[derive(Debug)]
+pub(crate) struct Conversion {
+    /// Size of the value before.
+    pub from_size: usize,
+    /// Size of the value after.
+    pub to_size: usize,
+    /// Does the value stay where it lies?
+    pub in_place: bool,
+    /// Does a step overwrite what a later one reads? Then all of them read a copy.
+    pub copied: bool,
+    /// The steps.
+    pub ops: Vec<Op>,
+    /// Changed structs and enums in every value, by number.
+    pub counts: Vec<(u32, u64)>,
+    /// Must every value be looked at to count?
+    pub dynamic: bool,
+}
+
+/// A step on one value. `from` counts from the start of the old value, `to` from that of the new one.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    /// Bytes that keep their meaning at another place.
+    Copy { from: u32, to: u32, bytes: u32 },
+    /// Bytes of a constant.
+    Fill { to: u32, bytes: Arc<[u8]> },
+    /// Zeros.
+    Zero { to: u32, bytes: u32 },
+    /// A number of another type; `note` counts those that did not fit.
+    Number { from: u32, to: u32, old: Scalar, new: Scalar, note: u32 },
+    /// A value that was prepared.
+    Next { to: u32, bytes: u32, queue: u32 },
+    /// The references in the old value are given up.
+    Release { from: u32, references: References },
+    /// The references in parked bytes go to the attic; tickets take their place.
+    Park { at: u32, references: References, batch: u32 },
+    /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built
+    /// while the field was parked has none: then the steps of `otherwise` are taken.
+    Unpark { from: u32, to: u32, references: References, batch: u32, otherwise: Vec<Op> },
+    /// The variant decides; unknown ones are left alone.
+    Match { from: u32, arms: Vec<Arm> },
+    /// Elements.
+    Each { from: u32, to: u32, from_stride: u32, to_stride: u32, count: u32, ops: Vec<Op> },
+    /// Counts a changed value.
+    Count { number: u32 },
+    /// Counts what a report tells of.
+    Note { note: u32 },
+    /// There must be no such value.
+    Refuse { enumeration: Ty, variant: Name },
+}
+
+/// What is done to the values of a variant.
+#[derive(Debug, Clone)]
+pub(crate) struct Arm {
+    /// The number in the old value.
+    pub discriminant: i64,
+    /// The steps; their offsets count from the whole value.
+    pub ops: Vec<Op>,
+}
+
+/// A value that must not be there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its type.
+    pub enumeration: Ty,
+    /// Its variant.
+    pub variant: Name,
+    /// Which element of its region.
+    pub index: usize,
+    /// Where it lies.
+    pub address: usize,
+}

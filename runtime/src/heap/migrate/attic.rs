@@ -1,0 +1,58 @@
+//! The attic: references that lay in fields a save has removed. A ticket number lies in the parked bytes, so that these are
+//! plain bytes for everybody who copies or frees an instance.
+
+use rustc_hash::FxHashMap;
+use vaisjit_abi::heap::CLOSURE_TAG;
+use vaisjit_semantics::Ty;
+use vaisjit_syntax::Name;
+
+use crate::heap::block::Payload;
+
+/// A parked field: the type it was in, the variant, its name and its own type.
+pub(crate) type BatchKey = (Ty, Option<Name>, Name, Ty);
+
+/// The values of parked fields.
+#[derive(Default)]
+pub(crate) struct Attic {
+    batches: FxHashMap<BatchKey, FxHashMap<usize, Word>>,
+    last: usize,
+}
+
+/// A reference as it lay in a value, and whether it is a function value.
+type Word = (usize, bool);
+
+impl Attic {
+    /// Keeps a reference; gives its ticket.
+    pub(super) fn park(&mut self, batch: BatchKey, word: Word) -> usize {
+        self.last += 1;
+        self.batches.entry(batch).or_default().insert(self.last, word);
+        self.last
+    }
+
+    /// What is behind a ticket, if it is one.
+    pub(super) fn find(&self, batch: &BatchKey, ticket: usize) -> Option<Word> {
+        self.batches.get(batch)?.get(&ticket).copied()
+    }
+
+    /// Forgets a field's values; gives them.
+    pub(super) fn forget(&mut self, batch: &BatchKey) -> impl Iterator<Item = Word> + use<> {
+        self.batches.remove(batch).unwrap_or_default().into_values()
+    }
+
+    /// Forgets everything; gives the blocks that were referred to.
+    pub(in crate::heap) fn clear(&mut self) -> Vec<Payload> {
+        let words = std::mem::take(&mut self.batches).into_values().flat_map(FxHashMap::into_values);
+        words.filter_map(|(word, is_function)| block_of(word, is_function)).collect()
+    }
+}
+
+/// The block that a word of a value refers to; function values carry a mark, slots are no blocks.
+pub(in crate::heap) fn block_of(word: usize, is_function: bool) -> Option<Payload> {
+    let tag = CLOSURE_TAG as usize;
+    match (word, is_function) {
+        (0, _) => None,
+        (word, true) if word & tag == 0 => None,
+        (word, true) => Some(Payload(word & !tag)),
+        (word, false) => Some(Payload(word)),
+    }
+}

@@ -1,0 +1,345 @@
+//! Carrying out the steps of conversions: counting, which only reads, and applying, which cannot fail.
+
+use super::attic::{Attic, BatchKey, block_of};
+use super::number::Scalar;
+use super::regions::Region;
+use super::{Arm, Conversion, Found, Op, References};
+use crate::heap::block::{bytes, copy, load, store, zero};
+use crate::heap::counts::count_up;
+use crate::heap::types::Part;
+
+/// Values that are taken through all steps before the next ones are, so that they are in the cache. Chosen by feel.
+const CHUNK: usize = 256;
+
+/// What counting has found.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    /// Changed values, by type.
+    pub counts: Vec<u64>,
+    /// Values that have to be prepared, by queue.
+    pub wanted: Vec<u64>,
+    /// A value that must not be there, with the number of its region.
+    pub found: Option<(usize, Found)>,
+}
+
+/// What steps take from and put to while they are applied.
+pub(crate) struct Stores<'a> {
+    /// Values of parked fields.
+    pub attic: &'a mut Attic,
+    /// Which parked field a number names.
+    pub batches: &'a [BatchKey],
+    /// Prepared values.
+    pub queues: Vec<Queue>,
+    /// How often what a report tells of has happened.
+    pub notes: Vec<u64>,
+    /// References that nobody holds any more.
+    pub released: Vec<usize>,
+    scratch: Vec<u64>,
+}
+
+/// Prepared values of one size, in no particular order.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// The values, one after the other.
+    pub bytes: Vec<u8>,
+    /// How many are still to be computed.
+    pub missing: u64,
+    taken: usize,
+}
+
+impl Queue {
+    fn next(&mut self, size: usize) -> usize {
+        let at = self.taken;
+        self.taken += size;
+        self.bytes.get(at..self.taken).map_or(0, |bytes| bytes.as_ptr() as usize)
+    }
+}
+
+/// Where the values of a row lie: the first ones, and the way from one to the next.
+#[derive(Clone, Copy)]
+struct Row {
+    from: usize,
+    from_stride: usize,
+    to: usize,
+    to_stride: usize,
+    count: usize,
+}
+
+impl Row {
+    fn one(from: usize, to: usize) -> Row {
+        Row { from, from_stride: 0, to, to_stride: 0, count: 1 }
+    }
+
+    fn each(self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.count).map(move |n| (self.from + n * self.from_stride, self.to + n * self.to_stride))
+    }
+
+    fn part(self, first: usize, count: usize) -> Row {
+        let from = self.from + first * self.from_stride;
+        Row { from, to: self.to + first * self.to_stride, count, ..self }
+    }
+}
+
+impl Counted {
+    /// Looks at the values of a region, the `number`th.
+    pub(crate) fn region(&mut self, conversion: &Conversion, region: &Region, number: usize, stores: &Lookup<'_>) {
+        for (ty, times) in &conversion.counts {
+            add(&mut self.counts, *ty, times * region.count as u64);
+        }
+        if !conversion.dynamic {
+            return;
+        }
+        for index in 0..region.count {
+            let at = region.at + index * region.stride;
+            let mut walk = Walk { counted: self, stores, place: (number, index) };
+            walk.ops(&conversion.ops, at, at, true);
+        }
+    }
+}
+
+/// What counting has to know of the attic.
+pub(crate) struct Lookup<'a> {
+    /// Values of parked fields.
+    pub attic: &'a Attic,
+    /// Which parked field a number names.
+    pub batches: &'a [BatchKey],
+}
+
+/// Counting in one value.
+struct Walk<'a> {
+    counted: &'a mut Counted,
+    stores: &'a Lookup<'a>,
+    place: (usize, usize),
+}
+
+impl Walk<'_> {
+    /// `from` and `to` are the same memory: nothing has moved yet.
+    fn ops(&mut self, ops: &[Op], from: usize, to: usize, top: bool) {
+        for op in ops {
+            match op {
+                Op::Next { queue, .. } => add(&mut self.counted.wanted, *queue, 1),
+                Op::Count { number } if !top => add(&mut self.counted.counts, *number, 1),
+                Op::Match { from: offset, arms } => {
+                    if let Some(arm) = arm_of(arms, from + *offset as usize) {
+                        self.ops(&arm.ops, from, to, false);
+                    }
+                }
+                Op::Each { from: offset, from_stride, count, ops, .. } => {
+                    for index in 0..*count as usize {
+                        let at = from + *offset as usize + index * *from_stride as usize;
+                        self.ops(ops, at, at, false);
+                    }
+                }
+                Op::Unpark { from: offset, references, batch, otherwise, .. } => {
+                    let key = &self.stores.batches[*batch as usize];
+                    if !has_tickets(from + *offset as usize, references, self.stores.attic, key) {
+                        self.ops(otherwise, from, to, false);
+                    }
+                }
+                Op::Refuse { enumeration, variant } if self.counted.found.is_none() => {
+                    let (region, index) = self.place;
+                    let found = Found { enumeration: *enumeration, variant: *variant, index, address: from };
+                    self.counted.found = Some((region, found));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn add(counts: &mut Vec<u64>, number: u32, times: u64) {
+    let number = number as usize;
+    if counts.len() <= number {
+        counts.resize(number + 1, 0);
+    }
+    counts[number] += times;
+}
+
+fn arm_of(arms: &[Arm], at: usize) -> Option<&Arm> {
+    let discriminant = load(at) as i64;
+    arms.iter().find(|arm| arm.discriminant == discriminant)
+}
+
+/// Visits the places of the references in a value: their addresses, and whether they hold function values.
+fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
+    for part in parts {
+        match part {
+            Part::Payload(offset) => visit(at + offset, false),
+            Part::Function(offset) => visit(at + offset, true),
+            Part::Choice(offset, variants) => {
+                let discriminant = load(at + offset) as i64;
+                if let Some((_, parts)) = variants.iter().find(|(known, _)| *known == discriminant) {
+                    each_place(at + offset, parts, visit);
+                }
+            }
+            Part::Repeat { offset, stride, count, parts } => {
+                (0..*count).for_each(|index| each_place(at + offset + index * stride, parts, visit));
+            }
+        }
+    }
+}
+
+impl References {
+    /// Collects the blocks that a value refers to.
+    pub(super) fn blocks(&self, at: usize, out: &mut Vec<usize>) {
+        each_place(at, &self.0, &mut |place, is_function| {
+            out.extend(block_of(load(place), is_function).map(|block| block.0));
+        });
+    }
+}
+
+fn has_tickets(at: usize, references: &References, attic: &Attic, key: &BatchKey) -> bool {
+    let mut all = true;
+    each_place(at, &references.0, &mut |place, _| all &= attic.find(key, load(place)).is_some());
+    all
+}
+
+impl<'a> Stores<'a> {
+    /// Nothing has been applied yet.
+    pub(crate) fn new(attic: &'a mut Attic, batches: &'a [BatchKey], queues: Vec<Queue>) -> Stores<'a> {
+        Stores { attic, batches, queues, notes: Vec::new(), released: Vec::new(), scratch: Vec::new() }
+    }
+
+    /// Converts the values of a region, which has been counted.
+    pub(crate) fn region(&mut self, conversion: &Conversion, region: &Region) {
+        if let Some(to) = region.to.filter(|_| conversion.in_place) {
+            for number in 0..region.count {
+                let (from, to) = (region.at + number * region.stride, to + number * region.to_stride);
+                copy(to, from, conversion.from_size);
+            }
+            let there = Region { at: to, stride: region.to_stride, to: None, ..region.clone() };
+            return self.region(conversion, &there);
+        }
+        let to = region.to.unwrap_or(region.at);
+        let to_stride = if region.to.is_some() { region.to_stride } else { region.stride };
+        let row = Row { from: region.at, from_stride: region.stride, to, to_stride, count: region.count };
+        if conversion.copied || (region.to.is_none() && !conversion.in_place) {
+            return row.each().for_each(|(from, to)| self.copied(conversion, from, to));
+        }
+        if region.to.is_some() {
+            row.each().for_each(|(_, to)| zero(to, conversion.to_size));
+        }
+        let mut first = 0;
+        while first < row.count {
+            let part = row.part(first, CHUNK.min(row.count - first));
+            conversion.ops.iter().for_each(|op| self.row(op, part));
+            first += CHUNK;
+        }
+    }
+
+    /// Converts a value of which a copy is read.
+    fn copied(&mut self, conversion: &Conversion, from: usize, to: usize) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize(conversion.from_size.div_ceil(8).max(1), 0);
+        let start = scratch.as_ptr() as usize;
+        copy(start, from, conversion.from_size);
+        if !conversion.in_place {
+            zero(to, conversion.to_size);
+        }
+        conversion.ops.iter().for_each(|op| self.row(op, Row::one(start, to)));
+        self.scratch = scratch;
+    }
+
+    fn row(&mut self, op: &Op, row: Row) {
+        match op {
+            Op::Copy { from, to, bytes } => {
+                row.each().for_each(|(f, t)| copy(t + *to as usize, f + *from as usize, *bytes as usize));
+            }
+            Op::Fill { to, bytes } => fill(row, *to as usize, bytes),
+            Op::Zero { to, bytes } => row.each().for_each(|(_, t)| zero(t + *to as usize, *bytes as usize)),
+            Op::Number { from, to, old, new, note } => {
+                let cut = numbers(row, (*from as usize, *old), (*to as usize, *new));
+                add(&mut self.notes, *note, cut);
+            }
+            Op::Next { to, bytes, queue } => row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue)),
+            Op::Release { from, references } => {
+                row.each().for_each(|(f, _)| references.blocks(f + *from as usize, &mut self.released));
+            }
+            Op::Park { at, references, batch } => {
+                row.each().for_each(|(_, t)| self.park(t + *at as usize, references, *batch));
+            }
+            Op::Unpark { to, references, batch, otherwise, .. } => row.each().for_each(|(f, t)| {
+                if !self.unpark(t + *to as usize, references, *batch) {
+                    otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
+                }
+            }),
+            Op::Match { from, arms } => row.each().for_each(|(f, t)| {
+                if let Some(arm) = arm_of(arms, f + *from as usize) {
+                    arm.ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
+                }
+            }),
+            Op::Each { from, to, from_stride, to_stride, count, ops } => row.each().for_each(|(f, t)| {
+                let row = Row {
+                    from: f + *from as usize,
+                    from_stride: *from_stride as usize,
+                    to: t + *to as usize,
+                    to_stride: *to_stride as usize,
+                    count: *count as usize,
+                };
+                ops.iter().for_each(|op| self.row(op, row));
+            }),
+            Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
+            Op::Count { .. } | Op::Refuse { .. } => {}
+        }
+    }
+
+    fn next(&mut self, to: usize, size: u32, queue: u32) {
+        let found = self.queues.get_mut(queue as usize).map_or(0, |queue| queue.next(size as usize));
+        if found != 0 {
+            copy(to, found, size as usize);
+        }
+    }
+
+    fn park(&mut self, at: usize, references: &References, batch: u32) {
+        let key = self.batches[batch as usize];
+        each_place(at, &references.0, &mut |place, is_function| {
+            let word = load(place);
+            // A slot is no reference; it is kept with the mark of none.
+            let ticket = self.attic.park(key, (word, is_function));
+            store(place, ticket);
+        });
+    }
+
+    fn unpark(&mut self, at: usize, references: &References, batch: u32) -> bool {
+        let key = &self.batches[batch as usize];
+        if !has_tickets(at, references, self.attic, key) {
+            return false;
+        }
+        each_place(at, &references.0, &mut |place, _| {
+            let (word, is_function) = self.attic.find(key, load(place)).unwrap_or_default();
+            if let Some(block) = block_of(word, is_function) {
+                count_up(block);
+            }
+            store(place, word);
+        });
+        true
+    }
+
+    /// Forgets the values of parked fields that nobody can ask for any more.
+    pub(crate) fn forget(&mut self, batch: u32) {
+        let words = self.attic.forget(&self.batches[batch as usize]);
+        self.released.extend(words.filter_map(|(word, is_function)| block_of(word, is_function)).map(|block| block.0));
+    }
+}
+
+fn fill(row: Row, offset: usize, value: &[u8]) {
+    if let Ok(word) = <[u8; 8]>::try_from(value) {
+        let word = usize::from_le_bytes(word);
+        return row.each().for_each(|(_, to)| store(to + offset, word));
+    }
+    row.each().for_each(|(_, to)| copy(to + offset, value.as_ptr() as usize, value.len()));
+}
+
+/// Converts numbers; returns how many have become others.
+fn numbers(row: Row, (from, old): (usize, Scalar), (to, new): (usize, Scalar)) -> u64 {
+    let mut cut = 0;
+    for (f, t) in row.each() {
+        let mut bits = [0; 16];
+        bits[..old.size()].copy_from_slice(bytes(f + from, old.size()));
+        let (value, other) = old.convert(u128::from_le_bytes(bits), new);
+        cut += u64::from(other);
+        let value = value.to_le_bytes();
+        copy(t + to, value.as_ptr() as usize, new.size());
+    }
+    cut
+}

@@ -1,0 +1,300 @@
+//! The trial of a reload: what needs the threads stopped and may still fail. Whatever it finds, nothing that can be seen
+//! has changed before the commit.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustc_hash::FxHashSet;
+use vaisjit_codegen::layout::Layouts;
+use vaisjit_codegen::link::Import;
+use vaisjit_codegen::shape::shape;
+use vaisjit_semantics::{Instance, ItemPath, Ty};
+
+use super::run::Entry;
+use super::{ProgramInner, constant, this_thread};
+use crate::code::{Slot, Stopped};
+use crate::engine::Error;
+use crate::fault;
+use crate::heap::TypeUpdate;
+use crate::live::LiveFunction;
+use crate::reload::migrate::{Denied, Local, Settle, Trial, failed, sees_old};
+use crate::reload::prepare::Prepared;
+use crate::report::{Edit, Outcome, Report};
+
+/// How long the code of a new version may take before it is live: initial values and defaults.
+const LONGEST_CODE: Duration = Duration::from_secs(2);
+
+/// What a trial has prepared for the commit.
+#[derive(Default)]
+pub(crate) struct Tried {
+    migration: Option<Trial>,
+    /// New values of globals that have one.
+    resets: Vec<(ItemPath, Vec<u8>)>,
+}
+
+impl ProgramInner {
+    /// Tries a prepared version while all threads are stopped. If it cannot be, the report says why, and nothing has
+    /// changed.
+    pub fn try_out(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Tried> {
+        let mut tried = Tried::default();
+        match self.trial_steps(prepared, stopped, &mut tried) {
+            Ok(()) => Some(tried),
+            Err(denied) => {
+                self.undo(prepared, tried);
+                deny(&mut prepared.report, denied);
+                None
+            }
+        }
+    }
+
+    /// The same, to see what would happen: completes the report and gives back all that was made for it.
+    pub fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+        let mut tried = Tried::default();
+        match self.try_values(prepared, stopped, &mut tried) {
+            Ok(()) => {}
+            Err(denied) => deny(&mut prepared.report, denied),
+        }
+        self.undo(prepared, tried);
+    }
+
+    fn trial_steps(
+        &self,
+        prepared: &mut Prepared,
+        stopped: &Stopped<'_>,
+        tried: &mut Tried,
+    ) -> Result<(), Denied> {
+        self.try_values(prepared, stopped, tried)?;
+        self.fill_new_globals(prepared)?;
+        let computes = prepared.migration.as_ref().is_some_and(|migration| !migration.computed().is_empty());
+        if prepared.computed.is_empty() && prepared.resets.is_empty() && !computes {
+            return Ok(());
+        }
+        self.look_at_code(prepared)?;
+        self.in_new_version(prepared, |prepared| self.run_code(prepared, tried))
+    }
+
+    /// Counts live values and makes room for them.
+    fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
+        let locals = self.locals(stopped);
+        let Some(migration) = &mut prepared.migration else { return Ok(()) };
+        let linkage = self.linkage();
+        let (trial, denied) =
+            match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
+                Ok(trial) => (trial, None),
+                Err((trial, denied)) => (trial, Some(denied)),
+            };
+        note_instances(&mut prepared.report, trial.instances(migration));
+        tried.migration = Some(trial);
+        denied.map_or(Ok(()), Err)
+    }
+
+    /// The blocks on the data stacks.
+    fn locals(&self, stopped: &Stopped<'_>) -> Vec<Local> {
+        let live = self.live();
+        let mut locals = Vec::new();
+        stopped.walk(|frame| {
+            let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
+            let meta = metas.and_then(|metas| metas.get(frame.function));
+            if let (Some(block), Some(meta)) = (frame.block, meta) {
+                locals.push(Local { address: block.address, frame: meta.frame.clone(), function: meta.name() });
+            }
+        });
+        locals
+    }
+
+    /// The memory of new globals can be seen by nobody yet.
+    fn fill_new_globals(&self, prepared: &mut Prepared) -> Result<(), Denied> {
+        for (path, bytes) in prepared.global_bytes.drain(..) {
+            fault::point()?;
+            if let Some(memory) = self.linkage().global(path) {
+                memory.write(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Code that runs in a trial must not see values in their old shape: what it can reach by direct calls and by slots is
+    /// looked at.
+    fn look_at_code(&self, prepared: &Prepared) -> Result<(), Denied> {
+        let Some(migration) = &prepared.migration else { return Ok(()) };
+        let checked = &prepared.snapshot.checked;
+        let globals = prepared.computed.iter().chain(&prepared.resets).filter_map(|path| checked.globals.get(path));
+        let inits = globals.filter_map(|global| Some(global.init.as_ref()?.instance));
+        let starts: Vec<Instance> = inits.chain(migration.computed()).collect();
+        let live = self.live();
+        for start in starts {
+            let mut seen = FxHashSet::default();
+            let mut open = vec![start];
+            while let Some(instance) = open.pop() {
+                let mut new = prepared.defaults.iter().chain(&prepared.functions);
+                let new = new.find(|(known, _)| *known == instance).map(|(_, function)| function);
+                let Some(function) = new.or_else(|| live.functions.get(&instance)) else { continue };
+                for import in function.recipe.imports() {
+                    match import {
+                        Import::Global(path) => {
+                            let old = live.globals.get(path).filter(|old| migration.concerns(*path, old.ty));
+                            if old.is_some() {
+                                return Err(sees_old(&start.path.name, &path.name));
+                            }
+                        }
+                        Import::Function(callee) if seen.insert(*callee) => open.push(*callee),
+                        Import::Slot(key) if seen.insert(key.instance) => open.push(key.instance),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_code(&self, prepared: &Prepared, tried: &mut Tried) -> Result<(), Denied> {
+        for path in &prepared.computed {
+            fault::point()?;
+            let bytes = self.first_value(prepared, *path)?;
+            if let Some(memory) = self.linkage().global(*path) {
+                memory.write(&bytes);
+            }
+        }
+        for path in &prepared.resets {
+            fault::point()?;
+            tried.resets.push((*path, self.first_value(prepared, *path)?));
+        }
+        if let (Some(migration), Some(trial)) = (&prepared.migration, &mut tried.migration) {
+            migration.compute(trial, &mut |instance, ty| self.call_new(prepared, instance, ty))?;
+        }
+        Ok(())
+    }
+
+    /// The initial value of a global in the new version.
+    fn first_value(&self, prepared: &Prepared, path: ItemPath) -> Result<Vec<u8>, Denied> {
+        let Some(global) = prepared.snapshot.checked.globals.get(&path) else { return Ok(Vec::new()) };
+        let Some(init) = &global.init else {
+            return Ok(vec![0; prepared.layouts.layout(global.ty).size as usize]);
+        };
+        let literal = constant(&init.value, &prepared.layouts, &mut self.linkage());
+        match literal {
+            Some(bytes) => Ok(bytes),
+            None => self.call_new(prepared, init.instance, global.ty).map_err(|why| failed(&path.name, &why)),
+        }
+    }
+
+    /// Calls a function without parameters of the new version.
+    fn call_new(&self, prepared: &Prepared, instance: Instance, ty: Ty) -> Result<Vec<u8>, String> {
+        let found = |list: &[(Instance, LiveFunction)]| {
+            list.iter().find(|(known, _)| *known == instance).map(|(_, function)| function.clone())
+        };
+        let function = found(&prepared.defaults).or_else(|| found(&prepared.functions));
+        let function = function.or_else(|| self.live().functions.get(&instance).cloned());
+        let function = function.ok_or_else(|| format!("`{}` has no code", instance.path.name))?;
+        let entry: Result<Entry, Error> = self.entry_of(&function);
+        let entry = entry.map_err(|error| error.to_string())?;
+        let size = prepared.layouts.layout(ty).size as usize;
+        self.compute(&entry, ty, size).map_err(|trap| match trap.frames.first().and_then(|frame| frame.at.as_ref()) {
+            Some(at) => format!("{} ({at})", trap.message),
+            None => trap.message.clone(),
+        })
+    }
+
+    /// Runs something with the code and the types of the new version in place, and puts back those of the old one.
+    fn in_new_version<R>(&self, prepared: &mut Prepared, work: impl FnOnce(&Prepared) -> R) -> R {
+        let stores = prepared.stores.iter().chain(&prepared.default_stores);
+        let before: Vec<(Slot, usize)> = stores.clone().map(|(slot, _)| (slot.clone(), slot.load())).collect();
+        stores.for_each(|(slot, code)| slot.store(*code));
+        prepared.types.iter_mut().for_each(TypeUpdate::exchange);
+        // Nothing that the code calls may start another reload.
+        let reloads_on = self.reloads_on.swap(this_thread(), Ordering::SeqCst);
+        let result = self.world.within(LONGEST_CODE, || work(prepared));
+        self.reloads_on.store(reloads_on, Ordering::SeqCst);
+        prepared.types.iter_mut().for_each(TypeUpdate::exchange);
+        before.iter().rev().for_each(|(slot, code)| slot.put_back(*code));
+        result
+    }
+
+    /// Gives back what a trial has made.
+    pub fn undo(&self, prepared: &mut Prepared, tried: Tried) {
+        let heap = self.world.heap();
+        if let (Some(migration), Some(trial)) = (&prepared.migration, tried.migration) {
+            migration.undo(heap, trial);
+        }
+        let checked = prepared.snapshot.checked.clone();
+        let layouts = prepared.layouts.clone();
+        let shape = |ty: Ty| shape(ty, &checked, &*layouts);
+        let mut linkage = self.linkage();
+        for path in &prepared.new_globals {
+            if let (Some(memory), Some(global)) = (linkage.global(*path), checked.globals.get(path)) {
+                // What cannot be given up is left: memory, not the program, pays for it.
+                let _ = heap.clear_global(memory.address(), global.ty, &shape);
+            }
+        }
+        for (path, mut bytes) in tried.resets {
+            if let Some(global) = checked.globals.get(&path) {
+                let _ = heap.clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
+            }
+        }
+        // A preparation that is tried once more writes them again.
+        for path in &prepared.new_globals {
+            let init = checked.globals.get(path).and_then(|global| global.init.as_ref());
+            if let Some(bytes) = init.and_then(|init| constant(&init.value, &layouts, &mut linkage))
+                && !prepared.global_bytes.iter().any(|(known, _)| known == path)
+            {
+                prepared.global_bytes.push((*path, bytes));
+            }
+        }
+    }
+
+    /// The first half of the stores of a commit: live values, before the heap knows the new types.
+    pub fn store_values(&self, prepared: &mut Prepared, tried: &mut Tried) -> Option<Settle> {
+        let heap = self.world.heap();
+        let settle = match (&mut prepared.migration, tried.migration.take()) {
+            (Some(migration), Some(trial)) => Some(trial.commit(migration, heap)),
+            _ => None,
+        };
+        let mut linkage = self.linkage();
+        for (path, memory) in prepared.moving.drain(..) {
+            linkage.move_global(path, memory);
+        }
+        settle
+    }
+
+    /// The second half.
+    pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) {
+        let heap = self.world.heap();
+        if let Some(settle) = settle {
+            prepared.report.notices.extend(settle.finish(heap));
+        }
+        let checked = prepared.snapshot.checked.clone();
+        let shape = |ty: Ty| shape(ty, &checked, &*prepared.layouts);
+        for (path, bytes) in tried.resets {
+            let address = self.linkage().global(path).map(|memory| memory.address());
+            if let (Some(address), Some(global)) = (address, checked.globals.get(&path)) {
+                let _ = heap.clear_global(address, global.ty, &shape);
+            }
+            if let Some(memory) = self.linkage().global(path) {
+                memory.write(&bytes);
+            }
+        }
+    }
+}
+
+/// Completes the outcomes of edits of types with how many values there are.
+fn note_instances(report: &mut Report, instances: Vec<(Ty, u64)>) {
+    let is_type = |edit: &&mut Edit| matches!(edit.kind, "struct" | "enum");
+    for edit in report.edits.iter_mut().filter(is_type) {
+        if let Outcome::Migrated { instances: count } = &mut edit.outcome {
+            let found = instances.iter().find(|(ty, _)| ty.to_string() == edit.name);
+            *count = found.map_or(0, |(_, times)| *times);
+        }
+    }
+}
+
+/// Says of an edit that it cannot be, and of the others that they are held back by it.
+fn deny(report: &mut Report, denied: Denied) {
+    let Denied { name, why, help } = denied;
+    let outcome = Outcome::Refused { why, help };
+    let kind = |edit: &&mut Edit| edit.name == name && edit.kind != "function";
+    match report.edits.iter_mut().find(kind) {
+        Some(edit) => edit.outcome = outcome,
+        None => report.edits.push(Edit { kind: "global", name, change: "changed", outcome, at: None }),
+    }
+    report.hold_back();
+}

@@ -1,0 +1,233 @@
+//! Carrying live values over to the layouts of a new version.
+//!
+//! [`Migration::plan`] compares two histories of layouts while a reload is prepared. With the threads stopped,
+//! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
+//! nothing has changed. [`Trial::commit`] only stores.
+
+pub(crate) mod defaults;
+pub(crate) mod known;
+pub(crate) mod notes;
+pub(crate) mod plan;
+#[cfg(test)]
+mod tests;
+mod trial;
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::LayoutHistory;
+use vaisjit_semantics::program::{EnumDef, FieldDef, Global, StructDef};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, hir};
+use vaisjit_syntax::Name;
+
+use crate::code::GlobalMemory;
+use crate::heap::{Heap, TypeRef};
+use crate::live::Live;
+use crate::report::{Edit, Outcome, Report};
+use defaults::{Declarations, Declared, Wanted};
+use known::Known;
+use plan::{NoDefault, Planner};
+
+pub(crate) use trial::{Denied, Local, Settle, Trial, failed, sees_old};
+
+/// What has to be done to live values for a new version.
+pub(crate) struct Migration {
+    planner: Planner,
+    /// Globals whose values change.
+    pub globals: Vec<GlobalChange>,
+    /// All globals and their types in the running version.
+    roots: Vec<(ItemPath, Ty)>,
+    /// Records of the types of empty values that the trial makes.
+    empties: FxHashMap<Ty, TypeRef>,
+}
+
+/// A global whose value changes.
+pub(crate) struct GlobalChange {
+    /// Which.
+    pub path: ItemPath,
+    /// Its type in the running version.
+    ty: Ty,
+    /// How.
+    conversion: usize,
+    /// Its bytes after it, if they lie elsewhere.
+    pub moves_to: Option<u32>,
+}
+
+/// Finds the bytes of a declared default that is made of literals.
+pub(crate) type LiteralOf<'a> = dyn FnMut(&hir::Body) -> Option<Vec<u8>> + 'a;
+
+impl Migration {
+    /// Compares two versions. What cannot be carried over is refused in the report; `None` if no value changes.
+    pub fn plan(
+        live: &Live,
+        checked: &Checked,
+        (old, new): (Arc<LayoutHistory>, Arc<LayoutHistory>),
+        literal: &mut LiteralOf<'_>,
+        report: &mut Report,
+    ) -> Option<Migration> {
+        let retyped = |(path, global): (&ItemPath, &Global)| {
+            live.globals.get(path).is_some_and(|old| old.ty != global.ty)
+        };
+        if old == new && !checked.globals.iter().any(retyped) {
+            note_idle(report, &[]);
+            return None;
+        }
+        let declarations = declarations(checked, literal);
+        let (old, new) = (Known::new(old), Known::new(new));
+        let planner = Planner::new(old, new, declarations);
+        let mut migration =
+            Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
+        migration.plan_types(live, checked, report);
+        migration.plan_globals(live, checked, literal, report);
+        note_idle(report, &migration.planner.counted);
+        let nothing = migration.planner.is_idle() && migration.globals.is_empty();
+        (!nothing).then_some(migration)
+    }
+
+    /// Every struct and enum of the new version, so that what cannot be is refused before threads are stopped.
+    fn plan_types(&mut self, live: &Live, checked: &Checked, report: &mut Report) {
+        let types: Vec<Ty> = checked.structs.keys().chain(checked.enums.keys()).copied().collect();
+        for ty in types {
+            if self.planner.old.get(ty).is_none() || !live.shapes.has(ty) {
+                continue;
+            }
+            if let Err(missing) = self.planner.conversion(ty, ty, &ty.to_string()) {
+                refuse(report, "struct", &ty.to_string(), &missing);
+            }
+        }
+    }
+
+    fn plan_globals(&mut self, live: &Live, checked: &Checked, literal: &mut LiteralOf<'_>, report: &mut Report) {
+        let mut paths: Vec<ItemPath> = live.globals.keys().copied().collect();
+        paths.sort_unstable();
+        for path in paths {
+            let old = live.globals[&path].ty;
+            self.roots.push((path, old));
+            let new = checked.globals.get(&path).map_or(old, |global| global.ty);
+            let label = path.name.to_string();
+            let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
+            match self.planner.variable((old, new), &label, declared.as_ref()) {
+                Ok(Some(conversion)) => {
+                    let moves_to = self.planner.moves_to(conversion);
+                    self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
+                }
+                Ok(None) => {}
+                Err(missing) => refuse(report, "global", &label, &missing),
+            }
+        }
+    }
+
+    /// Makes sure that the heap has records of what the trial makes.
+    pub fn add_records(&mut self, heap: &Heap) {
+        let new = &self.planner.new;
+        for wanted in &self.planner.queues {
+            if let Wanted::Empty(ty) = wanted {
+                self.empties.insert(*ty, heap.type_record(*ty, &|ty| new.shape(ty)));
+            }
+        }
+    }
+
+    /// New memory for the globals that do not fit into theirs.
+    pub fn new_memory(&self) -> impl Iterator<Item = (ItemPath, GlobalMemory)> {
+        let memory = |global: &GlobalChange| Some((global.path, GlobalMemory::new(global.moves_to? as usize)));
+        self.globals.iter().filter_map(memory)
+    }
+
+    /// Does a global change, or do values lead from it to some that do?
+    pub fn concerns(&self, path: ItemPath, ty: Ty) -> bool {
+        let (mut open, mut seen) = (vec![ty], FxHashSet::default());
+        let mut found = self.globals.iter().any(|global| global.path == path);
+        while let Some(ty) = open.pop().filter(|_| !found) {
+            if seen.insert(ty) {
+                found = self.planner.counted.contains(&ty);
+                self.planner.old.inside(ty, &mut open);
+            }
+        }
+        found
+    }
+
+    /// The functions that compute defaults.
+    pub fn computed(&self) -> Vec<Instance> {
+        let instance = |wanted: &Wanted| match wanted {
+            Wanted::Computed(instance, _) => Some(*instance),
+            Wanted::Empty(_) => None,
+        };
+        self.planner.queues.iter().filter_map(instance).collect()
+    }
+}
+
+/// A type whose values stay as they are.
+fn note_idle(report: &mut Report, changed: &[Ty]) {
+    for edit in &mut report.edits {
+        let idle = edit.outcome == Outcome::Migrated { instances: 0 } && matches!(edit.kind, "struct" | "enum");
+        if idle && !changed.iter().any(|ty| ty.to_string() == edit.name) {
+            edit.outcome = Outcome::NoCode;
+        }
+    }
+}
+
+/// Says of an edit that it cannot be, for want of a default.
+fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefault) {
+    let NoDefault { label, ty } = missing;
+    let what = match ty.kind() {
+        TyKind::Function(..) => "a function value",
+        TyKind::Dyn(_) => "a `dyn` value",
+        TyKind::Reference(_) => "a reference",
+        TyKind::Box(_) => "a box",
+        TyKind::Enum(..) => "an enum without a variant that has no payload",
+        _ => "a type without a default value",
+    };
+    let why = format!("`{label}` would have to start with a value of type `{ty}`, and {what} has none");
+    let help = format!("declare a default, as in `{}: {ty} = ...`, or make it an `Option<{ty}>`", short(label));
+    let outcome = Outcome::Refused { why, help };
+    if report.edits.iter().any(|edit| edit.outcome == outcome) {
+        return;
+    }
+    match report.edits.iter_mut().find(|edit| edit.name == name && edit.kind != "function") {
+        Some(edit) => edit.outcome = outcome,
+        None => {
+            let edit = Edit { kind, name: name.to_owned(), change: "changed", outcome, at: None };
+            report.edits.push(edit);
+        }
+    }
+}
+
+fn short(label: &str) -> &str {
+    label.rsplit('.').next().unwrap_or(label)
+}
+
+/// The initial value of a global, which it starts with again if its old one cannot be had.
+fn initial(global: &Global, literal: &mut LiteralOf<'_>) -> Option<Declared> {
+    let init = global.init.as_ref()?;
+    Some(literal(init).map_or(Declared::Computed(init.instance), |bytes| Declared::Bytes(bytes.into())))
+}
+
+fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations {
+    let mut found = Declarations::default();
+    for (ty, definition) in &checked.structs {
+        let StructDef { fields, .. } = &**definition;
+        fields.iter().for_each(|field| found.add((*ty, None), field, literal));
+    }
+    for (ty, definition) in &checked.enums {
+        let EnumDef { variants, .. } = &**definition;
+        for variant in variants {
+            found.variants.extend(variant.was.map(|was| ((*ty, variant.name), was)));
+            variant.fields.iter().for_each(|field| found.add((*ty, Some(variant.name)), field, literal));
+        }
+    }
+    found
+}
+
+impl Declarations {
+    fn add(&mut self, (ty, variant): (Ty, Option<Name>), field: &FieldDef, literal: &mut LiteralOf<'_>) {
+        let key = (ty, variant, field.name);
+        self.fields.extend(field.was.map(|was| (key, was)));
+        if let Some(default) = &field.default {
+            let declared = match literal(default) {
+                Some(bytes) => Declared::Bytes(bytes.into()),
+                None => Declared::Computed(default.instance),
+            };
+            self.defaults.insert(key, declared);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a field starts with that its value cannot be taken from: the declared default, else the value of its type that means
+//! nothing: 0, `""`, empty, `None`, an enum's first variant without payload.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use vaisjit_codegen::layout::KnownLayout;
+use vaisjit_semantics::{Instance, Ty, TyKind};
+use vaisjit_syntax::Name;
+
+use super::known::Known;
+use crate::heap::migrate::Op;
+
+/// A declared default.
+#[derive(Clone, Debug)]
+pub(crate) enum Declared {
+    /// It is made of literals: its bytes in the new layout.
+    Bytes(Arc<[u8]>),
+    /// It has to be computed by this function without parameters.
+    Computed(Instance),
+}
+
+/// A field: its type, its variant in an enum, its name.
+pub(crate) type FieldKey = (Ty, Option<Name>, Name);
+
+/// What the new version says of fields besides their types.
+#[derive(Default)]
+pub(crate) struct Declarations {
+    /// Declared defaults.
+    pub defaults: FxHashMap<FieldKey, Declared>,
+    /// `#[was("old")]`, of fields.
+    pub fields: FxHashMap<FieldKey, Name>,
+    /// `#[was("old")]`, of variants.
+    pub variants: FxHashMap<(Ty, Name), Name>,
+}
+
+/// A value that the trial has to prepare, one for each instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// An empty `Vec` or `HashMap` of this type.
+    Empty(Ty),
+    /// What this function gives, of this type.
+    Computed(Instance, Ty),
+}
+
+/// Makes the steps that give a value its default.
+pub(super) struct Defaults<'a> {
+    pub new: &'a Known,
+    pub declarations: &'a Declarations,
+    pub queues: &'a mut Vec<Wanted>,
+}
+
+impl Defaults<'_> {
+    /// The default of a field.
+    pub fn field(&mut self, key: FieldKey, ty: Ty, to: u32, ops: &mut Vec<Op>) -> Result<(), Ty> {
+        self.declared(self.declarations.defaults.get(&key).cloned().as_ref(), ty, to, ops)
+    }
+
+    /// What is declared, else the default of the type.
+    pub fn declared(
+        &mut self,
+        declared: Option<&Declared>,
+        ty: Ty,
+        to: u32,
+        ops: &mut Vec<Op>,
+    ) -> Result<(), Ty> {
+        match declared {
+            Some(Declared::Bytes(bytes)) => ops.push(Op::Fill { to, bytes: bytes.clone() }),
+            Some(Declared::Computed(instance)) => self.next(Wanted::Computed(*instance, ty), ty, to, ops),
+            None => return self.value(ty, to, ops),
+        }
+        Ok(())
+    }
+
+    /// The default of a type; an error names the type that has none.
+    pub fn value(&mut self, ty: Ty, to: u32, ops: &mut Vec<Op>) -> Result<(), Ty> {
+        let bytes = self.new.layout(ty).size;
+        match *ty.kind() {
+            TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Pointer(_) | TyKind::Slice(_) => {
+                zero(to, bytes, ops);
+            }
+            TyKind::Unit | TyKind::Never => {}
+            TyKind::Vec(_) | TyKind::HashMap(..) => self.next(Wanted::Empty(ty), ty, to, ops),
+            TyKind::Array(of, count) => {
+                let mut element = Vec::new();
+                self.value(of, 0, &mut element)?;
+                let stride = self.new.layout(of).size;
+                if element.iter().all(|op| matches!(op, Op::Zero { .. })) {
+                    zero(to, bytes, ops);
+                } else {
+                    let count = u32::try_from(count).unwrap_or(u32::MAX);
+                    ops.push(Op::Each { from: 0, to, from_stride: 0, to_stride: stride, count, ops: element });
+                }
+            }
+            TyKind::Tuple(parts) => {
+                let offsets = self.new.tuple(parts.iter().copied()).1;
+                for (part, offset) in parts.iter().zip(offsets) {
+                    self.value(*part, to + offset, ops)?;
+                }
+            }
+            TyKind::Struct(..) => {
+                let known = self.new.get(ty).cloned().ok_or(ty)?;
+                zero(to, bytes, ops);
+                for field in known.fields() {
+                    self.field((ty, None, field.name), field.ty, to + field.offset, ops)?;
+                }
+            }
+            TyKind::Enum(..) => {
+                let known = self.new.get(ty).cloned();
+                let discriminant = known.as_ref().and_then(|known| first_empty(known)).ok_or(ty)?;
+                zero(to, bytes, ops);
+                ops.push(Op::Fill { to, bytes: Arc::from(discriminant.to_le_bytes()) });
+            }
+            _ => return Err(ty),
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, wanted: Wanted, ty: Ty, to: u32, ops: &mut Vec<Op>) {
+        let known = self.queues.iter().position(|queue| *queue == wanted);
+        let queue = known.unwrap_or_else(|| {
+            self.queues.push(wanted);
+            self.queues.len() - 1
+        });
+        ops.push(Op::Next { to, bytes: self.new.layout(ty).size, queue: queue as u32 });
+    }
+}
+
+/// The number of an enum's first variant without payload.
+fn first_empty(known: &KnownLayout) -> Option<i64> {
+    let mut declared = known.variants.iter().filter(|variant| variant.declared);
+    declared.find(|variant| variant.fields.is_empty()).map(|variant| variant.discriminant)
+}
+
+pub(super) fn zero(to: u32, bytes: u32, ops: &mut Vec<Op>) {
+    match bytes {
+        0 => {}
+        8 => ops.push(Op::Fill { to, bytes: Arc::from([0; 8]) }),
+        _ => ops.push(Op::Zero { to, bytes }),
+    }
+}

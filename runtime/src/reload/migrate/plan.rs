@@ -1,0 +1,682 @@
+//! From two histories of layouts to the steps that turn values of one into values of the other.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::{KnownField, KnownLayout, KnownVariant};
+use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_syntax::Name;
+
+use super::defaults::{Declarations, Declared, Defaults, FieldKey, Wanted, zero};
+use super::known::Known;
+use super::notes::{Note, NoteKind};
+use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, References, Scalar};
+
+/// A value that would have to start with a default, of a type that has none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoDefault {
+    /// The field or variable.
+    pub label: String,
+    /// The type without a default.
+    pub ty: Ty,
+}
+
+/// Makes conversions, and remembers what they have in common.
+pub(crate) struct Planner {
+    pub(super) old: Known,
+    pub(super) new: Known,
+    pub(super) declarations: Declarations,
+    /// The conversions by number.
+    pub(super) conversions: Vec<Conversion>,
+    by_types: FxHashMap<(Ty, Ty), Option<usize>>,
+    /// What the trial prepares.
+    pub(super) queues: Vec<Wanted>,
+    /// Parked fields by number.
+    pub(super) batches: Vec<BatchKey>,
+    /// Those whose values nobody can ask for afterwards.
+    pub(super) forgotten: FxHashSet<u32>,
+    /// Changed types by number.
+    pub(super) counted: Vec<Ty>,
+    /// What a report tells of, by number.
+    pub(super) notes: Vec<Note>,
+}
+
+/// A value on its way: its types, its place before and after.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    old: Ty,
+    new: Ty,
+    from: u32,
+    to: u32,
+    /// Does it lie at the same address afterwards?
+    still: bool,
+    /// How people call it.
+    label: &'a str,
+    /// What is declared for it, if its old value cannot be had.
+    declared: Option<&'a Declared>,
+}
+
+/// The fields of a struct or variant on their way.
+struct Fields<'a> {
+    value: Value<'a>,
+    variant: Option<Name>,
+    old: &'a KnownVariant,
+    new: &'a KnownVariant,
+}
+
+type Steps = Result<(), NoDefault>;
+
+impl Planner {
+    pub fn new(old: Known, new: Known, declarations: Declarations) -> Planner {
+        Planner {
+            old,
+            new,
+            declarations,
+            conversions: Vec::new(),
+            by_types: FxHashMap::default(),
+            queues: Vec::new(),
+            batches: Vec::new(),
+            forgotten: FxHashSet::default(),
+            counted: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The conversion of values of one type into values of another (or the same, laid out otherwise); none if there is
+    /// nothing to do. `label` is how people call the value.
+    pub fn conversion(&mut self, old: Ty, new: Ty, label: &str) -> Result<Option<usize>, NoDefault> {
+        if let Some(known) = self.by_types.get(&(old, new)) {
+            return Ok(*known);
+        }
+        let found = self.make(old, new, label, None)?;
+        self.by_types.insert((old, new), found);
+        Ok(found)
+    }
+
+    /// The conversion of one variable, which has a default of its own.
+    pub fn variable(
+        &mut self,
+        (old, new): (Ty, Ty),
+        label: &str,
+        declared: Option<&Declared>,
+    ) -> Result<Option<usize>, NoDefault> {
+        if old == new { self.conversion(old, new, label) } else { self.make(old, new, label, declared) }
+    }
+
+    fn make(
+        &mut self,
+        old: Ty,
+        new: Ty,
+        label: &str,
+        declared: Option<&Declared>,
+    ) -> Result<Option<usize>, NoDefault> {
+        let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
+        let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
+        let mut ops = Vec::new();
+        self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared }, &mut ops)?;
+        // What is only given up comes first: nothing has been overwritten then.
+        ops.sort_by_key(|op| !matches!(op, Op::Release { .. }));
+        let mut counts = Vec::new();
+        lift(&mut ops, 1, &mut counts);
+        let nothing = in_place && ops.is_empty() && counts.is_empty();
+        let found = (!nothing).then(|| {
+            let copied = in_place && overlaps(&ops);
+            let dynamic = ops.iter().any(is_dynamic);
+            let (from_size, to_size) = (from_size as usize, to_size as usize);
+            self.conversions.push(Conversion { from_size, to_size, in_place, copied, ops, counts, dynamic });
+            self.conversions.len() - 1
+        });
+        Ok(found)
+    }
+
+    /// A conversion that does nothing, of values of this size.
+    pub(super) fn identity(&mut self, size: usize) -> usize {
+        let same = Conversion {
+            from_size: size,
+            to_size: size,
+            in_place: true,
+            copied: false,
+            ops: Vec::new(),
+            counts: Vec::new(),
+            dynamic: false,
+        };
+        self.conversions.push(same);
+        self.conversions.len() - 1
+    }
+
+    /// Does no conversion do anything?
+    pub(super) fn is_idle(&self) -> bool {
+        self.conversions.is_empty()
+    }
+
+    /// The size after a conversion that cannot be done in place.
+    pub(super) fn moves_to(&self, conversion: usize) -> Option<u32> {
+        let conversion = &self.conversions[conversion];
+        (!conversion.in_place).then_some(conversion.to_size as u32)
+    }
+
+    /// The references in values of a type in the running version.
+    pub(super) fn references_before(&self, ty: Ty) -> References {
+        self.references(ty, false)
+    }
+
+    /// The references in values of a type in the new version.
+    pub(super) fn references_after(&self, ty: Ty) -> References {
+        self.references(ty, true)
+    }
+
+    /// Nothing is done to values of this type that stay where they are.
+    fn is_same(&mut self, ty: Ty) -> bool {
+        let mut ops = Vec::new();
+        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None };
+        let size = self.old.layout(ty) == self.new.layout(ty);
+        // Notes and queues that this leaves behind are never used.
+        let notes = self.notes.len();
+        let made = self.value(value, &mut ops);
+        self.notes.truncate(notes);
+        size && made.is_ok() && ops.is_empty()
+    }
+
+    fn value(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let Value { old, new, from, to, still, .. } = value;
+        match (old.kind(), new.kind()) {
+            (TyKind::Struct(..), TyKind::Struct(..)) => self.record(value, ops),
+            (TyKind::Enum(..), TyKind::Enum(..)) if old == new => self.enumeration(value, ops),
+            (TyKind::Tuple(a), TyKind::Tuple(b)) => {
+                let a: Vec<Ty> = a.iter().copied().collect();
+                let b: Vec<Ty> = b.iter().copied().collect();
+                self.tuple(value, &a, &b, ops)
+            }
+            (TyKind::Array(a, n), TyKind::Array(b, m)) => self.array(value, (*a, *n), (*b, *m), ops),
+            _ if old == new || same_word(old, new) => {
+                let bytes = self.new.layout(new).size;
+                if !still && bytes > 0 {
+                    ops.push(Op::Copy { from, to, bytes });
+                }
+                Ok(())
+            }
+            _ => self.retyped(value, ops),
+        }
+    }
+
+    /// Another type: numbers by value, into an `Option` and out of it, else the default.
+    fn retyped(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let Value { old, new, from, to, .. } = value;
+        if let (Some(kind), Some(into)) = (Scalar::of(old), Scalar::of(new)) {
+            let note = self.note(NoteKind::Saturated, value);
+            ops.push(Op::Number { from, to, old: kind, new: into, note });
+            return Ok(());
+        }
+        if let Some((some, inner)) = option_of(&self.new, new)
+            && self.converts(old, inner.ty)
+        {
+            zero(to, self.new.layout(new).size, ops);
+            ops.push(Op::Fill { to, bytes: Arc::from(some.to_le_bytes()) });
+            return self.value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops);
+        }
+        if let Some((some, inner)) = option_of(&self.old, old)
+            && self.converts(inner.ty, new)
+        {
+            let inside = Value { old: inner.ty, from: from + inner.offset, still: false, ..value };
+            let mut with = Vec::new();
+            self.value(inside, &mut with)?;
+            let mut arms = vec![Arm { discriminant: some, ops: with }];
+            let note = self.note(NoteKind::None, value);
+            for none in self.others(old, some) {
+                let mut ops = vec![Op::Note { note }];
+                self.default_or(value, &mut ops)?;
+                arms.push(Arm { discriminant: none, ops });
+            }
+            ops.push(Op::Match { from, arms });
+            return Ok(());
+        }
+        self.give_up(old, from, ops);
+        let note = self.note(NoteKind::Default, value);
+        ops.push(Op::Note { note });
+        self.default_or(value, ops)
+    }
+
+    /// The default of a value: the declared one, else that of its type.
+    fn default_or(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        let made = defaults.declared(value.declared, value.new, value.to, ops);
+        made.map_err(|ty| NoDefault { label: value.label.to_owned(), ty })
+    }
+
+    /// Do values of one type become values of the other, and not just its default?
+    fn converts(&self, old: Ty, new: Ty) -> bool {
+        let both = |found: fn(&TyKind) -> bool| found(old.kind()) && found(new.kind());
+        old == new
+            || same_word(old, new)
+            || Scalar::of(old).is_some() && Scalar::of(new).is_some()
+            || both(|kind| matches!(kind, TyKind::Struct(..)))
+    }
+
+    fn others(&self, ty: Ty, than: i64) -> Vec<i64> {
+        let known = self.old.get(ty);
+        let all = known.into_iter().flat_map(|known| &known.variants).map(|variant| variant.discriminant);
+        all.filter(|other| *other != than).collect()
+    }
+
+    fn record(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let (Some(old), Some(new)) = (self.old.get(value.old).cloned(), self.new.get(value.new).cloned()) else {
+            return self.unknown(value, ops);
+        };
+        let (Some(before), Some(after)) = (old.variants.first(), new.variants.first()) else { return Ok(()) };
+        self.count(value, &old, &new, ops);
+        self.fields(&Fields { value, variant: None, old: before, new: after }, ops)
+    }
+
+    /// A type that only one of the versions knows: it has no values, or cannot be told anything of.
+    fn unknown(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let bytes = self.new.layout(value.new).size.min(self.old.layout(value.old).size);
+        if !value.still && bytes > 0 {
+            ops.push(Op::Copy { from: value.from, to: value.to, bytes });
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, value: Value<'_>, old: &KnownLayout, new: &KnownLayout, ops: &mut Vec<Op>) {
+        if value.old == value.new && !differs(old, new) {
+            return;
+        }
+        let known = self.counted.iter().position(|ty| *ty == value.new);
+        let number = known.unwrap_or_else(|| {
+            self.counted.push(value.new);
+            self.counted.len() - 1
+        });
+        ops.push(Op::Count { number: number as u32 });
+    }
+
+    fn fields(&mut self, fields: &Fields<'_>, ops: &mut Vec<Op>) -> Steps {
+        let Fields { value, variant, old, new } = *fields;
+        let mut taken: FxHashSet<Name> = FxHashSet::default();
+        for field in &new.fields {
+            let key: FieldKey = (value.new, variant, field.name);
+            let was = self.declarations.fields.get(&key).copied();
+            let find = |name: Name| old.fields.iter().find(|other| other.name == name);
+            let found = find(field.name).or_else(|| find(was?));
+            let label = label(value, variant, field.name);
+            let back = value.old == value.new;
+            let back = back.then(|| parked(old, field)).flatten();
+            match found {
+                Some(before) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
+                    taken.insert(before.name);
+                    self.kept(fields, before, field, &label, ops)?;
+                }
+                _ => match back {
+                    Some(before) => self.back(fields, before, field, &label, ops)?,
+                    None => self.default_of(key, field.ty, value.to + field.offset, &label, ops)?,
+                },
+            }
+        }
+        for field in old.fields.iter().filter(|field| !taken.contains(&field.name)) {
+            self.removed(fields, field, ops);
+        }
+        old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
+        Ok(())
+    }
+
+    /// Does a value of one type become one of the other, in whatever way?
+    fn converts_inline(&self, old: Ty, new: Ty) -> bool {
+        let array = |ty: Ty| matches!(ty.kind(), TyKind::Array(..) | TyKind::Tuple(_));
+        self.converts(old, new)
+            || array(old) && array(new)
+            || option_of(&self.new, new).is_some_and(|(_, inner)| self.converts(old, inner.ty))
+            || option_of(&self.old, old).is_some_and(|(_, inner)| self.converts(inner.ty, new))
+    }
+
+    fn kept(
+        &mut self,
+        fields: &Fields<'_>,
+        before: &KnownField,
+        field: &KnownField,
+        label: &str,
+        ops: &mut Vec<Op>,
+    ) -> Steps {
+        let value = fields.value;
+        let (from, to) = (value.from + before.offset, value.to + field.offset);
+        let still = value.still && from == to;
+        let (old, new) = (before.ty, field.ty);
+        let start = ops.len();
+        let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
+        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref() }, ops)?;
+        // A counted value that became another's default may be parked, and so need not be given up.
+        let is_parked = value.still && value.old == value.new && fields.new.parked.contains(before);
+        let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
+        if is_parked && ops[start..].iter().any(gives_up) {
+            let rest = ops.split_off(start);
+            ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
+            self.park(fields, before, ops);
+        }
+        Ok(())
+    }
+
+    /// A field that comes back: its value has been waiting.
+    fn back(
+        &mut self,
+        fields: &Fields<'_>,
+        before: &KnownField,
+        field: &KnownField,
+        label: &str,
+        ops: &mut Vec<Op>,
+    ) -> Steps {
+        let value = fields.value;
+        let (from, to) = (value.from + before.offset, value.to + field.offset);
+        if !(value.still && from == to) && field.size > 0 {
+            ops.push(Op::Copy { from, to, bytes: field.size });
+        }
+        let references = self.references(before.ty, true);
+        if references.is_empty() {
+            return Ok(());
+        }
+        let mut otherwise = Vec::new();
+        self.default_of((value.new, fields.variant, field.name), field.ty, to, label, &mut otherwise)?;
+        let batch = self.batch(fields, before);
+        self.forgotten.insert(batch);
+        ops.push(Op::Unpark { from, to, references, batch, otherwise });
+        Ok(())
+    }
+
+    fn removed(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
+        let value = fields.value;
+        let stays = |other: &&KnownField| {
+            other.name == field.name && other.ty == field.ty && (!value.still || other.offset == field.offset)
+        };
+        match fields.new.parked.iter().find(stays) {
+            Some(parked) if value.old == value.new && self.is_same(field.ty) => {
+                if !value.still && field.size > 0 {
+                    let (from, to) = (value.from + field.offset, value.to + parked.offset);
+                    ops.push(Op::Copy { from, to, bytes: field.size });
+                }
+                self.park(fields, parked, ops);
+            }
+            _ => self.give_up(field.ty, value.from + field.offset, ops),
+        }
+    }
+
+    fn park(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
+        let references = self.references(field.ty, true);
+        if !references.is_empty() {
+            let batch = self.batch(fields, field);
+            ops.push(Op::Park { at: fields.value.to + field.offset, references, batch });
+        }
+    }
+
+    /// A field that was parked before: it stays so, has come back, or its bytes belong to another one.
+    fn still_parked(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
+        let value = fields.value;
+        if value.old != value.new {
+            return;
+        }
+        let place = |other: &&KnownField| other.name == field.name && other.ty == field.ty;
+        match fields.new.parked.iter().find(place) {
+            Some(parked) => {
+                let (from, to) = (value.from + field.offset, value.to + parked.offset);
+                if !(value.still && from == to) && field.size > 0 {
+                    ops.push(Op::Copy { from, to, bytes: field.size });
+                }
+            }
+            None if !self.references(field.ty, true).is_empty() => {
+                let batch = self.batch(fields, field);
+                self.forgotten.insert(batch);
+            }
+            None => {}
+        }
+    }
+
+    fn batch(&mut self, fields: &Fields<'_>, field: &KnownField) -> u32 {
+        let key: BatchKey = (fields.value.new, fields.variant, field.name, field.ty);
+        let known = self.batches.iter().position(|other| *other == key);
+        known.unwrap_or_else(|| {
+            self.batches.push(key);
+            self.batches.len() - 1
+        }) as u32
+    }
+
+    fn enumeration(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let (Some(old), Some(new)) = (self.old.get(value.old).cloned(), self.new.get(value.new).cloned()) else {
+            return self.unknown(value, ops);
+        };
+        self.count(value, &old, &new, ops);
+        if !value.still {
+            ops.push(Op::Copy { from: value.from, to: value.to, bytes: 8 });
+        }
+        let mut arms = Vec::new();
+        for before in old.variants.iter().filter(|variant| variant.declared) {
+            let arm = self.variant(value, before, &new)?;
+            if !arm.is_empty() {
+                arms.push(Arm { discriminant: before.discriminant, ops: arm });
+            }
+        }
+        if !arms.is_empty() {
+            ops.push(Op::Match { from: value.from, arms });
+        }
+        Ok(())
+    }
+
+    fn variant(&mut self, value: Value<'_>, before: &KnownVariant, new: &KnownLayout) -> Result<Vec<Op>, NoDefault> {
+        let mut ops = Vec::new();
+        let Some(name) = before.name else { return Ok(ops) };
+        let was = |variant: &&KnownVariant| {
+            variant.name.and_then(|now| self.declarations.variants.get(&(value.new, now))) == Some(&name)
+        };
+        let declared = || new.variants.iter().filter(|variant| variant.declared);
+        let after = declared().find(|variant| variant.name == Some(name)).or_else(|| declared().find(was));
+        let Some(after) = after else {
+            ops.push(Op::Refuse { enumeration: value.old, variant: name });
+            return Ok(ops);
+        };
+        if after.discriminant != before.discriminant {
+            ops.push(Op::Fill { to: value.to, bytes: Arc::from(after.discriminant.to_le_bytes()) });
+        }
+        self.fields(&Fields { value, variant: after.name, old: before, new: after }, &mut ops)?;
+        Ok(ops)
+    }
+
+    fn tuple(&mut self, value: Value<'_>, old: &[Ty], new: &[Ty], ops: &mut Vec<Op>) -> Steps {
+        let before = self.old.tuple(old.iter().copied()).1;
+        let after = self.new.tuple(new.iter().copied()).1;
+        for (number, ty) in new.iter().enumerate() {
+            let to = value.to + after[number];
+            match old.get(number) {
+                Some(part) => {
+                    let from = value.from + before[number];
+                    let still = value.still && from == to;
+                    let part = Value { old: *part, new: *ty, from, to, still, declared: None, ..value };
+                    self.value(part, ops)?;
+                }
+                None => self.default(*ty, to, value.label, ops)?,
+            }
+        }
+        for (part, offset) in old.iter().zip(before).skip(new.len()) {
+            self.give_up(*part, value.from + offset, ops);
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, value: Value<'_>, (a, n): (Ty, u64), (b, m): (Ty, u64), ops: &mut Vec<Op>) -> Steps {
+        let (from_stride, to_stride) = (self.old.layout(a).size, self.new.layout(b).size);
+        let still = value.still && value.from == value.to && from_stride == to_stride;
+        let (n, m) = (n as u32, m as u32);
+        let kept = n.min(m);
+        let mut each = Vec::new();
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, ..value }, &mut each)?;
+        let whole = matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
+        if whole {
+            ops.push(Op::Copy { from: value.from, to: value.to, bytes: from_stride * kept });
+        } else if !each.is_empty() && kept > 0 {
+            let (from, to) = (value.from, value.to);
+            ops.push(Op::Each { from, to, from_stride, to_stride, count: kept, ops: each });
+        }
+        if m > n {
+            let mut rest = Vec::new();
+            self.default(b, 0, value.label, &mut rest)?;
+            let to = value.to + n * to_stride;
+            ops.push(Op::Each { from: value.from, to, from_stride: 0, to_stride, count: m - n, ops: rest });
+        } else if n > m {
+            let note = self.note(NoteKind::Cut(n - m), value);
+            ops.push(Op::Note { note });
+            let mut rest = Vec::new();
+            self.give_up(a, 0, &mut rest);
+            if !rest.is_empty() {
+                let from = value.from + m * from_stride;
+                ops.push(Op::Each { from, to: value.to, from_stride, to_stride: 0, count: n - m, ops: rest });
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self, ty: Ty, from: u32, ops: &mut Vec<Op>) {
+        let references = self.references(ty, false);
+        if !references.is_empty() {
+            ops.push(Op::Release { from, references });
+        }
+    }
+
+    fn references(&self, ty: Ty, after: bool) -> References {
+        let known = if after { &self.new } else { &self.old };
+        References::of(&known.shape(ty), &|ty| known.shape(ty))
+    }
+
+    fn default(&mut self, ty: Ty, to: u32, label: &str, ops: &mut Vec<Op>) -> Steps {
+        let mut defaults =
+            Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        defaults.value(ty, to, ops).map_err(|ty| NoDefault { label: label.to_owned(), ty })
+    }
+
+    fn default_of(&mut self, key: FieldKey, ty: Ty, to: u32, label: &str, ops: &mut Vec<Op>) -> Steps {
+        let mut defaults =
+            Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        defaults.field(key, ty, to, ops).map_err(|ty| NoDefault { label: label.to_owned(), ty })
+    }
+
+    fn note(&mut self, kind: NoteKind, value: Value<'_>) -> u32 {
+        let note = Note { kind, label: value.label.to_owned(), old: value.old, new: value.new };
+        let known = self.notes.iter().position(|other| *other == note);
+        known.unwrap_or_else(|| {
+            self.notes.push(note);
+            self.notes.len() - 1
+        }) as u32
+    }
+}
+
+fn label(value: Value<'_>, variant: Option<Name>, field: Name) -> String {
+    match variant {
+        Some(variant) => format!("{}.{variant}", value.new),
+        None => format!("{}.{field}", value.new),
+    }
+}
+
+fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'a KnownField> {
+    old.parked.iter().find(|other| other.name == field.name && other.ty == field.ty && other.size == field.size)
+}
+
+/// Words that mean the same whatever they are called.
+fn same_word(old: Ty, new: Ty) -> bool {
+    matches!((old.kind(), new.kind()),
+        (TyKind::Pointer(a) | TyKind::Reference(a), TyKind::Pointer(b) | TyKind::Reference(b)) if a == b)
+}
+
+/// The number of `Some` and its payload, if the type is an `Option`.
+fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
+    let TyKind::Enum(path, _) = ty.kind() else { return None };
+    if path.name != "Option" || path.module != "std/prelude" {
+        return None;
+    }
+    let some = known.get(ty)?.variant(Name::new("Some"))?;
+    Some((some.discriminant, some.fields.first()?.clone()))
+}
+
+/// Are values laid out otherwise? The order of declarations does not count.
+fn differs(old: &KnownLayout, new: &KnownLayout) -> bool {
+    let same_fields = |a: &[KnownField], b: &[KnownField]| a.len() == b.len() && a.iter().all(|one| b.contains(one));
+    let same = |a: &KnownVariant, b: &KnownVariant| {
+        a.discriminant == b.discriminant && a.declared == b.declared && same_fields(&a.fields, &b.fields)
+    };
+    let found = |a: &KnownVariant| new.variants.iter().any(|b| a.name == b.name && same(a, b));
+    old.layout != new.layout || old.variants.len() != new.variants.len() || !old.variants.iter().all(found)
+}
+
+/// Takes the steps that only count out of those that every value takes.
+fn lift(ops: &mut Vec<Op>, times: u64, counts: &mut Vec<(u32, u64)>) {
+    ops.retain_mut(|op| match op {
+        Op::Count { number } => {
+            match counts.iter_mut().find(|(other, _)| other == number) {
+                Some((_, known)) => *known += times,
+                None => counts.push((*number, times)),
+            }
+            false
+        }
+        Op::Each { count, ops, .. } => {
+            lift(ops, times * u64::from(*count), counts);
+            !ops.is_empty()
+        }
+        _ => true,
+    });
+}
+
+/// Does what a step counts depend on the value?
+fn is_dynamic(op: &Op) -> bool {
+    match op {
+        Op::Next { .. } | Op::Count { .. } | Op::Refuse { .. } => true,
+        Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
+        Op::Each { ops, .. } => ops.iter().any(is_dynamic),
+        Op::Unpark { otherwise, .. } => otherwise.iter().any(is_dynamic),
+        _ => false,
+    }
+}
+
+/// Does a step overwrite what a later one reads?
+fn overlaps(ops: &[Op]) -> bool {
+    let mut written: Vec<(u32, u32)> = Vec::new();
+    ops.iter().any(|op| {
+        let (mut reads, mut writes) = (Vec::new(), Vec::new());
+        ranges(op, &mut reads, &mut writes);
+        let met = reads.iter().any(|(start, end)| written.iter().any(|(s, e)| start < e && s < end));
+        // Within one step with several parts nothing is said of their order.
+        let inner = reads.len() + writes.len() > 2
+            && reads.iter().any(|(start, end)| writes.iter().any(|(s, e)| start < e && s < end));
+        written.append(&mut writes);
+        met || inner
+    })
+}
+
+/// The bytes a step reads and writes.
+fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
+    match op {
+        Op::Copy { from, to, bytes } => {
+            reads.push((*from, from + bytes));
+            writes.push((*to, to + bytes));
+        }
+        Op::Fill { to, bytes } => writes.push((*to, to + bytes.len() as u32)),
+        Op::Zero { to, bytes } | Op::Next { to, bytes, .. } => writes.push((*to, to + bytes)),
+        Op::Number { from, to, old, new, .. } => {
+            reads.push((*from, from + old.size() as u32));
+            writes.push((*to, to + new.size() as u32));
+        }
+        Op::Match { from, arms } => {
+            reads.push((*from, from + 8));
+            arms.iter().flat_map(|arm| &arm.ops).for_each(|op| ranges(op, reads, writes));
+        }
+        Op::Each { from, to, from_stride, to_stride, count, ops } => {
+            // Of elements that stay, each only touches itself.
+            if from == to && from_stride == to_stride && !overlaps(ops) {
+                return writes.push((*to, to + to_stride * count));
+            }
+            let reads_any = ops.iter().any(|op| {
+                let mut reads = Vec::new();
+                ranges(op, &mut reads, &mut Vec::new());
+                !reads.is_empty()
+            });
+            if reads_any {
+                reads.push((*from, from + from_stride * count));
+            }
+            writes.push((*to, to + to_stride * count));
+        }
+        // Its bytes are its own.
+        Op::Park { .. } | Op::Unpark { .. } => {}
+        Op::Release { from, .. } => reads.push((*from, from + 8)),
+        Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
+    }
+}

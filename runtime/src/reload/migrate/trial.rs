@@ -1,0 +1,421 @@
+//! Trial and commit of a migration, while all threads of the program are stopped.
+
+use std::sync::Arc;
+
+use vaisjit_codegen::clif::frame::FrameLayout;
+use vaisjit_semantics::{Instance, ItemPath, Ty};
+
+use super::Migration;
+use super::known::Known;
+use super::defaults::Wanted;
+use crate::code::GlobalMemory;
+use crate::fault;
+use crate::heap::{EntryPlaces, Heap};
+use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
+use crate::linkage::Linkage;
+
+/// A block on a data stack that belongs to a running function.
+pub(crate) struct Local {
+    /// Where the block starts.
+    pub address: usize,
+    /// What lies in it.
+    pub frame: Arc<FrameLayout>,
+    /// The function.
+    pub function: String,
+}
+
+/// Why a reload cannot be, and what the author can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denied {
+    /// The type or variable at fault.
+    pub name: String,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The way out.
+    pub help: String,
+}
+
+/// Everything that the commit of a migration needs.
+#[derive(Default)]
+pub(crate) struct Trial {
+    regions: Vec<Region>,
+    rehash: Vec<usize>,
+    /// Maps whose entries go elsewhere: the map, where they lie, where they go.
+    entries: Vec<(usize, usize, usize)>,
+    queues: Vec<Queue>,
+    counts: Vec<u64>,
+    locals: Vec<String>,
+}
+
+/// Visits the words of all stacks.
+pub(crate) type WordsOf<'a> = dyn Fn(&mut dyn FnMut(usize)) + 'a;
+
+/// Calls a function without parameters that gives a value of this type.
+pub(crate) type CallOf<'a> = dyn FnMut(Instance, Ty) -> Result<Vec<u8>, String> + 'a;
+
+impl Migration {
+    /// Finds and counts all values that change, and prepares what needs memory. Changes nothing that can be seen; what it
+    /// has made is given back by [`Migration::undo`].
+    pub fn try_out(
+        &mut self,
+        linkage: &Linkage,
+        moving: &[(ItemPath, GlobalMemory)],
+        locals: &[Local],
+        words: &WordsOf<'_>,
+    ) -> Result<Trial, (Trial, Denied)> {
+        let mut trial = Trial::default();
+        let heap = linkage.heap().clone();
+        match self.steps(linkage, &heap, moving, (locals, words), &mut trial) {
+            Ok(()) => Ok(trial),
+            Err(denied) => Err((trial, denied)),
+        }
+    }
+
+    fn steps(
+        &mut self,
+        linkage: &Linkage,
+        heap: &Heap,
+        moving: &[(ItemPath, GlobalMemory)],
+        (locals, words): (&[Local], &WordsOf<'_>),
+        trial: &mut Trial,
+    ) -> Result<(), Denied> {
+        fault::point()?;
+        self.find_globals(linkage, moving, trial);
+        self.find_locals(locals, trial);
+        let planner = &mut self.planner;
+        let mut conversion = |ty: Ty| {
+            let found = planner.conversion(ty, ty, &ty.to_string()).ok().flatten()?;
+            Some((found, planner.conversions[found].in_place))
+        };
+        let found = heap.changing(&mut conversion);
+        trial.regions.extend(found.regions);
+        for map in &found.maps {
+            self.lay_out_map(heap, map, trial)?;
+        }
+        trial.rehash = found.rehash;
+        fault::point()?;
+        let mut counted = Counted::default();
+        {
+            let attic = heap.attic();
+            let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+            for (number, region) in trial.regions.iter().enumerate() {
+                counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
+            }
+        }
+        if let Some((region, found)) = &counted.found {
+            return Err(self.removed_variant(linkage, trial, *region, found));
+        }
+        trial.counts = std::mem::take(&mut counted.counts);
+        fault::point()?;
+        self.make_room(heap, trial)?;
+        self.look_for_pins(heap, words, trial)?;
+        fault::point()?;
+        self.make_empties(heap, &counted.wanted, trial)
+    }
+
+    fn find_globals(&self, linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], trial: &mut Trial) {
+        for (number, global) in self.globals.iter().enumerate() {
+            let size = self.planner.conversions[global.conversion].from_size;
+            let Some(memory) = linkage.global(global.path) else { continue };
+            let mut region = Region::new(memory.address(), 1, size, global.conversion, Role::Global(number));
+            let new = moving.iter().find(|(path, _)| *path == global.path);
+            region.to = new.map(|(_, memory)| memory.address());
+            trial.regions.push(region);
+        }
+    }
+
+    fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) {
+        for local in locals {
+            for variable in &local.frame.locals {
+                let ty = variable.ty;
+                let Ok(Some(conversion)) = self.planner.conversion(ty, ty, &ty.to_string()) else { continue };
+                let name = variable.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
+                trial.locals.push(format!("local {name} of `{}`", local.function));
+                let role = Role::Local(trial.locals.len() - 1);
+                let size = self.planner.conversions[conversion].from_size;
+                trial.regions.push(Region::new(local.address + variable.offset as usize, 1, size, conversion, role));
+            }
+        }
+    }
+
+    /// New memory for the entries of a map. Hashes, keys and values go there row by row.
+    fn lay_out_map(&mut self, heap: &Heap, map: &MapChange, trial: &mut Trial) -> Result<(), Denied> {
+        let (key, value) = map.parts;
+        let new = EntryPlaces::of(self.planner.new.layout(key), self.planner.new.layout(value));
+        let made = heap.new_entries(map.map, new.stride).ok_or_else(|| out_of_memory(map.ty))?;
+        trial.entries.push((map.map, map.entries, made));
+        let old = map.places;
+        let sizes = (size_of(&self.planner.old, key), size_of(&self.planner.old, value));
+        let mut same = |known: Option<usize>, size: usize| known.unwrap_or_else(|| self.planner.identity(size));
+        let parts = [
+            (same(None, 8), 0, 0),
+            (same(map.conversions.0, sizes.0), old.key_offset, new.key_offset),
+            (same(map.conversions.1, sizes.1), old.value_offset, new.value_offset),
+        ];
+        for (first, count) in &map.rows {
+            for (conversion, from, to) in parts {
+                let role = Role::Entries(map.map, map.ty);
+                let at = map.entries + first * old.stride + from;
+                let mut region = Region::new(at, *count, old.stride, conversion, role);
+                region.to = Some(made + first * new.stride + to);
+                region.to_stride = new.stride;
+                trial.regions.push(region);
+            }
+        }
+        Ok(())
+    }
+
+    /// New memory for what has another size now.
+    fn make_room(&self, heap: &Heap, trial: &mut Trial) -> Result<(), Denied> {
+        for number in 0..trial.regions.len() {
+            let region = &trial.regions[number];
+            let conversion = &self.planner.conversions[region.conversion];
+            if conversion.in_place || region.at == 0 {
+                continue;
+            }
+            match region.role {
+                Role::Global(_) | Role::Entries(..) => {}
+                Role::Elements(list, ty) => {
+                    let made = heap.new_elements(list, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
+                    let region = &mut trial.regions[number];
+                    (region.to, region.to_stride) = (Some(made), conversion.to_size);
+                }
+                Role::Block(_, ty) if heap.room_behind(region.at) < conversion.to_size => {
+                    return Err(self.grows(trial, number, ty, heap.room_behind(region.at)));
+                }
+                Role::Block(..) => {}
+                Role::Local(_) => {
+                    return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
+    /// which part it means.
+    fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
+        let moving = |region: &&Region| {
+            matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some()
+        };
+        let mut ranges: Vec<(usize, usize)> = Vec::new();
+        let mut lists = Vec::new();
+        for region in trial.regions.iter().filter(moving) {
+            ranges.push((region.at, region.at + region.count * region.stride));
+            lists.extend(match region.role {
+                Role::Elements(list, _) | Role::Entries(list, _) => Some(list),
+                _ => None,
+            });
+        }
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        ranges.sort_unstable();
+        lists.sort_unstable();
+        let mut pinned = heap.points_into(&ranges, &lists);
+        words(&mut |word| pinned |= is_within(&ranges, word));
+        match trial.regions.iter().position(|region| moving(&region)) {
+            Some(region) if pinned => {
+                let mut denied = self.grows(trial, region, Ty::unit(), 0);
+                denied.why = format!("{}, and something points at elements, so that they cannot move", denied.why);
+                Err(denied)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn make_empties(&self, heap: &Heap, wanted: &[u64], trial: &mut Trial) -> Result<(), Denied> {
+        trial.queues.resize_with(self.planner.queues.len(), Queue::default);
+        for (number, queue) in self.planner.queues.iter().enumerate() {
+            let Wanted::Empty(ty) = queue else { continue };
+            let Some(record) = self.empties.get(ty) else { continue };
+            for _ in 0..wanted.get(number).copied().unwrap_or(0) {
+                let made = heap.new_empty(*record).ok_or_else(|| out_of_memory(*ty))?;
+                trial.queues[number].bytes.extend(made.to_le_bytes());
+            }
+        }
+        trial.wanted(wanted);
+        Ok(())
+    }
+
+    /// Computes the defaults that are no constants, one for each value. Code of the new version runs.
+    pub fn compute(&self, trial: &mut Trial, call: &mut CallOf<'_>) -> Result<(), Denied> {
+        for (number, queue) in self.planner.queues.iter().enumerate() {
+            let Wanted::Computed(instance, ty) = queue else { continue };
+            for _ in 0..trial.queues[number].missing {
+                fault::point()?;
+                let bytes = call(*instance, *ty).map_err(|why| failed(&instance.path.name, &why))?;
+                trial.queues[number].bytes.extend(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what a trial has made.
+    pub fn undo(&self, heap: &Heap, trial: Trial) {
+        for region in &trial.regions {
+            if let (Role::Elements(..), Some(to)) = (region.role, region.to) {
+                heap.drop_elements(to);
+            }
+        }
+        trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
+        for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
+            let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
+            heap.drop_values(&queue.bytes, self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
+        }
+    }
+
+    /// What the author is told of a value that must not be there.
+    fn removed_variant(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
+        let ty = found.enumeration;
+        let holder = match trial.regions[region].role {
+            Role::Global(number) => {
+                let global = &self.globals[number];
+                let mut path = global.path.name.to_string();
+                self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
+                format!("global `{path}`")
+            }
+            Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
+                let holder = self.holder(trial, region, found.index);
+                match self.root_of(linkage, block) {
+                    Some(path) => format!("{holder} reached from global `{}`", path.name),
+                    None => holder,
+                }
+            }
+            Role::Local(_) => self.holder(trial, region, found.index),
+        };
+        Denied {
+            name: ty.to_string(),
+            why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
+            help: format!(
+                "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{}\")]`",
+                found.variant
+            ),
+        }
+    }
+
+    /// A global that leads to a block of the heap.
+    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
+        let heap = linkage.heap();
+        let leads = |(path, ty): &&(ItemPath, Ty)| {
+            let references = self.planner.references_before(*ty);
+            linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
+        };
+        self.roots.iter().find(leads).map(|(path, _)| *path)
+    }
+
+    /// How people call the value at an index of a region.
+    fn holder(&self, trial: &Trial, region: usize, index: usize) -> String {
+        match trial.regions[region].role {
+            Role::Global(number) => format!("global `{}`", self.globals[number].path.name),
+            Role::Local(number) => trial.locals[number].clone(),
+            Role::Elements(_, ty) => format!("element {index} of a `{ty}`"),
+            Role::Entries(_, ty) => format!("a `{ty}`"),
+            Role::Block(_, ty) => format!("a `{ty}` on the heap"),
+        }
+    }
+
+    fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
+        let conversion = &self.planner.conversions[trial.regions[region].conversion];
+        let name = self.planner.counted.first().copied().unwrap_or(ty).to_string();
+        let holder = self.holder(trial, region, 0);
+        Denied {
+            why: format!(
+                "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
+                conversion.from_size, conversion.to_size
+            ),
+            help: format!("reserve room in the type with `#[reserve({})]` and restart, or undo the edit", conversion.to_size),
+            name,
+        }
+    }
+}
+
+fn size_of(known: &Known, ty: Ty) -> usize {
+    known.layout(ty).size as usize
+}
+
+fn out_of_memory(ty: Ty) -> Denied {
+    Denied {
+        name: ty.to_string(),
+        why: "there is no memory to bring its values into their new shape".to_owned(),
+        help: "undo the edit, or restart with the new version".to_owned(),
+    }
+}
+
+/// What the author is told of code that failed in a trial.
+pub(crate) fn failed(name: &str, why: &str) -> Denied {
+    let help = "mend it, or give it a literal value and set it from a function".to_owned();
+    match name.strip_prefix("{default}") {
+        Some(field) => {
+            let ty = field.rsplit_once('.').map_or(field, |(ty, _)| ty);
+            Denied { name: ty.to_owned(), why: format!("computing the default of `{field}` failed: {why}"), help }
+        }
+        None => {
+            let name = name.trim_start_matches("{init}").to_owned();
+            Denied { name, why: format!("computing its first value failed: {why}"), help }
+        }
+    }
+}
+
+/// What the author is told of code in a trial that could meet values in their old shape.
+pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
+    let why = format!("it uses global `{global}`, whose values change in the same save");
+    let help = "save the change of the values first, and then this".to_owned();
+    Denied { help, ..failed(name, &why) }
+}
+
+impl Trial {
+    fn wanted(&mut self, wanted: &[u64]) {
+        for (queue, wanted) in self.queues.iter_mut().zip(wanted) {
+            queue.missing = *wanted;
+        }
+    }
+
+    /// How many values of changed types there are, by type.
+    pub fn instances(&self, migration: &Migration) -> Vec<(Ty, u64)> {
+        let counted = migration.planner.counted.iter().copied();
+        counted.zip(self.counts.iter().copied().chain(std::iter::repeat(0))).collect()
+    }
+
+    /// Stores the new values; the first half, before the heap knows the new types.
+    pub fn commit(mut self, migration: &mut Migration, heap: &Heap) -> Settle {
+        let planner = &migration.planner;
+        let mut attic = heap.attic();
+        let mut stores = Stores::new(&mut attic, &planner.batches, std::mem::take(&mut self.queues));
+        for region in &self.regions {
+            stores.region(&planner.conversions[region.conversion], region);
+        }
+        planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
+        let (released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
+        drop(attic);
+        for region in &self.regions {
+            match (region.role, region.to) {
+                (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),
+                (Role::Block(block, _), _) => heap.set_size(block, region.at, planner.conversions[region.conversion].to_size),
+                _ => {}
+            }
+        }
+        self.entries.iter().for_each(|(map, _, to)| heap.move_entries(*map, *to));
+        let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
+        Settle { released, rehash: self.rehash, notes: notes.collect() }
+    }
+}
+
+/// The second half of a commit.
+pub(crate) struct Settle {
+    released: Vec<usize>,
+    rehash: Vec<usize>,
+    notes: Vec<String>,
+}
+
+impl Settle {
+    /// Once the heap knows the new types. Gives what a report tells of.
+    pub fn finish(mut self, heap: &Heap) -> Vec<String> {
+        let dropped = heap.rehash_all(&self.rehash);
+        if dropped > 0 {
+            self.notes.push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+        }
+        heap.release_all(self.released);
+        self.notes
+    }
+}

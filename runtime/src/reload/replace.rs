@@ -1,0 +1,396 @@
+//! Running loops of functions with new code: which of them go on in it, and how (`ARCHITECTURE.md`, "Changing a loop that
+//! is running").
+
+pub(crate) mod initial;
+mod transfer;
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::lower::{self, Options, lower_resumed};
+use vaisjit_codegen::resume::{LoopState, match_loops};
+use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
+use vaisjit_semantics::Instance;
+use vaisjit_semantics::hir::{Body, LoopId};
+
+use super::compile::{Lowered, Work};
+use super::guards::guards;
+use super::links::UnitLinker;
+use super::prepare::Base;
+use crate::code::{Follower, StoppedFrame};
+use crate::live::{Code, FunctionMeta, Live};
+use crate::report::Outcome;
+use crate::workspace::Snapshot;
+
+/// A frame on a stack of the program.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Standing {
+    /// Its unit, as a key of `Live::metas`.
+    pub unit: usize,
+    /// Which function of the unit.
+    pub function: usize,
+    /// The source location of the call it waits in.
+    pub srcloc: u32,
+}
+
+impl Standing {
+    /// Of a frame that is found on a stack.
+    pub fn of(frame: &StoppedFrame<'_>) -> Standing {
+        Standing { unit: std::ptr::from_ref(frame.unit) as usize, function: frame.function, srcloc: frame.srcloc }
+    }
+
+    fn place(&self) -> (usize, usize) {
+        (self.unit, self.function)
+    }
+
+    /// What is known of its function.
+    pub fn meta<'a>(&self, live: &'a Live) -> Option<&'a Arc<FunctionMeta>> {
+        live.metas.get(&self.unit)?.get(self.function)
+    }
+
+    /// The innermost polled loop it is in.
+    fn in_loop(&self, meta: &FunctionMeta) -> Option<u32> {
+        meta.locations.get((self.srcloc as usize).checked_sub(1)?)?.in_loop
+    }
+}
+
+/// A loop of code that runs, compiled once more for the new version.
+struct Resumed {
+    number: u32,
+    lowered: Lowered,
+    machine: MachineFunction,
+}
+
+/// What becomes of a loop.
+enum Fate {
+    /// It goes on in the new code.
+    Goes(Box<Resumed>),
+    /// It is in code of the new text.
+    Current,
+    /// Nothing from its head on has changed.
+    Same,
+    /// It cannot.
+    Stays(String),
+}
+
+/// A function with new code whose old code is on a stack.
+struct Target {
+    place: (usize, usize),
+    meta: Arc<FunctionMeta>,
+    /// By loop number.
+    fates: FxHashMap<u32, Fate>,
+    /// The loops its frames are in; `None` for frames in no loop.
+    standing: FxHashSet<Option<u32>>,
+}
+
+/// What becomes of the frames of a function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// They go on in the new code.
+    Goes,
+    /// They go on in the old code, which is the same from where they are.
+    Same,
+    /// They go on in the old code, for this reason.
+    Stays(String),
+}
+
+/// The running loops that a reload concerns.
+#[derive(Default)]
+pub(crate) struct Loops {
+    targets: Vec<Target>,
+    notices: Vec<String>,
+}
+
+/// What a commit needs to make loops go on in new code.
+#[derive(Default)]
+pub(crate) struct Moves {
+    /// The code that follows.
+    pub followers: Vec<Follower>,
+    /// What is known of that code.
+    pub metas: Vec<(Code, Arc<FunctionMeta>)>,
+    /// What becomes of frames.
+    pub running: Arc<Running>,
+}
+
+/// What becomes of the frames of functions with new code.
+#[derive(Default)]
+pub(crate) struct Running {
+    /// The functions.
+    functions: FxHashSet<Instance>,
+    /// Is `main` among them because its text has changed? Then none of its frames may stay in old code.
+    pub edits_main: bool,
+    /// Has `main` another signature? Whoever is about to call it may hold the slot of the old one.
+    pub main_changes_slot: bool,
+    /// For the functions that were on stacks.
+    verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
+}
+
+/// Looks at the functions with new code that are running.
+pub(crate) fn plan(
+    changed: &[(Instance, Lowered)],
+    snapshot: &Snapshot,
+    base: &Base<'_>,
+    layouts: &TypeLayouts,
+    links: &super::links::Links,
+    moved: bool,
+) -> Loops {
+    let mut loops = Loops::default();
+    let new: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
+    let concerned = base.live.metas.values().flatten().any(|meta| new.contains_key(&meta.instance) && meta.has_loops());
+    let is_main = |instance: &Instance| snapshot.checked.main == Some(*instance);
+    if !base.mode.hot || !concerned && !(base.main_is_running && new.keys().any(is_main)) {
+        return loops;
+    }
+    let mut found: FxHashMap<(usize, usize), Target> = FxHashMap::default();
+    for frame in standing(base, &new) {
+        let Some(meta) = frame.meta(base.live) else { continue };
+        if new.contains_key(&meta.instance) && (meta.has_loops() || is_main(&meta.instance)) {
+            let target = found.entry(frame.place()).or_insert_with(|| Target {
+                place: frame.place(),
+                meta: meta.clone(),
+                fates: FxHashMap::default(),
+                standing: FxHashSet::default(),
+            });
+            target.standing.insert(frame.in_loop(meta));
+        }
+    }
+    let mut resumer = Resumer { snapshot, base, layouts, links, moved, compiler: Compiler::default() };
+    for (_, mut target) in found {
+        let lowered = new[&target.meta.instance];
+        resumer.decide(&mut target, lowered);
+        loops.targets.push(target);
+    }
+    loops.targets.sort_by_key(|target| (target.meta.instance, target.place));
+    loops.notices = loops.targets.iter().flat_map(|target| resumer.kept_values(target, &new)).collect();
+    loops.notices.sort();
+    loops.notices.dedup();
+    loops
+}
+
+/// The frames on the stacks; where a thread cannot be asked, all places where the functions may be.
+fn standing(base: &Base<'_>, new: &FxHashMap<Instance, &Lowered>) -> Vec<Standing> {
+    if let Some(frames) = (base.stacks)() {
+        return frames;
+    }
+    let mut frames = Vec::new();
+    for (unit, metas) in &base.live.metas {
+        for (function, meta) in metas.iter().enumerate().filter(|(_, meta)| new.contains_key(&meta.instance)) {
+            let numbers = 0..=meta.locations.len() as u32;
+            frames.extend(numbers.map(|srcloc| Standing { unit: *unit, function, srcloc }));
+        }
+    }
+    frames
+}
+
+/// Compiles functions once more, to start in the middle of a loop.
+struct Resumer<'a> {
+    snapshot: &'a Snapshot,
+    base: &'a Base<'a>,
+    layouts: &'a TypeLayouts,
+    links: &'a super::links::Links,
+    /// Does any type lie otherwise now? Then code may differ where the functions do not.
+    moved: bool,
+    compiler: Compiler,
+}
+
+impl Resumer<'_> {
+    /// Finds out for each loop of a function how it can go on.
+    fn decide(&mut self, target: &mut Target, new: &Lowered) {
+        let meta = target.meta.clone();
+        if meta.body.result != new.hir.result {
+            let why = format!("its result was `{}` and is now `{}`", meta.body.result, new.hir.result);
+            target.fates.extend(meta.frame.loops.iter().map(|state| (state.number, Fate::Stays(why.clone()))));
+            return;
+        }
+        let pairs = match_loops(&meta.body, &new.hir);
+        for state in &meta.frame.loops {
+            let next = pairs.iter().find(|(old, _)| *old == state.id).map(|(_, next)| *next);
+            let fate = match next {
+                None => Fate::Stays("the running loop has no clear counterpart in the new text".to_owned()),
+                Some(next) => self.resume(&meta, state, next, new).unwrap_or_else(Fate::Stays),
+            };
+            target.fates.insert(state.number, fate);
+        }
+    }
+
+    fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
+        let checked = &self.snapshot.checked;
+        let lower = |body: &Body, at: LoopId| {
+            lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
+        };
+        let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
+        if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
+            let whole = lower::lower(&meta.body, checked, self.layouts, true);
+            let undone = whole.is_ok_and(|old| old.fingerprint() == new.plain_fingerprint);
+            return Ok(if undone { Fate::Current } else { Fate::Same });
+        }
+        let lowered = Lowered::resumed(body, new, self.base.host);
+        let guarded = |caller| guards(&self.snapshot.checked, self.base.mode, caller);
+        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host, guards: &guarded };
+        let keep = vec![Some(&*meta.frame)];
+        let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep };
+        let isa = self.base.linkage.isa().clone();
+        let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
+        let machine = made.map_err(|error| error.to_string())?.remove(0);
+        transfer::check(state, &machine.frame)?;
+        Ok(Fate::Goes(Box::new(Resumed { number: state.number, lowered, machine })))
+    }
+
+    /// Locals that keep their values although their initial values have changed.
+    fn kept_values(&self, target: &Target, new: &FxHashMap<Instance, &Lowered>) -> Vec<String> {
+        let mut notices = Vec::new();
+        let new = new[&target.meta.instance];
+        let pairs = match_loops(&target.meta.body, &new.hir);
+        for state in target.meta.frame.loops.iter().filter(|state| target.standing.contains(&Some(state.number))) {
+            let Some((_, at)) = pairs.iter().find(|(old, _)| *old == state.id) else { continue };
+            if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
+                continue;
+            }
+            let old = initial::texts(&target.meta.body, state.id, &|span| {
+                target.meta.text(span, &self.base.live.sources)
+            });
+            let new = initial::texts(&new.hir, *at, &|span| {
+                crate::live::text(new.hir.item, span, &self.snapshot.sources)
+            });
+            for name in initial::changed(&old, &new) {
+                notices.push(format!(
+                    "`{name}` in the running `{}` keeps its value: only its initial value changed",
+                    target.meta.name()
+                ));
+            }
+        }
+        notices
+    }
+}
+
+impl Target {
+    /// What becomes of a frame in this loop, or in none.
+    fn verdict(&self, standing: Option<u32>) -> Verdict {
+        let of = |fate: Option<&Fate>| match fate {
+            Some(Fate::Goes(_) | Fate::Current) => Verdict::Goes,
+            Some(Fate::Same) => Verdict::Same,
+            Some(Fate::Stays(why)) => Verdict::Stays(why.clone()),
+            None => Verdict::Stays("it runs outside all loops that look up".to_owned()),
+        };
+        match standing {
+            Some(number) => of(self.fates.get(&number)),
+            // It may come to each of them.
+            None => self.fates.values().map(|fate| of(Some(fate))).reduce(worse).unwrap_or_else(|| of(None)),
+        }
+    }
+
+    fn worst(&self) -> Option<Verdict> {
+        self.standing.iter().map(|standing| self.verdict(*standing)).reduce(worse)
+    }
+}
+
+fn worse(one: Verdict, other: Verdict) -> Verdict {
+    match (&one, &other) {
+        (Verdict::Stays(_), _) => one,
+        (_, Verdict::Stays(_)) => other,
+        (Verdict::Goes, _) => one,
+        _ => other,
+    }
+}
+
+impl Loops {
+    /// What becomes of the frames of a function; `None` if there are none that matter.
+    pub fn verdict(&self, instance: Instance) -> Option<Verdict> {
+        let targets = self.targets.iter().filter(|target| target.meta.instance == instance);
+        targets.filter_map(Target::worst).reduce(worse)
+    }
+
+    /// Says of an edited function what its running loops do.
+    pub fn outcome(&self, instance: Instance, is_main: bool, notices: &mut Vec<String>) -> Option<Outcome> {
+        let name = instance.path.name;
+        match self.verdict(instance)? {
+            Verdict::Goes => Some(Outcome::AtNextLoopHead),
+            Verdict::Same => {
+                let when = if is_main { "the next start of `main`" } else { "the next call" };
+                notices.push(format!("only what `{name}` does before its running loop changed: it takes effect at {when}"));
+                Some(Outcome::AtNextCall)
+            }
+            Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
+            Verdict::Stays(why) => {
+                notices.push(format!("`{name}` is running and ends with its old code: {why}"));
+                Some(Outcome::AtNextCall)
+            }
+        }
+    }
+
+    /// Remarks on locals that keep their values.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Makes units of the new code. What cannot be linked is an internal error.
+    pub(super) fn link(
+        self,
+        mut running: Running,
+        work: &mut Work,
+        base: &mut Base<'_>,
+        snapshot: &Snapshot,
+        layouts: &TypeLayouts,
+    ) -> Result<Moves, String> {
+        let mut moves = Moves::default();
+        for target in self.targets {
+            let standing: FxHashSet<Option<u32>> =
+                target.fates.keys().map(|number| Some(*number)).chain([None]).chain(target.standing.iter().copied()).collect();
+            let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
+            running.verdicts.insert(target.place, verdicts);
+            let from = base.live.unit(target.place.0);
+            if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
+                // An edit has been undone before the loop came round: it is in the newest code again.
+                continue;
+            }
+            for (_, fate) in target.fates {
+                let Fate::Goes(resumed) = fate else { continue };
+                let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {
+                    continue;
+                };
+                let transfer = transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
+                let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
+                moves.followers.push(Follower {
+                    from: from.clone(),
+                    function: target.place.1,
+                    number: resumed.number,
+                    unit: code.unit.clone(),
+                    transfer,
+                });
+                moves.metas.push((code, meta));
+            }
+        }
+        moves.running = Arc::new(running);
+        Ok(moves)
+    }
+}
+
+impl Moves {
+    /// Is there nothing on any stack that the reload concerns?
+    pub fn is_empty(&self) -> bool {
+        self.running.verdicts.is_empty()
+    }
+
+    /// The functions on stacks whose older followers are out of date.
+    pub fn gone(&self) -> Vec<(usize, usize)> {
+        self.running.verdicts.keys().copied().collect()
+    }
+}
+
+impl Running {
+    /// For these functions, before any is found on a stack.
+    pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool, main_changes_slot: bool) -> Running {
+        Running { functions: functions.collect(), edits_main, main_changes_slot, verdicts: FxHashMap::default() }
+    }
+
+    /// Has the function new code?
+    pub fn concerns(&self, instance: Instance) -> bool {
+        self.functions.contains(&instance)
+    }
+
+    /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
+    pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
+        self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
+    }
+}

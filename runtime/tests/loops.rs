@@ -1,0 +1,14 @@
+//! Edits of functions that are in the middle of a loop: they go on in their new code, with all they hold.
+//!
+//! The programs edit themselves: `next_text()` puts the next text in place, `hot_reload()` takes it over.
+
+#[path = "loops/harness.rs"]
+mod harness;
+#[path = "loops/kinds.rs"]
+mod kinds;
+#[path = "loops/locals.rs"]
+mod locals;
+#[path = "loops/many.rs"]
+mod many;
+#[path = "loops/refusals.rs"]
+mod refusals;

@@ -1,0 +1,71 @@
+//! What cannot go on says why, and goes on as it was.
+
+use super::harness::{program, run};
+
+#[test]
+fn two_loops_where_one_was() {
+    let text = "
+F run() -> i64 {
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    n
+}
+";
+    let two = "    L n < 4 { n += 1 + next_text() * 0 }\n    L n < 10 { n += 2 + next_text() * 0 }\n";
+    let whole = text.split("    L n").nth(1).unwrap().split("    n\n}").next().unwrap();
+    let whole = format!("    L n{whole}");
+    let (result, told) = run(text, &[&[(&whole, two)]]);
+    assert!(told[0] == "run at the next call" || told[0] == "run at the next loop head", "{told:?}");
+    assert!(result >= 10);
+}
+
+#[test]
+fn another_result_type() {
+    let text = "
+F work() -> i64 {
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    n
+}
+F run() -> i64 = work() as i64
+";
+    let (result, told) = run(text, &[&[("F work() -> i64", "F work() -> f64"), ("    n\n}", "    n as f64\n}")]]);
+    assert_eq!(result, 10);
+    assert!(told.contains(&"work at the next call".to_owned()), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("its result was `i64` and is now `f64`")), "{told:?}");
+}
+
+#[test]
+fn main_is_refused_with_the_reason() {
+    let text = "
+F main() -> i64 {
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    n
+}
+";
+    let played = program(text, &[&[("n := 0", "n := 0\n    m := hot_version()"), ("n += 1", "n += m")]]);
+    assert_eq!(played.program.run_main().expect("no trap"), 10);
+    let told = played.told();
+    assert!(told[0].starts_with("main refused: `main` is running and cannot go on in its new code"), "{told:?}");
+    assert!(told[0].contains("`m`"), "{told:?}");
+    assert_eq!(played.program.version(), 1);
+}
