@@ -22,11 +22,11 @@ pub struct Rollbacks {
 /// Goes back and forth between two versions so many times.
 pub fn measure(lines: usize, rounds: usize) -> Rollbacks {
     let files = MemoryLoader::default();
-    files.set(FILE, &programs::text(lines, 1, 0));
+    files.set(FILE, programs::text(lines, 1, 0));
     let engine = Engine::builder().function("stamp", |_: i64| ()).function("running", || false);
     let engine = engine.build().expect("an engine");
     let program = engine.load_with(FILE, Arc::new(files.clone())).expect("a program");
-    files.set(FILE, &programs::text(lines, 2, 0));
+    files.set(FILE, programs::text(lines, 2, 0));
     program.poll().expect("carried over");
     let round = |_| {
         let before = program.version() - 1;

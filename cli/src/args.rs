@@ -55,7 +55,16 @@ Examples:
   vaisjit run game.vais -- level2 --fast        arguments for the program
   vaisjit run --events - game.vais 2>/dev/null  one JSON object a line for each reload
 
-Exit status: what main returned (modulo 256); 1 for mistakes in the program, 2 for wrong usage, 134 for a trap.")]
+Keys, on a terminal, unless the program reads its input itself:
+  r  reload now what is on disk, also after a rollback
+  R  restart main, with the globals kept
+  b  go back to the version before
+  h  show the history
+  p  hold: save freely, nothing is applied until p again
+  q  quit
+  ?  show the keys
+
+Exit status: what main returned (modulo 256), 0 after q; 1 for mistakes in the program, 2 for wrong usage, 134 for a trap.")]
 pub struct RunOptions {
     /// The program's root file
     pub file: PathBuf,
@@ -68,7 +77,7 @@ pub struct RunOptions {
     /// How much to optimise
     #[arg(long, value_enum, default_value = "speed", value_name = "LEVEL")]
     pub opt: Opt,
-    /// What to do when the program traps
+    /// What to do when the program traps: pause if standard input and standard error are a terminal, else exit
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_trap: Option<OnTrap>,
     /// Write one JSON object a line for each event to FILE (- for standard output)
@@ -297,6 +306,8 @@ pub enum Opt {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnTrap {
+    /// Report it, wait for a save that mends it, and make the failed call again
+    Pause,
     /// Report it and end with status 134
     Exit,
 }

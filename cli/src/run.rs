@@ -1,5 +1,6 @@
 //! `vaisjit run FILE`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use vaisjit::render::Format;
 use vaisjit::{Engine, Error, Event, OptLevel, Program};
 
-use crate::args::{Opt, RunOptions, Warn};
+use crate::args::{OnTrap, Opt, RunOptions, Warn};
 use crate::keys::{self, Session};
 use crate::status::{Status, Volume, say};
 use crate::{FAILURE, USAGE};
@@ -26,6 +27,12 @@ pub fn run(options: RunOptions) -> ExitCode {
         _ => Volume::Normal,
     };
     let color = options.color.on_stderr();
+    if options.static_mode && options.on_trap == Some(OnTrap::Pause) {
+        say(
+            "error: a program in static mode cannot be reloaded, so it cannot wait for a save; leave out --on-trap pause",
+        );
+        return ExitCode::from(USAGE);
+    }
     let status = match Status::new(volume, color, options.events.as_deref()) {
         Ok(status) => Arc::new(status),
         Err(error) => {
@@ -58,6 +65,7 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
         .needs_main(true)
         .static_mode(options.static_mode)
         .single_threaded(true)
+        .pause_on_trap(pauses(options))
         .all_hot(options.all_hot)
         .opt_level(options.opt.level())
         .debounce(Duration::from_millis(options.debounce))
@@ -68,6 +76,13 @@ fn load(options: &RunOptions, status: &Arc<Status>) -> Result<Program, Error> {
         .on_event(move |event| status.event(event))
         .build()?
         .load_file(&options.file)
+}
+
+/// Does the program wait for a save after a trap? In static mode there are none.
+fn pauses(options: &RunOptions) -> bool {
+    let watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let wanted = options.on_trap.map_or(watched, |what| what == OnTrap::Pause);
+    wanted && !options.static_mode
 }
 
 impl Opt {

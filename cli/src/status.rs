@@ -211,9 +211,10 @@ impl Display {
                 let head = if *held { "held" } else { "let go" };
                 text.remark(head, Paint::Yellow, &held_text(*held, files));
             }
-            Event::Trap(trap) => {
-                let report = text.painted(Paint::Red, &trap.report());
-                text.say(&report);
+            Event::Trap(trap) => text.trapped(trap),
+            Event::Resumed { version, function, total_us } => {
+                let ms = *total_us as f64 / 1000.0;
+                text.remark("resumed", Paint::Green, &format!("v{version} {function}  {ms:.1} ms"));
             }
             Event::Notice(notice) => text.remark("note", Paint::Yellow, notice),
             Event::Exit { .. } => {}

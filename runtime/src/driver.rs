@@ -406,7 +406,7 @@ impl Driver {
             let version = program.version();
             program
                 .tell(&Event::Notice(format!("this save cannot be compiled, a bug of vaisjit's; v{version} runs on")));
-            program.control.told.set(version);
+            program.control.told.set(version, signal.at);
             Seen::Settled
         })
     }
@@ -452,6 +452,11 @@ impl Driver {
             Ok(staged) if program.control.is_manual() => {
                 program.control.stage(staged);
                 self.staged_at = Some(Instant::now());
+                drop(reloader);
+                if program.control.is_paused() {
+                    // It cannot ask.
+                    program.apply_waiting();
+                }
                 return Seen::Settled;
             }
             Ok(staged) => {

@@ -80,6 +80,7 @@ pub(crate) struct Options {
     pub all_hot: bool,
     pub static_mode: bool,
     pub single_threaded: bool,
+    pub pause_on_trap: bool,
     pub opt_level: OptLevel,
     pub debounce: Duration,
     pub poll: bool,
@@ -118,6 +119,7 @@ impl Engine {
             all_hot: false,
             static_mode: false,
             single_threaded: false,
+            pause_on_trap: false,
             opt_level: OptLevel::Speed,
             debounce: Duration::from_millis(30),
             poll: false,
@@ -206,6 +208,15 @@ impl EngineBuilder {
     /// leaves the program or calls a host function. Without static mode it makes no difference.
     pub fn single_threaded(mut self, single_threaded: bool) -> EngineBuilder {
         self.options.single_threaded = single_threaded;
+        self
+    }
+
+    /// After a trap a call waits for the next reload and is made again, with the same arguments; memory is as the trap left
+    /// it. Such calls are those of `#[hot]` functions from code that is not hot, `main`'s calls of functions of its own
+    /// files, calls by a [`Function`](crate::Function) handle, and `main` itself, which starts afresh. The reload has to come
+    /// from another thread (see [`Program::watch`]); [`Program::interrupt`] ends the wait. Without effect in static mode.
+    pub fn pause_on_trap(mut self, pause_on_trap: bool) -> EngineBuilder {
+        self.options.pause_on_trap = pause_on_trap;
         self
     }
 

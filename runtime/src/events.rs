@@ -110,8 +110,17 @@ pub enum Event {
         /// The files that have been saved and not applied.
         files: Vec<PathBuf>,
     },
-    /// The program failed.
+    /// The program failed. If the trap says that it is [paused](Trap::paused), the program waits for a reload.
     Trap(Arc<Trap>),
+    /// A reload has come, and a call that had failed is made again.
+    Resumed {
+        /// The running version.
+        version: u64,
+        /// The function that is called.
+        function: String,
+        /// From the save to the call, in microseconds.
+        total_us: u64,
+    },
     /// A remark of the watcher's.
     Notice(String),
     /// `main` ended.
@@ -145,6 +154,7 @@ impl Event {
             Event::Pending { .. } => "pending",
             Event::Held { .. } => "held",
             Event::Trap(_) => "trap",
+            Event::Resumed { .. } => "resumed",
             Event::Notice(_) => "notice",
             Event::Exit { .. } => "exit",
         }
@@ -176,6 +186,9 @@ impl Event {
             }
             Event::Held { held, files } => json!({ "held": held, "files": files }),
             Event::Trap(trap) => trap.to_json(),
+            Event::Resumed { version, function, total_us } => {
+                json!({ "version": version, "function": function, "total_us": total_us })
+            }
             Event::Notice(text) => json!({ "text": text }),
             Event::Exit { status } => json!({ "status": status }),
         };

@@ -67,6 +67,13 @@ pub(crate) struct Control {
     pub busy: Mutex<()>,
     /// The newest version that has been told of.
     pub told: Told,
+    /// How often the program has been interrupted.
+    interrupts: AtomicU64,
+    loaded: AtomicBool,
+    /// How many calls wait for a reload.
+    paused: AtomicUsize,
+    /// Has `main` trapped, and waits for a reload?
+    main_waits: AtomicBool,
     /// How many reload threads are at work.
     drivers: AtomicU64,
     /// The number of the next watching.
@@ -92,6 +99,45 @@ impl Control {
         lock(&self.ending).take()
     }
 
+    /// Does a call wait for a reload?
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::SeqCst) > 0
+    }
+
+    /// Counts a call that waits for a reload.
+    pub fn while_paused<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.paused.fetch_add(1, Ordering::SeqCst);
+        let answer = wait();
+        self.paused.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    /// Is the program about to end or to start again?
+    pub fn ends(&self) -> bool {
+        self.signalled.load(Ordering::SeqCst) != 0 || self.ending().is_some()
+    }
+
+    /// How often the program has been interrupted.
+    pub fn endings(&self) -> u64 {
+        self.interrupts.load(Ordering::SeqCst)
+    }
+
+    /// The program is being interrupted: who waits for a reload stops waiting.
+    pub fn note_interrupt(&self) {
+        self.interrupts.fetch_add(1, Ordering::SeqCst);
+        self.told.wake();
+    }
+
+    /// Is version 1 complete, its globals initialised?
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::SeqCst)
+    }
+
+    /// Version 1 is complete.
+    pub fn set_loaded(&self) {
+        self.loaded.store(true, Ordering::SeqCst);
+    }
+
     /// How `main` is to be ended, if it is.
     pub fn ending(&self) -> Option<Ending> {
         *lock(&self.ending)
@@ -99,12 +145,20 @@ impl Control {
 
     /// Asks for another run of `main`, if it is being run.
     pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
-        if !main_runs {
+        if !main_runs && !self.main_waits.load(Ordering::SeqCst) {
             return false;
         }
         *lock(&self.ending) = Some(Ending::Restart);
         interrupt();
         true
+    }
+
+    /// Waits for what shall become of a `main` that has trapped.
+    pub fn while_main_waits<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.main_waits.store(true, Ordering::SeqCst);
+        let answer = wait();
+        self.main_waits.store(false, Ordering::SeqCst);
+        answer
     }
 
     /// Counts what `hot_check` has to tell of.
@@ -248,7 +302,11 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
                 .into_host_closure(),
             plain,
         ),
-        ("hot_paused_us", (move || paused().map(|p| p.world.take_pause().as_micros() as i64)).into_host_closure(), plain),
+        (
+            "hot_paused_us",
+            (move || paused().map(|p| p.world.take_pause().as_micros() as i64)).into_host_closure(),
+            plain,
+        ),
         ("hot_turn", (move || turn().map(|p| p.hot_turn())).into_host_closure(), safepoint),
         (
             "exit",
@@ -306,7 +364,7 @@ impl ProgramInner {
 
     /// Makes the version live that waits for the program to ask, if there is one.
     pub fn apply_waiting(self: &Arc<Self>) {
-        if !self.control.has_staged() || self.reloads_here().is_err() {
+        if !self.control.has_staged() || self.control.is_held() || self.reloads_here().is_err() {
             return;
         }
         let mut reloader = self.reloader();

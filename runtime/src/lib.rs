@@ -32,6 +32,7 @@ mod host;
 mod hot;
 mod linkage;
 mod live;
+mod pause;
 mod program;
 mod reload;
 mod reloader;

@@ -2,6 +2,7 @@
 //! here is made on demand, has a stable address, and is kept as long as the program.
 
 mod fresh;
+mod guards;
 
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +26,7 @@ use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
 
 pub(crate) use fresh::Fresh;
+pub(crate) use guards::NewGuard;
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.
 pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
@@ -47,6 +49,8 @@ pub(crate) struct Linkage {
     trampolines: FxHashMap<AbiSignature, Trampoline>,
     /// By slot address and ABI types; C may keep the addresses, so they stay.
     callbacks: FxHashMap<(usize, String), (Code, Arc<CallbackTarget>)>,
+    guards: FxHashMap<SlotKey, guards::Guarded>,
+    outgrown: guards::Outgrown,
     safepoint: Option<Code>,
     c_symbols: FxHashMap<Name, Option<usize>>,
     /// What the preparation that is going on has added.
@@ -76,6 +80,8 @@ impl Linkage {
             thunks: FxHashMap::default(),
             trampolines: FxHashMap::default(),
             callbacks: FxHashMap::default(),
+            guards: FxHashMap::default(),
+            outgrown: Vec::new(),
             safepoint: None,
             c_symbols: FxHashMap::default(),
             noted: None,
@@ -121,6 +127,7 @@ impl Linkage {
     /// Takes back a slot that nothing has been linked against.
     pub fn forget_slot(&mut self, key: &SlotKey) {
         self.tables.retain(|keys, _| !keys.contains(key));
+        self.guards.remove(key);
         if let Some(slot) = self.by_key.remove(key) {
             self.slots.free(slot);
         }

@@ -269,9 +269,7 @@ impl Live {
     pub fn unit(&self, key: usize) -> Weak<CodeUnit> {
         let retired = self.retired.get(&key).cloned();
         let live = || self.functions.values().chain(&self.orphans).map(|function| &function.code.unit);
-        retired
-            .or_else(|| live().find(|unit| Live::unit_key(unit) == key).map(Arc::downgrade))
-            .unwrap_or_default()
+        retired.or_else(|| live().find(|unit| Live::unit_key(unit) == key).map(Arc::downgrade)).unwrap_or_default()
     }
 
     /// What is known of a function of a unit.

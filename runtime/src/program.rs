@@ -157,7 +157,7 @@ impl Program {
                 engine: engine.clone(),
                 world,
                 host,
-                mode: Mode { hot: !options.static_mode },
+                mode: Mode { hot: !options.static_mode, pauses: options.pause_on_trap && !options.static_mode },
                 version: AtomicU64::new(0),
                 mains_running: AtomicUsize::new(0),
                 live: Mutex::default(),
@@ -175,6 +175,11 @@ impl Program {
             return Err(error);
         }
         inner.first_version()?;
+        inner.control.set_loaded();
+        let program = Arc::downgrade(&inner);
+        let pause =
+            move |raw: &RawTrap, slot: &_| program.upgrade().is_some_and(|program| program.pause_in_guard(raw, slot));
+        inner.world.on_guarded_trap(Box::new(pause));
         Ok(Program { inner })
     }
 
@@ -215,11 +220,17 @@ impl Program {
     ///
     /// [`TrapCode::Interrupted`]: crate::TrapCode::Interrupted
     pub fn interrupt(&self) {
-        self.inner.world.interrupt();
+        self.inner.interrupt();
     }
 }
 
 impl ProgramInner {
+    /// Ends every call that is going on, or waits for a reload.
+    pub fn interrupt(&self) {
+        self.world.interrupt();
+        self.control.note_interrupt();
+    }
+
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
@@ -318,6 +329,6 @@ impl ProgramInner {
             (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),
             _ => raw.code.message().to_owned(),
         };
-        Trap { code: raw.code, message, frames, omitted: raw.truncated, line }
+        Trap { code: raw.code, message, frames, omitted: raw.truncated, line, paused: None }
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod admissible;
 pub(crate) mod commit;
 pub(crate) mod compile;
 pub(crate) mod diff;
+pub(crate) mod guards;
 pub(crate) mod items;
 pub(crate) mod kept;
 pub mod links;

@@ -41,7 +41,7 @@ pub fn interrupt_on_signals(program: &Program) {
                 end(status, &restore);
             }
             asked = true;
-            program.world.interrupt();
+            program.interrupt();
             drop(program);
             end_after_grace(status, restore);
         }

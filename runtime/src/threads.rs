@@ -156,7 +156,7 @@ impl ProgramInner {
         if !self.main_is_running() {
             return;
         }
-        self.world.interrupt();
+        self.interrupt();
         if let Ending::Exit(status) = ending {
             crate::signals::end_soon(self, status);
         }

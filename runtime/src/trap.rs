@@ -24,6 +24,8 @@ pub struct Trap {
     pub omitted: usize,
     /// The source line at [`Trap::location`], for a code frame.
     pub line: Option<String>,
+    /// The function whose call is made again after the next reload; `None` if the trap ended the call.
+    pub paused: Option<String>,
 }
 
 /// One function that was being called.
@@ -95,6 +97,7 @@ impl Trap {
             "line": self.location().map(|at| at.line),
             "column": self.location().map(|at| at.column),
             "backtrace": frames,
+            "paused": self.paused,
         })
     }
 }

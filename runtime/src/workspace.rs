@@ -178,7 +178,7 @@ impl Workspace {
                 sources.remove(file.id);
             }
         }
-        files.values().for_each(|file| _ = sources.insert(file.id, file.source()));
+        files.values().for_each(|file| sources.insert(file.id, file.source()));
         (self.files, self.kept, self.last) = (files, kept, last);
     }
 

@@ -51,6 +51,11 @@ fn interpreted(program: &Program) -> Result<Calls, String> {
     };
     let expected = calls(Options::plain(false))?;
     compared(program, &expected, &calls(Options::all(true))?, "optimised MIR")?;
+    for options in [Options::all(true), Options::plain(true)] {
+        let mut lowered = interp::Program::lower(&checked, &layouts, options).map_err(|error| error.to_string())?;
+        lowered.resume_everywhere(&checked, &layouts, options);
+        compared(program, &expected, &called(program, &lowered, &layouts)?, "MIR resumed at its polls")?;
+    }
     Ok(expected)
 }
 

@@ -1,9 +1,17 @@
-//! Traps through the library: contained, told of in order, and the program callable afterwards.
+//! Traps through the library: contained, told of in order, and the program callable afterwards; or waited out, and the
+//! failed call made again.
+//!
+//! `SEED` chooses the faults of one run, `FAULTS` how many there are.
 
+#[path = "../../tests/generate/random.rs"]
+mod random;
+
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use vaisjit::{Engine, Event, MemoryLoader, TrapCode};
+use random::Random;
+use vaisjit::{Engine, EngineBuilder, Event, Function, MemoryLoader, Program, Trap, TrapCode};
 
 const LOOPING: &str =
     "F step(n: i64) -> i64 { n }\nF main() -> i64 {\n    n := 0\n    L { step(n) usleep(100) }\n    0\n}\n";
@@ -69,4 +77,318 @@ fn main_is_restarted_from_outside() {
     }
     assert_eq!(main.join().expect("no panic").expect("no trap"), 3);
     assert!(!program.restart_main());
+}
+
+/// `fault(kind, n)` fails in one of many ways, at some depth; `answer` does not.
+const FAULTS: &str = r#"
+U std/thread
+N { F qsort(base: *i64, n: i64, size: i64, f: fn(*i64, *i64) -> i64); }
+S Big { a: [i64; 100], name: str }
+G kept: Vec<i64> = [1, 2, 3]
+
+#[hot]
+F answer(n: i64) -> i64 { n * 2 + kept.len() }
+
+F compare(a: *i64, b: *i64) -> i64 { *a / (*b - *b) }
+F by_callback() -> i64 {
+    numbers := [3, 1, 2]
+    qsort(&numbers as *i64, 3, 8, compare)
+    0
+}
+F in_deferred(n: i64) -> i64 {
+    D { 1 / (n - n) }
+    n
+}
+F deep(n: i64) -> i64 { deep(n + 1) + 1 }
+F deep_loop(n: i64) -> i64 {
+    sum := 0
+    L i: 0..3 { sum += deep_loop(n + i) usleep(0) }
+    sum
+}
+F in_thread(kind: i64) -> i64 {
+    M spawn(|| { one(kind, 1) }).join() { Ok(v) => { v } Err(why) => { panic(why) } }
+}
+#[hot]
+F one(kind: i64, n: i64) -> i64 {
+    text := "fault {n}"
+    big := Big { a: [n; 100], name: text }
+    I kind == 0 { R *((n - n) as *i64) }
+    I kind == 1 { R *((81985529216486895 + n) as *i64) }
+    I kind == 2 { R n / (n - n) }
+    I kind == 3 { R big.a[100 + n] }
+    I kind == 4 { none: Option<i64> = None R none! }
+    I kind == 5 { assert(n == 0 - 1) R 0 }
+    I kind == 6 { R deep(n) }
+    I kind == 7 { R deep_loop(n) }
+    I kind == 8 { R by_callback() }
+    I kind == 9 { R in_deferred(n) }
+    I kind == 10 { R back(n) }
+    I kind == 11 { panic(big.name) }
+    I kind == 12 { R fails(n) }
+    I kind == 13 { R in_thread(2) }
+    I kind == 14 {
+        words := [0, 0]
+        f := &words as *fn(i64) -> i64
+        R (*f)(n)
+    }
+    answer(n)
+}
+F fault(kind: i64, depth: i64) -> i64 {
+    I depth > 0 { R fault(kind, depth - 1) + 1 }
+    one(kind, depth + 1)
+}
+F fails_in_callback(n: i64) -> i64 { n / (n - n) }
+"#;
+
+/// What each kind of `FAULTS` is reported as.
+const KINDS: [TrapCode; 15] = [
+    TrapCode::NullPointer,
+    TrapCode::BadAddress,
+    TrapCode::DivisionByZero,
+    TrapCode::IndexOutOfBounds,
+    TrapCode::UnwrapFailed,
+    TrapCode::AssertFailed,
+    TrapCode::StackOverflow,
+    TrapCode::StackOverflow,
+    TrapCode::DivisionByZero,
+    TrapCode::DivisionByZero,
+    TrapCode::HostFailure,
+    TrapCode::Panic,
+    TrapCode::HostFailure,
+    TrapCode::Panic,
+    TrapCode::NullPointer,
+];
+
+/// A program of one file in memory, with the events it tells of.
+struct Memory {
+    files: MemoryLoader,
+    program: Program,
+    events: Receiver<Event>,
+}
+
+impl Memory {
+    fn new(engine: EngineBuilder, text: &str) -> Memory {
+        let files = MemoryLoader::default();
+        files.set("main.vais", text);
+        let (sender, events) = channel();
+        let engine = engine.on_event(move |event| _ = sender.send(event.clone())).build().expect("an engine");
+        let program = engine.load_with("main.vais", Arc::new(files.clone()));
+        Memory { files, program: program.unwrap_or_else(|error| panic!("{error}\n{text}")), events }
+    }
+
+    fn save(&self, text: &str) {
+        self.files.set("main.vais", text);
+        let update = self.program.poll().expect("it can be carried over");
+        assert!(update.is_reloaded(), "{update:?}");
+    }
+
+    fn event(&self) -> Event {
+        self.events.recv_timeout(Duration::from_secs(60)).expect("an event")
+    }
+
+    /// Waits for a trap after which this function's call waits.
+    fn pauses(&self, function: &str) -> Arc<Trap> {
+        match self.event() {
+            Event::Trap(trap) if trap.paused.as_deref() == Some(function) => trap,
+            other => panic!("no trap in {function}: {other:?}"),
+        }
+    }
+
+    /// Waits for a reload after which the call is made again.
+    fn resumes(&self, wanted: &str) {
+        assert_eq!(self.event().name(), "reloaded");
+        match self.event() {
+            Event::Resumed { function, .. } if function == wanted => {}
+            other => panic!("{wanted} is not called again: {other:?}"),
+        }
+    }
+}
+
+/// A number from the environment.
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Resident memory in KiB; 0 where nobody tells.
+fn resident() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// The program of `FAULTS`, with a host function that fails and one that calls back.
+fn faults() -> Memory {
+    let back = Arc::new(Mutex::new(None::<Function<(i64,), i64>>));
+    let own = back.clone();
+    let call_back = move |n: i64| -> Result<i64, String> {
+        let function = own.lock().expect("no panic").take().ok_or("it is being called back")?;
+        let result = function.call((n,));
+        *own.lock().expect("no panic") = Some(function);
+        result.map_err(|trap| trap.message)
+    };
+    let fails = |_: i64| -> Result<i64, String> { Err("out of order".to_owned()) };
+    let memory = Memory::new(Engine::builder().function("back", call_back).function("fails", fails), FAULTS);
+    *back.lock().expect("no panic") = Some(memory.program.function("fails_in_callback").expect("the function"));
+    memory
+}
+
+/// Fails `count` times in ways that chance chooses, and looks after each whether the program still works.
+fn suffer(program: &Program, random: &mut Random, count: u64) {
+    let fault = program.function::<(i64, i64), i64>("fault").expect("the function");
+    let answer = program.function::<(i64,), i64>("answer").expect("the function");
+    for number in 0..count {
+        let (kind, depth) = (random.below(KINDS.len()), random.below(8) as i64);
+        let trap = fault.call((kind as i64, depth)).expect_err("a trap");
+        assert_eq!(trap.code, KINDS[kind], "fault {number} of kind {kind}: {}", trap.report());
+        let innermost = trap.frames.last().expect("frames");
+        assert!(trap.omitted > 0 || innermost.function == "fault", "{}", trap.report());
+        assert!(answer.call((number as i64,)).expect("no trap") >= 2 * number as i64);
+    }
+}
+
+/// Faults of all kinds on several threads at once, while the program is being reloaded.
+#[test]
+fn a_thousand_faults_end_nothing_but_their_calls() {
+    let seed = setting("SEED").unwrap_or(20);
+    let each = setting("FAULTS").unwrap_or(1000) / 4;
+    println!("SEED={seed}");
+    let memory = faults();
+    suffer(&memory.program, &mut Random(seed), each);
+    let before = resident();
+    let threads: Vec<_> = (1..4)
+        .map(|number| {
+            let program = memory.program.clone();
+            std::thread::spawn(move || suffer(&program, &mut Random(seed + number), each))
+        })
+        .collect();
+    let mut reloads = 0;
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        reloads += 1;
+        memory.save(&FAULTS.replace("n * 2 +", &format!("n * 2 + {reloads} +")));
+    }
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    println!("{reloads} reloads, {} KiB more than after {each} faults", resident() - before);
+    assert!(resident() - before < 64 << 10, "memory grows");
+}
+
+/// Each fault is waited out, mended, and followed by another one a call later.
+#[test]
+fn a_program_that_is_mended_again_and_again_goes_on() {
+    let seed = setting("SEED").unwrap_or(20);
+    println!("SEED={seed}");
+    let rounds = setting("FAULTS").map_or(100, |count| count / 10) as i64;
+    let ways = ["n / (n - n)", "[1, 2][n + 2]", "*((n - n) as *i64)", "panic(\"out\")", "deep(n)", "fails(n)"];
+    let mut random = Random(seed);
+    let mut text = |mended: i64| {
+        format!(
+            "F deep(n: i64) -> i64 {{ deep(n + 1) + 1 }}\nS P {{ a: [i64; 8], s: str }}\n#[hot]\nF one(n: i64, p: P) -> i64 {{\n    \
+             p.a[3] += 1\n    q := &p.a[4]\n    *q += 1\n    I n >= {mended} {{ R {} }}\n    p.a[3] + p.a[4]\n}}\nF run(most: i64) -> i64 {{\n    sum := 0\n    \
+             L n: 0..most {{ sum += one(n, P {{ a: [n; 8], s: \"run {{n}}\" }}) }}\n    sum\n}}\n",
+            random.pick(&ways)
+        )
+    };
+    let fails = |_: i64| -> Result<i64, String> { Err("out of order".to_owned()) };
+    let memory = Memory::new(Engine::builder().pause_on_trap(true).function("fails", fails), &text(0));
+    let run = memory.program.function::<(i64,), i64>("run").expect("the function");
+    let running = std::thread::spawn(move || run.call((rounds,)));
+    for mended in 1..=rounds {
+        memory.pauses("one");
+        memory.save(&text(mended));
+        memory.resumes("one");
+    }
+    let sum = running.join().expect("no panic").expect("mended");
+    assert_eq!(sum, (0..rounds).map(|n| 2 * (n + 1)).sum::<i64>());
+    assert!(memory.events.try_recv().is_err(), "nothing is told twice");
+}
+
+const FAILING: &str = "F direct(n: i64) -> i64 { 12 / n }\n#[hot]\nF inner(n: i64) -> i64 { 12 / n }\nF guarded(n: i64) -> i64 { inner(n) }\nF main() -> i64 { guarded(0) }\n";
+
+/// Calls by the host wait as well, where no call of the program's is in between.
+#[test]
+fn a_call_of_the_host_is_made_again() {
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), FAILING);
+    for (name, waits) in [("direct", "direct"), ("guarded", "inner")] {
+        memory.files.set("main.vais", FAILING);
+        let _ = memory.program.poll();
+        let function = memory.program.function::<(i64,), i64>(name).expect("the function");
+        while memory.events.try_recv().is_ok() {}
+        let call = std::thread::spawn(move || function.call((0,)));
+        assert_eq!(memory.pauses(waits).code, TrapCode::DivisionByZero);
+        memory.save(&FAILING.replace("12 / n", "n + 4"));
+        memory.resumes(waits);
+        assert_eq!(call.join().expect("no panic").expect("mended"), 4);
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_wait() {
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), FAILING);
+    for (name, waits) in [("direct", "direct"), ("guarded", "inner")] {
+        let function = memory.program.function::<(i64,), i64>(name).expect("the function");
+        let call = std::thread::spawn(move || function.call((0,)));
+        memory.pauses(waits);
+        memory.program.interrupt();
+        assert!(call.join().expect("no panic").is_err());
+    }
+    assert!(memory.events.try_recv().is_err(), "nothing more is told");
+}
+
+/// Whether `main` itself waits or what it calls: it can be started afresh.
+#[test]
+fn main_is_restarted_where_it_waits() {
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), FAILING);
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    memory.pauses("inner");
+    assert!(memory.program.restart_main());
+    memory.pauses("inner");
+    memory.save(&FAILING.replace("12 / n", "n"));
+    memory.resumes("inner");
+    assert_eq!(main.join().expect("no panic").expect("mended"), 0);
+    memory.save("F main() -> i64 { [1][main_index()] }\nF main_index() -> i64 { 1 }\n");
+    assert_eq!(memory.event().name(), "reloaded");
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    memory.pauses("main");
+    assert!(memory.program.restart_main());
+    memory.pauses("main");
+    memory.save("F main() -> i64 { 9 }\n");
+    memory.resumes("main");
+    assert_eq!(main.join().expect("no panic").expect("mended"), 9);
+}
+
+/// A guard at the very end of the stack would leave no room for a reload: one further up takes the call.
+#[test]
+fn recursion_through_guards_is_mended() {
+    let text = "#[hot]\nF down(n: i64) -> i64 { around(n) + 1 }\nF around(n: i64) -> i64 { down(n + 1) }\nF main() -> i64 { down(0) % 7 }\n";
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), text);
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    assert_eq!(memory.pauses("down").code, TrapCode::StackOverflow);
+    memory.save(&text.replace("around(n) + 1", "0"));
+    memory.resumes("down");
+    assert!(main.join().expect("no panic").is_ok());
+}
+
+/// The function that fails has been mended while it ran: its call is made again at once.
+#[test]
+fn a_reload_that_came_before_the_trap_counts() {
+    let (started, has_started) = channel();
+    let (go, may_go) = channel::<()>();
+    let may_go = Mutex::new(may_go);
+    let wait = move || {
+        let _ = started.send(());
+        let _ = may_go.lock().expect("no panic").recv_timeout(Duration::from_secs(60));
+    };
+    let text = "#[hot]\nF step(n: i64) -> i64 {\n    wait()\n    12 / n\n}\nF run() -> i64 { step(0) }\n";
+    let memory = Memory::new(Engine::builder().pause_on_trap(true).function("wait", wait), text);
+    let run = memory.program.function::<(), i64>("run").expect("the function");
+    let call = std::thread::spawn(move || run.call(()));
+    has_started.recv_timeout(Duration::from_secs(60)).expect("it runs");
+    memory.save(&text.replace("    wait()\n    12 / n", "    n + 5"));
+    go.send(()).expect("it waits");
+    assert_eq!(memory.event().name(), "reloaded");
+    memory.pauses("step");
+    assert_eq!(memory.event().name(), "resumed");
+    assert_eq!(call.join().expect("no panic").expect("mended"), 5);
 }

@@ -90,6 +90,9 @@ fn while_it_is_stopped() {
 }
 
 fn is_stopped(process: u32) -> bool {
+    if let Ok(state) = std::fs::read_to_string(format!("/proc/{process}/stat")) {
+        return state.rsplit(") ").next().is_some_and(|state| state.starts_with('T'));
+    }
     let state = std::process::Command::new("ps").args(["-o", "state=", "-p", &process.to_string()]).output();
     state.is_ok_and(|state| state.stdout.starts_with(b"T"))
 }

@@ -23,6 +23,7 @@ mod mistakes;
 mod new_command;
 mod options;
 mod output;
+mod pause;
 mod readme;
 mod refused;
 mod running_loops;

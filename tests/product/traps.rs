@@ -100,6 +100,66 @@ fn endless_recursion() {
 }
 
 #[test]
+fn a_wild_pointer_read() {
+    traps("p: *i64", "n + *p", "deep(81985529216486895 as *i64)", "BadAddress", "invalid memory access", 5);
+}
+
+#[test]
+fn a_missing_value_unwrapped() {
+    traps("o: Option<i64>", "n + o!", "deep(None)", "UnwrapFailed", "unwrapped a value that is not there", 9);
+}
+
+#[test]
+fn a_failure_in_a_deferred_block() {
+    let finished = in_deep("d: i64", "D { n / d } n", "deep(0)");
+    assert_eq!(finished.status, Some(134), "{finished:?}");
+    assert_eq!((&trap_event(&finished)["code"], &trap_event(&finished)["line"]), (&"DivisionByZero".into(), &3.into()));
+}
+
+/// The frames on both sides of C are told of.
+#[test]
+fn a_failure_in_a_callback_of_c() {
+    let text = "N { F qsort(base: *i64, n: i64, size: i64, f: fn(*i64, *i64) -> i64); }\nF compare(a: *i64, b: *i64) -> i64 { *a / (*b - \
+                *b) }\nF main() -> i64 {\n    numbers := [3, 1, 2]\n    qsort(&numbers as *i64, 3, 8, compare)\n    0\n}\n";
+    let project = Project::new(&[("a.vais", text)]);
+    let finished = run_to_end(&project, ["run", "a.vais"]);
+    assert_eq!(finished.status, Some(134), "{finished:?}");
+    assert!(finished.err.contains("in compare at a.vais:2 (v1)"), "{}", finished.err);
+    assert!(finished.err.contains("by main at a.vais:5 (v1)"), "{}", finished.err);
+}
+
+/// Threads that fail, all at the same time and by all means, end alone.
+#[test]
+fn failures_of_several_threads_at_once() {
+    let text = r#"U std/thread
+F deep(n: i64) -> i64 { deep(n + 1) + 1 }
+F fails(kind: i64) -> i64 {
+    I kind % 4 == 0 { R deep(kind) }
+    I kind % 4 == 1 { R *((kind - kind) as *i64) }
+    I kind % 4 == 2 { R [1, 2][kind] }
+    kind / (kind - kind)
+}
+F main() -> i64 {
+    threads: Vec<Thread> = Vec.new()
+    L i: 0..12 {
+        kind := i + 4
+        threads.push(spawn(|| { fails(kind) }))
+    }
+    failed := 0
+    L i: 0..12 { M threads[i].join() { Ok(v) => { } Err(why) => { failed += 1 } } }
+    println("{failed} failed")
+    0
+}
+"#;
+    let project = Project::new(&[("a.vais", text)]);
+    let finished = run_to_end(&project, ["run", "a.vais"]);
+    assert_eq!((finished.status, &*finished.out), (Some(0), "12 failed\n"), "{finished:?}");
+    for message in ["out of stack", "null pointer", "division by zero", "is out of bounds of 2 elements"] {
+        assert_eq!(finished.err.matches(message).count(), 3, "{message}: {}", finished.err);
+    }
+}
+
+#[test]
 fn traps_in_static_mode() {
     let text = "F deep(d: i64) -> i64 {\n    100 / d\n}\n\nF main() -> i64 {\n    puts(\"begun\")\n    deep(0)\n}\n";
     let project = Project::new(&[("a.vais", text)]);

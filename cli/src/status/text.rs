@@ -1,7 +1,7 @@
 //! The sentences about reloads.
 
 use vaisjit::render::Format;
-use vaisjit::{Diagnostics, Edit, Outcome, Report, Times};
+use vaisjit::{Diagnostics, Edit, Outcome, Report, Times, Trap};
 
 use super::Volume;
 
@@ -98,6 +98,18 @@ impl Text {
         if self.volume > Volume::Quiet {
             self.edits(report);
         }
+    }
+
+    /// The report of a trap, and what happens next if the program waits.
+    pub fn trapped(&mut self, trap: &Trap) {
+        let report = self.painted(Paint::Red, &trap.report());
+        self.say(&report);
+        let Some(function) = &trap.paused else { return };
+        let then = match function.as_str() {
+            "main" => "main starts again, with the globals kept".to_owned(),
+            function => format!("the call of {function} is made again"),
+        };
+        self.line("paused", Paint::Yellow, &format!("mend it and save: {then}; Ctrl-C ends the program"));
     }
 
     pub fn edits(&mut self, report: &Report) {

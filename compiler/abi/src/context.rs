@@ -5,7 +5,7 @@
 
 use std::ffi::c_void;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicU8, AtomicU32};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize};
 
 use crate::heap::Services;
 
@@ -41,6 +41,8 @@ pub struct CallContext {
     /// Where code that starts in the middle of a loop finds its block, the address of its result and the values that the
     /// code before it handed over; means something only between a poll's answer and the start of that code.
     pub carried: *mut u64,
+    /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
+    pub guard: *const GuardRecord,
 }
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
@@ -86,6 +88,8 @@ pub mod offsets {
     pub const ENTRY: i32 = offset_of!(CallContext, entry) as i32;
     /// Offset of `carried`.
     pub const CARRIED: i32 = offset_of!(CallContext, carried) as i32;
+    /// Offset of `guard`.
+    pub const GUARD: i32 = offset_of!(CallContext, guard) as i32;
 }
 
 /// One activation of generated code by the host; lives on the host's stack while the call lasts.
@@ -111,6 +115,46 @@ pub struct EntryRecord {
 
 /// Byte offset of [`EntryRecord::trampoline_fp`].
 pub const ENTRY_TRAMPOLINE_FP: i32 = offset_of!(EntryRecord, trampoline_fp) as i32;
+
+/// One call through a guard thunk; lies in the thunk's frame while the call lasts.
+#[repr(C)]
+#[derive(Debug)]
+pub struct GuardRecord {
+    /// The guard this one is nested in, in the same activation.
+    pub previous: *const GuardRecord,
+    /// Whose thunk it is.
+    pub target: *const GuardTarget,
+    /// Frame pointer of the thunk.
+    pub frame_fp: usize,
+    /// [`CallContext::data_top`] at the moment of the call; restored after a trap.
+    pub data_top: usize,
+}
+
+/// Where a guard thunk goes on after a trap. Starts a larger record of the runtime's.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct GuardTarget {
+    /// The code that goes on.
+    pub handler_pc: AtomicUsize,
+    /// What the stack pointer is there, counted down from [`GuardRecord::frame_fp`].
+    pub handler_frame: AtomicUsize,
+}
+
+/// Byte offsets of [`GuardRecord`] fields, and its size.
+pub mod guard_offsets {
+    use super::{GuardRecord, offset_of};
+
+    /// Offset of `previous`.
+    pub const PREVIOUS: i32 = offset_of!(GuardRecord, previous) as i32;
+    /// Offset of `target`.
+    pub const TARGET: i32 = offset_of!(GuardRecord, target) as i32;
+    /// Offset of `frame_fp`.
+    pub const FRAME_FP: i32 = offset_of!(GuardRecord, frame_fp) as i32;
+    /// Offset of `data_top`.
+    pub const DATA_TOP: i32 = offset_of!(GuardRecord, data_top) as i32;
+    /// Size of the record.
+    pub const SIZE: u32 = size_of::<GuardRecord>() as u32;
+}
 
 /// Header of a block on the data stack: the typed memory of one activation of a function with a safepoint loop.
 ///
@@ -159,8 +203,9 @@ mod tests {
             offsets::EXIT_FP,
             offsets::ENTRY,
             offsets::CARRIED,
+            offsets::GUARD,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

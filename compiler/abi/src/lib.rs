@@ -9,6 +9,7 @@ pub mod context;
 pub mod format;
 pub mod heap;
 pub mod host;
+pub mod slot;
 pub mod string;
 pub mod trap;
 

@@ -29,6 +29,10 @@ pub trait Linker {
     fn may_inline(&self, _caller: Instance, _callee: Instance) -> bool {
         false
     }
+    /// Do the calls that `caller` makes through slots load the guarded word: shall it outlive the traps of what it calls?
+    fn guards(&self, _caller: Instance) -> bool {
+        false
+    }
     /// Does this host function work on the heap (see `HostFlags`)?
     fn heap(&self, _host: Name) -> bool {
         false

@@ -18,11 +18,13 @@ use crate::info::CodeInfo;
 mod callback;
 mod entry;
 mod exit;
+mod guard;
 mod variadic;
 
 pub use callback::callback_thunk;
 pub use entry::entry_trampoline;
 pub use exit::{ENVIRONMENT, ExitKind, ExitThunk, exit_thunk, safepoint_signature, safepoint_thunk};
+pub use guard::{GuardThunk, guard_thunk};
 
 /// `extern "C" fn(ctx, state: u32) -> u8`: what an exit thunk calls when it finds `poll` set; `state` is what the
 /// thread was in. Not zero: a trap waits in the thread's record.
@@ -33,6 +35,9 @@ pub const SAFEPOINT: &str = "rt:safepoint";
 pub const SAFEPOINT_TRAP: u32 = 1;
 /// `extern "C" fn(target, args: *const u64, ret: *mut u64)`: what a callback thunk calls.
 pub const CALLBACK: &str = "rt:callback";
+/// `extern "C" fn(ctx, record) -> u8`: what a guard thunk calls after a trap; not zero repeats the call, zero lets the
+/// trap, which waits in the thread's record, end the activation.
+pub const TRAPPED: &str = "rt:trapped";
 
 /// A machine type in a call: `bool` is `U8`, every kind of pointer is `I64`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

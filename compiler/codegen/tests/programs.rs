@@ -5,8 +5,11 @@
 mod common;
 #[path = "source/earlier.rs"]
 mod earlier;
+#[path = "source/random.rs"]
+mod random;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use common::*;
@@ -15,10 +18,10 @@ use vaisjit_codegen::clif::locations;
 use vaisjit_codegen::isa::OptLevel;
 use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::link::Import;
-use vaisjit_codegen::lower::Options;
+use vaisjit_codegen::lower::{Options, closures};
 use vaisjit_codegen::mir::Body;
 use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
-use vaisjit_semantics::{Checked, Input, ModuleInput, TyKind, check};
+use vaisjit_semantics::{Checked, Input, ModuleInput, Ty, TyKind, check};
 use vaisjit_syntax::{FileId, Name, parse};
 
 static OUTPUT: Mutex<String> = Mutex::new(String::new());
@@ -66,9 +69,6 @@ extern "C" fn str_cmp(_: &CallContext, a: *const u8, b: *const u8) -> i64 {
     // SAFETY: generated code passes two `str`s.
     unsafe { text(a) }.cmp(unsafe { text(b) }) as i64
 }
-extern "C" fn safepoint(_: &CallContext) -> usize {
-    0
-}
 extern "C" fn putchar(value: i32) -> i32 {
     output().push(value as u8 as char);
     value
@@ -84,7 +84,7 @@ fn hosts() -> Vec<(&'static str, usize)> {
         ("print_f64", print_f64 as *const () as usize),
         ("str_eq", str_eq as *const () as usize),
         ("str_cmp", str_cmp as *const () as usize),
-        ("safepoint", safepoint as *const () as usize),
+        ("safepoint", transfer::safepoint as *const () as usize),
         ("putchar", putchar as *const () as usize),
         ("malloc", libc::malloc as *const () as usize),
         ("free", libc::free as *const () as usize),
@@ -165,10 +165,50 @@ fn compare(name: &str, source: &str) {
                 let linker = TestLinker { hot, slots: hot, inline: !hot, library: 0 };
                 let what = format!("{name} {options:?} {opt:?}");
                 run_one(&what, &program, layouts, linker, opt, &expected);
+                if hot && matches!(expected.exit, Exit::Status(_)) {
+                    for every in [1, 3] {
+                        run_resumed(&what, &checked, &program, layouts, (options, opt, every), &expected);
+                    }
+                }
             }
         }
     }
 }
+
+/// Runs a program whose loops go on in other code at their polls.
+fn run_resumed(
+    what: &str,
+    checked: &Checked,
+    program: &Program,
+    layouts: &TypeLayouts,
+    (options, opt, every): (Options, OptLevel, u64),
+    expected: &Outcome,
+) {
+    let mut resumed = transfer::Resumed::default();
+    let functions = checked.functions.values().map(|function| function.body.clone());
+    for hir in functions.flat_map(|body| closures(&body).into_iter().chain([body])) {
+        if let Some(body) = program.functions.get(&hir.instance) {
+            resumed.add(&hir, body, checked, layouts, options);
+        }
+    }
+    let bodies: Vec<Body> = bodies(program).into_iter().chain(resumed.bodies.iter().cloned()).collect();
+    let linker = TestLinker { hot: true, slots: true, inline: false, library: 0 };
+    let mut machine = Machine::taking_over(&bodies, &resumed.keep, layouts, linker, opt, &hosts());
+    initialise(&mut machine, program, layouts);
+    let (main, top) = (program.main.unwrap(), machine.context.data_top);
+    output().clear();
+    transfer::start(&machine, &resumed, checked, every);
+    let bits = machine.call(&run::key(main), &[]);
+    let transfers = transfer::stop(&machine);
+    TRANSFERS.fetch_add(transfers, Ordering::Relaxed);
+    assert_eq!(*output(), expected.output, "{what}, resumed {transfers} times");
+    assert_eq!(machine.context.data_top, top, "{what}: the data stack");
+    if let (Exit::Status(status), true) = (&expected.exit, program.functions[&main].signature().result == Ty::i64()) {
+        assert_eq!((bits as i64).rem_euclid(256), i64::from(*status), "{what}, resumed {transfers} times");
+    }
+}
+
+static TRANSFERS: AtomicU64 = AtomicU64::new(0);
 
 fn run_one(
     what: &str,
@@ -224,10 +264,26 @@ fn programs_do_the_same_interpreted_and_compiled() {
     }
     assert!(failed.is_empty(), "{failed:?}");
     assert!(count >= 20, "only {count} programs");
+    let transfers = TRANSFERS.load(Ordering::Relaxed);
+    println!("{transfers} transfers");
+    assert!(transfers > 150, "loops went on in other code only {transfers} times");
 }
 
 /// One test at a time: the output is shared.
 static TURN: Mutex<()> = Mutex::new(());
+
+#[test]
+fn random_programs_go_on_in_other_code_at_every_poll() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);
+    let before = TRANSFERS.load(Ordering::Relaxed);
+    for seed in 0..rounds {
+        compare(&format!("seed {seed}"), &random::program(seed));
+    }
+    let transfers = TRANSFERS.load(Ordering::Relaxed) - before;
+    println!("{transfers} transfers");
+    assert!(transfers > 20 * rounds, "loops went on in other code only {transfers} times");
+}
 
 #[test]
 #[ignore = "needs a folder of programs: VAISJIT_PROGRAMS"]

@@ -139,8 +139,7 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
     let files = texts.into_iter().map(|(path, _)| path).collect();
     Ok(match ahead {
         Ahead::Settled(update) => settled(update, version, files)?,
-        Ahead::Ready { staged, .. } => {
-            let mut report = staged.report().clone();
+        Ahead::Ready { staged, mut report, .. } => {
             program.give_up(&staged);
             if program.control.is_manual() && staged.changes_code() {
                 report.wait_for(ITS_OWN_CALL);

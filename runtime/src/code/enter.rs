@@ -155,6 +155,8 @@ impl World {
             handler_frame: trampoline.handler_frame,
         };
         record.entry().store(&mut entry, Ordering::Relaxed);
+        // Guards belong to one activation: a trap never passes the frames of a host.
+        let guard = record.guard().swap(ptr::null_mut(), Ordering::Relaxed);
         let covered = thread::set_innermost(record);
         // SAFETY: the trampoline's code is alive, the context and the entry record are this thread's, the arguments
         // are as many as the trampoline reads, and the callee has its signature by the caller's promise.
@@ -171,6 +173,7 @@ impl World {
         thread::set_innermost(covered);
         record.exit_fp().store(entry.exit_fp, Ordering::Relaxed);
         record.entry().store(previous, Ordering::Relaxed);
+        record.guard().store(guard, Ordering::Relaxed);
         record.state().store(state, Ordering::Release);
         if record.poll().load(Ordering::Relaxed) != 0 && ptr::eq(previous, ptr::null()) {
             self.shared().left(record);

@@ -5,9 +5,10 @@ use std::sync::{Arc, Weak};
 
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{AT_POLL, CallContext, poll};
-use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, SAFEPOINT_TRAP};
+use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, SAFEPOINT_TRAP, TRAPPED};
 
 use super::enter::{Callee, Trampoline};
+use super::guard as guards;
 use super::slots::Slot;
 use super::thread::ThreadRecord;
 use super::traps::RawTrap;
@@ -19,6 +20,7 @@ pub(super) fn symbol(name: &str) -> Option<usize> {
         GATE => Some(gate as *const () as usize),
         SAFEPOINT => Some(safepoint as *const () as usize),
         CALLBACK => Some(callback as *const () as usize),
+        TRAPPED => Some(guards::trapped as *const () as usize),
         _ => None,
     }
 }

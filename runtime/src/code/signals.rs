@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use vaisjit_abi::TrapCode;
-use vaisjit_abi::context::{EntryRecord, IN_HEAP, RUNNING};
+use vaisjit_abi::context::{EntryRecord, GuardRecord, IN_HEAP, RUNNING};
 
 use super::arch::{self, Place, Registers};
 use super::registry::{Found, find};
@@ -17,6 +17,9 @@ use super::walk;
 const SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
 /// How a process ends that failed, as the shell shows it.
 const EXIT_STATUS: libc::c_int = 134;
+
+/// How far a guard must be from the limit of the stack to be used: its handler runs the host. Chosen by feel.
+const GUARD_ROOM: usize = 256 << 10;
 
 /// What handled the signals before; it gets what is not ours.
 static PREVIOUS: OnceLock<[libc::sigaction; SIGNALS.len()]> = OnceLock::new();
@@ -158,7 +161,7 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    Some(resume_at(entry, registers))
+    Some(resume_at(record, entry, registers))
 }
 
 /// Is the thread in a heap function that has not returned?
@@ -183,15 +186,34 @@ fn heap_trap(record: &ThreadRecord, entry: &EntryRecord, signal: &Signal, regist
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    resume_at(entry, registers)
+    resume_at(record, entry, registers)
 }
 
-fn resume_at(entry: &EntryRecord, registers: &Registers) -> Registers {
-    Registers {
-        pc: entry.handler_pc,
-        sp: entry.trampoline_fp - entry.handler_frame,
-        fp: entry.trampoline_fp,
-        link: registers.link,
+/// The handler of the innermost guard that has room, or that of the trampoline.
+fn resume_at(record: &ThreadRecord, entry: &EntryRecord, registers: &Registers) -> Registers {
+    let (pc, fp, frame) = match guard(record) {
+        None => (entry.handler_pc, entry.trampoline_fp, entry.handler_frame),
+        Some(guard) => {
+            // SAFETY: targets live as long as the program.
+            let target = unsafe { &*guard.target };
+            let (pc, frame) = (&target.handler_pc, &target.handler_frame);
+            (pc.load(Ordering::Relaxed), guard.frame_fp, frame.load(Ordering::Relaxed))
+        }
+    };
+    Registers { pc, sp: fp - frame, fp, link: registers.link }
+}
+
+/// The innermost guard that leaves the host enough stack for a report and a reload; it becomes the head of the chain.
+fn guard(record: &ThreadRecord) -> Option<&GuardRecord> {
+    let mut at = record.guard().load(Ordering::Relaxed);
+    loop {
+        // SAFETY: guard records lie in frames of this activation that have not returned.
+        let guard = unsafe { at.as_ref() };
+        if guard.is_none_or(|guard| guard.frame_fp > record.bounds.limit() + GUARD_ROOM) {
+            record.guard().store(at, Ordering::Relaxed);
+            return guard;
+        }
+        at = guard.map_or(std::ptr::null_mut(), |guard| guard.previous.cast_mut());
     }
 }
 

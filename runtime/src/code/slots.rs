@@ -1,17 +1,38 @@
-//! Slots: one word each, holding the address of the code a function runs now. Generated code loads them at every call,
-//! so they never move; function values of programs are their addresses.
+//! Slots: each holds the address of the code a function runs now. Generated code loads it at every call, so slots never
+//! move; function values of programs are their addresses. Beside it lies what guarded callers call: a guard thunk if the
+//! function has one, else the same code.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use vaisjit_abi::slot::SlotWords;
 
 use super::unit::CodeAddress;
 
 /// Slots are allocated in pieces of this many.
 const CHUNK: usize = 1024;
 
-type Chunk = Arc<[AtomicUsize]>;
+type Chunk = Arc<[Cell]>;
+
+/// What lies at a slot's address.
+#[repr(C)]
+#[derive(Default)]
+struct Cell {
+    words: SlotWords,
+    /// Is the guarded word a guard thunk?
+    has_guard: AtomicBool,
+}
+
+impl Cell {
+    fn store(&self, code: usize) {
+        self.words.code.store(code, Ordering::Release);
+        if !self.has_guard.load(Ordering::Relaxed) {
+            self.words.guarded.store(code, Ordering::Release);
+        }
+    }
+}
 
 /// The slots of a program.
 #[derive(Clone, Default)]
@@ -44,13 +65,14 @@ impl SlotTable {
     pub fn alloc(&self, initial: Option<CodeAddress>) -> Slot {
         let mut inner = self.inner();
         let slot = inner.free.pop().unwrap_or_else(|| inner.grow());
-        slot.cell().store(initial.map_or(0, CodeAddress::get), Ordering::Release);
+        slot.cell().store(initial.map_or(0, CodeAddress::get));
         slot
     }
 
     /// Gives a slot back for another function. Nothing may hold its address any more: no code, no function value.
     pub fn free(&self, slot: Slot) {
-        slot.cell().store(0, Ordering::Release);
+        slot.cell().has_guard.store(false, Ordering::Relaxed);
+        slot.cell().store(0);
         self.inner().free.push(slot);
     }
 
@@ -58,7 +80,7 @@ impl SlotTable {
     pub fn at(&self, address: usize) -> Option<Slot> {
         let inner = self.inner();
         let (start, chunk) = inner.chunks.range(..=address).next_back()?;
-        let (index, rest) = ((address - start) / size_of::<usize>(), (address - start) % size_of::<usize>());
+        let (index, rest) = ((address - start) / size_of::<Cell>(), (address - start) % size_of::<Cell>());
         (rest == 0 && index < chunk.len()).then(|| Slot { chunk: chunk.clone(), index })
     }
 
@@ -69,7 +91,7 @@ impl SlotTable {
 
 impl Inner {
     fn grow(&mut self) -> Slot {
-        let chunk: Chunk = (0..CHUNK).map(|_| AtomicUsize::new(0)).collect();
+        let chunk: Chunk = (0..CHUNK).map(|_| Cell::default()).collect();
         self.chunks.insert(chunk.as_ptr() as usize, chunk.clone());
         self.free.extend((1..CHUNK).rev().map(|index| Slot { chunk: chunk.clone(), index }));
         Slot { chunk, index: 0 }
@@ -79,25 +101,31 @@ impl Inner {
 impl Slot {
     /// Where it lies: what generated code loads from, and the function value.
     pub fn address(&self) -> usize {
-        self.cell().as_ptr() as usize
+        std::ptr::from_ref(self.cell()) as usize
     }
 
     /// Makes later calls run this code. The code has the slot's signature and outlives its place here.
     pub fn store(&self, code: CodeAddress) {
-        self.cell().store(code.get(), Ordering::Release);
+        self.cell().store(code.get());
+    }
+
+    /// Makes guarded callers run this guard thunk, which calls what is in the slot and lives as long as the slot.
+    pub fn store_guard(&self, thunk: CodeAddress) {
+        self.cell().has_guard.store(true, Ordering::Relaxed);
+        self.cell().words.guarded.store(thunk.get(), Ordering::Release);
     }
 
     /// Puts back what [`Slot::load`] has given.
     pub fn put_back(&self, code: usize) {
-        self.cell().store(code, Ordering::Release);
+        self.cell().store(code);
     }
 
     /// The code it calls now, 0 for none.
     pub fn load(&self) -> usize {
-        self.cell().load(Ordering::Acquire)
+        self.cell().words.code.load(Ordering::Acquire)
     }
 
-    fn cell(&self) -> &AtomicUsize {
+    fn cell(&self) -> &Cell {
         &self.chunk[self.index]
     }
 }

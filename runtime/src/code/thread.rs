@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use vaisjit_abi::context::{CallContext, EntryRecord, IN_HOST, poll};
+use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, poll};
 
 use super::backing::Mapping;
 use super::pause::Pause;
@@ -74,6 +74,7 @@ impl ThreadRecord {
             owner: ptr::null_mut(),
             services: shared.heap.services(),
             carried: ptr::null_mut(),
+            guard: ptr::null(),
         };
         let record = Arc::new(ThreadRecord {
             context: UnsafeCell::new(context),
@@ -153,6 +154,11 @@ impl ThreadRecord {
     pub(super) fn entry(&self) -> &AtomicPtr<EntryRecord> {
         // SAFETY: the field is an aligned pointer of the context, which lives as long as the record.
         unsafe { AtomicPtr::from_ptr((&raw mut (*self.context.get()).entry).cast()) }
+    }
+
+    pub(super) fn guard(&self) -> &AtomicPtr<GuardRecord> {
+        // SAFETY: the field is an aligned pointer of the context, which lives as long as the record.
+        unsafe { AtomicPtr::from_ptr((&raw mut (*self.context.get()).guard).cast()) }
     }
 
     /// Is generated code on this thread's stack?

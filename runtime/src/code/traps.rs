@@ -32,12 +32,14 @@ pub struct RawTrap {
     pub frames: Vec<RawFrame>,
     /// How many frames are missing at the end of `frames`.
     pub truncated: usize,
+    /// Does `frames` reach down to the entry of the current activation already?
+    pub(super) complete: bool,
 }
 
 impl RawTrap {
     /// A trap that happened outside generated code.
     pub fn new(code: TrapCode, message: Option<String>) -> RawTrap {
-        RawTrap { code, address: None, message, frames: Vec::new(), truncated: 0 }
+        RawTrap { code, address: None, message, frames: Vec::new(), truncated: 0, complete: false }
     }
 }
 
@@ -108,15 +110,17 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
             Some(trap) if !interrupted => trap,
             _ => Box::new(RawTrap::new(TrapCode::Interrupted, None)),
         };
-        trap.frames.extend(frames);
-        trap.truncated += truncated;
+        if !std::mem::take(&mut trap.complete) {
+            trap.frames.extend(frames);
+            trap.truncated += truncated;
+        }
         return trap;
     }
     let code = match trap_code(buffer.code) {
         TrapCode::StackOverflow if interrupted => TrapCode::Interrupted,
         code => code,
     };
-    Box::new(RawTrap { code, address: buffer.address, message: None, frames, truncated })
+    Box::new(RawTrap { code, address: buffer.address, message: None, frames, truncated, complete: false })
 }
 
 fn frame(pc: usize) -> Option<RawFrame> {

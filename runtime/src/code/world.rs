@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use vaisjit_abi::context::poll;
 
+use super::guard::PauseHook;
 use super::replace::Followers;
 use super::safepoint::Control;
 use super::thread::{self, ThreadRecord};
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     /// The record of the active thread, 0 for none.
     pub(super) solo: AtomicUsize,
     orphans: Mutex<Option<Arc<OrphanHook>>>,
+    pub(super) pause: Mutex<Option<Arc<PauseHook>>>,
 }
 
 impl World {
@@ -69,6 +71,7 @@ impl World {
             heap: Arc::new(Heap::new()),
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),
+            pause: Mutex::default(),
         });
         World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
     }
@@ -97,6 +100,16 @@ impl World {
     /// Sets who hears of traps in callbacks that no generated code is waiting for; otherwise they go to standard error.
     pub fn on_orphan_trap(&self, hook: OrphanHook) {
         *lock(&self.shared().orphans) = Some(Arc::new(hook));
+    }
+
+    /// Sets who decides what becomes of traps in guarded calls; without anybody they end the activation.
+    pub fn on_guarded_trap(&self, hook: PauseHook) {
+        *lock(&self.shared().pause) = Some(Arc::new(hook));
+    }
+
+    /// Is this thread in the middle of a safepoint's action, with all others stopped?
+    pub fn acts_here(&self) -> bool {
+        self.shared().control().runs_here()
     }
 
     /// Takes code out of use: no slot and no new code refers to it any more. A sweep frees it once no stack does.

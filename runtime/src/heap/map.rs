@@ -65,6 +65,11 @@ pub(super) fn reach(map: Payload, layout: &MapLayout) -> usize {
     map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride)
 }
 
+/// Where the entries of a map lie, and how many bytes those in use take.
+pub(super) fn extent(map: Payload, layout: &MapLayout) -> (usize, usize) {
+    (map.word(ENTRIES), map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride))
+}
+
 /// The blocks a map owns.
 pub(super) fn buffers(map: Payload) -> [usize; 2] {
     [map.word(ENTRIES), map.word(INDEX)]

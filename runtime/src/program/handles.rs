@@ -9,6 +9,7 @@ use vaisjit_semantics::types::IntKind;
 use super::run::Entry;
 use super::{Program, ProgramInner};
 use crate::engine::Error;
+use crate::pause::{Answer, Call};
 use crate::trap::Trap;
 
 /// A function of a program with arguments `A` (a tuple) and result `R`. It keeps the program alive.
@@ -205,6 +206,12 @@ impl<A: Arguments, R: Returned> Function<A, R> {
     pub fn call(&self, arguments: A) -> Result<R, Trap> {
         let mut words = Vec::with_capacity(8);
         arguments.words(&mut words);
-        self.program.enter(&self.entry, &mut words).map(R::from_words)
+        loop {
+            match self.program.enter(&self.entry, &mut words) {
+                Ok(value) => return Ok(R::from_words(value)),
+                Err(trap) if self.program.pause(&trap, Call::Slot(&self.entry.slot)) == Answer::Repeat => {}
+                Err(trap) => return Err(trap),
+            }
+        }
     }
 }

@@ -105,7 +105,7 @@ impl Live {
         let mut seen: FxHashSet<Instance> = queue.iter().copied().collect();
         while let Some(instance) = queue.pop() {
             let Some(function) = self.functions.get(&instance) else { continue };
-            if function.recipe.foreign().any(|name| READERS.contains(&name.as_str())) {
+            if function.recipe.foreign().any(|name| READERS.binary_search(&name.as_str()).is_ok()) {
                 return true;
             }
             let called = function.recipe.imports().flat_map(functions_of).filter(|called| seen.insert(*called));
@@ -124,5 +124,30 @@ fn functions_of(import: &Import) -> Vec<Instance> {
         Import::Function(instance) => vec![*instance],
         Import::Table(keys) => keys.iter().map(|key| key.instance).collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::READERS;
+    use crate::Engine;
+
+    #[test]
+    fn the_names_are_sorted() {
+        assert!(READERS.is_sorted());
+    }
+
+    #[test]
+    fn what_is_called_decides() {
+        let may_read = |text: &str| {
+            let program = Engine::builder().build().unwrap().load_str(text).unwrap_or_else(|error| panic!("{error}"));
+            program.may_read_input()
+        };
+        let (reads, quiet) = ("io.read_line().is_some()", "true");
+        let text =
+            |called: &str| format!("U std/io\nF far() -> bool {{ {called} }}\nF near() -> bool {{ f := far\n f() }}");
+        assert!(may_read(&text(reads)) && !may_read(&text(quiet)));
+        let declared = "N \"C\" { F getchar() -> i32; }\nF f() -> i64";
+        assert!(may_read(&format!("{declared} {{ getchar() as i64 }}")) && !may_read(&format!("{declared} {{ 1 }}")));
     }
 }

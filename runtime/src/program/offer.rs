@@ -29,7 +29,7 @@ pub(crate) enum Texts<'a> {
 /// What a reload would do.
 pub(crate) enum Ahead {
     /// It can be made live; nothing has been so far.
-    Ready { staged: Box<Staged>, after: Checkpoint, files: Vec<PathBuf> },
+    Ready { staged: Box<Staged>, report: Report, after: Checkpoint, files: Vec<PathBuf> },
     /// It cannot, or there is nothing to do.
     Settled(Update),
 }
@@ -157,37 +157,61 @@ impl ProgramInner {
             Texts::Disk | Texts::Saved(_) => Cause::Saved,
             Texts::Given(_) => Cause::Patched,
         };
-        match self.stage_beside(reloader, files.clone(), cause, clock, &|| false) {
-            Ok(mut staged) => {
-                self.foresee_commit(&mut staged);
-                let after = reloader.workspace.checkpoint();
-                Ok(Ahead::Ready { staged: Box::new(staged), after, files })
+        let mut update = Update::Superseded;
+        // Once more if `main` was started in between.
+        for _ in 0..2 {
+            let staged = self.stage_beside(reloader, files.clone(), cause, Clock::since(clock.started()), &|| false);
+            update = match staged.and_then(|staged| self.foresee_commit(staged)) {
+                Ok((staged, report)) => {
+                    let after = reloader.workspace.checkpoint();
+                    return Ok(Ahead::Ready { staged: Box::new(staged), report, after, files });
+                }
+                Err(update) => update,
+            };
+            if !matches!(update, Update::Superseded) {
+                break;
             }
-            Err(update) => Ok(Ahead::Settled(update)),
         }
+        Ok(Ahead::Settled(update))
     }
 
-    /// Completes the report with what only shows when the threads are stopped, without committing.
-    fn foresee_commit(self: &Arc<Self>, staged: &mut Staged) {
+    /// The report of a commit, with what only shows when the threads are stopped; nothing is committed, and what was
+    /// staged stays as it is. The error is what the commit would end with instead.
+    fn foresee_commit(self: &Arc<Self>, staged: Staged) -> Result<(Staged, Report), Update> {
+        let plain = staged.report().clone();
         if !staged.needs_safepoint() {
-            return;
+            return Ok((staged, plain));
         }
-        let report = Arc::new(Mutex::new(staged.report().clone()));
-        let (program, shared, running) = (self.clone(), report.clone(), staged.running());
+        let cell = Arc::new(Mutex::new((Some(staged), false)));
+        let (program, shared) = (self.clone(), cell.clone());
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-            program.foresee(stopped, &running, &mut shared.lock().unwrap_or_else(PoisonError::into_inner));
+            if let (Some(staged), fits) = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner) {
+                *fits = program.foresee_stopped(staged, stopped);
+            }
         });
+        let mut waits_for = None;
         let mut ended = ticket.wait(LONGEST_LOOK);
         if ended.is_none() {
-            let waits_for = self.waited_for(&ticket);
+            let blocked = self.waited_for(&ticket);
+            // Where it cannot be taken back it runs, and is over soon.
             match ticket.cancel() {
-                true => staged.report_mut().wait_for(&waits_for),
-                false => ended = ticket.wait(LONGEST_LOOK),
+                true => waits_for = Some(blocked),
+                false => ended = ticket.wait(Duration::MAX),
             }
         }
-        if let Some(Ended::Done { .. }) = ended {
-            *staged.report_mut() = report.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (staged, fits) = std::mem::take(&mut *cell.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut staged = staged.ok_or(Update::Superseded)?;
+        let mut report = staged.replace_report(plain);
+        match (ended, waits_for) {
+            (Some(Ended::Done { .. }), _) if fits => {}
+            (_, Some(waits_for)) => report.wait_for(&waits_for),
+            _ => {
+                self.give_up(&staged);
+                let refused = report.refusals().next().is_some();
+                return Err(if refused { Update::Refused(Arc::new(report)) } else { Update::Superseded });
+            }
         }
+        Ok((staged, report))
     }
 
     fn offer(self: &Arc<Self>, texts: &Texts<'_>) -> Result<Prepared, Error> {
@@ -203,10 +227,10 @@ impl ProgramInner {
                 Update::Unchanged(report) => Ok(prepared(report, self.version(), None)),
                 _ => Err(Error::Other("a newer save arrived meanwhile".to_owned())),
             },
-            Ahead::Ready { staged, after, files } => {
+            Ahead::Ready { staged, report, after, files } => {
                 let number = self.offers.next.fetch_add(1, Ordering::SeqCst);
                 let version = staged.base() + u64::from(staged.changes_code());
-                let report = Arc::new(staged.report().clone());
+                let report = Arc::new(report);
                 *self.offers.open() = Some(Offer { number, staged, after, files });
                 Ok(prepared(report, version, Some(number)))
             }

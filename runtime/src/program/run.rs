@@ -1,6 +1,7 @@
 //! Running `main`, and calling functions by their types.
 
 use std::ffi::CString;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vaisjit_codegen::clif::abi_signature;
@@ -12,6 +13,7 @@ use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
 use crate::hot::Ending;
 use crate::live::LiveFunction;
+use crate::pause::{Answer, Call};
 use crate::trap::{Trap, TrapCode};
 
 /// A function found by name, ready to be called.
@@ -27,7 +29,7 @@ impl Program {
     /// calls that are going on end at their next safepoint, those of other threads too; then [`Program::run_main`] calls
     /// `main` again. May be called from any thread; false if `main` is not running.
     pub fn restart_main(&self) -> bool {
-        self.inner.control.restart(self.inner.main_is_running(), || self.inner.world.interrupt())
+        self.inner.control.restart(self.inner.main_is_running(), || self.inner.interrupt())
     }
 
     /// Runs `main` and returns the exit status it asks for: its value modulo 256, 0 if it has none. `hot_restart` in
@@ -42,6 +44,7 @@ impl Program {
             frames: Vec::new(),
             omitted: 0,
             line: None,
+            paused: None,
         };
         vaisjit_std::prepare_stdout();
         self.inner.control.begin();
@@ -59,12 +62,11 @@ impl Program {
                 (Err(_), Some(Ending::Restart)) => self.inner.take_newest(),
                 (_, Some(Ending::Exit(status))) => return Ok(status),
                 (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
-                (Err(trap), None) => {
-                    if trap.code != TrapCode::Interrupted {
-                        self.inner.tell_trap(&trap);
-                    }
-                    return Err(trap);
-                }
+                (Err(trap), None) => match self.inner.pause_main(&trap) {
+                    Some(Ok(status)) => return Ok(status),
+                    Some(Err(())) => return Err(trap),
+                    None => {}
+                },
             }
         }
     }
@@ -102,6 +104,23 @@ fn exit_status(value: u128, ty: Ty) -> u8 {
 }
 
 impl ProgramInner {
+    /// `main` has trapped. `None`: it is to be called again; else the status to end with, or its trap, which has been
+    /// told of.
+    fn pause_main(self: &Arc<Self>, trap: &Trap) -> Option<Result<u8, ()>> {
+        let answer = self.control.while_main_waits(|| self.pause(trap, Call::Main));
+        match (answer, self.control.take_ending()) {
+            (Answer::Repeat, None) => return None,
+            (_, Some(Ending::Restart)) => {
+                self.take_newest();
+                return None;
+            }
+            (_, Some(Ending::Exit(status))) => return Some(Ok(status)),
+            (Answer::Refused, None) if trap.code != TrapCode::Interrupted => self.tell_trap(trap),
+            (Answer::Refused | Answer::GivenUp, None) => {}
+        }
+        Some(Err(()))
+    }
+
     /// Counts calls of `main`. Under the lock of commits: one that replaces `main` either comes before the call, which
     /// then runs the new code, or sees that `main` is running.
     fn count_main(&self, starts: bool) {

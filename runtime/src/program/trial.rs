@@ -55,12 +55,7 @@ impl ProgramInner {
         self.undo(prepared, tried);
     }
 
-    fn trial_steps(
-        &self,
-        prepared: &mut Prepared,
-        stopped: &Stopped<'_>,
-        tried: &mut Tried,
-    ) -> Result<(), Denied> {
+    fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.try_values(prepared, stopped, tried)?;
         self.fill_new_globals(prepared)?;
         let computes = prepared.migration.as_ref().is_some_and(|migration| !migration.computed().is_empty());
@@ -75,10 +70,11 @@ impl ProgramInner {
         let locals = self.locals(stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals) {
-            Ok(trial) => (trial, None),
-            Err((trial, denied)) => (trial, Some(denied)),
-        };
+        let (trial, denied) =
+            match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
+                Ok(trial) => (trial, None),
+                Err((trial, denied)) => (trial, Some(denied)),
+            };
         note_instances(&mut prepared.report, trial.instances(migration));
         tried.migration = Some(trial);
         denied.map_or(Ok(()), Err)

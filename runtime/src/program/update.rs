@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
@@ -16,8 +16,8 @@ use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
 use crate::reload::admissible::Changes;
-use crate::reload::replace::{Running, Standing, Verdict};
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
+use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
 
@@ -96,11 +96,6 @@ struct Goal {
 }
 
 impl Staged {
-    /// What becomes of the frames of functions with new code.
-    pub fn running(&self) -> Arc<Running> {
-        self.prepared.moves.running.clone()
-    }
-
     /// The program it makes.
     pub fn checked(&self) -> Arc<Checked> {
         self.prepared.snapshot.checked.clone()
@@ -111,9 +106,9 @@ impl Staged {
         &self.prepared.report
     }
 
-    /// The same, to be completed.
-    pub fn report_mut(&mut self) -> &mut Report {
-        &mut self.prepared.report
+    /// Gives it another report and returns the one it had.
+    pub fn replace_report(&mut self, report: Report) -> Report {
+        std::mem::replace(&mut self.prepared.report, report)
     }
 
     /// Does it change anything that runs?
@@ -198,7 +193,7 @@ impl ProgramInner {
                 let globals = std::mem::take(&mut prepared.globals);
                 self.live().apply(&mut prepared, 1);
                 self.version.store(1, Ordering::Release);
-                self.control.told.set(1);
+                self.control.told.set(1, Instant::now());
                 self.adopt(&mut reloader, &mut prepared);
                 prepared.report.files = prepared.snapshot.files.to_vec();
                 let (report, state) = (Arc::new(prepared.report.clone()), reloader.workspace.checkpoint());
@@ -359,6 +354,17 @@ impl ProgramInner {
         Attempt::Applied
     }
 
+    /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
+    pub fn foresee_stopped(&self, staged: &mut Staged, stopped: &Stopped<'_>) -> bool {
+        let prepared = &mut staged.prepared;
+        let running = prepared.moves.running.clone();
+        let fits = self.foresee(stopped, &running, &mut prepared.report);
+        if fits {
+            self.foresee_values(prepared, stopped);
+        }
+        fits && prepared.report.refusals().next().is_none()
+    }
+
     /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
     /// function with new code what its frames do. False if `main` would go on in old code that has been edited: it has
     /// been started, or has come into another loop, since the preparation.
@@ -434,7 +440,10 @@ impl ProgramInner {
 
     /// Takes over what later preparations start from.
     fn adopt(&self, reloader: &mut Reloader, prepared: &mut Prepared) {
-        self.linkage().keep(&prepared.fresh);
+        let mut linkage = self.linkage();
+        linkage.keep(&prepared.fresh);
+        linkage.keep_guards(prepared.guards.drain(..));
+        drop(linkage);
         reloader.links = std::mem::take(&mut prepared.links);
         reloader.promoted.extend(prepared.promoted.drain(..));
     }
@@ -542,6 +551,13 @@ impl ProgramInner {
         if changed { Update::Reloaded { version, report } } else { Update::Unchanged(report) }
     }
 
+    /// Tells of a new version; who waits for one goes on.
+    fn tell_new(&self, event: &Event, version: u64, report: &Report) {
+        let saved = Instant::now().checked_sub(Duration::from_micros(report.times.total_us));
+        self.tell(event);
+        self.control.told.set(version, saved.unwrap_or_else(Instant::now));
+    }
+
     /// The event that tells of an update.
     pub fn announce(&self, update: &Update, files: &[PathBuf]) {
         let version = self.version();
@@ -549,8 +565,7 @@ impl ProgramInner {
             Update::Superseded => {}
             Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
             Update::Reloaded { version, report } => {
-                self.tell(&Event::Reloaded { version: *version, report: report.clone() });
-                self.control.told.set(*version);
+                self.tell_new(&Event::Reloaded { version: *version, report: report.clone() }, *version, report);
             }
             Update::Rejected(diagnostics) => {
                 self.tell(&Event::Rejected { version, files: files.to_vec(), diagnostics: diagnostics.clone() })
@@ -733,8 +748,7 @@ impl ProgramInner {
         drop(reloader);
         match &update {
             Update::Reloaded { version, report } => {
-                self.tell(&Event::RolledBack { version: *version, to, report: report.clone() });
-                self.control.told.set(*version);
+                self.tell_new(&Event::RolledBack { version: *version, to, report: report.clone() }, *version, report);
             }
             update => self.announce(update, &files),
         }

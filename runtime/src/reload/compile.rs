@@ -15,6 +15,7 @@ use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::{Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
+use super::guards::guards;
 use super::kept::{self, Recipe};
 use super::links::{Links, Summary, UnitLinker, groups};
 use super::prepare::{Base, body_of};
@@ -105,9 +106,9 @@ impl Lowered {
     }
 
     /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
-    pub fn seal(&mut self, instance: Instance, links: &Links, layouts: &TypeLayouts) {
+    pub fn seal(&mut self, instance: Instance, links: &Links, layouts: &TypeLayouts, guards: bool) {
         let mut hasher = FxHasher::default();
-        self.plain_fingerprint.hash(&mut hasher);
+        (self.plain_fingerprint, guards).hash(&mut hasher);
         for ty in self.types.iter() {
             layouts.layout_fingerprint(*ty).hash(&mut hasher);
         }
@@ -168,7 +169,8 @@ pub(crate) fn compile(
         false => vec![order],
     };
     let members = |group: &[Instance]| -> Vec<&Lowered> { group.iter().map(|instance| bodies[instance]).collect() };
-    let linker = UnitLinker { links, hot: base.mode.hot, host: base.host };
+    let guards = |caller: Instance| guards(&snapshot.checked, base.mode, caller);
+    let linker = UnitLinker { links, hot: base.mode.hot, host: base.host, guards: &guards };
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();

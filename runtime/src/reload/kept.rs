@@ -164,13 +164,16 @@ impl KeptCode {
     }
 }
 
+/// Takes code over: what it was made from, the code, and what the preparation is made against.
+type Reuse<'r> = dyn FnMut(&Arc<Recipe>, &Arc<CodeUnit>, &mut Base<'_>) + 'r;
+
 /// Takes out of `groups` those whose code is still there, and hands each to `reuse`, callees first.
 pub(crate) fn take_over(
     groups: Vec<Vec<Instance>>,
     bodies: &FxHashMap<Instance, &Lowered>,
     base: &mut Base<'_>,
     shape: &ShapeOf<'_>,
-    reuse: &mut dyn FnMut(&Arc<Recipe>, &Arc<CodeUnit>, &mut Base<'_>),
+    reuse: &mut Reuse<'_>,
 ) -> Vec<Vec<Instance>> {
     let live = base.live;
     if live.functions.is_empty() {

@@ -103,6 +103,8 @@ pub(crate) struct UnitLinker<'a> {
     pub hot: bool,
     /// Tells which host functions are leaves.
     pub host: &'a HostTable,
+    /// Which functions outlive the traps of what they call.
+    pub guards: &'a (dyn Fn(Instance) -> bool + Sync),
 }
 
 impl Linker for UnitLinker<'_> {
@@ -116,6 +118,10 @@ impl Linker for UnitLinker<'_> {
 
     fn may_inline(&self, _: Instance, _: Instance) -> bool {
         !self.hot
+    }
+
+    fn guards(&self, caller: Instance) -> bool {
+        (self.guards)(caller)
     }
 
     fn heap(&self, host: Name) -> bool {

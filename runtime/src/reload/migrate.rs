@@ -33,6 +33,8 @@ pub(crate) struct Migration {
     planner: Planner,
     /// Globals whose values change.
     pub globals: Vec<GlobalChange>,
+    /// All globals and their types in the running version.
+    roots: Vec<(ItemPath, Ty)>,
     /// Records of the types of empty values that the trial makes.
     empties: FxHashMap<Ty, TypeRef>,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Migration {
 pub(crate) struct GlobalChange {
     /// Which.
     pub path: ItemPath,
+    /// Its type in the running version.
+    ty: Ty,
     /// How.
     conversion: usize,
     /// Its bytes after it, if they lie elsewhere.
@@ -59,9 +63,8 @@ impl Migration {
         literal: &mut LiteralOf<'_>,
         report: &mut Report,
     ) -> Option<Migration> {
-        let retyped = |(path, global): (&ItemPath, &Global)| {
-            live.globals.get(path).is_some_and(|old| old.ty != global.ty)
-        };
+        let retyped =
+            |(path, global): (&ItemPath, &Global)| live.globals.get(path).is_some_and(|old| old.ty != global.ty);
         if old == new && !checked.globals.iter().any(retyped) {
             note_idle(report, &[]);
             return None;
@@ -69,7 +72,8 @@ impl Migration {
         let declarations = declarations(checked, literal);
         let (old, new) = (Known::new(old), Known::new(new));
         let planner = Planner::new(old, new, declarations);
-        let mut migration = Migration { planner, globals: Vec::new(), empties: FxHashMap::default() };
+        let mut migration =
+            Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
@@ -95,13 +99,14 @@ impl Migration {
         paths.sort_unstable();
         for path in paths {
             let old = live.globals[&path].ty;
+            self.roots.push((path, old));
             let new = checked.globals.get(&path).map_or(old, |global| global.ty);
             let label = path.name.to_string();
             let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
             match self.planner.variable((old, new), &label, declared.as_ref()) {
                 Ok(Some(conversion)) => {
                     let moves_to = self.planner.moves_to(conversion);
-                    self.globals.push(GlobalChange { path, conversion, moves_to });
+                    self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
                 }
                 Ok(None) => {}
                 Err(missing) => refuse(report, &label, &missing),

@@ -11,14 +11,15 @@ use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
+use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
-use super::replace::{self, Loops, Moves, Standing};
 use super::migrate::Migration;
+use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::{Fresh, Linkage};
+use crate::linkage::{Fresh, Linkage, NewGuard};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -28,6 +29,8 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+    /// Calls that fail can be made again after a reload.
+    pub pauses: bool,
 }
 
 impl Mode {
@@ -61,6 +64,8 @@ pub(crate) struct Prepared {
     pub history: Arc<LayoutHistory>,
     /// The structs and enums that lie otherwise than in the running version.
     pub moved: Arc<FxHashSet<Ty>>,
+    /// New guard thunks, for their slots.
+    pub guards: Vec<NewGuard>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -232,14 +237,17 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         if base.linkage.global_or_new(*path, layouts.layout(global.ty).size).1 {
             new_globals.push(*path);
         }
+        if first {
+            continue;
+        }
         let bytes = match &global.init {
-            _ if first => continue,
             Some(init) => constant(&init.value, &layouts, base.linkage),
             None => layout::constant::zero(global.ty, &*layouts),
         };
         match bytes {
             Some(bytes) => global_bytes.push((*path, bytes)),
-            None => computed.push(*path),
+            None if global.init.is_some() => computed.push(*path),
+            None => {}
         }
     }
     let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
@@ -252,11 +260,12 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     };
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
+    let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
-    let (defaults, functions) = std::mem::take(&mut prepared.functions)
-        .into_iter()
-        .partition(|(instance, _)| wanted.contains(instance) && body_of(&prepared.snapshot.checked, *instance).is_none());
+    let (defaults, functions) = std::mem::take(&mut prepared.functions).into_iter().partition(|(instance, _)| {
+        wanted.contains(instance) && body_of(&prepared.snapshot.checked, *instance).is_none()
+    });
     (prepared.defaults, prepared.functions) = (defaults, functions);
     (prepared.default_stores, prepared.stores) = std::mem::take(&mut prepared.stores)
         .into_iter()
@@ -270,6 +279,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if prepared.changes_code() {
         prepared.report.definitions_count();
     }
+    prepared.guards = guards;
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -356,7 +366,7 @@ impl Plan {
         };
         plan.choose_links(snapshot, base, &lowered);
         for (instance, mut body) in lowered {
-            body.seal(instance, &plan.links, layouts);
+            body.seal(instance, &plan.links, layouts, guards(&snapshot.checked, base.mode, instance));
             match base.live.functions.get(&instance) {
                 Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
                     plan.refreshed.push((instance, body.hir.clone(), body));
@@ -422,7 +432,7 @@ impl Plan {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
             let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
-            lowered.seal(instance, &self.links, layouts);
+            lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
         Ok(())
@@ -443,7 +453,7 @@ impl Plan {
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
                 let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
-                lowered.seal(body.instance, &self.links, layouts);
+                lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }
         }
@@ -516,6 +526,7 @@ impl Plan {
             layouts: Arc::default(),
             history: Arc::default(),
             moved: Arc::default(),
+            guards: Vec::new(),
             migration: None,
             moving: Vec::new(),
             computed: Vec::new(),

@@ -15,6 +15,7 @@ use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::{Body, LoopId};
 
 use super::compile::{Lowered, Work};
+use super::guards::guards;
 use super::links::UnitLinker;
 use super::prepare::Base;
 use crate::code::{Follower, StoppedFrame};
@@ -215,9 +216,8 @@ impl Resumer<'_> {
 
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
         let checked = &self.snapshot.checked;
-        let lower = |body: &Body, at: LoopId| {
-            lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
-        };
+        let lower =
+            |body: &Body, at: LoopId| lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true));
         let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
         if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
             let whole = lower::lower(&meta.body, checked, self.layouts, true);
@@ -225,7 +225,8 @@ impl Resumer<'_> {
             return Ok(if undone { Fate::Current } else { Fate::Same });
         }
         let lowered = Lowered::resumed(body, new, self.base.host);
-        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host };
+        let guarded = |caller| guards(&self.snapshot.checked, self.base.mode, caller);
+        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host, guards: &guarded };
         let keep = vec![Some(&*meta.frame)];
         let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep };
         let isa = self.base.linkage.isa().clone();
@@ -245,12 +246,10 @@ impl Resumer<'_> {
             if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
                 continue;
             }
-            let old = initial::texts(&target.meta.body, state.id, &|span| {
-                target.meta.text(span, &self.base.live.sources)
-            });
-            let new = initial::texts(&new.hir, *at, &|span| {
-                crate::live::text(new.hir.item, span, &self.snapshot.sources)
-            });
+            let old =
+                initial::texts(&target.meta.body, state.id, &|span| target.meta.text(span, &self.base.live.sources));
+            let new =
+                initial::texts(&new.hir, *at, &|span| crate::live::text(new.hir.item, span, &self.snapshot.sources));
             for name in initial::changed(&old, &new) {
                 notices.push(format!(
                     "`{name}` in the running `{}` keeps its value: only its initial value changed",
@@ -306,7 +305,9 @@ impl Loops {
             Verdict::Goes => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
-                notices.push(format!("only what `{name}` does before its running loop changed: it takes effect at {when}"));
+                notices.push(format!(
+                    "only what `{name}` does before its running loop changed: it takes effect at {when}"
+                ));
                 Some(Outcome::AtNextCall)
             }
             Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
@@ -333,8 +334,13 @@ impl Loops {
     ) -> Result<Moves, String> {
         let mut moves = Moves::default();
         for target in self.targets {
-            let standing: FxHashSet<Option<u32>> =
-                target.fates.keys().map(|number| Some(*number)).chain([None]).chain(target.standing.iter().copied()).collect();
+            let standing: FxHashSet<Option<u32>> = target
+                .fates
+                .keys()
+                .map(|number| Some(*number))
+                .chain([None])
+                .chain(target.standing.iter().copied())
+                .collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             let from = base.live.unit(target.place.0);

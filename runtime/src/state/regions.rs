@@ -109,7 +109,7 @@ impl Regions {
             }
             Kind::Entries { .. } => return None,
         }
-        let Some(mut of) = of else { return None };
+        let mut of = of?;
         while !rest.is_empty() {
             let node = types.node(of);
             match &node.form {

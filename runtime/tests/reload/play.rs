@@ -94,9 +94,6 @@ fn edits(report: &Report, refused: bool) -> String {
                 Outcome::AtNextLoopHead => " (at the next loop head)".to_owned(),
                 Outcome::Pending { waits_for } => format!(" (waits for {waits_for})"),
                 Outcome::HeldBack => " (held back)".to_owned(),
-                Outcome::AtNextLoopHead | Outcome::Migrated { .. } | Outcome::Pending { .. } => {
-                    format!(" ({})", edit.outcome)
-                }
                 Outcome::Refused { why, help } => {
                     assert!(!help.is_empty(), "a refusal needs a way out");
                     format!(": {why}")

@@ -116,7 +116,7 @@ fn make(random: &mut Random, ty: &Type, body: &mut Vec<String>) -> String {
     let value = match ty {
         Type::Int(_, bits, signed) => {
             let wide = (random.below(1 << 40) as u128) << 64 | (random.below(1 << 40) as u128) << 30;
-            let value = (wide >> random.below(100)) & ((1u128 << (bits - u32::from(*signed))) - 1).min(u128::MAX);
+            let value = (wide >> random.below(100)) & ((1u128 << (bits - u32::from(*signed))) - 1);
             if *signed && random.below(2) == 0 { format!("-{value}") } else { value.to_string() }
         }
         Type::Float => {

@@ -6,6 +6,7 @@ use cranelift_codegen::ir::{self, MemFlagsData};
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode as Trap;
 use vaisjit_abi::heap::{CLOSURE_SLOT, CLOSURE_TAG};
+use vaisjit_abi::slot::SLOT_GUARDED;
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -66,15 +67,22 @@ impl Translator<'_, '_> {
             Link::Slot => {
                 let slot = self.data_address(Import::Slot(SlotKey { instance, signature: signature.clone() }));
                 // Neither `readonly` nor `can_move`: the loop around must see a new version.
-                let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), slot, 0);
+                let word = self.slot_word();
+                let code = self.b.ins().load(types::I64, MemFlagsData::trusted(), slot, word);
                 Target::Address(code, abi)
             }
         }
     }
 
+    /// Which word of a slot this function calls.
+    fn slot_word(&self) -> i32 {
+        if self.env.linker.guards(self.body.instance) { SLOT_GUARDED } else { 0 }
+    }
+
     /// The code in the slot at an address that may be wrong.
     fn code_in(&mut self, slot: Value) -> Value {
-        let code = self.b.ins().load(types::I64, MemFlagsData::new(), slot, 0);
+        let word = self.slot_word();
+        let code = self.b.ins().load(types::I64, MemFlagsData::new(), slot, word);
         self.trap_if_zero(code, Trap::NullPointer);
         code
     }

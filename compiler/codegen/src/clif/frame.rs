@@ -57,14 +57,21 @@ impl FrameLayout {
         if !linker.hot() {
             return Some(FrameLayout::default());
         }
-        let mut locals = locals_in_memory(body, layouts);
-        if !body.loops.iter().any(|info| info.polled) {
-            if !may_wait(body, linker) {
-                return Some(FrameLayout::default());
-            }
-            locals.retain(|local| local.local > body.params && holds_evolving(local.ty, layouts));
-            return FrameLayout::in_order(locals, layouts).filter(|frame| frame.size <= MAX_FRAME);
+        // The loop that a resumed body starts at may have become so short that it needs no poll.
+        if body.resumed.is_some() || body.loops.iter().any(|info| info.polled) {
+            return FrameLayout::polled(body, layouts, keep);
         }
+        if !may_wait(body, linker) {
+            return Some(FrameLayout::default());
+        }
+        let mut locals = locals_in_memory(body, layouts);
+        locals.retain(|local| local.local > body.params && holds_evolving(local.ty, layouts));
+        FrameLayout::in_order(locals, layouts).filter(|frame| frame.size <= MAX_FRAME)
+    }
+
+    /// The layout for a body with polled loops, in which all locals in memory have a place.
+    pub fn polled(body: &Body, layouts: &dyn Layouts, keep: Option<&FrameLayout>) -> Option<FrameLayout> {
+        let locals = locals_in_memory(body, layouts);
         let mut frame = match keep {
             Some(keep) => carry::place_in(body, keep, layouts, locals)?,
             None => FrameLayout::in_order(locals, layouts)?,

@@ -24,7 +24,7 @@ use vaisjit_syntax::{Name, Span};
 
 use crate::clif::frame::FrameLayout;
 use crate::layout::Layouts;
-use crate::link::{Link, Linker, SlotKey};
+use crate::link::SlotKey;
 use crate::lower::{self, CannotResume, Options, Unsupported};
 use crate::mir::Body;
 use crate::shape::{Shape, shape};
@@ -103,7 +103,7 @@ impl Program {
         let closures = functions.iter().flat_map(|body| lower::closures(body)).collect::<Vec<_>>();
         for hir in functions.iter().chain(&closures) {
             let Some(body) = self.functions.get(&hir.instance) else { continue };
-            let frame = FrameLayout::of(body, layouts, &Slotted { hot: options.hot }, None).unwrap_or_default();
+            let frame = FrameLayout::polled(body, layouts, None).filter(|_| options.hot).unwrap_or_default();
             for state in frame.loops {
                 match lower::lower_resumed(hir, state.id, &state.values, checked, layouts, options) {
                     Ok(made) => drop(self.resumed.insert((hir.instance, state.id), Arc::new(made))),
@@ -128,22 +128,6 @@ impl Program {
         let made = lower::lower_with(body, checked, layouts, options)?;
         self.functions.insert(body.instance, Arc::new(made));
         Ok(())
-    }
-}
-
-/// Links of a program in which nothing is called directly.
-pub struct Slotted {
-    /// Is the program hot?
-    pub hot: bool,
-}
-
-impl Linker for Slotted {
-    fn link(&self, _: Instance, _: Instance) -> Link {
-        Link::Slot
-    }
-
-    fn hot(&self) -> bool {
-        self.hot
     }
 }
 

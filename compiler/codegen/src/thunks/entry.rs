@@ -52,7 +52,8 @@ fn body(builder: &mut FunctionBuilder<'_>, signature: &AbiSignature) {
     leave(builder, 1);
 }
 
-fn call(
+/// Calls `code`, which has this signature; a trap goes on in `trapped`.
+pub(super) fn call(
     builder: &mut FunctionBuilder<'_>,
     signature: &AbiSignature,
     code: Value,

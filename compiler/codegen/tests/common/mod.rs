@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod run;
+pub mod transfer;
 pub mod trap;
 
 pub use build::*;

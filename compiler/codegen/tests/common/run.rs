@@ -7,6 +7,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, FuncOrDataId, Module};
 use vaisjit_abi::{CallContext, EntryRecord};
+use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::clif::{abi_signature, leaf};
 use vaisjit_codegen::isa::{OptLevel, isa};
 use vaisjit_codegen::layout::Layouts;
@@ -97,6 +98,18 @@ impl Machine {
         opt: OptLevel,
         hosts: &[(&str, usize)],
     ) -> Machine {
+        Machine::taking_over(bodies, &[], layouts, linker, opt, hosts)
+    }
+
+    /// The same with the blocks that the last bodies take over.
+    pub fn taking_over(
+        bodies: &[Body],
+        blocks: &[FrameLayout],
+        layouts: &dyn Layouts,
+        linker: TestLinker,
+        opt: OptLevel,
+        hosts: &[(&str, usize)],
+    ) -> Machine {
         let table: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
         let lookup = table.clone();
         let mut builder = JITBuilder::with_isa(isa(opt).unwrap(), cranelift_module::default_libcall_names());
@@ -105,7 +118,9 @@ impl Machine {
         }));
         let mut module = JITModule::new(builder);
         let (bodies, library) = bodies.split_at(bodies.len() - linker.library);
-        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect(), keep: vec![] };
+        let before = bodies.len() - blocks.len();
+        let keep = std::iter::repeat_n(None, before).chain(blocks.iter().map(Some)).collect();
+        let input = UnitInput { functions: bodies.iter().collect(), inline: library.iter().collect(), keep };
         let unit = compile_unit(&input, layouts, &linker, &mut module).unwrap_or_else(|error| panic!("{error}"));
         let mut data: HashMap<String, Box<[u128]>> = HashMap::new();
         {
@@ -168,6 +183,7 @@ impl Machine {
             owner: std::ptr::null_mut(),
             services: std::ptr::null(),
             carried: std::ptr::null_mut(),
+            guard: std::ptr::null(),
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();

@@ -60,6 +60,46 @@ impl Known {
         (Layout { size: end.next_multiple_of(align), align }, offsets)
     }
 
+    /// Adds to a variable's name what leads from it to a value of an enum: `[3]`, `.shape`. `offset` is that of the
+    /// innermost array element on the way.
+    pub fn path_to(&self, ty: Ty, offset: usize, wanted: Ty, path: &mut String) {
+        match *ty.kind() {
+            TyKind::Array(of, _) => {
+                let size = (self.layout(of).size as usize).max(1);
+                *path += &format!("[{}]", offset / size);
+                self.path_to(of, offset % size, wanted, path);
+            }
+            TyKind::Struct(..) => {
+                let known = self.get(ty).cloned();
+                let fields = known.iter().flat_map(|known| known.fields());
+                let field = fields.filter(|field| self.holds(field.ty, wanted)).find(|field| {
+                    let start = field.offset as usize;
+                    !matches!(field.ty.kind(), TyKind::Array(..))
+                        || (start..start + field.size as usize).contains(&offset)
+                });
+                if let Some(field) = field {
+                    *path += &format!(".{}", field.name);
+                    self.path_to(field.ty, offset.saturating_sub(field.offset as usize), wanted, path);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Does a value hold one of this type inside?
+    fn holds(&self, ty: Ty, wanted: Ty) -> bool {
+        let inside = |variant: &KnownVariant| variant.fields.iter().any(|field| self.holds(field.ty, wanted));
+        match *ty.kind() {
+            _ if ty == wanted => true,
+            TyKind::Array(of, _) => self.holds(of, wanted),
+            TyKind::Tuple(parts) => parts.iter().any(|part| self.holds(*part, wanted)),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                self.get(ty).is_some_and(|known| known.variants.iter().any(inside))
+            }
+            _ => false,
+        }
+    }
+
     /// What a value is made of; fields as far as they are in use.
     pub fn shape(&self, ty: Ty) -> Shape {
         let kind = match *ty.kind() {
@@ -80,14 +120,12 @@ impl Known {
                 let offsets = self.tuple(parts.iter().copied()).1;
                 ShapeKind::Record(parts.iter().copied().zip(offsets).enumerate().map(part).collect())
             }
-            TyKind::Struct(..) => ShapeKind::Record(self.get(ty).map_or_else(Vec::new, |known| {
-                known.variants.first().map_or_else(Vec::new, fields_of)
+            TyKind::Struct(..) => ShapeKind::Record(
+                self.get(ty).map_or_else(Vec::new, |known| known.variants.first().map_or_else(Vec::new, fields_of)),
+            ),
+            TyKind::Enum(..) => ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
+                known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
             })),
-            TyKind::Enum(..) => {
-                ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
-                    known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
-                }))
-            }
             TyKind::Unit | TyKind::Never | TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error => ShapeKind::Unit,
         };
         Shape { layout: self.layout(ty), kind }

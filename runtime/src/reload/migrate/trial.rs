@@ -10,7 +10,7 @@ use super::defaults::Wanted;
 use crate::code::GlobalMemory;
 use crate::fault;
 use crate::heap::Heap;
-use crate::heap::migrate::{Counted, Lookup, Queue, Region, Role, Stores};
+use crate::heap::migrate::{Counted, Found, Lookup, Queue, Region, Role, Stores, is_within};
 use crate::linkage::Linkage;
 
 /// A block on a data stack that belongs to a running function.
@@ -44,6 +44,9 @@ pub(crate) struct Trial {
     locals: Vec<String>,
 }
 
+/// Visits the words of all stacks.
+pub(crate) type WordsOf<'a> = dyn Fn(&mut dyn FnMut(usize)) + 'a;
+
 /// Calls a function without parameters that gives a value of this type.
 pub(crate) type CallOf<'a> = dyn FnMut(Instance, Ty) -> Result<Vec<u8>, String> + 'a;
 
@@ -55,10 +58,11 @@ impl Migration {
         linkage: &Linkage,
         moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
+        words: &WordsOf<'_>,
     ) -> Result<Trial, (Trial, Denied)> {
         let mut trial = Trial::default();
         let heap = linkage.heap().clone();
-        match self.steps(linkage, &heap, moving, locals, &mut trial) {
+        match self.steps(linkage, &heap, moving, (locals, words), &mut trial) {
             Ok(()) => Ok(trial),
             Err(denied) => Err((trial, denied)),
         }
@@ -69,7 +73,7 @@ impl Migration {
         linkage: &Linkage,
         heap: &Heap,
         moving: &[(ItemPath, GlobalMemory)],
-        locals: &[Local],
+        (locals, words): (&[Local], &WordsOf<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
         fault::point()?;
@@ -90,11 +94,12 @@ impl Migration {
             }
         }
         if let Some((region, found)) = &counted.found {
-            return Err(self.removed_variant(trial, *region, found));
+            return Err(self.removed_variant(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
         self.make_room(heap, trial)?;
+        self.look_for_pins(heap, words, trial)?;
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
     }
@@ -152,6 +157,36 @@ impl Migration {
         Ok(())
     }
 
+    /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
+    /// which part it means.
+    fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
+        let moving = |region: &&Region| matches!(region.role, Role::Elements(..)) && region.to.is_some();
+        let mut ranges: Vec<(usize, usize)> = Vec::new();
+        let mut lists = Vec::new();
+        for region in trial.regions.iter().filter(moving) {
+            ranges.push((region.at, region.at + region.count * region.stride));
+            lists.extend(match region.role {
+                Role::Elements(list, _) => Some(list),
+                _ => None,
+            });
+        }
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        ranges.sort_unstable();
+        lists.sort_unstable();
+        let mut pinned = heap.points_into(&ranges, &lists);
+        words(&mut |word| pinned |= is_within(&ranges, word));
+        match trial.regions.iter().position(|region| moving(&region)) {
+            Some(region) if pinned => {
+                let mut denied = self.grows(trial, region, Ty::unit(), 0);
+                denied.why = format!("{}, and something points at elements, so that they cannot move", denied.why);
+                Err(denied)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn make_empties(&self, heap: &Heap, wanted: &[u64], trial: &mut Trial) -> Result<(), Denied> {
         trial.queues.resize_with(self.planner.queues.len(), Queue::default);
         for (number, queue) in self.planner.queues.iter().enumerate() {
@@ -193,9 +228,24 @@ impl Migration {
     }
 
     /// What the author is told of a value that must not be there.
-    fn removed_variant(&self, trial: &Trial, region: usize, found: &crate::heap::migrate::Found) -> Denied {
-        let holder = self.holder(trial, region, found.index);
+    fn removed_variant(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
         let ty = found.enumeration;
+        let holder = match trial.regions[region].role {
+            Role::Global(number) => {
+                let global = &self.globals[number];
+                let mut path = global.path.name.to_string();
+                self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
+                format!("global `{path}`")
+            }
+            Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
+                let holder = self.holder(trial, region, found.index);
+                match self.root_of(linkage, block) {
+                    Some(path) => format!("{holder} reached from global `{}`", path.name),
+                    None => holder,
+                }
+            }
+            Role::Local(_) => self.holder(trial, region, found.index),
+        };
         Denied {
             name: ty.to_string(),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
@@ -204,6 +254,16 @@ impl Migration {
                 found.variant
             ),
         }
+    }
+
+    /// A global that leads to a block of the heap.
+    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
+        let heap = linkage.heap();
+        let leads = |(path, ty): &&(ItemPath, Ty)| {
+            let references = self.planner.references_before(*ty);
+            linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
+        };
+        self.roots.iter().find(leads).map(|(path, _)| *path)
     }
 
     /// How people call the value at an index of a region.
@@ -226,7 +286,10 @@ impl Migration {
                 "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
                 conversion.from_size, conversion.to_size
             ),
-            help: format!("reserve room in the type with `#[reserve({})]` and restart, or undo the edit", conversion.to_size),
+            help: format!(
+                "reserve room in the type with `#[reserve({})]` and restart, or undo the edit",
+                conversion.to_size
+            ),
             name,
         }
     }
@@ -277,7 +340,9 @@ impl Trial {
         for region in &self.regions {
             match (region.role, region.to) {
                 (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),
-                (Role::Block(block, _), _) => heap.set_size(block, region.at, planner.conversions[region.conversion].to_size),
+                (Role::Block(block, _), _) => {
+                    heap.set_size(block, region.at, planner.conversions[region.conversion].to_size)
+                }
                 _ => {}
             }
         }
@@ -298,7 +363,8 @@ impl Settle {
     pub fn finish(mut self, heap: &Heap) -> Vec<String> {
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
-            self.notes.push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+            self.notes
+                .push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
         }
         heap.release_all(self.released);
         self.notes

@@ -84,11 +84,7 @@ impl Loader<'_, '_, '_> {
         let mut maps = std::mem::take(&mut self.maps);
         let mut ranks: FxHashMap<Id, usize> = FxHashMap::default();
         for map in &maps {
-            let of = map.of;
-            if !ranks.contains_key(&of) {
-                let rank = self.maps_in_keys(of);
-                ranks.insert(of, rank);
-            }
+            ranks.entry(map.of).or_insert_with(|| self.maps_in_keys(map.of));
         }
         maps.sort_by_key(|map| ranks[&map.of]);
         maps.iter().try_for_each(|map| self.fill_map(map))?;
@@ -115,7 +111,7 @@ impl Loader<'_, '_, '_> {
     }
 
     /// How many types of maps the keys of a type of map can hold.
-    fn maps_in_keys(&mut self, of: Id) -> usize {
+    fn maps_in_keys(&self, of: Id) -> usize {
         let Form::Map { key, .. } = self.types.node(of).form else { return 0 };
         let (mut seen, mut queue, mut maps) = (FxHashSet::default(), vec![key], 0);
         while let Some(next) = queue.pop() {

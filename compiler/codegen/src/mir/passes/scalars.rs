@@ -256,6 +256,7 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layou
                 return;
             }
         }
+        StatementKind::FillParked(place, _) if matches!(find(place, trees), Found::Part(_)) => return,
         StatementKind::Assign(to, Rvalue::Carried(taken)) => {
             if let Found::Part(node) = find(to, trees) {
                 take_parts(node, *taken, statement.span, made);
@@ -267,7 +268,6 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layou
             made.push(Statement { kind: StatementKind::Safepoint(carried), span: statement.span });
             return;
         }
-        StatementKind::FillParked(place, _) if matches!(find(place, trees), Found::Part(_)) => return,
         StatementKind::Zero(place) => {
             if let Found::Part(node) = find(place, trees) {
                 each_leaf(node, &mut Vec::new(), &mut |leaf, ty, _| {
@@ -289,7 +289,7 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layou
 }
 
 /// The leaves of a tree with their parts.
-fn parts_of<'a>(node: &'a Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
+fn parts_of(node: &Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
     parts.extend(node.local.map(|local| (local, node.ty, node.part)));
     node.fields.iter().for_each(|field| parts_of(field, parts));
 }

@@ -1,0 +1,102 @@
+//! Guards: what a trap in a call through a guard thunk meets before it ends the activation.
+
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use vaisjit_abi::context::{AT_SAFEPOINT, CallContext, GuardRecord, GuardTarget, RUNNING, poll};
+
+use super::barrier;
+use super::slots::Slot;
+use super::thread::ThreadRecord;
+use super::traps::{self, RawTrap};
+use super::unit::{CodeError, CodeUnit};
+use super::world::lock;
+
+/// Decides, with the thread stopped as at an explicit safepoint, whether the guarded call is made again. May wait as long
+/// as it likes, and must come back when the world is interrupted.
+pub type PauseHook = Box<dyn Fn(&RawTrap, &Guard) -> bool + Send + Sync>;
+
+/// What a guard thunk of a slot refers to. It never goes away before the slot does.
+#[repr(C)]
+pub struct Guard {
+    /// First, so that its address is the guard's.
+    target: GuardTarget,
+    slot: Slot,
+    outgrown: AtomicBool,
+}
+
+impl Guard {
+    /// For calls through this slot; to be [linked](Guard::link) with the thunk before that is called.
+    pub fn new(slot: Slot) -> Arc<Guard> {
+        Arc::new(Guard { target: GuardTarget::default(), slot, outgrown: AtomicBool::new(false) })
+    }
+
+    /// The slot that is called.
+    pub fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// The sizes of what the thunk keeps are no longer those of the function's arguments: it must not repeat a call.
+    pub fn outgrow(&self) {
+        self.outgrown.store(true, Ordering::SeqCst);
+    }
+
+    /// Must it not repeat a call?
+    pub fn is_outgrown(&self) -> bool {
+        self.outgrown.load(Ordering::SeqCst)
+    }
+
+    /// What the data symbol that the thunk was made with resolves to.
+    pub fn address(&self) -> usize {
+        ptr::from_ref(self) as usize
+    }
+
+    /// Tells where the thunk, this function of the unit, goes on after a trap.
+    pub fn link(&self, unit: &Arc<CodeUnit>, function: usize) -> Result<(), CodeError> {
+        let [handler] = unit.info(function).handlers[..] else {
+            return Err(CodeError::Inconsistent(format!("{} is no guard thunk", unit.name(function))));
+        };
+        let pc = unit.address(function).get() + handler.handler_offset as usize;
+        self.target.handler_pc.store(pc, Ordering::Relaxed);
+        self.target.handler_frame.store(handler.frame_offset as usize, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Called by guard thunks after a trap; not 0 repeats the call, 0 makes the trap go on.
+pub(super) unsafe extern "C" fn trapped(context: *mut CallContext, guard: *mut GuardRecord) -> u8 {
+    // SAFETY: thunks pass the context of their thread, which is running, and the record in their own frame, which is
+    // the innermost guard; its target starts a `Guard`, which lives as long as the program.
+    let (record, guard, target) = unsafe { (ThreadRecord::of(context), &*guard, &*(*guard).target.cast::<Guard>()) };
+    let mut trap = traps::take(record);
+    record.data_top().store(guard.data_top, Ordering::Relaxed);
+    record.exit_fp().store(guard.frame_fp, Ordering::Relaxed);
+    if pauses(record, &trap, target) && comes_back(record) {
+        return 1;
+    }
+    trap.complete = true;
+    record.guard().store(ptr::null_mut(), Ordering::Relaxed);
+    record.set_pending(trap);
+    0
+}
+
+/// Asks the world's hook, with the thread counted as stopped.
+fn pauses(record: &ThreadRecord, trap: &RawTrap, guard: &Guard) -> bool {
+    let Some(shared) = record.shared.upgrade() else { return false };
+    let Some(hook) = lock(&shared.pause).clone() else { return false };
+    record.state().store(AT_SAFEPOINT, Ordering::Release);
+    // A panic has been printed; the trap goes on.
+    let repeat = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(trap, guard))).unwrap_or(false);
+    record.state().store(RUNNING, Ordering::Relaxed);
+    barrier::light();
+    if record.poll().load(Ordering::Relaxed) & poll::STOP != 0 {
+        shared.arrive(record, AT_SAFEPOINT);
+    }
+    repeat
+}
+
+/// Is nothing on its way that ends the activation anyway?
+fn comes_back(record: &ThreadRecord) -> bool {
+    record.poll().load(Ordering::Relaxed) & poll::TRAP == 0
+}
