@@ -302,7 +302,11 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
                 .into_host_closure(),
             plain,
         ),
-        ("hot_paused_us", (move || paused().map(|p| p.world.take_pause().as_micros() as i64)).into_host_closure(), plain),
+        (
+            "hot_paused_us",
+            (move || paused().map(|p| p.world.take_pause().as_micros() as i64)).into_host_closure(),
+            plain,
+        ),
         ("hot_turn", (move || turn().map(|p| p.hot_turn())).into_host_closure(), safepoint),
         (
             "exit",

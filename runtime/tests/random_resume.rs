@@ -49,7 +49,8 @@ impl Disturbed {
         let files = MemoryLoader::default();
         files.set("main.vais", &version(&text, 0));
         let told = Arc::<Mutex<Vec<String>>>::default();
-        let (left, turns, reloads) = (Arc::<AtomicI64>::default(), Arc::<AtomicI64>::default(), Arc::<AtomicI64>::default());
+        let (left, turns, reloads) =
+            (Arc::<AtomicI64>::default(), Arc::<AtomicI64>::default(), Arc::<AtomicI64>::default());
         let random = AtomicU64::new(seed);
         let (own, may, seen, count) = (files.clone(), left.clone(), turns.clone(), reloads.clone());
         let disturb = move |_: i64| -> Result<i64, String> {

@@ -315,7 +315,8 @@ impl Shared {
             let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
             let outcome = match std::panic::catch_unwind(action) {
                 Ok(()) => {
-                    let first = stopped.threads().iter().filter_map(|record| record.pause.since()).fold(started, u64::min);
+                    let first =
+                        stopped.threads().iter().filter_map(|record| record.pause.since()).fold(started, u64::min);
                     let paused = Duration::from_nanos(pause::now() - first);
                     Outcome::Done { relaxed: stopped.relaxed(), waited: stopped.waited(), paused }
                 }

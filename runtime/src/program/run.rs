@@ -12,8 +12,8 @@ use super::{Program, ProgramInner};
 use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
 use crate::hot::Ending;
-use crate::pause::{Answer, Call};
 use crate::live::LiveFunction;
+use crate::pause::{Answer, Call};
 use crate::trap::{Trap, TrapCode};
 
 /// A function found by name, ready to be called.

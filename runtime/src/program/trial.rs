@@ -57,12 +57,7 @@ impl ProgramInner {
         self.undo(prepared, tried);
     }
 
-    fn trial_steps(
-        &self,
-        prepared: &mut Prepared,
-        stopped: &Stopped<'_>,
-        tried: &mut Tried,
-    ) -> Result<(), Denied> {
+    fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.try_values(prepared, stopped, tried)?;
         self.fill_new_globals(prepared)?;
         let computes = prepared.migration.as_ref().is_some_and(|migration| !migration.computed().is_empty());

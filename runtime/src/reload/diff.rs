@@ -164,7 +164,8 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
 
 fn same_init(old: &Global, new: &Global) -> bool {
     // The default of the type stands for a value that is not written, at the name.
-    let written = |global: &Global| global.init.as_ref().is_some_and(|init| init.value.span.start != global.place.span.start);
+    let written =
+        |global: &Global| global.init.as_ref().is_some_and(|init| init.value.span.start != global.place.span.start);
     if !written(old) && !written(new) {
         return true;
     }

@@ -65,9 +65,8 @@ impl Migration {
         literal: &mut LiteralOf<'_>,
         report: &mut Report,
     ) -> Option<Migration> {
-        let retyped = |(path, global): (&ItemPath, &Global)| {
-            live.globals.get(path).is_some_and(|old| old.ty != global.ty)
-        };
+        let retyped =
+            |(path, global): (&ItemPath, &Global)| live.globals.get(path).is_some_and(|old| old.ty != global.ty);
         if old == new && !checked.globals.iter().any(retyped) {
             note_idle(report, &[]);
             return None;

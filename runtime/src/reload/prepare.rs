@@ -272,9 +272,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
-    let (defaults, functions) = std::mem::take(&mut prepared.functions)
-        .into_iter()
-        .partition(|(instance, _)| wanted.contains(instance) && body_of(&prepared.snapshot.checked, *instance).is_none());
+    let (defaults, functions) = std::mem::take(&mut prepared.functions).into_iter().partition(|(instance, _)| {
+        wanted.contains(instance) && body_of(&prepared.snapshot.checked, *instance).is_none()
+    });
     (prepared.defaults, prepared.functions) = (defaults, functions);
     (prepared.default_stores, prepared.stores) = std::mem::take(&mut prepared.stores)
         .into_iter()

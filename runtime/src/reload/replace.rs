@@ -50,7 +50,7 @@ impl Standing {
     }
 
     /// The innermost polled loop it is in.
-    fn in_loop(&self, meta: &FunctionMeta) -> Option<u32> {
+    pub fn in_loop(&self, meta: &FunctionMeta) -> Option<u32> {
         meta.locations.get((self.srcloc as usize).checked_sub(1)?)?.in_loop
     }
 }
@@ -216,9 +216,8 @@ impl Resumer<'_> {
 
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
         let checked = &self.snapshot.checked;
-        let lower = |body: &Body, at: LoopId| {
-            lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true))
-        };
+        let lower =
+            |body: &Body, at: LoopId| lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true));
         let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
         if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
             let whole = lower::lower(&meta.body, checked, self.layouts, true);
@@ -247,12 +246,10 @@ impl Resumer<'_> {
             if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
                 continue;
             }
-            let old = initial::texts(&target.meta.body, state.id, &|span| {
-                target.meta.text(span, &self.base.live.sources)
-            });
-            let new = initial::texts(&new.hir, *at, &|span| {
-                crate::live::text(new.hir.item, span, &self.snapshot.sources)
-            });
+            let old =
+                initial::texts(&target.meta.body, state.id, &|span| target.meta.text(span, &self.base.live.sources));
+            let new =
+                initial::texts(&new.hir, *at, &|span| crate::live::text(new.hir.item, span, &self.snapshot.sources));
             for name in initial::changed(&old, &new) {
                 notices.push(format!(
                     "`{name}` in the running `{}` keeps its value: only its initial value changed",
@@ -308,7 +305,9 @@ impl Loops {
             Verdict::Goes => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
-                notices.push(format!("only what `{name}` does before its running loop changed: it takes effect at {when}"));
+                notices.push(format!(
+                    "only what `{name}` does before its running loop changed: it takes effect at {when}"
+                ));
                 Some(Outcome::AtNextCall)
             }
             Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
@@ -335,8 +334,13 @@ impl Loops {
     ) -> Result<Moves, String> {
         let mut moves = Moves::default();
         for target in self.targets {
-            let standing: FxHashSet<Option<u32>> =
-                target.fates.keys().map(|number| Some(*number)).chain([None]).chain(target.standing.iter().copied()).collect();
+            let standing: FxHashSet<Option<u32>> = target
+                .fates
+                .keys()
+                .map(|number| Some(*number))
+                .chain([None])
+                .chain(target.standing.iter().copied())
+                .collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             let from = base.live.unit(target.place.0);
@@ -349,7 +353,10 @@ impl Loops {
                 let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {
                     continue;
                 };
-                let transfer = transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
+                let transfer = {
+                    let frames = (&*target.meta.frame, &resumed.machine.frame);
+                    transfer::make(state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
+                };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 moves.followers.push(Follower {
                     from: from.clone(),
@@ -392,5 +399,11 @@ impl Running {
     /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
+    }
+
+    /// Does a frame of this function go on in new code when it comes to the poll of the loop?
+    pub fn goes(&self, frame: &Standing, number: u32) -> bool {
+        let verdicts = self.verdicts.get(&frame.place());
+        verdicts.is_some_and(|verdicts| verdicts.get(&Some(number)) == Some(&Verdict::Goes))
     }
 }

@@ -182,7 +182,10 @@ F run() -> i64 {
 }
 ";
     // The third turn of the first inner loop has been finished by the old code.
-    assert_eq!(goes_on(&with_edit(text), &[&[("sum += 1\n", "sum += 1000\n"), ("sum += 100\n", "sum += 7\n")]]), 4 + 8000 + 21);
+    assert_eq!(
+        goes_on(&with_edit(text), &[&[("sum += 1\n", "sum += 1000\n"), ("sum += 100\n", "sum += 7\n")]]),
+        4 + 8000 + 21
+    );
 }
 
 #[test]
@@ -325,7 +328,8 @@ F run() -> i64 {
     work() * 1000 + trace
 }
 ";
-    let (result, told) = run(&with_edit(text), &[&[("trace * 10 + 1", "trace * 10 + 7"), ("trace * 10 + 2", "trace * 10 + 8")]]);
+    let (result, told) =
+        run(&with_edit(text), &[&[("trace * 10 + 1", "trace * 10 + 7"), ("trace * 10 + 2", "trace * 10 + 8")]]);
     assert_eq!(told, ["work at the next loop head"]);
     assert_eq!(result, 5087);
 }

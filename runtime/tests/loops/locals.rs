@@ -35,7 +35,10 @@ fn only_what_comes_before_the_loop() {
     let (result, told) = run(LOOP, &[&[("speed := 3", "speed := 300")]]);
     assert_eq!(result, 35);
     assert_eq!(told[0], "run at the next call");
-    assert!(told.iter().any(|line| line.starts_with("only what `run` does before its running loop changed")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.starts_with("only what `run` does before its running loop changed")),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -47,7 +50,8 @@ fn a_new_local_is_computed() {
 #[test]
 fn new_locals_of_all_sorts() {
     let before = "sum := 0";
-    let after = "sum := 0\n    all := Vec.new()\n    text := \"new {speed}\"\n    pair := (speed, 5)\n    row := [1, 2, 3]";
+    let after =
+        "sum := 0\n    all := Vec.new()\n    text := \"new {speed}\"\n    pair := (speed, 5)\n    row := [1, 2, 3]";
     let uses = "all.push(n)\n        sum += pair.0 + pair.1 + row[1] + text.len() + all.len()";
     let result = goes_on(LOOP, &[&[(before, after), ("sum += speed", uses)]]);
     let turns: i64 = (1..=6).map(|turn| 3 + 5 + 2 + 5 + turn).sum();
@@ -63,8 +67,7 @@ fn a_local_that_owns_memory_is_gone() {
 
 #[test]
 fn a_local_changes_its_type() {
-    let edits: &[(&str, &str)] =
-        &[("speed := 3", "speed := 3.5"), ("sum += speed", "sum += (speed * 2.0) as i64")];
+    let edits: &[(&str, &str)] = &[("speed := 3", "speed := 3.5"), ("sum += speed", "sum += (speed * 2.0) as i64")];
     assert_eq!(goes_on(LOOP, &[edits]), 12 + 36 + 5);
 }
 
@@ -79,10 +82,8 @@ fn a_local_that_cannot_be_converted_keeps_the_old_code() {
 
 #[test]
 fn a_new_local_that_only_a_call_can_compute() {
-    let edits: &[(&str, &str)] = &[
-        ("sum := 0", "sum := 0\n    other := next_text()"),
-        ("sum += speed", "sum += other"),
-    ];
+    let edits: &[(&str, &str)] =
+        &[("sum := 0", "sum := 0\n    other := next_text()"), ("sum += speed", "sum += other")];
     let (result, told) = run(LOOP, &[edits]);
     assert_eq!(result, 35);
     assert_eq!(told[0], "run at the next call");

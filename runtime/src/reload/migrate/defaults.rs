@@ -57,13 +57,7 @@ impl Defaults<'_> {
     }
 
     /// What is declared, else the default of the type.
-    pub fn declared(
-        &mut self,
-        declared: Option<&Declared>,
-        ty: Ty,
-        to: u32,
-        ops: &mut Vec<Op>,
-    ) -> Result<(), Ty> {
+    pub fn declared(&mut self, declared: Option<&Declared>, ty: Ty, to: u32, ops: &mut Vec<Op>) -> Result<(), Ty> {
         match declared {
             Some(Declared::Bytes(bytes)) => ops.push(Op::Fill { to, bytes: bytes.clone() }),
             Some(Declared::Computed(instance)) => self.next(Wanted::Computed(*instance, ty), ty, to, ops),

@@ -139,14 +139,12 @@ impl Known {
                 let offsets = self.tuple(parts.iter().copied()).1;
                 ShapeKind::Record(parts.iter().copied().zip(offsets).enumerate().map(part).collect())
             }
-            TyKind::Struct(..) => ShapeKind::Record(self.get(ty).map_or_else(Vec::new, |known| {
-                known.variants.first().map_or_else(Vec::new, fields_of)
+            TyKind::Struct(..) => ShapeKind::Record(
+                self.get(ty).map_or_else(Vec::new, |known| known.variants.first().map_or_else(Vec::new, fields_of)),
+            ),
+            TyKind::Enum(..) => ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
+                known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
             })),
-            TyKind::Enum(..) => {
-                ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
-                    known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
-                }))
-            }
             TyKind::Unit | TyKind::Never | TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error => ShapeKind::Unit,
         };
         Shape { layout: self.layout(ty), kind }

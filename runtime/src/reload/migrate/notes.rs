@@ -31,12 +31,18 @@ impl Note {
         let values = if times == 1 { "1 value".to_owned() } else { format!("{times} values") };
         let text = match self.kind {
             _ if times == 0 => return None,
-            NoteKind::Saturated => format!("`{label}`: {values} of `{old}` did not fit into `{new}` and took the nearest one"),
+            NoteKind::Saturated => {
+                format!("`{label}`: {values} of `{old}` did not fit into `{new}` and took the nearest one")
+            }
             NoteKind::Default => {
-                format!("`{label}` was `{old}` and is now `{new}`, which cannot be converted: {values} took the default")
+                format!(
+                    "`{label}` was `{old}` and is now `{new}`, which cannot be converted: {values} took the default"
+                )
             }
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
-            NoteKind::Cut(lost) => format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone"),
+            NoteKind::Cut(lost) => {
+                format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone")
+            }
         };
         Some(text)
     }

@@ -103,13 +103,7 @@ impl Planner {
         if old == new { self.conversion(old, new, label) } else { self.make(old, new, label, declared) }
     }
 
-    fn make(
-        &mut self,
-        old: Ty,
-        new: Ty,
-        label: &str,
-        declared: Option<&Declared>,
-    ) -> Result<Option<usize>, NoDefault> {
+    fn make(&mut self, old: Ty, new: Ty, label: &str, declared: Option<&Declared>) -> Result<Option<usize>, NoDefault> {
         let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
         let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
         let mut ops = Vec::new();
@@ -212,7 +206,8 @@ impl Planner {
         {
             zero(to, self.new.layout(new).size, ops);
             ops.push(Op::Fill { to, bytes: Arc::from(some.to_le_bytes()) });
-            return self.value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops);
+            return self
+                .value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops);
         }
         if let Some((some, inner)) = option_of(&self.old, old)
             && self.converts(inner.ty, new)
@@ -502,7 +497,8 @@ impl Planner {
         let kept = n.min(m);
         let mut each = Vec::new();
         self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, ..value }, &mut each)?;
-        let whole = matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
+        let whole =
+            matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {
             ops.push(Op::Copy { from: value.from, to: value.to, bytes: from_stride * kept });
         } else if !each.is_empty() && kept > 0 {
@@ -540,14 +536,12 @@ impl Planner {
     }
 
     fn default(&mut self, ty: Ty, to: u32, label: &str, ops: &mut Vec<Op>) -> Steps {
-        let mut defaults =
-            Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
         defaults.value(ty, to, ops).map_err(|ty| NoDefault { label: label.to_owned(), ty })
     }
 
     fn default_of(&mut self, key: FieldKey, ty: Ty, to: u32, label: &str, ops: &mut Vec<Op>) -> Steps {
-        let mut defaults =
-            Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
         defaults.field(key, ty, to, ops).map_err(|ty| NoDefault { label: label.to_owned(), ty })
     }
 

@@ -6,12 +6,12 @@ use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
-use super::known::Known;
 use super::defaults::Wanted;
+use super::known::Known;
 use crate::code::GlobalMemory;
 use crate::fault;
-use crate::heap::{EntryPlaces, Heap};
 use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
+use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
 
 /// A block on a data stack that belongs to a running function.
@@ -195,9 +195,8 @@ impl Migration {
     /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
     /// which part it means.
     fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
-        let moving = |region: &&Region| {
-            matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some()
-        };
+        let moving =
+            |region: &&Region| matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some();
         let mut ranges: Vec<(usize, usize)> = Vec::new();
         let mut lists = Vec::new();
         for region in trial.regions.iter().filter(moving) {
@@ -324,7 +323,10 @@ impl Migration {
                 "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
                 conversion.from_size, conversion.to_size
             ),
-            help: format!("reserve room in the type with `#[reserve({})]` and restart, or undo the edit", conversion.to_size),
+            help: format!(
+                "reserve room in the type with `#[reserve({})]` and restart, or undo the edit",
+                conversion.to_size
+            ),
             name,
         }
     }
@@ -391,7 +393,9 @@ impl Trial {
         for region in &self.regions {
             match (region.role, region.to) {
                 (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),
-                (Role::Block(block, _), _) => heap.set_size(block, region.at, planner.conversions[region.conversion].to_size),
+                (Role::Block(block, _), _) => {
+                    heap.set_size(block, region.at, planner.conversions[region.conversion].to_size)
+                }
                 _ => {}
             }
         }
@@ -413,7 +417,8 @@ impl Settle {
     pub fn finish(mut self, heap: &Heap) -> Vec<String> {
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
-            self.notes.push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+            self.notes
+                .push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
         }
         heap.release_all(self.released);
         self.notes
