@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
+use crate::reload::admissible::Changes;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
@@ -60,9 +61,19 @@ const ASKING: Duration = Duration::from_millis(50);
 /// What a commit waits for if it is no function of the program.
 pub(crate) const A_HOST_CALL: &str = "a call of the host's";
 
+/// How long a commit waits that a frame in old code stands in the way of, before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// A commit that waits for the program.
 pub struct Pending {
-    ticket: Ticket,
+    ticket: Mutex<Ticket>,
+    attempt: Arc<Mutex<Attempt>>,
+    /// Asks for another attempt.
+    again: Box<dyn Fn() -> Ticket>,
+    /// The frame that stands in the way, and what it would do.
+    obstacle: Mutex<Option<String>>,
+    /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
+    in_program: bool,
     prepared: Arc<Mutex<Option<Box<Prepared>>>>,
     clock: Clock,
 }
@@ -124,6 +135,38 @@ impl Staged {
     pub fn take_back(&self, linkage: &mut Linkage) {
         self.prepared.take_back(linkage);
     }
+}
+
+/// What became of an attempt to commit.
+#[derive(Default, PartialEq, Eq)]
+enum Attempt {
+    /// There was none yet.
+    #[default]
+    Open,
+    /// The new version is live.
+    Applied,
+    /// It cannot be, or it has to be prepared again.
+    TurnedDown,
+    /// A frame stands in the way: its function, and what it would do.
+    NotYet(String),
+}
+
+/// A commit that its own thread stands in the way of cannot wait.
+fn refuse_now(report: &mut Report, obstacle: &str) {
+    let outcome = EditOutcome::Refused {
+        why: format!(
+            "it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself"
+        ),
+        help: "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls".to_owned(),
+    };
+    if let Some(edit) = report.edits.iter_mut().find(|edit| matches!(edit.kind, "struct" | "enum")) {
+        edit.outcome = outcome;
+    }
+    report.hold_back();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a wait for a commit ended with.
@@ -222,18 +265,9 @@ impl ProgramInner {
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
-        let cell = Arc::new(Mutex::new(Some(prepared)));
-        let (program, shared) = (self.clone(), cell.clone());
-        let applied = Arc::new(AtomicBool::new(false));
-        let done = applied.clone();
-        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-            if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                done.store(program.apply_stopped(prepared, stopped), Ordering::SeqCst);
-            }
-        });
-        let pending = Pending { ticket, prepared: cell, clock };
+        let pending = self.request(prepared, clock);
         match wait(&pending) {
-            Waited::Done { relaxed, paused } if applied.load(Ordering::SeqCst) => {
+            Waited::Done { relaxed, paused } if *lock(&pending.attempt) == Attempt::Applied => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.times.pause_us = paused.as_micros() as u64;
@@ -241,21 +275,76 @@ impl ProgramInner {
                 Ok((report, changed))
             }
             Waited::Done { .. } | Waited::Cancelled => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
+                let mut prepared =
+                    pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
                 self.abandon(&prepared);
+                if let Attempt::NotYet(obstacle) = &*lock(&pending.attempt) {
+                    refuse_now(&mut prepared.report, obstacle);
+                }
                 Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
 
-    /// The stores of a commit, while all threads are stopped. False, and nothing done, if `main` is at a place where it could
-    /// not go on.
-    fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
+    /// Asks for a commit.
+    fn request(self: &Arc<Self>, prepared: Box<Prepared>, clock: Clock) -> Pending {
+        let prepared = Arc::new(Mutex::new(Some(prepared)));
+        let attempt = Arc::<Mutex<Attempt>>::default();
+        let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
+        let again = move || {
+            let (program, shared, outcome) = (program.clone(), shared.clone(), outcome.clone());
+            program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
+                if let Some(prepared) = lock(&shared).as_mut() {
+                    *lock(&outcome) = program.apply_stopped(prepared, stopped);
+                }
+            })
+        };
+        Pending {
+            ticket: Mutex::new(again()),
+            attempt,
+            again: Box::new(again),
+            obstacle: Mutex::default(),
+            in_program: self.world.is_active_here(),
+            prepared,
+            clock,
+        }
+    }
+
+    /// What a frame that stays in old code would do with a type that changes, if it would.
+    fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
+        let live = self.live();
+        let histories = (&*live.history, &*prepared.history);
+        let layouts = (&*live.layouts, &*prepared.layouts);
+        let changes = Changes::new(histories, &prepared.moved, layouts, &live.checked);
+        if changes.is_empty() {
+            return None;
+        }
+        let running = &prepared.moves.running;
+        let mut found = None;
+        stopped.walk(|frame| {
+            let standing = Standing::of(frame);
+            let Some(meta) = standing.meta(&live).filter(|_| found.is_none()) else { return };
+            let goes = |number| running.goes(&standing, number);
+            let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
+            let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
+            if concerned && !moves {
+                let objection = changes.objection(meta, frame.srcloc, &goes);
+                found = objection.map(|what| format!("`{}`, which {what}", meta.name()));
+            }
+        });
+        found
+    }
+
+    /// The stores of a commit, while all threads are stopped, if they may happen.
+    fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
         let running = prepared.moves.running.clone();
         if !self.foresee(stopped, &running, &mut prepared.report) {
-            return false;
+            return Attempt::TurnedDown;
         }
-        let Some(tried) = self.try_out(prepared, stopped) else { return false };
+        if let Some(obstacle) = self.obstacle(prepared, stopped) {
+            return Attempt::NotYet(obstacle);
+        }
+        let Some(tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
         self.apply(prepared, tried);
@@ -265,7 +354,7 @@ impl ProgramInner {
             self.world.retire(code.unit);
         }
         stopped.follow(moves.followers, &gone);
-        true
+        Attempt::Applied
     }
 
     /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
@@ -564,12 +653,33 @@ impl ProgramInner {
 impl Pending {
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
-        Some(match self.ticket.wait(time)? {
+        let ticket = lock(&self.ticket).clone();
+        let outcome = ticket.wait(time)?;
+        if let Attempt::NotYet(obstacle) = &*lock(&self.attempt) {
+            *lock(&self.obstacle) = Some(obstacle.clone());
+            if self.in_program {
+                return Some(Waited::Cancelled);
+            }
+        } else {
+            return Some(Waited::from(outcome));
+        }
+        std::thread::sleep(LOOK_AGAIN.min(time));
+        *lock(&self.attempt) = Attempt::default();
+        *lock(&self.ticket) = (self.again)();
+        None
+    }
+}
+
+impl From<Outcome> for Waited {
+    fn from(outcome: Outcome) -> Waited {
+        match outcome {
             Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
-        })
+        }
     }
+}
 
+impl Pending {
     /// Waits as long as it takes.
     pub fn wait_for_ever(&self) -> Waited {
         loop {
@@ -581,12 +691,13 @@ impl Pending {
 
     /// Takes the commit back; false when it has happened already.
     pub fn cancel(&self) -> bool {
-        self.ticket.cancel()
+        lock(&self.ticket).cancel()
     }
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
-        program.blocked_on(&self.ticket)
+        let obstacle = lock(&self.obstacle).clone();
+        obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
 
     /// What it will change, once what it waits for is over.

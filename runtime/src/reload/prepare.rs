@@ -325,6 +325,11 @@ impl Touched<'_> {
     }
 }
 
+/// Is it no function of the author's: an initial value, or an instance of the library's that is needed now?
+fn is_hidden(instance: &Instance) -> bool {
+    instance.path.name.starts_with('{') || instance.path.module.starts_with("std/")
+}
+
 /// Which functions get new code.
 struct Plan {
     changed: Vec<(Instance, Lowered)>,
@@ -480,7 +485,7 @@ impl Plan {
                 Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
-            if instance.path.name.starts_with('{') || change == "relinked" {
+            if is_hidden(instance) || change == "relinked" {
                 continue;
             }
             let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);
@@ -489,7 +494,7 @@ impl Plan {
                 .map(|resolved| resolved.at);
             report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
         }
-        for instance in self.removed.iter().filter(|instance| !instance.path.name.starts_with('{')) {
+        for instance in self.removed.iter().filter(|instance| !is_hidden(instance)) {
             let name = instance.path.name.to_string();
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });
