@@ -5,6 +5,7 @@ mod handles;
 mod heap;
 mod input;
 mod offer;
+mod pending;
 mod run;
 mod trial;
 mod update;
@@ -39,7 +40,8 @@ pub use handles::{Argument, Arguments, Function, Returned};
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
 pub use update::Update;
-pub(crate) use update::{A_HOST_CALL, Pending, Staged, Waited};
+pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
+pub(crate) use update::Staged;
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///
