@@ -199,7 +199,7 @@ impl ProgramInner {
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Result<(Report, bool), Option<Report>> {
+    ) -> Result<(Report, bool), Option<Box<Report>>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
         if !changes_code || prepared.is_single_body() {
@@ -224,7 +224,7 @@ impl ProgramInner {
                 if let Attempt::NotYet(obstacle) = &*lock(&pending.attempt) {
                     refuse_now(&mut prepared.report, obstacle);
                 }
-                Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
+                Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
@@ -466,7 +466,7 @@ impl ProgramInner {
             Err(None) => return Update::Superseded,
             Err(Some(mut report)) => {
                 report.times.total_us = staged.clock.micros();
-                return Update::Refused(Arc::new(report));
+                return Update::Refused(Arc::new(*report));
             }
         };
         report.times.total_us = staged.clock.micros();
