@@ -359,6 +359,10 @@ impl ProgramInner {
         let prepared = &mut staged.prepared;
         let running = prepared.moves.running.clone();
         let fits = self.foresee(stopped, &running, &mut prepared.report);
+        if let Some(obstacle) = self.obstacle(prepared, stopped).filter(|_| fits) {
+            prepared.report.wait_for(&obstacle);
+            return true;
+        }
         if fits {
             self.foresee_values(prepared, stopped);
         }
