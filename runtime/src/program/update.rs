@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
+use super::pending::{Attempt, Pending, Waited, lock, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
-use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
+use crate::code::{SafepointKind, Stopped};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
@@ -58,26 +59,6 @@ const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken 
 
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
-/// What a commit waits for if it is no function of the program.
-pub(crate) const A_HOST_CALL: &str = "a call of the host's";
-
-/// How long a commit waits that a frame in old code stands in the way of, before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// A commit that waits for the program.
-pub struct Pending {
-    ticket: Mutex<Ticket>,
-    attempt: Arc<Mutex<Attempt>>,
-    /// Asks for another attempt.
-    again: Box<dyn Fn() -> Ticket>,
-    /// The frame that stands in the way, and what it would do.
-    obstacle: Mutex<Option<String>>,
-    /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
-    in_program: bool,
-    prepared: Arc<Mutex<Option<Box<Prepared>>>>,
-    clock: Clock,
-}
-
 /// A prepared version, not yet live.
 pub(crate) struct Staged {
     prepared: Box<Prepared>,
@@ -106,9 +87,14 @@ impl Staged {
         &self.prepared.report
     }
 
-    /// Gives it another report and returns the one it had.
-    pub fn replace_report(&mut self, report: Report) -> Report {
-        std::mem::replace(&mut self.prepared.report, report)
+    /// Takes it apart: what was prepared, since when, against which version, and where it comes from.
+    pub fn into_parts(self) -> (Box<Prepared>, Clock, u64, Cause) {
+        (self.prepared, self.clock, self.base, self.cause)
+    }
+
+    /// Puts it together again.
+    pub fn from_parts((prepared, clock, base, cause): (Box<Prepared>, Clock, u64, Cause)) -> Staged {
+        Staged { prepared, clock, base, cause }
     }
 
     /// Does it change anything that runs?
@@ -135,49 +121,6 @@ impl Staged {
     pub fn take_back(&self, linkage: &mut Linkage) {
         self.prepared.take_back(linkage);
     }
-}
-
-/// What became of an attempt to commit.
-#[derive(Default, PartialEq, Eq)]
-enum Attempt {
-    /// There was none yet.
-    #[default]
-    Open,
-    /// The new version is live.
-    Applied,
-    /// It cannot be, or it has to be prepared again.
-    TurnedDown,
-    /// A frame stands in the way: its function, and what it would do.
-    NotYet(String),
-}
-
-/// A commit that its own thread stands in the way of cannot wait.
-fn refuse_now(report: &mut Report, obstacle: &str) {
-    let outcome = EditOutcome::Refused {
-        why: format!(
-            "it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself"
-        ),
-        help: "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls".to_owned(),
-    };
-    if let Some(edit) = report.edits.iter_mut().find(|edit| matches!(edit.kind, "struct" | "enum")) {
-        edit.outcome = outcome;
-    }
-    report.hold_back();
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a wait for a commit ended with.
-pub(crate) enum Waited {
-    /// The new version is live; `relaxed`: inside an inner loop.
-    Done {
-        relaxed: bool,
-        /// How long a thread stood still at most.
-        paused: Duration,
-    },
-    Cancelled,
 }
 
 impl ProgramInner {
@@ -265,7 +208,7 @@ impl ProgramInner {
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
-        let pending = self.request(prepared, clock);
+        let pending = self.request(prepared, clock, ProgramInner::apply_stopped);
         match wait(&pending) {
             Waited::Done { relaxed, paused } if *lock(&pending.attempt) == Attempt::Applied => {
                 let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
@@ -283,30 +226,6 @@ impl ProgramInner {
                 }
                 Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
-        }
-    }
-
-    /// Asks for a commit.
-    fn request(self: &Arc<Self>, prepared: Box<Prepared>, clock: Clock) -> Pending {
-        let prepared = Arc::new(Mutex::new(Some(prepared)));
-        let attempt = Arc::<Mutex<Attempt>>::default();
-        let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
-        let again = move || {
-            let (program, shared, outcome) = (program.clone(), shared.clone(), outcome.clone());
-            program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-                if let Some(prepared) = lock(&shared).as_mut() {
-                    *lock(&outcome) = program.apply_stopped(prepared, stopped);
-                }
-            })
-        };
-        Pending {
-            ticket: Mutex::new(again()),
-            attempt,
-            again: Box::new(again),
-            obstacle: Mutex::default(),
-            in_program: self.world.is_active_here(),
-            prepared,
-            clock,
         }
     }
 
@@ -357,15 +276,18 @@ impl ProgramInner {
         Attempt::Applied
     }
 
-    /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
-    pub fn foresee_stopped(&self, staged: &mut Staged, stopped: &Stopped<'_>) -> bool {
-        let prepared = &mut staged.prepared;
+    /// What [`ProgramInner::apply_stopped`] would come to, with the report completed and nothing done.
+    pub(super) fn foresee_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
         let running = prepared.moves.running.clone();
-        let fits = self.foresee(stopped, &running, &mut prepared.report);
-        if fits {
-            self.foresee_values(prepared, stopped);
+        if !self.foresee(stopped, &running, &mut prepared.report) {
+            return Attempt::TurnedDown;
         }
-        fits && prepared.report.refusals().next().is_none()
+        if let Some(obstacle) = self.obstacle(prepared, stopped) {
+            return Attempt::NotYet(obstacle);
+        }
+        self.foresee_values(prepared, stopped);
+        let refused = prepared.report.refusals().next().is_some();
+        if refused { Attempt::TurnedDown } else { Attempt::Applied }
     }
 
     /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
@@ -650,79 +572,7 @@ impl ProgramInner {
     }
 }
 
-impl Pending {
-    /// Waits; what became of the commit, if anything has.
-    pub fn wait(&self, time: Duration) -> Option<Waited> {
-        let ticket = lock(&self.ticket).clone();
-        let outcome = ticket.wait(time)?;
-        if let Attempt::NotYet(obstacle) = &*lock(&self.attempt) {
-            *lock(&self.obstacle) = Some(obstacle.clone());
-            if self.in_program {
-                return Some(Waited::Cancelled);
-            }
-        } else {
-            return Some(Waited::from(outcome));
-        }
-        std::thread::sleep(LOOK_AGAIN.min(time));
-        *lock(&self.attempt) = Attempt::default();
-        *lock(&self.ticket) = (self.again)();
-        None
-    }
-}
-
-impl From<Outcome> for Waited {
-    fn from(outcome: Outcome) -> Waited {
-        match outcome {
-            Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
-            Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
-        }
-    }
-}
-
-impl Pending {
-    /// Waits as long as it takes.
-    pub fn wait_for_ever(&self) -> Waited {
-        loop {
-            if let Some(waited) = self.wait(Duration::from_secs(1)) {
-                return waited;
-            }
-        }
-    }
-
-    /// Takes the commit back; false when it has happened already.
-    pub fn cancel(&self) -> bool {
-        lock(&self.ticket).cancel()
-    }
-
-    /// The function that is being waited for.
-    pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
-        let obstacle = lock(&self.obstacle).clone();
-        obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
-    }
-
-    /// What it will change, once what it waits for is over.
-    pub(crate) fn report(&self, waits_for: &str) -> Report {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
-        report.wait_for(waits_for);
-        report
-    }
-}
-
 impl ProgramInner {
-    /// The function that a request waits for.
-    fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
-        let frames = ticket.blocked_on();
-        let live = self.live();
-        let frame = frames.last()?;
-        Some(live.meta(&frame.unit, frame.function)?.name())
-    }
-
-    /// What a request waits for, for people.
-    pub fn waited_for(&self, ticket: &Ticket) -> String {
-        self.blocked_on(ticket).unwrap_or_else(|| A_HOST_CALL.to_owned())
-    }
-
     /// Makes an earlier version the newest: its texts, and the program as it was checked then. It holds until a file
     /// changes on disk.
     pub fn roll_back(self: &Arc<Self>, to: u64, wait: &mut dyn FnMut(&Pending) -> Waited) -> Result<Update, Error> {
