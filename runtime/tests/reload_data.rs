@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use random::Random;
 use source::Source;
-use vaisjit::{Engine, Error, MemoryLoader, Program, Update};
+use vaisjit::{Edit, Engine, Error, MemoryLoader, Outcome, Program, Report, Update};
 
 /// How long the sequences take together, unless `ROUNDS` says how many there are.
 const TIME: Duration = Duration::from_secs(20);
@@ -34,9 +34,8 @@ impl Loaded {
         let files = MemoryLoader::default();
         files.set("main.vais", text);
         let engine = Engine::builder().on_event(|_: &vaisjit::Event| ()).build().expect("an engine");
-        let program = engine
-            .load_with("main.vais", Arc::new(files.clone()))
-            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let program =
+            engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}\n{text}"));
         Loaded { files, program }
     }
 
@@ -170,7 +169,7 @@ impl Sequence {
                 (self.source, self.text) = (next, text);
                 assert_eq!(self.data(), before, "unchanged");
             }
-            Err(Error::Refused(_)) if refusable => {
+            Err(Error::Refused(report)) if refusable || lacks_room(&report) => {
                 assert_eq!(self.data(), before, "refused");
                 self.running.files.set("main.vais", self.text.clone());
                 let update = self.running.program.poll();
@@ -208,6 +207,13 @@ impl Sequence {
     }
 }
 
+/// Is it refused because a value that cannot move needs more room?
+fn lacks_room(report: &Report) -> bool {
+    let lacks =
+        |edit: &Edit| matches!(&edit.outcome, Outcome::Refused { why, .. } if why.contains("there is room for"));
+    report.refusals().next().is_some() && report.refusals().all(lacks)
+}
+
 /// The first lines that differ.
 fn difference(running: &str, fresh: &str) -> String {
     let lines = running.lines().zip(fresh.lines());
@@ -224,9 +230,14 @@ fn run(seed: u64, steps: &[usize], watchdog: &Watchdog) -> Result<(), (usize, St
         let mut sequence = Sequence::start(seed);
         let main = sequence.running.program.clone();
         let main = (seed % 2 == 0).then(|| std::thread::spawn(move || main.run_main()));
+        let deadline = Instant::now() + STUCK;
+        while main.is_some() && sequence.running.call("has_turned") == 0 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         for step in steps {
             begun += 1;
-            let _ = watchdog.0.send(format!("seed {seed}, step {step}: {}\n{}", sequence.told.join("\n"), sequence.text));
+            let _ =
+                watchdog.0.send(format!("seed {seed}, step {step}: {}\n{}", sequence.told.join("\n"), sequence.text));
             let result = std::panic::catch_unwind(AssertUnwindSafe(|| sequence.step(*step)));
             told = sequence.told.join("\n");
             if let Err(panic) = result {

@@ -33,7 +33,13 @@ impl Type {
             4 | 5 => Type::Str,
             6 if holder < STRUCTS => Type::Enum(random.below(ENUMS)),
             7 | 8 if holder + 1 < STRUCTS => Type::Struct(holder + 1 + random.below(STRUCTS - holder - 1)),
-            9 => Type::Array(inner(random), 1 + random.below(3)),
+            9 => {
+                let inner = match *inner(random) {
+                    Type::Struct(_) | Type::Array(..) => Type::Str,
+                    other => other,
+                };
+                Type::Array(Box::new(inner), 1 + random.below(3))
+            }
             10 => Type::Option(inner(random)),
             11 => Type::Map(inner(random)),
             12 => Type::Vec(inner(random)),
@@ -70,7 +76,7 @@ impl Type {
             Type::Map(_) => format!("({value}.len() * 5)"),
             Type::Vec(of) | Type::Array(of, _) => {
                 let (sum, inner) = (format!("n{depth}"), of.read(&name, depth + 1));
-                format!("{{ {sum} := mut 1\n L {name}: {value} {{ {sum} = {sum} * 31 + {inner} }}\n {sum} }}")
+                format!("({{ {sum} := mut 1\n L {name}: {value} {{ {sum} = {sum} * 31 + {inner} }}\n {sum} }})")
             }
         }
     }
@@ -359,7 +365,10 @@ impl Source {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let mut random = Random(self.bodies);
         writeln!(text, "C K: i64 = {}", self.constant)?;
-        writeln!(text, "G stop: i64\nF end() -> i64 {{ stop = 1\n 0 }}\nG copy: S0")?;
+        writeln!(
+            text,
+            "G stop: i64\nG turned: i64\nF has_turned() -> i64 {{ turned }}\nF end() -> i64 {{ stop = 1\n 0 }}\nG copy: S0"
+        )?;
         self.write_main(text)?;
         for (number, fields) in self.structs.iter().enumerate() {
             self.write_struct(text, number, fields, &mut random)?;
@@ -389,11 +398,17 @@ impl Source {
         let used: String = (0..self.main_extra).map(|n| format!(" + l{n}")).collect();
         writeln!(
             text,
-            "F main() -> i64 {{\n    local := mut make_s0(3)\n{locals}    sum := mut 0\n    L stop == 0 {{\n        copy = local\n        sum += 1{used}\n    }}\n    0\n}}"
+            "F main() -> i64 {{\n    local := mut make_s0(3)\n{locals}    sum := mut 0\n    L stop == 0 {{\n        copy = local\n        turned = 1\n        sum += 1{used}\n    }}\n    0\n}}"
         )
     }
 
-    fn write_struct(&self, text: &mut String, number: usize, fields: &[Field], random: &mut Random) -> std::fmt::Result {
+    fn write_struct(
+        &self,
+        text: &mut String,
+        number: usize,
+        fields: &[Field],
+        random: &mut Random,
+    ) -> std::fmt::Result {
         let (mut list, mut values, mut reads) = (String::new(), Vec::new(), String::new());
         for field in fields {
             if let Some(was) = field.was {
@@ -409,7 +424,13 @@ impl Source {
         writeln!(text, "F read_s{number}(v: S{number}) -> i64 {{\n    n := mut 1\n{reads}    n\n}}")
     }
 
-    fn write_enum(&self, text: &mut String, number: usize, variants: &[Variant], random: &mut Random) -> std::fmt::Result {
+    fn write_enum(
+        &self,
+        text: &mut String,
+        number: usize,
+        variants: &[Variant],
+        random: &mut Random,
+    ) -> std::fmt::Result {
         let (mut list, mut arms, mut makes) = (Vec::new(), String::new(), String::new());
         for (index, variant) in variants.iter().enumerate() {
             let name = format!("V{}", variant.name);
