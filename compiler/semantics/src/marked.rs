@@ -53,7 +53,7 @@ pub(crate) fn hook(world: &World<'_>, id: DefId, signature: Option<&Signature>, 
         _ => hook == Hook::Before && signature.result == Ty::i64(),
     };
     let problem = match () {
-        () if hooks.len() > 1 => "a function is called before a reload or after it, not both",
+        () if hooks.iter().any(|other| *other != hook) => "a function is called before a reload or after it, not both",
         () if function.body.is_none() => "a reload hook needs a body",
         () if !sig.generics.is_empty() => "a reload hook cannot be generic",
         () if !signature.is_none_or(numbers) => "a reload hook takes nothing, or two `i64`: the old and the new version",

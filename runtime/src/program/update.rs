@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
+use super::landing::{Committed, Landed, WayBack};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
@@ -173,18 +174,35 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
-        let stacks = || self.stacks();
+        let base = Committed {
+            links: &reloader.links,
+            promoted: &reloader.promoted,
+            version: self.version() + 1,
+            main_is_running: self.main_is_running(),
+        };
+        self.preparation_from(&base, snapshot, &|| self.stacks(), cancelled)
+    }
+
+    /// The same, after a version whose links are these.
+    pub(super) fn preparation_from(
+        &self,
+        committed: &Committed<'_>,
+        snapshot: Snapshot,
+        stacks: &dyn Fn() -> Option<Vec<Standing>>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Preparation> {
+        let Committed { links, promoted, version, main_is_running } = *committed;
         let live = self.live();
         let mut base = Base {
             mode: &self.mode,
             live: &live,
             linkage: &mut self.linkage(),
             host: &self.host,
-            links: &reloader.links,
-            promoted: &reloader.promoted,
-            version: self.version() + 1,
-            main_is_running: self.main_is_running(),
-            stacks: &stacks,
+            links,
+            promoted,
+            version,
+            main_is_running,
+            stacks,
             cancelled,
         };
         prepare(snapshot, &mut base)
@@ -216,7 +234,8 @@ impl ProgramInner {
     ) -> Result<(Report, bool), Option<Report>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
-        if !changes_code || prepared.is_single_body() {
+        let has_hooks = changes_code && self.has_hooks(&prepared);
+        if !changes_code || prepared.is_single_body() && !has_hooks {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
             self.apply(&mut prepared, Tried::default());
@@ -224,48 +243,38 @@ impl ProgramInner {
         }
         let cell = Arc::new(Mutex::new(Some(prepared)));
         let (program, shared) = (self.clone(), cell.clone());
-        let applied = Arc::new(AtomicBool::new(false));
-        let done = applied.clone();
+        let landed = Arc::new(Mutex::new(Landed::Nothing));
+        let done = landed.clone();
+        let way_back = has_hooks.then(|| WayBack::new(self, reloader));
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
             if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                done.store(program.apply_stopped(prepared, stopped), Ordering::SeqCst);
+                let landed = program.apply_stopped(prepared, stopped, way_back);
+                *done.lock().unwrap_or_else(PoisonError::into_inner) = landed;
             }
         });
         let pending = Pending { ticket, prepared: cell, clock };
-        match wait(&pending) {
-            Waited::Done { relaxed, paused } if applied.load(Ordering::SeqCst) => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
+        let waited = wait(&pending);
+        let landed = std::mem::take(&mut *landed.lock().unwrap_or_else(PoisonError::into_inner));
+        match (waited, landed) {
+            (Waited::Done { relaxed, paused }, Landed::Live) => {
+                let prepared = pending.take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.times.pause_us = paused.as_micros() as u64;
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
                 Ok((report, changed))
             }
-            Waited::Done { .. } | Waited::Cancelled => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
+            (_, Landed::TakenBack(mut inverse)) => {
+                let mut prepared = pending.take().ok_or(None)?;
+                self.adopt(reloader, &mut prepared);
+                self.adopt(reloader, &mut inverse);
+                Err(Some(prepared.report))
+            }
+            _ => {
+                let prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
                 Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
             }
         }
-    }
-
-    /// The stores of a commit, while all threads are stopped. False, and nothing done, if `main` is at a place where it could
-    /// not go on.
-    fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> bool {
-        let running = prepared.moves.running.clone();
-        if !self.foresee(stopped, &running, &mut prepared.report) {
-            return false;
-        }
-        let Some(tried) = self.try_out(prepared, stopped) else { return false };
-        let moves = std::mem::take(&mut prepared.moves);
-        let gone = moves.gone();
-        self.apply(prepared, tried);
-        let mut live = self.live();
-        for (code, meta) in moves.metas {
-            live.add_retired(&code, meta);
-            self.world.retire(code.unit);
-        }
-        stopped.follow(moves.followers, &gone);
-        true
     }
 
     /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
@@ -315,30 +324,6 @@ impl ProgramInner {
         !(running.edits_main && main_stays || is_starting)
     }
 
-    /// The stores of a commit.
-    fn apply(&self, prepared: &mut Prepared, mut tried: Tried) {
-        let mut live = self.live();
-        let settle = self.store_values(prepared, &mut tried);
-        for (path, bytes) in prepared.global_bytes.drain(..) {
-            if let Some(memory) = self.linkage().global(path) {
-                memory.write(&bytes);
-            }
-        }
-        let changes_code = prepared.changes_code();
-        let retired = live.apply(prepared, self.version() + u64::from(changes_code));
-        self.settle_values(prepared, settle, tried);
-        if changes_code {
-            self.version.fetch_add(1, Ordering::Release);
-        }
-        drop(live);
-        if !retired.is_empty() {
-            retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
-                stopped.sweep();
-            });
-        }
-    }
-
     fn finish(
         &self,
         reloader: &mut Reloader,
@@ -362,7 +347,7 @@ impl ProgramInner {
         reloader.promoted.extend(prepared.promoted.drain(..));
     }
 
-    fn abandon(&self, prepared: &Prepared) {
+    pub(super) fn abandon(&self, prepared: &Prepared) {
         prepared.take_back(&mut self.linkage());
     }
 
@@ -562,6 +547,11 @@ impl ProgramInner {
 }
 
 impl Pending {
+    /// What was prepared.
+    fn take(&self) -> Option<Box<Prepared>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         Some(match self.ticket.wait(time)? {

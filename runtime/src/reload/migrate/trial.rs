@@ -7,6 +7,7 @@ use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
 use super::defaults::Wanted;
+use super::own::{self, Written};
 use crate::code::GlobalMemory;
 use crate::fault;
 use crate::heap::Heap;
@@ -37,11 +38,13 @@ pub(crate) struct Denied {
 /// Everything that the commit of a migration needs.
 #[derive(Default)]
 pub(crate) struct Trial {
-    regions: Vec<Region>,
+    pub(super) regions: Vec<Region>,
     rehash: Vec<usize>,
-    queues: Vec<Queue>,
+    pub(super) queues: Vec<Queue>,
     counts: Vec<u64>,
     locals: Vec<String>,
+    /// Values that functions of the program migrate.
+    pub(super) written: Vec<Written>,
 }
 
 /// Calls a function without parameters that gives a value of this type.
@@ -88,6 +91,7 @@ impl Migration {
             for (number, region) in trial.regions.iter().enumerate() {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
+            self.find_own(trial, &mut counted, &lookup);
         }
         if let Some((region, found)) = &counted.found {
             return Err(self.removed_variant(trial, *region, found));
@@ -95,6 +99,7 @@ impl Migration {
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
         self.make_room(heap, trial)?;
+        self.place_own(trial);
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
     }
@@ -186,9 +191,10 @@ impl Migration {
                 heap.drop_elements(to);
             }
         }
+        Migration::undo_own(heap, trial.written);
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
-            heap.drop_values(&queue.bytes, self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
+            heap.drop_values(queue.rest(), self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
         }
     }
 
@@ -235,7 +241,7 @@ impl Migration {
     }
 }
 
-fn out_of_memory(ty: Ty) -> Denied {
+pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
         name: ty.to_string(),
         why: "there is no memory to bring its values into their new shape".to_owned(),
@@ -275,8 +281,9 @@ impl Trial {
             stores.region(&planner.conversions[region.conversion], region);
         }
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
-        let (released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
+        let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
         drop(attic);
+        own::install(planner, heap, std::mem::take(&mut self.written), &mut released);
         for region in &self.regions {
             match (region.role, region.to) {
                 (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),
