@@ -42,7 +42,7 @@ use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{ShapeOf, TypeRef, TypeUpdate};
+pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.

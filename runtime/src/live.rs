@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_codegen::clif::Location;
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
-use vaisjit_codegen::mir::Signature;
+use vaisjit_codegen::mir::{self, Signature};
 use vaisjit_codegen::unit::InlinedLocation;
 use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
@@ -71,6 +71,8 @@ pub(crate) struct FunctionMeta {
     pub body: Arc<hir::Body>,
     /// Its block on the data stack, and what its loops hand over.
     pub frame: Arc<FrameLayout>,
+    /// Of code that starts in the middle of a loop: what it was made from at last.
+    pub resumed: Option<Arc<mir::Body>>,
     /// The version of the program it was compiled for.
     pub version: u64,
     /// Places by source location number, from 1.

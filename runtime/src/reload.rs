@@ -9,9 +9,9 @@
 //! [`prepare`](prepare::prepare) compares a snapshot with what is live, compiles what changed into fresh modules and
 //! says of every edit what will happen to it; all that can fail happens there. [`commit`] only stores.
 
+pub(crate) mod admissible;
 pub(crate) mod commit;
 pub(crate) mod compile;
-pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod guards;
 pub(crate) mod items;

@@ -12,3 +12,5 @@ mod locals;
 mod many;
 #[path = "loops/refusals.rs"]
 mod refusals;
+#[path = "loops/structs.rs"]
+mod structs;

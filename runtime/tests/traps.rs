@@ -54,7 +54,7 @@ fn a_trap_is_told_of_after_the_version_it_happened_in() {
     let program = engine.load_with("main.vais", Arc::new(files.clone())).expect("a program");
     let own = program.clone();
     let main = std::thread::spawn(move || own.run_main());
-    files.set("main.vais", &LOOPING.replace("{ n }", "{ 1 / n }"));
+    files.set("main.vais", LOOPING.replace("-> i64 { n", "-> i64 { 1 / n"));
     assert!(program.poll().expect("it can be carried over").is_reloaded());
     let trap = main.join().expect("no panic").expect_err("it traps");
     assert_eq!(trap.code, TrapCode::DivisionByZero);

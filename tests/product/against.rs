@@ -43,6 +43,8 @@ G total: Count = 0
 G place: Point
 G mood: Mood
 G idle: i64 = 1
+E Season { Summer, Winter }
+G season: Season = Winter
 
 N "C" {
     F abs(n: i32) -> i32
@@ -77,6 +79,9 @@ F main() -> i64 {
 F works() { assert(1 == 1) }
 "#;
 
+/// Only counting the values in memory shows that one of them is in the way of an edit.
+const WINTER: &str = "E Season { Summer, Winter }\nG season: Season = Winter\n";
+
 /// Edits, and what becomes of each.
 const EDITS: &[(&str, &str, &str, &str)] = &[
     ("body", "\"one {n}", "\"two {n}", "reloaded"),
@@ -106,6 +111,7 @@ const EDITS: &[(&str, &str, &str, &str)] = &[
     ("struct added", "S Idle", "S Fresh { q: i64 }\nS Idle", "unchanged"),
     ("enum that nothing uses", "One, Two", "One, Two, Three", "unchanged"),
     ("enum that is used", "Good, Bad", "Good, Bad, Ugly", "any"),
+    ("variant removed that a variable holds", WINTER, "E Season { Summer }\nG season: Season\n", "refused"),
     ("trait", "W Named", "W Other { F o(self) -> i64 }\nW Named", "unchanged"),
     ("method", "{ self.x }", "{ self.x + 5 }", "reloaded"),
     ("method added", "    F sum(self)", "    F gap(self) -> i64 { self.x - self.y }\n    F sum(self)", "reloaded"),
@@ -221,7 +227,7 @@ fn people_get_sentences() {
     let run = Run::hot(&project, FILE);
     let edited = replaced(KINDS, "\"one {n}", "\"two {n}");
     let human = ask(&project, run.id(), "human", &edited);
-    let at = format!("{}:44", project.path(FILE).display());
+    let at = format!("{}:46", project.path(FILE).display());
     assert_eq!(human.out, format!("{at}: function step changed: live now\nwould be reloaded as v2\n"), "{}", human.err);
     let short = ask(&project, run.id(), "short", &edited);
     assert_eq!(short.out, format!("{at}:1: function step changed: live now\n"));
@@ -234,9 +240,9 @@ fn people_get_sentences() {
     );
     let short = ask(&project, run.id(), "short", &wrong);
     assert!(short.out.contains("error[E0201]: ") && short.out.lines().count() == 1, "{}", short.out);
-    let refused = ask(&project, run.id(), "human", &replaced(KINDS, "G idle: i64 = 1", "G idle: f64 = 1.0"));
+    let refused = ask(&project, run.id(), "human", &replaced(KINDS, WINTER, "E Season { Summer }\nG season: Season\n"));
     assert!(
-        refused.out.contains("global idle changed: refused: ") && refused.out.contains("\n  help: "),
+        refused.out.contains(": refused: ") && refused.out.contains("\n  help: "),
         "{}",
         refused.out
     );

@@ -8,6 +8,7 @@ pub mod constant;
 mod evolve;
 mod history;
 mod natural;
+mod roots;
 
 use std::sync::Arc;
 
@@ -70,6 +71,11 @@ pub trait Layouts {
     /// May a reload change the layout of values of this struct or enum while they are alive?
     fn evolves(&self, _: Ty) -> bool {
         false
+    }
+    /// The bytes of a value, from and how many, that must not be garbage while a reload may look at it: discriminants and
+    /// counted references.
+    fn roots(&self, ty: Ty) -> Vec<(u32, u32)> {
+        vec![(0, self.layout(ty).size)]
     }
     /// The parked fields of a struct (variant 0), or of a variant of an enum, oldest first.
     fn parked(&self, _: Ty, _: u32) -> Vec<KnownField> {

@@ -10,11 +10,24 @@ use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::link::{Link, Linker};
 use vaisjit_codegen::lower::{CannotResume, Options, lower_resumed};
 use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
 use vaisjit_codegen::resume::match_loops;
-use vaisjit_semantics::Checked;
 use vaisjit_semantics::hir::{Body, LoopId};
+use vaisjit_semantics::{Checked, Instance};
+
+/// Everything is called through slots.
+struct Slots;
+
+impl Linker for Slots {
+    fn link(&self, _caller: Instance, _callee: Instance) -> Link {
+        Link::Slot
+    }
+    fn hot(&self) -> bool {
+        true
+    }
+}
 
 fn main_of(checked: &Checked) -> Arc<Body> {
     checked.functions[&checked.main.expect("a main")].body.clone()
@@ -56,6 +69,8 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
     for (from, to) in match_loops(&before, &after) {
         let Some(state) = frame.loops.iter().find(|state| state.id == from) else { continue };
         let made = lower_resumed(&after, to, &state.values, &new, &layouts, options)?;
+        let taken_over = FrameLayout::of(&made, &layouts, &Slots, Some(&frame)).unwrap();
+        assert_eq!(taken_over.wanted.len(), made.taken().count());
         program.resumed.insert((before.instance, from), Arc::new(made));
     }
     program.resume_at = Some(at);
@@ -137,6 +152,13 @@ fn range_ends_that_are_constants_change() {
     assert_eq!(outcome(old, "L i: 0..2 { println(\"new {i}\") }\nprintln(\"end\")\n0", 2), "0\n1\nend\n");
     assert_eq!(outcome(old, "n := 5\nL i: 0..=n { println(\"new {i}\") }\n0", 3), "0\n1\n2\nnew 3\nnew 4\nnew 5\n");
     assert_eq!(outcome(old, "n := 1\nL i: 0..=n { println(\"new {i}\") }\n0", 3), "0\n1\n2\n");
+}
+
+#[test]
+fn a_loop_that_becomes_too_short_for_polls_goes_on() {
+    let old = "sum := mut 0\nL i: 0..5000 { sum += i }\nprintln(\"{sum}\")\n0";
+    let new = "sum := mut 0\nL i: 0..10 { sum += i }\nprintln(\"new {sum}\")\n0";
+    assert_eq!(outcome(old, new, 1), format!("new {}\n", 1023 * 1024 / 2));
 }
 
 #[test]

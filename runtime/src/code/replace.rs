@@ -60,6 +60,8 @@ pub(crate) enum Step {
     Copy { from: CarryHome, to: CarryHome, size: u32 },
     /// Other bytes made of them.
     Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion> },
+    /// These bytes.
+    Set { to: CarryHome, bytes: Box<[u8]> },
     /// The new code gives up references that the old code only borrowed.
     Retain { from: CarryHome, of: TypeRef },
     /// Nobody takes it over: its references are given up.
@@ -280,6 +282,7 @@ impl Shared {
                     by(old, &mut new);
                     ptr::copy(new.as_ptr(), places.to(*to) as *mut u8, new.len());
                 }
+                Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
                 Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
                 Step::Release { from, of } => self.heap.give_up(places.from(*from), *of),
             }

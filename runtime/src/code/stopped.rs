@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock};
+use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -30,6 +30,8 @@ pub struct StoppedFrame<'a> {
     pub unit: &'a CodeUnit,
     /// Which function of the unit.
     pub function: usize,
+    /// Does its thread stand at its own poll?
+    pub polls: bool,
     /// The call it waits in.
     pub srcloc: u32,
     /// Its frame pointer.
@@ -83,15 +85,32 @@ impl<'a> Stopped<'a> {
     pub fn walk(&self, mut visit: impl FnMut(&StoppedFrame<'_>)) {
         for (thread, record) in self.threads.iter().enumerate() {
             let blocks = blocks(record);
+            let mut polls = record.state().load(Ordering::Acquire) == AT_POLL;
             walk::stopped_thread(record, |found, frame| {
                 // SAFETY: the frame is on the stack of a stopped thread.
                 let unit = unsafe { found.unit() };
                 let srcloc = unit.location(found.function, found.offset);
                 let frame_pointer = frame.frame_pointer;
                 let block = blocks.iter().rev().find(|block| block.frame_pointer == frame_pointer).copied();
-                visit(&StoppedFrame { thread, unit, function: found.function, srcloc, frame_pointer, block });
+                let function = found.function;
+                visit(&StoppedFrame { thread, unit, function, polls, srcloc, frame_pointer, block });
+                polls = false;
                 ControlFlow::Continue(())
             });
+        }
+    }
+
+    /// Every word of every stack that a running function may have put there, innermost first: whatever it holds on to
+    /// while it waits lies in its frames, for calls keep nothing in registers.
+    pub fn words(&self, mut visit: impl FnMut(usize)) {
+        for record in self.threads.iter().filter(|record| record.is_active()) {
+            let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
+            let data = record.data_base()..record.data_top().load(Ordering::Acquire);
+            let machine = exit.next_multiple_of(8)..record.bounds.high;
+            for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)).chain(data.step_by(8)) {
+                // SAFETY: a word of a stack of a stopped thread, above its stack pointer; it is only looked at.
+                visit(unsafe { (address as *const usize).read_volatile() });
+            }
         }
     }
 

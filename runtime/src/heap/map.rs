@@ -65,6 +65,39 @@ pub(super) fn reach(map: Payload, layout: &MapLayout) -> usize {
     map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride)
 }
 
+/// Where the entries of a map lie, and how many bytes those in use take.
+pub(super) fn extent(map: Payload, layout: &MapLayout) -> (usize, usize) {
+    (map.word(ENTRIES), map.word(USED).min(map.word(CAPACITY)).saturating_mul(layout.stride))
+}
+
+/// Rows of live entries: the number of the first, and how many.
+pub(super) fn live_rows(map: Payload, layout: &MapLayout) -> Vec<(usize, usize)> {
+    let entries = map.word(ENTRIES);
+    let mut rows: Vec<(usize, usize)> = Vec::new();
+    for number in 0..map.word(USED).min(map.word(CAPACITY)) {
+        if load(entries + number * layout.stride) == 0 {
+            continue;
+        }
+        match rows.last_mut() {
+            Some((first, count)) if *first + *count == number => *count += 1,
+            _ => rows.push((number, 1)),
+        }
+    }
+    rows
+}
+
+/// How many entries a map has room for.
+pub(super) fn capacity(map: Payload) -> usize {
+    map.word(CAPACITY)
+}
+
+/// Lets the entries of a map lie elsewhere; gives the block they have left.
+pub(super) fn set_entries(map: Payload, entries: usize) -> usize {
+    let before = map.word(ENTRIES);
+    map.set_word(ENTRIES, entries);
+    before
+}
+
 /// The blocks a map owns.
 pub(super) fn buffers(map: Payload) -> [usize; 2] {
     [map.word(ENTRIES), map.word(INDEX)]

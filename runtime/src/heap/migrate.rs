@@ -18,7 +18,7 @@ use vaisjit_syntax::Name;
 
 pub(crate) use attic::{Attic, BatchKey};
 pub(crate) use number::Scalar;
-pub(crate) use regions::{Region, Role};
+pub(crate) use regions::{MapChange, Region, Role, is_within};
 pub(crate) use run::{Counted, Lookup, Queue, Stores};
 
 use super::types::{Part, ShapeOf, references_of};

@@ -37,6 +37,24 @@ impl fmt::Display for HeapReport {
     }
 }
 
+#[cfg(test)]
+impl Heap {
+    /// Adds all blocks and globals to a hash, with where they lie and what is in them.
+    pub(crate) fn digest(&self, hasher: &mut impl std::hash::Hasher) {
+        let mut blocks: Vec<usize> = lock(&self.arena).blocks().collect();
+        blocks.sort_unstable();
+        for block in blocks {
+            let size = Payload(block + HEADER_SIZE).word(super::SIZE_OFFSET);
+            hasher.write_usize(block);
+            hasher.write(super::block::bytes(block, HEADER_SIZE + size));
+        }
+        for (address, size) in lock(&self.globals).iter() {
+            hasher.write_usize(*address);
+            hasher.write(super::block::bytes(*address, *size));
+        }
+    }
+}
+
 impl Heap {
     /// Number of live blocks.
     pub(super) fn live(&self) -> usize {

@@ -6,6 +6,7 @@
 use std::cell::UnsafeCell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Checked, Ty, TyKind};
@@ -269,13 +270,32 @@ impl Types {
     }
 }
 
+/// Where key and value lie in an entry of a map.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct EntryPlaces {
+    /// Offset of the key.
+    pub key_offset: usize,
+    /// Offset of the value.
+    pub value_offset: usize,
+    /// From one entry to the next.
+    pub stride: usize,
+}
+
+impl EntryPlaces {
+    /// For keys and values of these layouts; the hash comes first.
+    pub(crate) fn of(key: Layout, value: Layout) -> EntryPlaces {
+        let align = |layout: Layout| (layout.align as usize).max(1);
+        let key_offset = 8usize.next_multiple_of(align(key));
+        let value_offset = (key_offset + key.size as usize).next_multiple_of(align(value));
+        let stride = (value_offset + value.size as usize).next_multiple_of(align(key).max(align(value)).max(8));
+        EntryPlaces { key_offset, value_offset, stride }
+    }
+}
+
 impl MapLayout {
     fn new((key, of_key): (TypeRef, Shape), (value, of_value): (TypeRef, Shape)) -> MapLayout {
-        let align = |shape: &Shape| (shape.layout.align as usize).max(1);
         let (key_size, value_size) = (of_key.layout.size as usize, of_value.layout.size as usize);
-        let key_offset = 8usize.next_multiple_of(align(&of_key));
-        let value_offset = (key_offset + key_size).next_multiple_of(align(&of_value));
-        let stride = (value_offset + value_size).next_multiple_of(align(&of_key).max(align(&of_value)).max(8));
+        let EntryPlaces { key_offset, value_offset, stride } = EntryPlaces::of(of_key.layout, of_value.layout);
         MapLayout { key, value, key_offset, key_size, value_offset, value_size, stride }
     }
 }

@@ -1,31 +1,54 @@
 //! The action of a commit, with all threads stopped: the program's own hooks, the trial, the stores, and the way back.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::Instance;
 
 use super::trial::Tried;
+use super::update::{Pending, lock};
 use super::{ProgramInner, Reloader};
 use crate::code::{SafepointKind, Stopped};
+use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
-use crate::report::Report;
+use crate::reload::replace::Standing;
+use crate::report::{Clock, Outcome, Report};
 use crate::workspace::Snapshot;
 
-/// What the action of a commit has done.
+/// What became of an attempt to commit.
 #[derive(Default)]
-pub(super) enum Landed {
-    /// Nothing.
+pub(super) enum Attempt {
+    /// There was none yet.
     #[default]
-    Nothing,
+    Open,
     /// The new version is live.
-    Live,
-    /// It was, and one of its hooks failed: this has made the version before live again.
+    Applied,
+    /// It cannot be, or it has to be prepared again.
+    TurnedDown,
+    /// The new version was live, and one of its hooks failed: this has made the version before live again.
     TakenBack(Box<Prepared>),
+    /// A frame stands in the way: its function, and what it would do.
+    NotYet(String),
+}
+
+/// A commit that its own thread stands in the way of cannot wait.
+pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
+    let outcome = Outcome::Refused {
+        why: format!(
+            "it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself"
+        ),
+        help: "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls".to_owned(),
+    };
+    if let Some(edit) = report.edits.iter_mut().find(|edit| matches!(edit.kind, "struct" | "enum")) {
+        edit.outcome = outcome;
+    }
+    report.hold_back();
 }
 
 /// What is needed to commit the running version once more.
+#[derive(Clone)]
 pub(super) struct WayBack {
     version: u64,
     snapshot: Option<Snapshot>,
@@ -55,6 +78,61 @@ fn reason(report: &Report) -> String {
 }
 
 impl ProgramInner {
+    /// Asks for a commit.
+    pub(super) fn request(
+        self: &Arc<Self>,
+        prepared: Box<Prepared>,
+        clock: Clock,
+        way_back: Option<WayBack>,
+    ) -> Pending {
+        let prepared = Arc::new(Mutex::new(Some(prepared)));
+        let attempt = Arc::<Mutex<Attempt>>::default();
+        let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
+        let again = move || {
+            let (program, shared, outcome) = (program.clone(), shared.clone(), outcome.clone());
+            let way_back = way_back.clone();
+            program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
+                if let Some(prepared) = lock(&shared).as_mut() {
+                    *lock(&outcome) = program.apply_stopped(prepared, stopped, way_back);
+                }
+            })
+        };
+        Pending {
+            ticket: Mutex::new(again()),
+            attempt,
+            again: Box::new(again),
+            obstacle: Mutex::default(),
+            in_program: self.world.is_active_here(),
+            prepared,
+            clock,
+        }
+    }
+
+    /// What a frame that stays in old code would do with a type that changes, if it would.
+    fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
+        let live = self.live();
+        let histories = (&*live.history, &*prepared.history);
+        let layouts = (&*live.layouts, &*prepared.layouts);
+        let changes = Changes::new(histories, &prepared.moved, layouts, &live.checked);
+        if changes.is_empty() {
+            return None;
+        }
+        let running = &prepared.moves.running;
+        let mut found = None;
+        stopped.walk(|frame| {
+            let standing = Standing::of(frame);
+            let Some(meta) = standing.meta(&live).filter(|_| found.is_none()) else { return };
+            let goes = |number| running.goes(&standing, number);
+            let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
+            let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
+            if concerned && !moves {
+                let objection = changes.objection(meta, frame.srcloc, &goes);
+                found = objection.map(|what| format!("`{}`, which {what}", meta.name()));
+            }
+        });
+        found
+    }
+
     /// The stores of a commit, while all threads are stopped, between the program's own hooks. Nothing is done if `main` is
     /// at a place where it could not go on, or if the report refuses.
     pub(super) fn apply_stopped(
@@ -62,18 +140,21 @@ impl ProgramInner {
         prepared: &mut Prepared,
         stopped: &Stopped<'_>,
         way_back: Option<WayBack>,
-    ) -> Landed {
+    ) -> Attempt {
         let running = prepared.moves.running.clone();
         if !self.foresee(stopped, &running, &mut prepared.report) {
-            return Landed::Nothing;
+            return Attempt::TurnedDown;
+        }
+        if let Some(obstacle) = self.obstacle(prepared, stopped) {
+            return Attempt::NotYet(obstacle);
         }
         if way_back.is_some()
             && let Err(objection) = self.ask_before(prepared)
         {
             objection.tell(&mut prepared.report);
-            return Landed::Nothing;
+            return Attempt::TurnedDown;
         }
-        let Some(tried) = self.try_out(prepared, stopped) else { return Landed::Nothing };
+        let Some(tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
         self.apply(prepared, tried);
@@ -83,7 +164,7 @@ impl ProgramInner {
             match self.take_back_version(prepared, way_back, stopped) {
                 Ok(inverse) => {
                     objection.tell(&mut prepared.report);
-                    return Landed::TakenBack(inverse);
+                    return Attempt::TakenBack(inverse);
                 }
                 Err(why) => prepared.report.notices.push(objection.notice(&why)),
             }
@@ -96,7 +177,7 @@ impl ProgramInner {
         drop(live);
         stopped.follow(moves.followers, &gone);
         prepared.report.notices.extend(self.tell_on_reload());
-        Landed::Live
+        Attempt::Applied
     }
 
     /// Commits the version before once more, in the same stop: its code is still there, and no thread has run the new one.

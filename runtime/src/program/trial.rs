@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
+use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
@@ -15,7 +17,7 @@ use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::live::LiveFunction;
-use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed};
+use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::report::{Edit, Outcome, Report};
 
@@ -63,6 +65,7 @@ impl ProgramInner {
         if prepared.computed.is_empty() && prepared.resets.is_empty() && !computes {
             return Ok(());
         }
+        self.look_at_code(prepared)?;
         self.in_new_version(prepared, |prepared| self.run_code(prepared, tried))?;
         if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
             migration.note_own(trial, &mut prepared.report);
@@ -75,10 +78,11 @@ impl ProgramInner {
         let locals = self.locals(stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals) {
-            Ok(trial) => (trial, None),
-            Err((trial, denied)) => (trial, Some(denied)),
-        };
+        let (trial, denied) =
+            match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
+                Ok(trial) => (trial, None),
+                Err((trial, denied)) => (trial, Some(denied)),
+            };
         note_instances(&mut prepared.report, trial.instances(migration));
         tried.migration = Some(trial);
         denied.map_or(Ok(()), Err)
@@ -104,6 +108,40 @@ impl ProgramInner {
             fault::point()?;
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Code that runs in a trial must not see values in their old shape: what it can reach by direct calls and by slots is
+    /// looked at.
+    fn look_at_code(&self, prepared: &Prepared) -> Result<(), Denied> {
+        let Some(migration) = &prepared.migration else { return Ok(()) };
+        let checked = &prepared.snapshot.checked;
+        let globals = prepared.computed.iter().chain(&prepared.resets).filter_map(|path| checked.globals.get(path));
+        let inits = globals.filter_map(|global| Some(global.init.as_ref()?.instance));
+        let starts: Vec<Instance> = inits.chain(migration.computed()).chain(migration.functions()).collect();
+        let live = self.live();
+        for start in starts {
+            let mut seen = FxHashSet::default();
+            let mut open = vec![start];
+            while let Some(instance) = open.pop() {
+                let mut new = prepared.defaults.iter().chain(&prepared.functions);
+                let new = new.find(|(known, _)| *known == instance).map(|(_, function)| function);
+                let Some(function) = new.or_else(|| live.functions.get(&instance)) else { continue };
+                for import in function.recipe.imports() {
+                    match import {
+                        Import::Global(path) => {
+                            let old = live.globals.get(path).filter(|old| migration.concerns(*path, old.ty));
+                            if old.is_some() {
+                                return Err(sees_old(&start.path.name, &path.name));
+                            }
+                        }
+                        Import::Function(callee) if seen.insert(*callee) => open.push(*callee),
+                        Import::Slot(key) if seen.insert(key.instance) => open.push(key.instance),
+                        _ => {}
+                    }
+                }
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
-use super::landing::{Committed, Landed, WayBack};
+use super::landing::{Attempt, Committed, WayBack, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
@@ -61,11 +61,21 @@ const ASKING: Duration = Duration::from_millis(50);
 /// What a commit waits for if it is no function of the program.
 pub(crate) const A_HOST_CALL: &str = "a call of the host's";
 
+/// How long a commit waits that a frame in old code stands in the way of, before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// A commit that waits for the program.
 pub struct Pending {
-    ticket: Ticket,
-    prepared: Arc<Mutex<Option<Box<Prepared>>>>,
-    clock: Clock,
+    pub(super) ticket: Mutex<Ticket>,
+    pub(super) attempt: Arc<Mutex<Attempt>>,
+    /// Asks for another attempt.
+    pub(super) again: Box<dyn Fn() -> Ticket>,
+    /// The frame that stands in the way, and what it would do.
+    pub(super) obstacle: Mutex<Option<String>>,
+    /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
+    pub(super) in_program: bool,
+    pub(super) prepared: Arc<Mutex<Option<Box<Prepared>>>>,
+    pub(super) clock: Clock,
 }
 
 /// A prepared version, not yet live.
@@ -125,6 +135,10 @@ impl Staged {
     pub fn take_back(&self, linkage: &mut Linkage) {
         self.prepared.take_back(linkage);
     }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a wait for a commit ended with.
@@ -241,37 +255,30 @@ impl ProgramInner {
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
-        let cell = Arc::new(Mutex::new(Some(prepared)));
-        let (program, shared) = (self.clone(), cell.clone());
-        let landed = Arc::new(Mutex::new(Landed::Nothing));
-        let done = landed.clone();
         let way_back = has_hooks.then(|| WayBack::new(self, reloader));
-        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-            if let Some(prepared) = shared.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                let landed = program.apply_stopped(prepared, stopped, way_back);
-                *done.lock().unwrap_or_else(PoisonError::into_inner) = landed;
-            }
-        });
-        let pending = Pending { ticket, prepared: cell, clock };
+        let pending = self.request(prepared, clock, way_back);
         let waited = wait(&pending);
-        let landed = std::mem::take(&mut *landed.lock().unwrap_or_else(PoisonError::into_inner));
-        match (waited, landed) {
-            (Waited::Done { relaxed, paused }, Landed::Live) => {
+        let attempt = std::mem::take(&mut *lock(&pending.attempt));
+        match (waited, attempt) {
+            (Waited::Done { relaxed, paused }, Attempt::Applied) => {
                 let prepared = pending.take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.times.pause_us = paused.as_micros() as u64;
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
                 Ok((report, changed))
             }
-            (_, Landed::TakenBack(mut inverse)) => {
+            (_, Attempt::TakenBack(mut inverse)) => {
                 let mut prepared = pending.take().ok_or(None)?;
                 self.adopt(reloader, &mut prepared);
                 self.adopt(reloader, &mut inverse);
                 Err(Some(prepared.report))
             }
-            _ => {
-                let prepared = pending.take().ok_or(None)?;
+            (_, attempt) => {
+                let mut prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
+                if let Attempt::NotYet(obstacle) = attempt {
+                    refuse_now(&mut prepared.report, &obstacle);
+                }
                 Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
             }
         }
@@ -549,17 +556,38 @@ impl ProgramInner {
 impl Pending {
     /// What was prepared.
     fn take(&self) -> Option<Box<Prepared>> {
-        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.prepared).take()
     }
 
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
-        Some(match self.ticket.wait(time)? {
+        let ticket = lock(&self.ticket).clone();
+        let outcome = ticket.wait(time)?;
+        if let Attempt::NotYet(obstacle) = &*lock(&self.attempt) {
+            *lock(&self.obstacle) = Some(obstacle.clone());
+            if self.in_program {
+                return Some(Waited::Cancelled);
+            }
+        } else {
+            return Some(Waited::from(outcome));
+        }
+        std::thread::sleep(LOOK_AGAIN.min(time));
+        *lock(&self.attempt) = Attempt::default();
+        *lock(&self.ticket) = (self.again)();
+        None
+    }
+}
+
+impl From<Outcome> for Waited {
+    fn from(outcome: Outcome) -> Waited {
+        match outcome {
             Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
-        })
+        }
     }
+}
 
+impl Pending {
     /// Waits as long as it takes.
     pub fn wait_for_ever(&self) -> Waited {
         loop {
@@ -571,12 +599,13 @@ impl Pending {
 
     /// Takes the commit back; false when it has happened already.
     pub fn cancel(&self) -> bool {
-        self.ticket.cancel()
+        lock(&self.ticket).cancel()
     }
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
-        program.blocked_on(&self.ticket)
+        let obstacle = lock(&self.obstacle).clone();
+        obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
 
     /// What it will change, once what it waits for is over.

@@ -9,11 +9,13 @@ pub(crate) mod known;
 pub(crate) mod notes;
 pub(crate) mod own;
 pub(crate) mod plan;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::LayoutHistory;
 use vaisjit_semantics::program::{EnumDef, FieldDef, Global, StructDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, hir};
@@ -27,13 +29,15 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use trial::{Denied, Local, Settle, Trial, failed};
+pub(crate) use trial::{Denied, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.
 pub(crate) struct Migration {
     planner: Planner,
     /// Globals whose values change.
     pub globals: Vec<GlobalChange>,
+    /// All globals and their types in the running version.
+    roots: Vec<(ItemPath, Ty)>,
     /// Records of the types of empty values that the trial makes.
     empties: FxHashMap<Ty, TypeRef>,
 }
@@ -42,6 +46,8 @@ pub(crate) struct Migration {
 pub(crate) struct GlobalChange {
     /// Which.
     pub path: ItemPath,
+    /// Its type in the running version.
+    ty: Ty,
     /// How.
     conversion: usize,
     /// Its bytes after it, if they lie elsewhere.
@@ -70,7 +76,8 @@ impl Migration {
         let (old, new) = (Known::new(old), Known::new(new));
         let mut planner = Planner::new(old, new, declarations);
         planner.set_writers(checked);
-        let mut migration = Migration { planner, globals: Vec::new(), empties: FxHashMap::default() };
+        let mut migration =
+            Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
@@ -87,7 +94,7 @@ impl Migration {
                 continue;
             }
             if let Err(missing) = self.planner.conversion(ty, ty, &ty.to_string()) {
-                refuse(report, &ty.to_string(), &missing);
+                refuse(report, "struct", &ty.to_string(), &missing);
             }
         }
     }
@@ -97,16 +104,17 @@ impl Migration {
         paths.sort_unstable();
         for path in paths {
             let old = live.globals[&path].ty;
+            self.roots.push((path, old));
             let new = checked.globals.get(&path).map_or(old, |global| global.ty);
             let label = path.name.to_string();
             let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
             match self.planner.variable((old, new), &label, declared.as_ref()) {
                 Ok(Some(conversion)) => {
                     let moves_to = self.planner.moves_to(conversion);
-                    self.globals.push(GlobalChange { path, conversion, moves_to });
+                    self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
                 }
                 Ok(None) => {}
-                Err(missing) => refuse(report, &label, &missing),
+                Err(missing) => refuse(report, "global", &label, &missing),
             }
         }
     }
@@ -126,6 +134,19 @@ impl Migration {
     pub fn new_memory(&self) -> impl Iterator<Item = (ItemPath, GlobalMemory)> {
         let memory = |global: &GlobalChange| Some((global.path, GlobalMemory::new(global.moves_to? as usize)));
         self.globals.iter().filter_map(memory)
+    }
+
+    /// Does a global change, or do values lead from it to some that do?
+    pub fn concerns(&self, path: ItemPath, ty: Ty) -> bool {
+        let (mut open, mut seen) = (vec![ty], FxHashSet::default());
+        let mut found = self.globals.iter().any(|global| global.path == path);
+        while let Some(ty) = open.pop().filter(|_| !found) {
+            if seen.insert(ty) {
+                found = self.planner.counted.contains(&ty);
+                self.planner.old.inside(ty, &mut open);
+            }
+        }
+        found
     }
 
     /// The functions that compute defaults.
@@ -149,7 +170,7 @@ fn note_idle(report: &mut Report, changed: &[Ty]) {
 }
 
 /// Says of an edit that it cannot be, for want of a default.
-fn refuse(report: &mut Report, name: &str, missing: &NoDefault) {
+fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefault) {
     let NoDefault { label, ty } = missing;
     let what = match ty.kind() {
         TyKind::Function(..) => "a function value",
@@ -162,10 +183,13 @@ fn refuse(report: &mut Report, name: &str, missing: &NoDefault) {
     let why = format!("`{label}` would have to start with a value of type `{ty}`, and {what} has none");
     let help = format!("declare a default, as in `{}: {ty} = ...`, or make it an `Option<{ty}>`", short(label));
     let outcome = Outcome::Refused { why, help };
+    if report.edits.iter().any(|edit| edit.outcome == outcome) {
+        return;
+    }
     match report.edits.iter_mut().find(|edit| edit.name == name && edit.kind != "function") {
         Some(edit) => edit.outcome = outcome,
         None => {
-            let edit = Edit { kind: "struct", name: name.to_owned(), change: "changed", outcome, at: None };
+            let edit = Edit { kind, name: name.to_owned(), change: "changed", outcome, at: None };
             report.edits.push(edit);
         }
     }

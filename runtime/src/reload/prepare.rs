@@ -17,6 +17,7 @@ use super::links::Links;
 use super::migrate::Migration;
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
+use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
 use crate::linkage::{Fresh, Linkage, NewGuard};
@@ -225,7 +226,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if let Some(running) = &base.live.snapshot {
         items::report(running, &snapshot, &mut report);
     }
-    if report.refusals().next().is_some() {
+    if fault::strikes(&mut report) || report.refusals().next().is_some() {
         report.hold_back();
         return Some(Preparation::Refused(report));
     }
@@ -250,6 +251,10 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             None => {}
         }
     }
+    if fault::strikes(&mut report) {
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     let compiled = match compile(&plan.changed, loops, &plan.links, &layouts, base, &snapshot) {
         Ok(Some(compiled)) => compiled,
         failed => {
@@ -258,6 +263,10 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             return failed.err().map(Preparation::Rejected);
         }
     };
+    if fault::strikes(&mut report) {
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
@@ -314,6 +323,11 @@ impl Touched<'_> {
         let otherwise = |ty: Ty| layouts.layout_fingerprint(ty) != before.layout_fingerprint(ty);
         !self.moved.is_empty() && *self.known.entry(ty).or_insert_with(|| otherwise(ty))
     }
+}
+
+/// Is it no function of the author's: an initial value, or an instance of the library's that is needed now?
+fn is_hidden(instance: &Instance) -> bool {
+    instance.path.name.starts_with('{') || instance.path.module.starts_with("std/")
 }
 
 /// Which functions get new code.
@@ -471,7 +485,7 @@ impl Plan {
                 Some(live) if !lowered.is_edited(live) => "relinked",
                 Some(_) => "changed",
             };
-            if instance.path.name.starts_with('{') || change == "relinked" {
+            if is_hidden(instance) || change == "relinked" {
                 continue;
             }
             let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);
@@ -480,7 +494,7 @@ impl Plan {
                 .map(|resolved| resolved.at);
             report.edits.push(Edit { kind: "function", name: instance.path.name.to_string(), change, outcome, at });
         }
-        for instance in self.removed.iter().filter(|instance| !instance.path.name.starts_with('{')) {
+        for instance in self.removed.iter().filter(|instance| !is_hidden(instance)) {
             let name = instance.path.name.to_string();
             let outcome = Outcome::LiveNow;
             report.edits.push(Edit { kind: "function", name, change: "removed", outcome, at: None });

@@ -50,7 +50,7 @@ impl Standing {
     }
 
     /// The innermost polled loop it is in.
-    fn in_loop(&self, meta: &FunctionMeta) -> Option<u32> {
+    pub fn in_loop(&self, meta: &FunctionMeta) -> Option<u32> {
         meta.locations.get((self.srcloc as usize).checked_sub(1)?)?.in_loop
     }
 }
@@ -353,8 +353,10 @@ impl Loops {
                 let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {
                     continue;
                 };
-                let transfer =
-                    transfer::make(state, &target.meta.frame, &resumed.machine.frame, base, snapshot, layouts)?;
+                let transfer = {
+                    let frames = (&*target.meta.frame, &resumed.machine.frame);
+                    transfer::make(state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
+                };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 moves.followers.push(Follower {
                     from: from.clone(),
@@ -397,5 +399,11 @@ impl Running {
     /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
+    }
+
+    /// Does a frame of this function go on in new code when it comes to the poll of the loop?
+    pub fn goes(&self, frame: &Standing, number: u32) -> bool {
+        let verdicts = self.verdicts.get(&frame.place());
+        verdicts.is_some_and(|verdicts| verdicts.get(&Some(number)) == Some(&Verdict::Goes))
     }
 }

@@ -57,7 +57,8 @@ impl FrameLayout {
         if !linker.hot() {
             return Some(FrameLayout::default());
         }
-        if body.loops.iter().any(|info| info.polled) {
+        // The loop that a resumed body starts at may have become so short that it needs no poll.
+        if body.resumed.is_some() || body.loops.iter().any(|info| info.polled) {
             return FrameLayout::polled(body, layouts, keep);
         }
         if !may_wait(body, linker) {

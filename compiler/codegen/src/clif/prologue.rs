@@ -87,7 +87,8 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Pushes the block on the data stack, with its header, all zero.
+    /// Pushes the block on the data stack, with its header. In a function with a polled loop it is all zero; else only
+    /// what a reload goes by is, for such functions are called often.
     fn push_frame(&mut self, descriptor: u32) {
         let size = i64::from(self.frame.size);
         let top = self.load(types::I64, self.context(offsets::DATA_TOP));
@@ -99,7 +100,15 @@ impl Translator<'_, '_> {
         let header = u64::from(FRAME_BLOCK_HEADER);
         // Without a region: the bytes belong to the regions of the locals.
         let block = Address { region: Region::Any, ..trusted(top) };
-        self.zero(block.plus(header), u64::from(self.frame.size) - header);
+        if self.body.loops.iter().any(|info| info.polled) {
+            self.zero(block.plus(header), u64::from(self.frame.size) - header);
+        } else {
+            for local in self.frame.locals.clone() {
+                for (from, bytes) in self.env.layouts.roots(local.ty) {
+                    self.zero(block.plus(u64::from(local.offset + from)), u64::from(bytes));
+                }
+            }
+        }
         self.own_block(top, descriptor);
     }
 

@@ -59,6 +59,10 @@ impl Layouts for Asked<'_> {
         self.note(ty).evolves(ty)
     }
 
+    fn roots(&self, ty: Ty) -> Vec<(u32, u32)> {
+        self.note(ty).roots(ty)
+    }
+
     fn parked(&self, ty: Ty, variant: u32) -> Vec<KnownField> {
         self.note(ty).parked(ty, variant)
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_semantics::hir::{Expr, ExprKind};
 use vaisjit_semantics::types::FloatKind;
+use vaisjit_semantics::{Ty, TyKind};
 
 use super::{Layouts, parked_bytes};
 

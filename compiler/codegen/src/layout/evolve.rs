@@ -161,7 +161,7 @@ fn keep(
     let same = |field: &WantedField, known: &KnownField| {
         let named = known.name == field.name || field.was == Some(known.name) && !is_wanted(known.name);
         let fits = known.ty == field.ty && known.size == field.layout.size;
-        named && fits && known.offset % field.layout.align.max(1) == 0
+        named && fits && known.offset.is_multiple_of(field.layout.align.max(1))
     };
     let mut left: Vec<&KnownField> = parked.iter().chain(known).collect();
     let mut placed: Vec<Option<KnownField>> = wanted.iter().map(|_| None).collect();

@@ -404,6 +404,10 @@ impl Layouts for TypeLayouts {
         }
     }
 
+    fn roots(&self, ty: Ty) -> Vec<(u32, u32)> {
+        super::roots::of(self, ty)
+    }
+
     fn parked(&self, ty: Ty, variant: u32) -> Vec<KnownField> {
         let shape = self.shape(ty).ok();
         let parked = shape.and_then(|shape| {

@@ -355,7 +355,11 @@ fn use_of(statement: &Statement, local: Local) -> Option<bool> {
         if whole && access == Access::Write {
             first.get_or_insert(false);
         } else if !partly {
-            place_locals(place, &mut |named| drop((named == local).then(|| first.get_or_insert(true))));
+            place_locals(place, &mut |named| {
+                if named == local {
+                    first.get_or_insert(true);
+                }
+            });
         }
     });
     match &statement.kind {

@@ -114,7 +114,10 @@ pub fn operands_mut(statement: &mut Statement, f: &mut impl FnMut(&mut Operand))
         StatementKind::CheckIndex { index, length } => [index, length].into_iter().for_each(f),
         StatementKind::CopyBytes { to, from, bytes } => [to, from, bytes].into_iter().for_each(f),
         StatementKind::Safepoint(carried) => carried.iter_mut().for_each(|carried| f(&mut carried.value)),
-        StatementKind::Zero(_) | StatementKind::FillParked(..) | StatementKind::Retain(_) | StatementKind::Release { .. } => {}
+        StatementKind::Zero(_)
+        | StatementKind::FillParked(..)
+        | StatementKind::Retain(_)
+        | StatementKind::Release { .. } => {}
     }
 }
 

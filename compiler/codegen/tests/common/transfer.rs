@@ -2,6 +2,7 @@
 //! body that starts at its loop, and every poll there in one more.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use vaisjit_abi::CallContext;
@@ -45,10 +46,13 @@ impl Resumed {
     }
 }
 
+/// By number of a loop: where it goes on, and what is wanted there.
+type Entries = HashMap<u32, (usize, FrameLayout)>;
+
 /// What the polls of a machine need to know.
 struct Table {
     /// Where code lies, what it hands over, and where its loops go on: entry and what that wants.
-    functions: Vec<(std::ops::Range<usize>, FrameLayout, HashMap<u32, (usize, FrameLayout)>)>,
+    functions: Vec<(Range<usize>, FrameLayout, Entries)>,
     program: Checked,
     layouts: TypeLayouts,
     buffer: Vec<u64>,

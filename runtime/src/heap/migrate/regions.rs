@@ -1,10 +1,13 @@
 //! Where the values of a type live: the blocks of the heap, walked by their headers.
 
+use std::collections::HashSet;
+
 use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
-use crate::heap::types::{Form, MapLayout, TypeRef};
+use crate::heap::counts::each_reference;
+use crate::heap::types::{EntryPlaces, Form, MapLayout, TypeRef};
 use crate::heap::{Failure, Heap, SIZE_OFFSET, lock, map};
 
 use super::References;
@@ -57,10 +60,34 @@ pub(crate) struct HeapPlan {
     pub regions: Vec<Region>,
     /// Maps whose keys change.
     pub rehash: Vec<usize>,
+    /// Maps whose entries get another size.
+    pub maps: Vec<MapChange>,
 }
 
+/// A map whose entries get another size.
+#[derive(Debug)]
+pub(crate) struct MapChange {
+    /// Where it lies.
+    pub map: usize,
+    /// Its type.
+    pub ty: Ty,
+    /// Types of keys and values.
+    pub parts: (Ty, Ty),
+    /// Their conversions.
+    pub conversions: (Option<usize>, Option<usize>),
+    /// Where its entries lie, and key and value in each.
+    pub entries: usize,
+    /// As it is now.
+    pub places: EntryPlaces,
+    /// Live entries next to each other: number of the first, and how many.
+    pub rows: Vec<(usize, usize)>,
+}
+
+/// A conversion, and whether values stay where they are.
+pub(crate) type ConversionIn = (usize, bool);
+
 /// Finds the conversion of a type's values, if they change.
-pub(crate) type ConversionOf<'a> = dyn FnMut(Ty) -> Option<usize> + 'a;
+pub(crate) type ConversionOf<'a> = dyn FnMut(Ty) -> Option<ConversionIn> + 'a;
 
 impl Heap {
     /// The values on the heap that change.
@@ -69,10 +96,85 @@ impl Heap {
         let mut plan = HeapPlan::default();
         for block in blocks {
             if let Some((of, role)) = block.type_and_role() {
-                plan.block(block, of, role, conversion);
+                plan.block(self, block, of, role, conversion);
             }
         }
         plan
+    }
+
+    /// Does a word of the program's memory, besides the headers of these lists, point into one of these ranges?
+    pub(crate) fn points_into(&self, ranges: &[(usize, usize)], lists: &[usize]) -> bool {
+        let blocks: Vec<usize> = lock(&self.arena).blocks().map(|block| block + HEADER_SIZE).collect();
+        let own = |address: usize| lists.binary_search(&address).is_ok();
+        let in_blocks = blocks.into_iter().any(|block| {
+            let words = Payload(block).word(SIZE_OFFSET) / 8;
+            (0..words).map(|word| block + word * 8).any(|at| !own(at) && is_within(ranges, block::load(at)))
+        });
+        let globals = lock(&self.globals);
+        in_blocks
+            || globals
+                .iter()
+                .any(|(start, size)| (0..size / 8).any(|word| is_within(ranges, block::load(start + word * 8))))
+    }
+
+    /// Do references lead from a value to the block with this payload?
+    pub(crate) fn leads_to(&self, at: usize, references: &References, target: usize) -> bool {
+        let (mut open, mut seen) = (Vec::new(), HashSet::new());
+        references.blocks(at, &mut open);
+        while let Some(block) = open.pop() {
+            if block == target {
+                return true;
+            }
+            if self.is_inside(block) && seen.insert(block) {
+                self.referred(Payload(block), &mut open);
+            }
+        }
+        false
+    }
+
+    /// The blocks that the values in a block refer to.
+    fn referred(&self, block: Payload, out: &mut Vec<usize>) {
+        let Some((of, role)) = block.type_and_role() else { return };
+        let mut add = |payload: Payload| out.push(payload.0);
+        match (role, &of.body().form) {
+            (block::Role::Own, Form::Vec(element)) => {
+                let body = element.body();
+                let data = block.word(VEC_DATA);
+                let count = self.elements_within(block, body.size);
+                (0..count).for_each(|index| each_reference(data + index * body.size, &body.parts, &mut add));
+            }
+            (block::Role::Own, Form::Map(layout)) if self.entries_within(block, layout) => {
+                map::each_entry(block, layout, &mut |key, value| {
+                    each_reference(key, &layout.key.body().parts, &mut add);
+                    each_reference(value, &layout.value.body().parts, &mut add);
+                });
+            }
+            (block::Role::Own, Form::Box(of)) => each_reference(block.0, &of.body().parts, &mut add),
+            (block::Role::Closure, _) => {
+                each_reference(block.0 + CLOSURE_CAPTURES as usize, &of.body().parts, &mut add);
+            }
+            (block::Role::Cell, _) => each_reference(block.0 + DYN_VALUE as usize, &of.body().parts, &mut add),
+            _ => {}
+        }
+    }
+
+    /// How many elements a `Vec` has; none if the program has spoilt its header.
+    fn elements_within(&self, list: Payload, stride: usize) -> usize {
+        let count = list.word(VEC_LENGTH).min(list.word(VEC_CAPACITY));
+        if self.has_buffer(list.word(VEC_DATA), count.saturating_mul(stride)) { count } else { 0 }
+    }
+
+    /// Do the entries of a map lie where its header says?
+    fn entries_within(&self, map: Payload, layout: &MapLayout) -> bool {
+        let (entries, bytes) = map::extent(map, layout);
+        self.has_buffer(entries, bytes)
+    }
+
+    fn has_buffer(&self, data: usize, bytes: usize) -> bool {
+        let buffer = Payload(data);
+        self.is_near(data)
+            && lock(&self.arena).find(buffer.block()) == Some(buffer.block())
+            && buffer.word(SIZE_OFFSET) >= bytes
     }
 
     /// A block for the elements of the `Vec` at an address, for values of another size.
@@ -82,6 +184,21 @@ impl Heap {
         let bytes = list.word(VEC_CAPACITY).checked_mul(size)?;
         let block = self.new_block(block::type_word(of, block::Role::Buffer), bytes.max(1), 0);
         block.ok().map(|block| block.0)
+    }
+
+    /// A block for the entries of the map at an address, for entries of another size; all of them are removed ones.
+    pub(crate) fn new_entries(&self, map: usize, stride: usize) -> Option<usize> {
+        let map = Payload(map);
+        let (of, _) = map.type_and_role()?;
+        let bytes = map::capacity(map).checked_mul(stride)?;
+        let block = self.new_block(block::type_word(of, block::Role::Buffer), bytes.max(1), 0).ok()?;
+        block::zero(block.0, bytes);
+        Some(block.0)
+    }
+
+    /// Lets a map have its entries elsewhere; frees the block they lay in.
+    pub(crate) fn move_entries(&self, map: usize, to: usize) {
+        self.free_buffer(map::set_entries(Payload(map), to));
     }
 
     /// Lets a `Vec` have its elements elsewhere; frees the block they lay in.
@@ -150,18 +267,33 @@ impl Heap {
     }
 }
 
+/// Does an address lie in one of these ranges, which are sorted?
+pub(crate) fn is_within(ranges: &[(usize, usize)], address: usize) -> bool {
+    let after = ranges.partition_point(|(start, _)| *start <= address);
+    after.checked_sub(1).is_some_and(|at| address < ranges[at].1)
+}
+
 impl HeapPlan {
-    fn block(&mut self, block: Payload, of: TypeRef, role: block::Role, conversion: &mut ConversionOf<'_>) {
+    fn block(
+        &mut self,
+        heap: &Heap,
+        block: Payload,
+        of: TypeRef,
+        role: block::Role,
+        conversion: &mut ConversionOf<'_>,
+    ) {
         match (role, &of.body().form) {
             (block::Role::Own, Form::Vec(element)) => {
-                let count = block.word(VEC_LENGTH).min(block.word(VEC_CAPACITY));
                 let stride = element.body().size;
-                if let Some(found) = conversion(element.ty()) {
+                if let Some((found, _)) = conversion(element.ty()) {
+                    let count = heap.elements_within(block, stride);
                     let role = Role::Elements(block.0, of.ty());
                     self.regions.push(Region::new(block.word(VEC_DATA), count, stride, found, role));
                 }
             }
-            (block::Role::Own, Form::Map(layout)) => self.map(block, of, layout, conversion),
+            (block::Role::Own, Form::Map(layout)) if heap.entries_within(block, layout) => {
+                self.map(block, of, layout, conversion);
+            }
             (block::Role::Own, Form::Box(value)) => self.value(block, 0, *value, conversion),
             (block::Role::Closure, _) => self.value(block, CLOSURE_CAPTURES as usize, of, conversion),
             (block::Role::Cell, _) if block.word(DYN_DATA) == block.0 + DYN_VALUE as usize => {
@@ -172,7 +304,7 @@ impl HeapPlan {
     }
 
     fn value(&mut self, block: Payload, offset: usize, of: TypeRef, conversion: &mut ConversionOf<'_>) {
-        if let Some(found) = conversion(of.ty()) {
+        if let Some((found, _)) = conversion(of.ty()) {
             let role = Role::Block(block.0, of.ty());
             self.regions.push(Region::new(block.0 + offset, 1, of.body().size, found, role));
         }
@@ -183,6 +315,24 @@ impl HeapPlan {
         if keys.is_none() && values.is_none() {
             return;
         }
+        if keys.is_some() {
+            self.rehash.push(block.0);
+        }
+        let moves = |found: Option<ConversionIn>| found.is_some_and(|(_, in_place)| !in_place);
+        let conversions = (keys.map(|found| found.0), values.map(|found| found.0));
+        if moves(keys) || moves(values) {
+            let MapLayout { key, value, key_offset, value_offset, stride, .. } = *layout;
+            return self.maps.push(MapChange {
+                map: block.0,
+                ty: of.ty(),
+                parts: (key.ty(), value.ty()),
+                conversions,
+                entries: map::extent(block, layout).0,
+                places: EntryPlaces { key_offset, value_offset, stride },
+                rows: map::live_rows(block, layout),
+            });
+        }
+        let (keys, values) = conversions;
         let role = Role::Entries(block.0, of.ty());
         // Live entries next to each other are one row.
         map::each_entry(block, layout, &mut |key, value| {
@@ -198,8 +348,5 @@ impl HeapPlan {
                 }
             }
         });
-        if keys.is_some() {
-            self.rehash.push(block.0);
-        }
     }
 }

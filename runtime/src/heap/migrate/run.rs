@@ -214,6 +214,14 @@ impl<'a> Stores<'a> {
 
     /// Converts the values of a region, which has been counted.
     pub(crate) fn region(&mut self, conversion: &Conversion, region: &Region) {
+        if let Some(to) = region.to.filter(|_| conversion.in_place) {
+            for number in 0..region.count {
+                let (from, to) = (region.at + number * region.stride, to + number * region.to_stride);
+                copy(to, from, conversion.from_size);
+            }
+            let there = Region { at: to, stride: region.to_stride, to: None, ..region.clone() };
+            return self.region(conversion, &there);
+        }
         let to = region.to.unwrap_or(region.at);
         let to_stride = if region.to.is_some() { region.to_stride } else { region.stride };
         let row = Row { from: region.at, from_stride: region.stride, to, to_stride, count: region.count };

@@ -60,6 +60,65 @@ impl Known {
         (Layout { size: end.next_multiple_of(align), align }, offsets)
     }
 
+    /// Adds to a variable's name what leads from it to a value of an enum: `[3]`, `.shape`. `offset` is that of the
+    /// innermost array element on the way.
+    pub fn path_to(&self, ty: Ty, offset: usize, wanted: Ty, path: &mut String) {
+        match *ty.kind() {
+            TyKind::Array(of, _) => {
+                let size = (self.layout(of).size as usize).max(1);
+                *path += &format!("[{}]", offset / size);
+                self.path_to(of, offset % size, wanted, path);
+            }
+            TyKind::Struct(..) => {
+                let known = self.get(ty).cloned();
+                let fields = known.iter().flat_map(|known| known.fields());
+                let field = fields.filter(|field| self.holds(field.ty, wanted)).find(|field| {
+                    let start = field.offset as usize;
+                    !matches!(field.ty.kind(), TyKind::Array(..))
+                        || (start..start + field.size as usize).contains(&offset)
+                });
+                if let Some(field) = field {
+                    *path += &format!(".{}", field.name);
+                    self.path_to(field.ty, offset.saturating_sub(field.offset as usize), wanted, path);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The types that a value of a type contains or points at.
+    pub fn inside(&self, ty: Ty, out: &mut Vec<Ty>) {
+        match *ty.kind() {
+            TyKind::Pointer(of)
+            | TyKind::Reference(of)
+            | TyKind::Array(of, _)
+            | TyKind::Slice(of)
+            | TyKind::Vec(of)
+            | TyKind::Box(of) => out.push(of),
+            TyKind::HashMap(key, value) => out.extend([key, value]),
+            TyKind::Tuple(parts) => out.extend(parts.iter().copied()),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                let variants = self.get(ty).into_iter().flat_map(|known| &known.variants);
+                out.extend(variants.flat_map(|variant| &variant.fields).map(|field| field.ty));
+            }
+            _ => {}
+        }
+    }
+
+    /// Does a value hold one of this type inside?
+    fn holds(&self, ty: Ty, wanted: Ty) -> bool {
+        let inside = |variant: &KnownVariant| variant.fields.iter().any(|field| self.holds(field.ty, wanted));
+        match *ty.kind() {
+            _ if ty == wanted => true,
+            TyKind::Array(of, _) => self.holds(of, wanted),
+            TyKind::Tuple(parts) => parts.iter().any(|part| self.holds(*part, wanted)),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                self.get(ty).is_some_and(|known| known.variants.iter().any(inside))
+            }
+            _ => false,
+        }
+    }
+
     /// What a value is made of; fields as far as they are in use.
     pub fn shape(&self, ty: Ty) -> Shape {
         let kind = match *ty.kind() {

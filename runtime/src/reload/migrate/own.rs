@@ -232,6 +232,11 @@ impl Migration {
         !self.planner.own.is_empty()
     }
 
+    /// The functions that are going to be called.
+    pub fn functions(&self) -> impl Iterator<Item = Instance> {
+        self.planner.own.iter().map(|own| own.writer.function)
+    }
+
     /// Makes sure that the heap has records of what they are shown.
     pub(super) fn add_own_records(&mut self, heap: &Heap) {
         let new = self.planner.new.clone();

@@ -160,6 +160,21 @@ impl Planner {
         Ok(found)
     }
 
+    /// A conversion that does nothing, of values of this size.
+    pub(super) fn identity(&mut self, size: usize) -> usize {
+        let same = Conversion {
+            from_size: size,
+            to_size: size,
+            in_place: true,
+            copied: false,
+            ops: Vec::new(),
+            counts: Vec::new(),
+            dynamic: false,
+        };
+        self.conversions.push(same);
+        self.conversions.len() - 1
+    }
+
     /// Does no conversion do anything?
     pub(super) fn is_idle(&self) -> bool {
         self.conversions.is_empty()
@@ -169,6 +184,11 @@ impl Planner {
     pub(super) fn moves_to(&self, conversion: usize) -> Option<u32> {
         let conversion = &self.conversions[conversion];
         (!conversion.in_place).then_some(conversion.to_size as u32)
+    }
+
+    /// The references in values of a type in the running version.
+    pub(super) fn references_before(&self, ty: Ty) -> References {
+        self.references(ty, false)
     }
 
     /// The references in values of a type in the new version.

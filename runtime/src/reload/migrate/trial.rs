@@ -7,11 +7,12 @@ use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
 use super::defaults::Wanted;
+use super::known::Known;
 use super::own::{self, Written};
 use crate::code::GlobalMemory;
 use crate::fault;
-use crate::heap::Heap;
-use crate::heap::migrate::{Counted, Lookup, Queue, Region, Role, Stores};
+use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
+use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
 
 /// A block on a data stack that belongs to a running function.
@@ -40,12 +41,17 @@ pub(crate) struct Denied {
 pub(crate) struct Trial {
     pub(super) regions: Vec<Region>,
     rehash: Vec<usize>,
+    /// Maps whose entries go elsewhere: the map, where they lie, where they go.
+    entries: Vec<(usize, usize, usize)>,
     pub(super) queues: Vec<Queue>,
     counts: Vec<u64>,
     locals: Vec<String>,
     /// Values that functions of the program migrate.
     pub(super) written: Vec<Written>,
 }
+
+/// Visits the words of all stacks.
+pub(crate) type WordsOf<'a> = dyn Fn(&mut dyn FnMut(usize)) + 'a;
 
 /// Calls a function without parameters that gives a value of this type.
 pub(crate) type CallOf<'a> = dyn FnMut(Instance, Ty) -> Result<Vec<u8>, String> + 'a;
@@ -58,10 +64,11 @@ impl Migration {
         linkage: &Linkage,
         moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
+        words: &WordsOf<'_>,
     ) -> Result<Trial, (Trial, Denied)> {
         let mut trial = Trial::default();
         let heap = linkage.heap().clone();
-        match self.steps(linkage, &heap, moving, locals, &mut trial) {
+        match self.steps(linkage, &heap, moving, (locals, words), &mut trial) {
             Ok(()) => Ok(trial),
             Err(denied) => Err((trial, denied)),
         }
@@ -72,16 +79,22 @@ impl Migration {
         linkage: &Linkage,
         heap: &Heap,
         moving: &[(ItemPath, GlobalMemory)],
-        locals: &[Local],
+        (locals, words): (&[Local], &WordsOf<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
         fault::point()?;
         self.find_globals(linkage, moving, trial);
         self.find_locals(locals, trial);
         let planner = &mut self.planner;
-        let mut conversion = |ty: Ty| planner.conversion(ty, ty, &ty.to_string()).ok().flatten();
+        let mut conversion = |ty: Ty| {
+            let found = planner.conversion(ty, ty, &ty.to_string()).ok().flatten()?;
+            Some((found, planner.conversions[found].in_place))
+        };
         let found = heap.changing(&mut conversion);
         trial.regions.extend(found.regions);
+        for map in &found.maps {
+            self.lay_out_map(heap, map, trial)?;
+        }
         trial.rehash = found.rehash;
         fault::point()?;
         let mut counted = Counted::default();
@@ -94,11 +107,12 @@ impl Migration {
             self.find_own(trial, &mut counted, &lookup);
         }
         if let Some((region, found)) = &counted.found {
-            return Err(self.removed_variant(trial, *region, found));
+            return Err(self.removed_variant(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
         self.make_room(heap, trial)?;
+        self.look_for_pins(heap, words, trial)?;
         self.place_own(trial);
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
@@ -129,16 +143,43 @@ impl Migration {
         }
     }
 
+    /// New memory for the entries of a map. Hashes, keys and values go there row by row.
+    fn lay_out_map(&mut self, heap: &Heap, map: &MapChange, trial: &mut Trial) -> Result<(), Denied> {
+        let (key, value) = map.parts;
+        let new = EntryPlaces::of(self.planner.new.layout(key), self.planner.new.layout(value));
+        let made = heap.new_entries(map.map, new.stride).ok_or_else(|| out_of_memory(map.ty))?;
+        trial.entries.push((map.map, map.entries, made));
+        let old = map.places;
+        let sizes = (size_of(&self.planner.old, key), size_of(&self.planner.old, value));
+        let mut same = |known: Option<usize>, size: usize| known.unwrap_or_else(|| self.planner.identity(size));
+        let parts = [
+            (same(None, 8), 0, 0),
+            (same(map.conversions.0, sizes.0), old.key_offset, new.key_offset),
+            (same(map.conversions.1, sizes.1), old.value_offset, new.value_offset),
+        ];
+        for (first, count) in &map.rows {
+            for (conversion, from, to) in parts {
+                let role = Role::Entries(map.map, map.ty);
+                let at = map.entries + first * old.stride + from;
+                let mut region = Region::new(at, *count, old.stride, conversion, role);
+                region.to = Some(made + first * new.stride + to);
+                region.to_stride = new.stride;
+                trial.regions.push(region);
+            }
+        }
+        Ok(())
+    }
+
     /// New memory for what has another size now.
     fn make_room(&self, heap: &Heap, trial: &mut Trial) -> Result<(), Denied> {
         for number in 0..trial.regions.len() {
             let region = &trial.regions[number];
             let conversion = &self.planner.conversions[region.conversion];
-            if conversion.in_place || region.count == 0 {
+            if conversion.in_place || region.at == 0 {
                 continue;
             }
             match region.role {
-                Role::Global(_) => {}
+                Role::Global(_) | Role::Entries(..) => {}
                 Role::Elements(list, ty) => {
                     let made = heap.new_elements(list, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     let region = &mut trial.regions[number];
@@ -148,13 +189,43 @@ impl Migration {
                     return Err(self.grows(trial, number, ty, heap.room_behind(region.at)));
                 }
                 Role::Block(..) => {}
-                Role::Entries(_, ty) => return Err(self.grows(trial, number, ty, conversion.from_size)),
                 Role::Local(_) => {
                     return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
+    /// which part it means.
+    fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
+        let moving =
+            |region: &&Region| matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some();
+        let mut ranges: Vec<(usize, usize)> = Vec::new();
+        let mut lists = Vec::new();
+        for region in trial.regions.iter().filter(moving) {
+            ranges.push((region.at, region.at + region.count * region.stride));
+            lists.extend(match region.role {
+                Role::Elements(list, _) | Role::Entries(list, _) => Some(list),
+                _ => None,
+            });
+        }
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        ranges.sort_unstable();
+        lists.sort_unstable();
+        let mut pinned = heap.points_into(&ranges, &lists);
+        words(&mut |word| pinned |= is_within(&ranges, word));
+        match trial.regions.iter().position(|region| moving(&region)) {
+            Some(region) if pinned => {
+                let mut denied = self.grows(trial, region, Ty::unit(), 0);
+                denied.why = format!("{}, and something points at elements, so that they cannot move", denied.why);
+                Err(denied)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn make_empties(&self, heap: &Heap, wanted: &[u64], trial: &mut Trial) -> Result<(), Denied> {
@@ -192,6 +263,7 @@ impl Migration {
             }
         }
         Migration::undo_own(heap, trial.written);
+        trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
             heap.drop_values(queue.rest(), self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
@@ -199,9 +271,24 @@ impl Migration {
     }
 
     /// What the author is told of a value that must not be there.
-    fn removed_variant(&self, trial: &Trial, region: usize, found: &crate::heap::migrate::Found) -> Denied {
-        let holder = self.holder(trial, region, found.index);
+    fn removed_variant(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
         let ty = found.enumeration;
+        let holder = match trial.regions[region].role {
+            Role::Global(number) => {
+                let global = &self.globals[number];
+                let mut path = global.path.name.to_string();
+                self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
+                format!("global `{path}`")
+            }
+            Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
+                let holder = self.holder(trial, region, found.index);
+                match self.root_of(linkage, block) {
+                    Some(path) => format!("{holder} reached from global `{}`", path.name),
+                    None => holder,
+                }
+            }
+            Role::Local(_) => self.holder(trial, region, found.index),
+        };
         Denied {
             name: ty.to_string(),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
@@ -210,6 +297,16 @@ impl Migration {
                 found.variant
             ),
         }
+    }
+
+    /// A global that leads to a block of the heap.
+    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
+        let heap = linkage.heap();
+        let leads = |(path, ty): &&(ItemPath, Ty)| {
+            let references = self.planner.references_before(*ty);
+            linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
+        };
+        self.roots.iter().find(leads).map(|(path, _)| *path)
     }
 
     /// How people call the value at an index of a region.
@@ -241,6 +338,10 @@ impl Migration {
     }
 }
 
+fn size_of(known: &Known, ty: Ty) -> usize {
+    known.layout(ty).size as usize
+}
+
 pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
         name: ty.to_string(),
@@ -251,12 +352,28 @@ pub(super) fn out_of_memory(ty: Ty) -> Denied {
 
 /// What the author is told of code that failed in a trial.
 pub(crate) fn failed(name: &str, why: &str) -> Denied {
-    let name = name.trim_start_matches("{init}").to_owned();
-    Denied {
-        why: format!("computing its first value failed: {why}"),
-        help: "mend it, or give it a literal value and set it from a function".to_owned(),
-        name,
+    let help = "mend it, or give it a literal value and set it from a function".to_owned();
+    match name.strip_prefix("{default}") {
+        Some(field) => {
+            let ty = field.rsplit_once('.').map_or(field, |(ty, _)| ty);
+            Denied { name: ty.to_owned(), why: format!("computing the default of `{field}` failed: {why}"), help }
+        }
+        None => {
+            let name = name.trim_start_matches("{init}").to_owned();
+            Denied { name, why: format!("computing its first value failed: {why}"), help }
+        }
     }
+}
+
+/// What the author is told of code in a trial that could meet values in their old shape.
+pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
+    let why = format!("it uses global `{global}`, whose values change in the same save");
+    if name.starts_with('{') {
+        let help = "save the change of the values first, and then this".to_owned();
+        return Denied { help, ..failed(name, &why) };
+    }
+    let help = "let the migration look at nothing but its two arguments".to_owned();
+    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help }
 }
 
 impl Trial {
@@ -293,6 +410,7 @@ impl Trial {
                 _ => {}
             }
         }
+        self.entries.iter().for_each(|(map, _, to)| heap.move_entries(*map, *to));
         let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
         Settle { released, rehash: self.rehash, notes: notes.collect() }
     }

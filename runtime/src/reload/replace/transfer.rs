@@ -1,14 +1,17 @@
 //! How what a loop holds gets into the code that follows: a list of steps on places in memory.
 
+use std::sync::Arc;
+
 use vaisjit_codegen::clif::frame::FrameLayout;
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_semantics::{Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
-use super::super::convert;
-use crate::code::{Step, Transfer};
+use crate::code::{Conversion, Step, Transfer};
+use crate::heap::migrate::Scalar;
+use crate::linkage::Linkage;
 use crate::reload::prepare::Base;
 use crate::workspace::Snapshot;
 
@@ -16,12 +19,12 @@ use crate::workspace::Snapshot;
 pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> {
     for want in &new.wanted {
         let Some(have) = state.values.iter().find(|have| have.key == want.key) else {
-            if in_parts(state, want) || part_of(state, want).is_some() {
+            if parts(state, want).next().is_some() || part_of(state, want).is_some() {
                 continue;
             }
             return Err(format!("`{}` is new around the loop", want.key));
         };
-        if have.ty != want.ty && convert::conversion(have.ty, want.ty).is_none() {
+        if have.ty != want.ty && conversion(have.ty, want.ty).is_none() {
             let (name, old, new) = (want.key, have.ty, want.ty);
             return Err(format!("`{name}` was `{old}` and is now `{new}`, which cannot be converted"));
         }
@@ -29,11 +32,18 @@ pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> 
     Ok(())
 }
 
-/// Has the old code the value in parts?
-fn in_parts(state: &LoopState, want: &CarriedValue) -> bool {
-    want.key.part.is_none() && parts(state, want).next().is_some()
+/// How a number of one type becomes one of another.
+fn conversion(from: Ty, to: Ty) -> Option<Arc<Conversion>> {
+    let (from, to) = (Scalar::of(from)?, Scalar::of(to)?);
+    Some(Arc::new(move |old: &[u8], new: &mut [u8]| {
+        let mut bits = [0; 16];
+        bits[..old.len()].copy_from_slice(old);
+        let (bits, _) = from.convert(u128::from_le_bytes(bits), to);
+        new.copy_from_slice(&bits.to_le_bytes()[..new.len()]);
+    }))
 }
 
+/// What the old code has of the local in parts.
 fn parts<'a>(state: &'a LoopState, want: &CarriedValue) -> impl Iterator<Item = (&'a CarriedValue, Name)> {
     let (name, nth) = (want.key.name, want.key.nth);
     let same = state.values.iter().filter(move |have| have.key.name == name && have.key.nth == nth);
@@ -50,16 +60,18 @@ fn part_of<'a>(state: &'a LoopState, want: &CarriedValue) -> Option<(&'a Carried
 /// The steps from what the old code hands over to what the new code wants.
 pub(super) fn make(
     state: &LoopState,
-    old: &FrameLayout,
-    new: &FrameLayout,
-    base: &Base<'_>,
+    body: &hir::Body,
+    (old, new): (&FrameLayout, &FrameLayout),
+    base: &mut Base<'_>,
     snapshot: &Snapshot,
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
-    let type_of = |ty: Ty| base.linkage.heap().type_of(ty, &shape);
-    let mut maker = Maker { state, layouts, snapshot, steps: Vec::new(), taken: vec![false; state.values.len()] };
+    let taken = vec![false; state.values.len()];
+    let mut maker = Maker { state, body, layouts, snapshot, linkage: &mut *base.linkage, steps: Vec::new(), taken };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
+    let heap = maker.linkage.heap().clone();
+    let type_of = |ty: Ty| heap.type_of(ty, &shape);
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
             maker.steps.push(Step::Release { from: have.home, of: type_of(have.ty) });
@@ -84,8 +96,10 @@ pub(super) fn make(
 
 struct Maker<'a> {
     state: &'a LoopState,
+    body: &'a hir::Body,
     layouts: &'a TypeLayouts,
     snapshot: &'a Snapshot,
+    linkage: &'a mut Linkage,
     steps: Vec<Step>,
     /// Which of the old values have found a place.
     taken: Vec<bool>,
@@ -99,17 +113,68 @@ impl Maker<'_> {
             return self.bring((have.home, have.ty), (want.home, want.ty));
         }
         if let Some((whole, part)) = part_of(self.state, want) {
+            self.mark(&whole.key);
             let Some((offset, ty)) = self.field(whole.ty, part) else { return Ok(()) };
             return self.bring((plus(whole.home, offset), ty), (want.home, want.ty));
+        }
+        self.set_default(want)?;
+        if want.key.part.is_some() {
+            return Ok(());
         }
         let pieces: Vec<(CarriedValue, Name)> =
             parts(self.state, want).map(|(have, part)| (have.clone(), part)).collect();
         for (have, part) in pieces {
+            self.mark(&have.key);
             if let Some((offset, ty)) = self.field(want.ty, part) {
                 self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
             }
         }
         Ok(())
+    }
+
+    /// A value, or a part of it, is taken over.
+    fn mark(&mut self, key: &CarryKey) {
+        for (have, taken) in self.state.values.iter().zip(&mut self.taken) {
+            *taken |= have.key == *key;
+        }
+    }
+
+    /// What no part of the old value becomes is what a new value has there.
+    fn set_default(&mut self, want: &CarriedValue) -> Result<(), String> {
+        let whole = want.key.part.map_or(want.ty, |_| self.whole_type(want));
+        let bytes = self.default_bytes(whole);
+        let at = match want.key.part {
+            None => Some((0, want.ty)),
+            Some(part) => self.field(whole, part),
+        };
+        let unknown = || format!("`{}` is new, and no value of it is known", want.key);
+        let (bytes, (offset, _)) = bytes.zip(at).ok_or_else(unknown)?;
+        let size = self.layouts.layout(want.ty).size;
+        let bytes = bytes.get(offset as usize..(offset + size) as usize).ok_or_else(unknown)?;
+        self.steps.push(Step::Set { to: want.home, bytes: bytes.into() });
+        Ok(())
+    }
+
+    /// The type of the local that a part belongs to.
+    fn whole_type(&self, want: &CarriedValue) -> Ty {
+        let locals = self.body.locals.values().filter(|local| local.name == want.key.name);
+        let fits = |ty: Ty| want.key.part.and_then(|part| self.field(ty, part)).is_some_and(|(_, ty)| ty == want.ty);
+        locals.map(|local| local.ty).find(|ty| fits(*ty)).unwrap_or(want.ty)
+    }
+
+    /// A value of which only the declared defaults of fields are known.
+    fn default_bytes(&mut self, ty: Ty) -> Option<Vec<u8>> {
+        let mut bytes = constant::zero(ty, self.layouts)?;
+        let definition = self.snapshot.checked.structs.get(&ty).cloned();
+        for (index, field) in definition.iter().flat_map(|definition| &definition.fields).enumerate() {
+            let value = match &field.default {
+                Some(body) => crate::program::constant(&body.value, self.layouts, self.linkage),
+                None => self.default_bytes(field.ty),
+            }?;
+            let offset = self.layouts.field_offset(ty, index as u32) as usize;
+            bytes.get_mut(offset..offset + value.len())?.copy_from_slice(&value);
+        }
+        Some(bytes)
     }
 
     fn bring(&mut self, (from, have): (CarryHome, Ty), (to, want): (CarryHome, Ty)) -> Result<(), String> {
@@ -119,7 +184,7 @@ impl Maker<'_> {
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
             return Ok(());
         }
-        let by = convert::conversion(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
+        let by = conversion(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
         self.steps.push(Step::Convert { from: (from, self.layouts.layout(have).size), to: (to, size), by });
         Ok(())
     }

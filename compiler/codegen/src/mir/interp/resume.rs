@@ -132,8 +132,17 @@ impl Interp<'_> {
             }
             (Some(Given { from: Source::Bits(bits), .. }), false) => Ok(*bits),
             (Some(Given { from: Source::Bits(bits), .. }), true) => self.local_memory(ty, Some(*bits), owned),
+            (_, true) if key.part.is_some() => {
+                let (from, size) = (part_address(self, key, given)?, self.size(ty));
+                let address = self.local_memory(ty, None, owned)?;
+                self.machine.memory.copy(address as u64, from, u64::from(size))?;
+                Ok(address)
+            }
             (_, true) => self.assembled(key, ty, given, owned),
-            (None, false) => self.picked(key, ty, given),
+            (None, false) => {
+                let from = part_address(self, key, given)?;
+                Ok(self.machine.memory.load(from, self.size(ty))?)
+            }
         }
     }
 
@@ -153,16 +162,16 @@ impl Interp<'_> {
         }
         if found { Ok(address) } else { Err(lost(key)) }
     }
+}
 
-    /// A scalar part of a local that was in memory.
-    fn picked(&mut self, key: CarryKey, ty: Ty, given: &[Given]) -> Done<u128> {
-        let whole = given.iter().find(|given| given.key == CarryKey { part: None, ..key });
-        let Some((Given { ty: of, from: Source::Memory(address), .. }, path)) = whole.zip(key.part) else {
-            return Err(lost(key));
-        };
-        let Some((offset, _)) = part_of(*of, path, &self.program.types, self.layouts) else { return Err(lost(key)) };
-        Ok(self.machine.memory.load(address + u64::from(offset), self.size(ty))?)
-    }
+/// Where a part of a local lies that was in memory as a whole.
+fn part_address(interp: &Interp<'_>, key: CarryKey, given: &[Given]) -> Done<u64> {
+    let whole = given.iter().find(|given| given.key == CarryKey { part: None, ..key });
+    let Some((Given { ty: of, from: Source::Memory(address), .. }, path)) = whole.zip(key.part) else {
+        return Err(lost(key));
+    };
+    let at = part_of(*of, path, &interp.program.types, interp.layouts).ok_or_else(|| lost(key))?;
+    Ok(address + u64::from(at.0))
 }
 
 fn lost(key: CarryKey) -> Stop {

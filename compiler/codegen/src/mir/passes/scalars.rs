@@ -289,7 +289,7 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layou
 }
 
 /// The leaves of a tree with their parts.
-fn parts_of<'a>(node: &'a Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
+fn parts_of(node: &Node, parts: &mut Vec<(Local, Ty, Option<Name>)>) {
     parts.extend(node.local.map(|local| (local, node.ty, node.part)));
     node.fields.iter().for_each(|field| parts_of(field, parts));
 }

@@ -1,0 +1,272 @@
+//! May a commit that changes layouts happen now? Not while a frame that stays in old code would still do something with a
+//! changed type that is only right with its old layout.
+//!
+//! Kept fields keep their offsets, and whole values are copied with their spare room; so old code may go on reading and
+//! writing what was kept. It must not build values, copy values of another size, touch fields that have gone elsewhere,
+//! or match a changed enum.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::clif;
+use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::lower;
+use vaisjit_codegen::mir::visit::{self, Access};
+use vaisjit_codegen::mir::{Block, BlockId, Body, Local, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_semantics::{Checked, Ty, TyKind};
+
+use crate::live::FunctionMeta;
+
+/// What a commit does to the types that old code may know.
+pub(crate) struct Changes<'a> {
+    types: FxHashMap<Ty, Change>,
+    before: &'a TypeLayouts,
+    after: &'a TypeLayouts,
+    checked: &'a Checked,
+}
+
+/// What becomes of a struct or enum.
+struct Change {
+    /// By number of the old field: does it lie where it did, with its type?
+    kept: Vec<bool>,
+    /// Must whoever builds a value know more than before?
+    grows: bool,
+    /// Is it an enum?
+    choice: bool,
+}
+
+impl<'a> Changes<'a> {
+    /// Between two versions; `moved` are the types that lie otherwise now.
+    pub fn new(
+        histories: (&LayoutHistory, &LayoutHistory),
+        moved: &FxHashSet<Ty>,
+        (before, after): (&'a TypeLayouts, &'a TypeLayouts),
+        checked: &'a Checked,
+    ) -> Changes<'a> {
+        let change = |ty: &Ty| {
+            let (old, new) = (histories.0.get(*ty)?, histories.1.get(*ty)?);
+            Some((*ty, Change::of(*ty, old, new)))
+        };
+        Changes { types: moved.iter().filter_map(change).collect(), before, after, checked }
+    }
+
+    /// Is there nothing to fear?
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+
+    /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
+    /// (`goes` tells of which loops).
+    pub fn objection(&self, meta: &FunctionMeta, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> Option<String> {
+        let lowered;
+        let body = match &meta.resumed {
+            Some(body) => body,
+            None => {
+                lowered = lower::lower(&meta.body, self.checked, self.before, true).ok();
+                lowered.as_ref()?
+            }
+        };
+        let places = clif::locations(body);
+        let same = places.len() == meta.locations.len()
+            && places.iter().zip(&*meta.locations).all(|(one, other)| one.in_loop == other.in_loop);
+        if !same {
+            return Some("runs code of an older version".to_owned());
+        }
+        Walk { changes: self, body, goes, seen: FxHashSet::default() }.from(srcloc)
+    }
+
+    /// Has a value of the type another size?
+    fn resized(&self, ty: Ty) -> bool {
+        match *ty.kind() {
+            TyKind::Struct(..) | TyKind::Enum(..) | TyKind::Tuple(_) => {
+                self.before.layout(ty).size != self.after.layout(ty).size
+            }
+            TyKind::Array(of, _) | TyKind::Vec(of) => self.resized(of),
+            TyKind::HashMap(key, value) => self.resized(key) || self.resized(value),
+            _ => false,
+        }
+    }
+
+    /// A type that grows, at or inside a value of this type.
+    fn growing(&self, ty: Ty) -> Option<Ty> {
+        if self.types.get(&ty).is_some_and(|change| change.grows) {
+            return Some(ty);
+        }
+        match *ty.kind() {
+            TyKind::Tuple(parts) => parts.iter().find_map(|part| self.growing(*part)),
+            TyKind::Array(of, _) => self.growing(of),
+            TyKind::Struct(..) => {
+                let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
+                fields.into_iter().flatten().find_map(|field| self.growing(field.ty))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    fn of(ty: Ty, old: &KnownLayout, new: &KnownLayout) -> Change {
+        let choice = matches!(ty.kind(), TyKind::Enum(..));
+        let fields = old.fields();
+        let kept = fields.iter().map(|field| stays(field, new)).collect();
+        let grows = new.fields().iter().any(|field| !fields.iter().any(|known| same_place(known, field)));
+        Change { kept, grows: grows && !choice, choice }
+    }
+}
+
+fn same_place(one: &KnownField, other: &KnownField) -> bool {
+    one.ty == other.ty && one.offset == other.offset && one.size == other.size
+}
+
+/// Do the bytes of an old field still hold its value?
+fn stays(field: &KnownField, new: &KnownLayout) -> bool {
+    let plain = matches!(field.ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Pointer(_));
+    let parked = new.variants.first().map_or(&[][..], |only| &only.parked);
+    new.fields().iter().any(|now| same_place(field, now)) || plain && parked.iter().any(|now| same_place(field, now))
+}
+
+/// A walk over what a frame may still do.
+struct Walk<'a> {
+    changes: &'a Changes<'a>,
+    body: &'a Body,
+    goes: &'a dyn Fn(u32) -> bool,
+    seen: FxHashSet<BlockId>,
+}
+
+impl Walk<'_> {
+    fn from(mut self, srcloc: u32) -> Option<String> {
+        let (block, index) = self.place(srcloc)?;
+        let mut open = Vec::new();
+        let first = self.block(block, Some(index), &mut open);
+        if first.is_some() {
+            return first;
+        }
+        while let Some(next) = open.pop() {
+            if self.seen.insert(next) {
+                let found = self.block(next, None, &mut open);
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+
+    /// Block and statement of a location number.
+    fn place(&self, srcloc: u32) -> Option<(BlockId, usize)> {
+        let mut first = 1;
+        for (id, block) in self.body.blocks.iter() {
+            let count = block.statements.len() as u32 + 1;
+            if (first..first + count).contains(&srcloc) {
+                return Some((id, (srcloc - first) as usize));
+            }
+            first += count;
+        }
+        None
+    }
+
+    /// Looks at a block, from the call at `waits_in` on; the arguments of that are evaluated already.
+    fn block(&self, id: BlockId, waits_in: Option<usize>, open: &mut Vec<BlockId>) -> Option<String> {
+        let block = &self.body.blocks[id];
+        let builds = self.builds(block, waits_in.unwrap_or(0));
+        if builds.is_some() {
+            return builds;
+        }
+        for (index, statement) in block.statements.iter().enumerate().skip(waits_in.unwrap_or(0)) {
+            if let (StatementKind::Safepoint(_), Some(number)) = (&statement.kind, block.in_loop)
+                && (self.goes)(number)
+            {
+                return None;
+            }
+            let mut found = self.matches(&statement.kind);
+            visit::statement_places(statement, &mut |place, access| {
+                if waits_in != Some(index) || access == Access::Write {
+                    found = found.take().or_else(|| self.touches(place, access));
+                }
+            });
+            if found.is_some() {
+                return found;
+            }
+        }
+        visit::successors(&block.terminator, &mut |next| open.push(next));
+        None
+    }
+
+    /// Does it ask which variant a value of a changed enum is?
+    fn matches(&self, statement: &StatementKind) -> Option<String> {
+        let StatementKind::Assign(_, Rvalue::Discriminant(place)) = statement else { return None };
+        let changed = self.changes.types.get(&place.ty).is_some_and(|change| change.choice);
+        changed.then(|| format!("would match a `{}`", place.ty))
+    }
+
+    /// Does a block write all fields of a value of a type that grows?
+    fn builds(&self, block: &Block, from: usize) -> Option<String> {
+        let mut written: FxHashMap<(Local, Ty), FxHashSet<u32>> = FxHashMap::default();
+        for statement in block.statements.iter().skip(from) {
+            let place = match &statement.kind {
+                StatementKind::Zero(place) => {
+                    if let Some(ty) = self.changes.growing(place.ty) {
+                        return Some(format!("would build a `{ty}`"));
+                    }
+                    continue;
+                }
+                StatementKind::Assign(place, _) => place,
+                StatementKind::Call(call) => match &call.result {
+                    Some(place) => place,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            let (PlaceBase::Local(local), Some(Projection::Field(field))) = (&place.base, place.projections.first())
+            else {
+                continue;
+            };
+            let ty = self.body.locals[*local].ty;
+            let Some(change) = self.changes.types.get(&ty).filter(|change| change.grows) else { continue };
+            let fields = written.entry((*local, ty)).or_default();
+            fields.insert(*field);
+            if fields.len() == change.kept.len() {
+                return Some(format!("would build a `{ty}`"));
+            }
+        }
+        None
+    }
+
+    /// Does something with a place that the new layouts do not allow.
+    fn touches(&self, place: &Place, access: Access) -> Option<String> {
+        let mut ty = match &place.base {
+            PlaceBase::Local(local) => self.body.locals[*local].ty,
+            PlaceBase::Global(_, ty) | PlaceBase::Deref(_, ty) => *ty,
+        };
+        for step in &place.projections {
+            if let Some(change) = self.changes.types.get(&ty) {
+                match step {
+                    _ if change.choice => return Some(format!("would look into a `{ty}`")),
+                    Projection::Field(field) if !change.kept.get(*field as usize).copied().unwrap_or(false) => {
+                        return Some(format!("would use {} of a `{ty}`", self.field_name(ty, *field)));
+                    }
+                    _ => {}
+                }
+            }
+            let of = match (step, ty.kind()) {
+                (Projection::Field(field), _) => self.changes.before.field_ty(ty, *field),
+                (Projection::VariantField(variant, field), _) => {
+                    self.changes.before.variant_field_ty(ty, *variant, *field)
+                }
+                (Projection::Index(_) | Projection::ConstIndex(_), TyKind::Array(of, _) | TyKind::Slice(of)) => *of,
+                _ => return None,
+            };
+            let elements = matches!(step, Projection::Index(_) | Projection::ConstIndex(_));
+            if elements && self.changes.resized(of) {
+                return Some(format!("would look for elements of type `{of}`"));
+            }
+            ty = of;
+        }
+        let whole = access != Access::Address && self.changes.resized(place.ty);
+        whole.then(|| format!("would use a whole `{}`", place.ty))
+    }
+
+    fn field_name(&self, ty: Ty, field: u32) -> String {
+        let definition = self.changes.checked.structs.get(&ty);
+        let name = definition.and_then(|definition| definition.fields.get(field as usize)).map(|field| field.name);
+        name.map_or_else(|| "a field".to_owned(), |name| format!("the field `{name}`"))
+    }
+}

@@ -1,0 +1,142 @@
+//! Structs held by a running loop change together with it.
+
+use super::harness::{program, run};
+
+const STATE: &str = "
+S State { frame: i64, x: i64 }
+F step(s: *State) -> i64 {
+    s.frame += 1
+    s.x += 2
+    I s.frame == 3 {
+        next_text()
+        hot_reload()
+    }
+    0
+}
+F run() -> i64 {
+    state := State { frame: 0, x: 0 }
+    L state.frame < 10 { step(&state) }
+    state.frame * 1000 + state.x
+}
+";
+
+#[test]
+fn a_field_added_to_a_struct_behind_an_address() {
+    let edits: &[(&str, &str)] = &[
+        ("x: i64 }", "x: i64, z: i64 = 5 }"),
+        ("    s.x += 2\n", "    s.x += 2\n    s.z += 1\n"),
+        ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x + state.z * 100000"),
+    ];
+    let (result, told) = run(STATE, &[edits]);
+    assert_eq!(result, 10020 + (5 + 7) * 100000, "{told:?}");
+    assert!(told.contains(&"run at the next loop head".to_owned()), "{told:?}");
+}
+
+const LOCAL: &str = "
+S State { frame: i64, x: i64 }
+F run() -> i64 {
+    state := State { frame: 0, x: 0 }
+    L state.frame < 10 {
+        state.frame += 1
+        state.x += 2
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 1000 + state.x
+}
+";
+
+#[test]
+fn a_field_added_to_a_struct_in_registers() {
+    let edits: &[(&str, &str)] = &[
+        ("x: i64 }", "x: i64, z: i64 = 5 }"),
+        ("        state.x += 2\n", "        state.x += 2\n        state.z += 1\n"),
+        ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x + state.z * 100000"),
+    ];
+    let (result, told) = run(LOCAL, &[edits]);
+    assert_eq!(result, 10020 + (5 + 7) * 100000, "{told:?}");
+}
+
+#[test]
+fn a_field_retyped_and_one_removed() {
+    let text = LOCAL.replace("x: i64 }", "x: i64, gone: i64 }").replace("x: 0 }", "x: 0, gone: 7 }");
+    let edits: &[(&str, &str)] = &[
+        ("x: i64, gone: i64 }", "x: f64 }"),
+        ("x: 0, gone: 7 }", "x: 0.0 }"),
+        ("state.x += 2\n", "state.x += 0.5\n"),
+        ("1000 + state.x", "1000 + state.x as i64"),
+    ];
+    let (result, told) = run(&text, &[edits]);
+    assert_eq!(result, 10000 + 6 + 3, "{told:?}");
+}
+
+#[test]
+fn a_text_added_to_a_struct_that_a_loop_holds() {
+    let edits: &[(&str, &str)] = &[
+        ("x: i64 }", "x: i64, name: str = \"new\" }"),
+        ("        state.x += 2\n", "        state.x += 2\n        state.name = \"text {state.x}\"\n"),
+        ("state.frame * 1000 + state.x", "state.frame * 1000 + state.name.len()"),
+    ];
+    let (result, told) = run(LOCAL, &[edits]);
+    assert_eq!(result, 10007, "{told:?}");
+}
+
+#[test]
+fn a_struct_in_a_vec_that_a_loop_holds() {
+    let text = "
+S Unit { size: i64, name: str }
+F run() -> i64 {
+    units := Vec.new()
+    n := 0
+    L n < 6 {
+        n += 1
+        units.push(Unit { size: n, name: \"unit {n}\" })
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    sum := 0
+    L u: units { sum += u.size + u.name.len() * 100 }
+    sum
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("size: i64, name", "size: i64, weight: i64 = 50, name"),
+        ("Unit { size: n, name", "Unit { size: n, weight: 7, name"),
+        ("u.size + u", "u.size + u.weight * 10000 + u"),
+    ];
+    let played = program(text, &[edits]);
+    assert_eq!(played.call("run"), 21 + 3600 + (150 + 21) * 10000, "{:?}", played.told());
+    played.assert_no_leaks();
+}
+
+#[test]
+fn an_enum_that_a_loop_holds() {
+    let text = "
+E Mode { Walk(i64), Run }
+F run() -> i64 {
+    mode := Walk(4)
+    sum := 0
+    n := 0
+    L n < 6 {
+        n += 1
+        sum += M mode { Walk(by) => by, Run => 100 }
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    sum
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("E Mode { Walk(i64), Run }", "E Mode { Fly(i64, i64), Walk(i64), Run }"),
+        ("M mode { Walk(by)", "M mode { Fly(a, b) => a + b, Walk(by)"),
+        ("=> by, Run", "=> by * 10, Run"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 12 + 120, "{told:?}");
+}
