@@ -7,6 +7,7 @@ mod hooks;
 mod input;
 mod landing;
 mod offer;
+mod pending;
 mod run;
 mod trial;
 mod update;
@@ -41,7 +42,8 @@ pub use handles::{Argument, Arguments, Function, Returned};
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
 pub use update::Update;
-pub(crate) use update::{A_HOST_CALL, Pending, Staged, Waited};
+pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
+pub(crate) use update::Staged;
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///

@@ -20,6 +20,7 @@ mod keys;
 mod keys_settings;
 mod keys_status;
 mod library;
+mod migrated;
 mod mistakes;
 mod new_command;
 mod options;

@@ -163,7 +163,7 @@ impl TypeUpdate {
     /// Exchanges the record's contents with those that are kept here. Only while all threads of the program are stopped.
     pub(crate) fn exchange(&mut self) {
         // SAFETY: a commit runs this while no thread is inside a heap function, so nobody has borrowed the body.
-        unsafe { std::mem::swap(&mut *(*self.of.0).body.get(), &mut self.body) };
+        unsafe { std::ptr::swap((*self.of.0).body.get(), &mut self.body) };
     }
 
     /// Replaces the record's contents, as above.

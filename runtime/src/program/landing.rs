@@ -1,51 +1,20 @@
 //! The action of a commit, with all threads stopped: the program's own hooks, the trial, the stores, and the way back.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::Instance;
 
+use super::pending::Attempt;
 use super::trial::Tried;
-use super::update::{Pending, lock};
 use super::{ProgramInner, Reloader};
 use crate::code::{SafepointKind, Stopped};
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
 use crate::reload::replace::Standing;
-use crate::report::{Clock, Outcome, Report};
+use crate::report::Report;
 use crate::workspace::Snapshot;
-
-/// What became of an attempt to commit.
-#[derive(Default)]
-pub(super) enum Attempt {
-    /// There was none yet.
-    #[default]
-    Open,
-    /// The new version is live.
-    Applied,
-    /// It cannot be, or it has to be prepared again.
-    TurnedDown,
-    /// The new version was live, and one of its hooks failed: this has made the version before live again.
-    TakenBack(Box<Prepared>),
-    /// A frame stands in the way: its function, and what it would do.
-    NotYet(String),
-}
-
-/// A commit that its own thread stands in the way of cannot wait.
-pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
-    let outcome = Outcome::Refused {
-        why: format!(
-            "it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself"
-        ),
-        help: "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls".to_owned(),
-    };
-    if let Some(edit) = report.edits.iter_mut().find(|edit| matches!(edit.kind, "struct" | "enum")) {
-        edit.outcome = outcome;
-    }
-    report.hold_back();
-}
 
 /// What is needed to commit the running version once more.
 #[derive(Clone)]
@@ -78,38 +47,8 @@ fn reason(report: &Report) -> String {
 }
 
 impl ProgramInner {
-    /// Asks for a commit.
-    pub(super) fn request(
-        self: &Arc<Self>,
-        prepared: Box<Prepared>,
-        clock: Clock,
-        way_back: Option<WayBack>,
-    ) -> Pending {
-        let prepared = Arc::new(Mutex::new(Some(prepared)));
-        let attempt = Arc::<Mutex<Attempt>>::default();
-        let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
-        let again = move || {
-            let (program, shared, outcome) = (program.clone(), shared.clone(), outcome.clone());
-            let way_back = way_back.clone();
-            program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-                if let Some(prepared) = lock(&shared).as_mut() {
-                    *lock(&outcome) = program.apply_stopped(prepared, stopped, way_back);
-                }
-            })
-        };
-        Pending {
-            ticket: Mutex::new(again()),
-            attempt,
-            again: Box::new(again),
-            obstacle: Mutex::default(),
-            in_program: self.world.is_active_here(),
-            prepared,
-            clock,
-        }
-    }
-
     /// What a frame that stays in old code would do with a type that changes, if it would.
-    fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
+    pub(super) fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
         let live = self.live();
         let histories = (&*live.history, &*prepared.history);
         let layouts = (&*live.layouts, &*prepared.layouts);

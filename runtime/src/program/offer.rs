@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::pending::{Attempt, lock, refuse_now};
 use super::update::to_result;
 use super::{Pending, Program, ProgramInner, Reloader, Staged, Update};
-use crate::code::{Outcome as Ended, SafepointKind};
 use crate::engine::Error;
 use crate::history::Cause;
 use crate::report::{Clock, Report};
@@ -182,30 +182,30 @@ impl ProgramInner {
         if !staged.needs_safepoint() {
             return Ok((staged, plain));
         }
-        let cell = Arc::new(Mutex::new((Some(staged), false)));
-        let (program, shared) = (self.clone(), cell.clone());
-        let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-            if let (Some(staged), fits) = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner) {
-                *fits = program.foresee_stopped(staged, stopped);
-            }
-        });
-        let mut waits_for = None;
-        let mut ended = ticket.wait(LONGEST_LOOK);
-        if ended.is_none() {
-            let blocked = self.waited_for(&ticket);
-            // Where it cannot be taken back it runs, and is over soon.
-            match ticket.cancel() {
-                true => waits_for = Some(blocked),
-                false => ended = ticket.wait(Duration::MAX),
+        let (prepared, clock, base, cause) = staged.into_parts();
+        let pending = self.request(prepared, Clock::start(), ProgramInner::foresee_stopped);
+        let started = Instant::now();
+        let (mut ended, mut waits_for) = (None, None);
+        while ended.is_none() && waits_for.is_none() {
+            let left = LONGEST_LOOK.saturating_sub(started.elapsed());
+            ended = pending.wait(left);
+            if ended.is_none() && left.is_zero() {
+                let blocked = pending.waits_for(self);
+                // Where it cannot be taken back it runs, and is over soon.
+                waits_for = pending.cancel().then_some(blocked);
             }
         }
-        let (staged, fits) = std::mem::take(&mut *cell.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut staged = staged.ok_or(Update::Superseded)?;
-        let mut report = staged.replace_report(plain);
-        match (ended, waits_for) {
-            (Some(Ended::Done { .. }), _) if fits => {}
+        let prepared = lock(&pending.prepared).take();
+        let mut prepared = prepared.ok_or(Update::Superseded)?;
+        let mut report = std::mem::replace(&mut prepared.report, plain);
+        let staged = Staged::from_parts((prepared, clock, base, cause));
+        match (&*lock(&pending.attempt), waits_for) {
             (_, Some(waits_for)) => report.wait_for(&waits_for),
-            _ => {
+            (Attempt::Applied, _) => {}
+            (attempt, _) => {
+                if let Attempt::NotYet(obstacle) = attempt {
+                    refuse_now(&mut report, obstacle);
+                }
                 self.give_up(&staged);
                 let refused = report.refusals().next().is_some();
                 return Err(if refused { Update::Refused(Arc::new(report)) } else { Update::Superseded });

@@ -81,7 +81,10 @@ impl ProgramInner {
         let (trial, denied) =
             match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
                 Ok(trial) => (trial, None),
-                Err((trial, denied)) => (trial, Some(denied)),
+                Err(both) => {
+                    let (trial, denied) = *both;
+                    (trial, Some(denied))
+                }
             };
         note_instances(&mut prepared.report, trial.instances(migration));
         tried.migration = Some(trial);

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
-use super::landing::{Attempt, Committed, WayBack, refuse_now};
+use super::landing::{Committed, WayBack};
+use super::pending::{Attempt, Pending, Waited, lock, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
-use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
+use crate::code::{SafepointKind, Stopped};
 use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
@@ -58,26 +59,6 @@ const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken 
 
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
-/// What a commit waits for if it is no function of the program.
-pub(crate) const A_HOST_CALL: &str = "a call of the host's";
-
-/// How long a commit waits that a frame in old code stands in the way of, before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// A commit that waits for the program.
-pub struct Pending {
-    pub(super) ticket: Mutex<Ticket>,
-    pub(super) attempt: Arc<Mutex<Attempt>>,
-    /// Asks for another attempt.
-    pub(super) again: Box<dyn Fn() -> Ticket>,
-    /// The frame that stands in the way, and what it would do.
-    pub(super) obstacle: Mutex<Option<String>>,
-    /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
-    pub(super) in_program: bool,
-    pub(super) prepared: Arc<Mutex<Option<Box<Prepared>>>>,
-    pub(super) clock: Clock,
-}
-
 /// A prepared version, not yet live.
 pub(crate) struct Staged {
     prepared: Box<Prepared>,
@@ -106,9 +87,14 @@ impl Staged {
         &self.prepared.report
     }
 
-    /// Gives it another report and returns the one it had.
-    pub fn replace_report(&mut self, report: Report) -> Report {
-        std::mem::replace(&mut self.prepared.report, report)
+    /// Takes it apart: what was prepared, since when, against which version, and where it comes from.
+    pub fn into_parts(self) -> (Box<Prepared>, Clock, u64, Cause) {
+        (self.prepared, self.clock, self.base, self.cause)
+    }
+
+    /// Puts it together again.
+    pub fn from_parts((prepared, clock, base, cause): (Box<Prepared>, Clock, u64, Cause)) -> Staged {
+        Staged { prepared, clock, base, cause }
     }
 
     /// Does it change anything that runs?
@@ -135,21 +121,6 @@ impl Staged {
     pub fn take_back(&self, linkage: &mut Linkage) {
         self.prepared.take_back(linkage);
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a wait for a commit ended with.
-pub(crate) enum Waited {
-    /// The new version is live; `relaxed`: inside an inner loop.
-    Done {
-        relaxed: bool,
-        /// How long a thread stood still at most.
-        paused: Duration,
-    },
-    Cancelled,
 }
 
 impl ProgramInner {
@@ -245,7 +216,7 @@ impl ProgramInner {
         reloader: &mut Reloader,
         prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
-    ) -> Result<(Report, bool), Option<Report>> {
+    ) -> Result<(Report, bool), Option<Box<Report>>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
         let has_hooks = changes_code && self.has_hooks(&prepared);
@@ -256,7 +227,9 @@ impl ProgramInner {
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
         let way_back = has_hooks.then(|| WayBack::new(self, reloader));
-        let pending = self.request(prepared, clock, way_back);
+        let pending = self.request(prepared, clock, move |program, prepared, stopped| {
+            program.apply_stopped(prepared, stopped, way_back.clone())
+        });
         let waited = wait(&pending);
         let attempt = std::mem::take(&mut *lock(&pending.attempt));
         match (waited, attempt) {
@@ -271,7 +244,7 @@ impl ProgramInner {
                 let mut prepared = pending.take().ok_or(None)?;
                 self.adopt(reloader, &mut prepared);
                 self.adopt(reloader, &mut inverse);
-                Err(Some(prepared.report))
+                Err(Some(Box::new(prepared.report)))
             }
             (_, attempt) => {
                 let mut prepared = pending.take().ok_or(None)?;
@@ -279,20 +252,23 @@ impl ProgramInner {
                 if let Attempt::NotYet(obstacle) = attempt {
                     refuse_now(&mut prepared.report, &obstacle);
                 }
-                Err(Some(prepared.report).filter(|report| report.refusals().next().is_some()))
+                Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
         }
     }
 
-    /// What [`ProgramInner::apply_stopped`] would say, with the report completed and nothing done.
-    pub fn foresee_stopped(&self, staged: &mut Staged, stopped: &Stopped<'_>) -> bool {
-        let prepared = &mut staged.prepared;
+    /// What [`ProgramInner::apply_stopped`] would come to, with the report completed and nothing done.
+    pub(super) fn foresee_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
         let running = prepared.moves.running.clone();
-        let fits = self.foresee(stopped, &running, &mut prepared.report);
-        if fits {
-            self.foresee_values(prepared, stopped);
+        if !self.foresee(stopped, &running, &mut prepared.report) {
+            return Attempt::TurnedDown;
         }
-        fits && prepared.report.refusals().next().is_none()
+        if let Some(obstacle) = self.obstacle(prepared, stopped) {
+            return Attempt::NotYet(obstacle);
+        }
+        self.foresee_values(prepared, stopped);
+        let refused = prepared.report.refusals().next().is_some();
+        if refused { Attempt::TurnedDown } else { Attempt::Applied }
     }
 
     /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
@@ -447,7 +423,7 @@ impl ProgramInner {
             Err(None) => return Update::Superseded,
             Err(Some(mut report)) => {
                 report.times.total_us = staged.clock.micros();
-                return Update::Refused(Arc::new(report));
+                return Update::Refused(Arc::new(*report));
             }
         };
         report.times.total_us = staged.clock.micros();
@@ -553,84 +529,7 @@ impl ProgramInner {
     }
 }
 
-impl Pending {
-    /// What was prepared.
-    fn take(&self) -> Option<Box<Prepared>> {
-        lock(&self.prepared).take()
-    }
-
-    /// Waits; what became of the commit, if anything has.
-    pub fn wait(&self, time: Duration) -> Option<Waited> {
-        let ticket = lock(&self.ticket).clone();
-        let outcome = ticket.wait(time)?;
-        if let Attempt::NotYet(obstacle) = &*lock(&self.attempt) {
-            *lock(&self.obstacle) = Some(obstacle.clone());
-            if self.in_program {
-                return Some(Waited::Cancelled);
-            }
-        } else {
-            return Some(Waited::from(outcome));
-        }
-        std::thread::sleep(LOOK_AGAIN.min(time));
-        *lock(&self.attempt) = Attempt::default();
-        *lock(&self.ticket) = (self.again)();
-        None
-    }
-}
-
-impl From<Outcome> for Waited {
-    fn from(outcome: Outcome) -> Waited {
-        match outcome {
-            Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
-            Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
-        }
-    }
-}
-
-impl Pending {
-    /// Waits as long as it takes.
-    pub fn wait_for_ever(&self) -> Waited {
-        loop {
-            if let Some(waited) = self.wait(Duration::from_secs(1)) {
-                return waited;
-            }
-        }
-    }
-
-    /// Takes the commit back; false when it has happened already.
-    pub fn cancel(&self) -> bool {
-        lock(&self.ticket).cancel()
-    }
-
-    /// The function that is being waited for.
-    pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
-        let obstacle = lock(&self.obstacle).clone();
-        obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
-    }
-
-    /// What it will change, once what it waits for is over.
-    pub(crate) fn report(&self, waits_for: &str) -> Report {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
-        report.wait_for(waits_for);
-        report
-    }
-}
-
 impl ProgramInner {
-    /// The function that a request waits for.
-    fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
-        let frames = ticket.blocked_on();
-        let live = self.live();
-        let frame = frames.last()?;
-        Some(live.meta(&frame.unit, frame.function)?.name())
-    }
-
-    /// What a request waits for, for people.
-    pub fn waited_for(&self, ticket: &Ticket) -> String {
-        self.blocked_on(ticket).unwrap_or_else(|| A_HOST_CALL.to_owned())
-    }
-
     /// Makes an earlier version the newest: its texts, and the program as it was checked then. It holds until a file
     /// changes on disk.
     pub fn roll_back(self: &Arc<Self>, to: u64, wait: &mut dyn FnMut(&Pending) -> Waited) -> Result<Update, Error> {

@@ -97,7 +97,7 @@ impl Counted {
         for index in 0..region.count {
             let at = region.at + index * region.stride;
             let mut walk = Walk { counted: self, stores, place: (number, index) };
-            walk.ops(&conversion.ops, at, at, true);
+            walk.ops(&conversion.ops, at, true);
         }
     }
 }
@@ -125,27 +125,27 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// `from` and `to` are the same memory: nothing has moved yet.
-    fn ops(&mut self, ops: &[Op], from: usize, to: usize, top: bool) {
+    /// Nothing has moved yet: only places before the conversion are looked at.
+    fn ops(&mut self, ops: &[Op], from: usize, top: bool) {
         for op in ops {
             match op {
                 Op::Next { queue, .. } => add(&mut self.counted.wanted, *queue, 1),
                 Op::Count { number } if !top => add(&mut self.counted.counts, *number, 1),
                 Op::Match { from: offset, arms } => {
                     if let Some(arm) = arm_of(arms, from + *offset as usize) {
-                        self.ops(&arm.ops, from, to, false);
+                        self.ops(&arm.ops, from, false);
                     }
                 }
                 Op::Each { from: offset, from_stride, count, ops, .. } => {
                     for index in 0..*count as usize {
                         let at = from + *offset as usize + index * *from_stride as usize;
-                        self.ops(ops, at, at, false);
+                        self.ops(ops, at, false);
                     }
                 }
                 Op::Unpark { from: offset, references, batch, otherwise, .. } => {
                     let key = &self.stores.batches[*batch as usize];
                     if !has_tickets(from + *offset as usize, references, self.stores.attic, key) {
-                        self.ops(otherwise, from, to, false);
+                        self.ops(otherwise, from, false);
                     }
                 }
                 Op::Refuse { enumeration, variant } if self.counted.found.is_none() => {

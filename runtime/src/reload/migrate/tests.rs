@@ -118,7 +118,7 @@ fn a_fault_at_any_step_changes_nothing() {
             assert!(matches!(update, Err(Error::Refused(_))), "turn {turn}, step {step}: {update:?}");
             assert_eq!(state(&program), before, "turn {turn}, step {step}");
             // The next attempt sees the text as a new one.
-            files.set("main.vais", &format!("{}# {attempts}\n", VERSIONS[turn as usize % VERSIONS.len()]));
+            files.set("main.vais", format!("{}# {attempts}\n", VERSIONS[turn as usize % VERSIONS.len()]));
         }
     }
     println!("{faults} faults in {turn} reloads");

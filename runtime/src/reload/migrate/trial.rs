@@ -65,12 +65,12 @@ impl Migration {
         moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
         words: &WordsOf<'_>,
-    ) -> Result<Trial, (Trial, Denied)> {
+    ) -> Result<Trial, Box<(Trial, Denied)>> {
         let mut trial = Trial::default();
         let heap = linkage.heap().clone();
         match self.steps(linkage, &heap, moving, (locals, words), &mut trial) {
             Ok(()) => Ok(trial),
-            Err(denied) => Err((trial, denied)),
+            Err(denied) => Err(Box::new((trial, denied))),
         }
     }
 

@@ -1,0 +1,182 @@
+//! A commit, or a look at what one would do, that waits for the program to reach a place where it can be.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::ProgramInner;
+use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
+use crate::reload::prepare::Prepared;
+use crate::report::{Clock, Outcome as EditOutcome, Report};
+
+/// What a commit waits for if it is no function of the program.
+pub(crate) const A_HOST_CALL: &str = "a call of the host's";
+
+/// How long a commit waits that a frame in old code stands in the way of, before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// A commit that waits for the program.
+pub struct Pending {
+    ticket: Mutex<Ticket>,
+    pub(super) attempt: Arc<Mutex<Attempt>>,
+    /// Asks for another attempt.
+    again: Box<dyn Fn() -> Ticket>,
+    /// The frame that stands in the way, and what it would do.
+    obstacle: Mutex<Option<String>>,
+    /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
+    in_program: bool,
+    pub(super) prepared: Arc<Mutex<Option<Box<Prepared>>>>,
+    pub(super) clock: Clock,
+}
+
+/// What a wait for a commit ended with.
+pub(crate) enum Waited {
+    /// The new version is live; `relaxed`: inside an inner loop.
+    Done {
+        relaxed: bool,
+        /// How long a thread stood still at most.
+        paused: Duration,
+    },
+    Cancelled,
+}
+
+/// What became of an attempt to commit.
+#[derive(Default)]
+pub(super) enum Attempt {
+    /// There was none yet.
+    #[default]
+    Open,
+    /// The new version is live.
+    Applied,
+    /// It cannot be, or it has to be prepared again.
+    TurnedDown,
+    /// The new version was live, and one of its hooks failed: this has made the version before live again.
+    TakenBack(Box<Prepared>),
+    /// A frame stands in the way: its function, and what it would do.
+    NotYet(String),
+}
+
+/// A commit that its own thread stands in the way of cannot wait.
+pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
+    let outcome = EditOutcome::Refused {
+        why: format!(
+            "it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself"
+        ),
+        help: "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls".to_owned(),
+    };
+    if let Some(edit) = report.edits.iter_mut().find(|edit| matches!(edit.kind, "struct" | "enum")) {
+        edit.outcome = outcome;
+    }
+    report.hold_back();
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl ProgramInner {
+    /// Asks for a commit, or for a look at what one would do: the step is taken once all threads are stopped.
+    pub(super) fn request(
+        self: &Arc<Self>,
+        prepared: Box<Prepared>,
+        clock: Clock,
+        step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
+    ) -> Pending {
+        let prepared = Arc::new(Mutex::new(Some(prepared)));
+        let attempt = Arc::<Mutex<Attempt>>::default();
+        let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
+        let again = move || {
+            let (program, shared, outcome, step) = (program.clone(), shared.clone(), outcome.clone(), step.clone());
+            program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
+                if let Some(prepared) = lock(&shared).as_mut() {
+                    *lock(&outcome) = step(&program, prepared, stopped);
+                }
+            })
+        };
+        Pending {
+            ticket: Mutex::new(again()),
+            attempt,
+            again: Box::new(again),
+            obstacle: Mutex::default(),
+            in_program: self.world.is_active_here(),
+            prepared,
+            clock,
+        }
+    }
+
+    /// The function that a request waits for.
+    fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
+        let frames = ticket.blocked_on();
+        let live = self.live();
+        let frame = frames.last()?;
+        Some(live.meta(&frame.unit, frame.function)?.name())
+    }
+}
+
+impl Pending {
+    /// What was prepared.
+    pub(super) fn take(&self) -> Option<Box<Prepared>> {
+        lock(&self.prepared).take()
+    }
+
+    /// Waits; what became of the commit, if anything has.
+    pub fn wait(&self, time: Duration) -> Option<Waited> {
+        let ticket = lock(&self.ticket).clone();
+        let outcome = ticket.wait(time)?;
+        if let Attempt::NotYet(obstacle) = &*lock(&self.attempt) {
+            *lock(&self.obstacle) = Some(obstacle.clone());
+            if self.in_program {
+                return Some(Waited::Cancelled);
+            }
+        } else {
+            return Some(Waited::from(outcome));
+        }
+        std::thread::sleep(LOOK_AGAIN.min(time));
+        *lock(&self.attempt) = Attempt::default();
+        *lock(&self.ticket) = (self.again)();
+        None
+    }
+}
+
+impl From<Outcome> for Waited {
+    fn from(outcome: Outcome) -> Waited {
+        match outcome {
+            Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
+            Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
+        }
+    }
+}
+
+impl Pending {
+    /// Waits as long as it takes.
+    pub fn wait_for_ever(&self) -> Waited {
+        loop {
+            if let Some(waited) = self.wait(Duration::from_secs(1)) {
+                return waited;
+            }
+        }
+    }
+
+    /// Takes the commit back; false when it has happened already.
+    pub fn cancel(&self) -> bool {
+        lock(&self.ticket).cancel()
+    }
+
+    /// The function that is being waited for.
+    pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
+        let obstacle = lock(&self.obstacle).clone();
+        obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
+    }
+
+    /// What it waits for, for people.
+    pub(crate) fn waits_for(&self, program: &ProgramInner) -> String {
+        self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
+    }
+
+    /// What it will change, once what it waits for is over.
+    pub(crate) fn report(&self, waits_for: &str) -> Report {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        report.wait_for(waits_for);
+        report
+    }
+}
