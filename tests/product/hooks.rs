@@ -81,9 +81,14 @@ fn a_game_declines_until_its_level_is_over() {
 fn a_hook_that_traps_leaves_everything_as_it_was() {
     let text = replaced(GAME, "in_level: i64 = 1", "in_level: i64 = 0");
     let (project, mut run) = game(&text);
-    let broken = replaced(&text, "    println(\"welcome {new} after {old}, hp {player.hp}\")", "    println(\"{1 / (in_level)}\")");
+    let broken = replaced(
+        &text,
+        "    println(\"welcome {new} after {old}, hp {player.hp}\")",
+        "    println(\"{1 / (in_level)}\")",
+    );
     let broken = replaced(&broken, "S Player { hp: i64, name: str }", "S Player { name: str, hp: f64, more: str }");
-    let broken = replaced(&broken, "Player { hp: 40, name: \"p{1}\" }", "Player { hp: 40.0, name: \"p{1}\", more: \"\" }");
+    let broken =
+        replaced(&broken, "Player { hp: 40, name: \"p{1}\" }", "Player { hp: 40.0, name: \"p{1}\", more: \"\" }");
     let broken = replaced(&broken, "\"one {player.hp}", "\"two {player.more}{in_level}");
     project.save(FILE, &broken);
     run.err.line("the refusal", |line| line.contains("`news` of module `game` trapped: "));
@@ -111,4 +116,58 @@ fn a_player_is_migrated_by_the_game() {
     run.err.line("the notice", |line| line.contains("migrated 1 instance by `migrate`"));
     run.out.line("the hook", |line| line == "welcome 2 after 1, health 0.40");
     run.out.line("the player", |line| line == "two 0.40 Sir p1");
+}
+
+#[test]
+fn hooks_are_called_once_while_threads_run() {
+    let text = r#"U std/thread
+
+#[hot]
+F tag() -> i64 { 1 }
+
+G asked: i64
+G told: i64
+G called: i64
+
+#[before_reload]
+F ready() { asked += 1 }
+
+#[after_reload]
+F news() { told += 1 }
+
+F watched(version: i64) -> i64 {
+    called += 1
+    println("version {version} asked {asked} told {told} called {called} tag {tag()}")
+    0
+}
+
+F work(quick: bool) -> i64 {
+    n := 0
+    L tag() != 99 {
+        n += tag()
+        I !quick { sleep_ms(1) }
+    }
+    0
+}
+
+F main() -> i64 {
+    hot_on_reload(watched)
+    a := spawn(|| work(true))
+    b := spawn(|| work(false))
+    println("started")
+    a.join()!
+    b.join()!
+}
+"#;
+    let project = Project::new(&[(FILE, text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("the start", |line| line == "started");
+    for version in 2..6 {
+        project.save(FILE, &replaced(text, "{ 1 }", &format!("{{ {version} }}")));
+        let before = version - 1;
+        let wanted = format!("version {version} asked {before} told {before} called {before} tag {version}");
+        run.out.line("the calls of this version", |line| line == wanted);
+    }
+    project.save(FILE, &replaced(text, "{ 1 }", "{ 99 }"));
+    assert_eq!(run.finish().status, Some(0));
 }

@@ -105,7 +105,7 @@ impl Counted {
 impl Counted {
     /// Counts what steps on the value at an address take.
     pub(crate) fn steps(&mut self, ops: &[Op], at: usize, stores: &Lookup<'_>) {
-        Walk { counted: self, stores, place: (0, 0) }.ops(ops, at, at, true);
+        Walk { counted: self, stores, place: (0, 0) }.ops(ops, at, true);
     }
 }
 
