@@ -38,7 +38,7 @@ F load_file(name: str) -> bool { access(name, 0) == 0 }
 
 N "C" { F access(name: str, mode: i32) -> i32; }
 
-F start() { player = Player { hp: 40, name: "p{1}" } }
+F start() { n := 1  player = Player { hp: 40, name: "p{n}" } }
 
 F main() -> i64 {
     start()
@@ -88,7 +88,7 @@ fn a_hook_that_traps_leaves_everything_as_it_was() {
     );
     let broken = replaced(&broken, "S Player { hp: i64, name: str }", "S Player { name: str, hp: f64, more: str }");
     let broken =
-        replaced(&broken, "Player { hp: 40, name: \"p{1}\" }", "Player { hp: 40.0, name: \"p{1}\", more: \"\" }");
+        replaced(&broken, "Player { hp: 40, name: \"p{n}\" }", "Player { hp: 40.0, name: \"p{n}\", more: \"\" }");
     let broken = replaced(&broken, "\"one {player.hp}", "\"two {player.more}{in_level}");
     project.save(FILE, &broken);
     run.err.line("the refusal", |line| line.contains("`news` of module `game` trapped: "));
@@ -111,7 +111,7 @@ fn a_player_is_migrated_by_the_game() {
     );
     let new = replaced(&new, "hp {player.hp}", "health {player.health:.2}");
     let new = replaced(&new, "\"one {player.hp} {player.name}\"", "\"two {player.health:.2} {player.title}\"");
-    let new = replaced(&new, "Player { hp: 40, name: \"p{1}\" }", "Player { health: 0.4, title: \"p{1}\" }");
+    let new = replaced(&new, "Player { hp: 40, name: \"p{n}\" }", "Player { health: 0.4, title: \"p{n}\" }");
     project.save(FILE, &new);
     run.err.line("the notice", |line| line.contains("migrated 1 instance by `migrate`"));
     run.out.line("the hook", |line| line == "welcome 2 after 1, health 0.40");
