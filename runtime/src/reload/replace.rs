@@ -12,7 +12,7 @@ use vaisjit_codegen::lower::{self, Options, lower_resumed};
 use vaisjit_codegen::resume::{LoopState, match_loops};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::Instance;
-use vaisjit_semantics::hir::{Body, LoopId};
+use vaisjit_semantics::hir::LoopId;
 
 use super::compile::{Lowered, Work};
 use super::guards::guards;
@@ -214,13 +214,23 @@ impl Resumer<'_> {
         }
     }
 
+    /// The program that a body belongs to, if that is the running version and no layout changes: a body of an older one
+    /// cannot be lowered any more.
+    fn running(&self, meta: &FunctionMeta) -> Option<&Live> {
+        let live = self.base.live;
+        let newest = live.functions.get(&meta.instance)?;
+        (!self.moved && Arc::ptr_eq(&newest.body, &meta.body)).then_some(live)
+    }
+
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
-        let checked = &self.snapshot.checked;
-        let lower =
-            |body: &Body, at: LoopId| lower_resumed(body, at, &state.values, checked, self.layouts, Options::all(true));
-        let body = lower(&new.hir, at).map_err(|cannot| cannot.why)?;
-        if !self.moved && lower(&meta.body, state.id).is_ok_and(|old| old.fingerprint() == body.fingerprint()) {
-            let whole = lower::lower(&meta.body, checked, self.layouts, true);
+        let options = Options::all(true);
+        let body = lower_resumed(&new.hir, at, &state.values, &self.snapshot.checked, self.layouts, options)
+            .map_err(|cannot| cannot.why)?;
+        if let Some(live) = self.running(meta)
+            && lower_resumed(&meta.body, state.id, &state.values, &live.checked, &*live.layouts, options)
+                .is_ok_and(|old| old.fingerprint() == body.fingerprint())
+        {
+            let whole = lower::lower(&meta.body, &live.checked, &*live.layouts, true);
             let undone = whole.is_ok_and(|old| old.fingerprint() == new.plain_fingerprint);
             return Ok(if undone { Fate::Current } else { Fate::Same });
         }

@@ -59,7 +59,8 @@ fn tell(event: &Event) -> Vec<String> {
         }
         other => other.to_string(),
     };
-    let edits = report.edits.iter().filter(|edit| edit.kind == "function");
+    let told = |edit: &&vaisjit::Edit| edit.kind == "function" || matches!(edit.outcome, Outcome::Refused { .. });
+    let edits = report.edits.iter().filter(told);
     let edits = edits.map(|edit| format!("{} {}", edit.name, outcome(&edit.outcome)));
     edits.chain(report.notices.iter().cloned()).collect()
 }

@@ -69,3 +69,31 @@ F main() -> i64 {
     assert!(told[0].contains("`m`"), "{told:?}");
     assert_eq!(played.program.version(), 1);
 }
+
+#[test]
+fn a_frame_that_would_build_a_value_of_the_old_shape() {
+    let text = "
+S P { x: i64, y: i64 }
+F sum(p: *P) -> i64 = p.x + p.y
+F build() -> i64 {
+    n := next_text() + hot_reload()
+    p := P { x: n, y: 1 }
+    sum(&p)
+}
+F run() -> i64 {
+    a := build()
+    a * 10 + hot_reload()
+}
+";
+    let edits: &[(&str, &str)] =
+        &[("y: i64 }", "y: i64, z: i64 = 50 }"), ("p.x + p.y", "p.x + p.y + p.z * 100"), ("y: 1 }", "y: 1, z: 2 }")];
+    let played = program(text, &[edits]);
+    // 1 - 1 + 1, and then nobody stands in the way.
+    assert_eq!(played.call("run"), 11, "{:?}", played.told());
+    let told = played.told();
+    assert!(
+        told.iter().any(|line| line.starts_with("P refused") && line.contains("`build`, which would build")),
+        "{told:?}"
+    );
+    assert_eq!(played.call("build"), 2 + 1 + 200, "{told:?}");
+}
