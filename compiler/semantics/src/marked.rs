@@ -37,7 +37,7 @@ pub(crate) fn test(world: &World<'_>, id: DefId, result: Option<Ty>, found: &mut
 
 /// Reports a reload hook that cannot be called; `signature` is that of its checked body.
 pub(crate) fn hook(world: &World<'_>, id: DefId, signature: Option<&Signature>, found: &mut Vec<Diagnostic>) {
-    if !matches!(world.def(id).kind, DefKind::Function | DefKind::C) {
+    if !matches!(world.def(id).kind, DefKind::Function) {
         return;
     }
     let marks = world.item(id).attributes.iter().filter_map(|attribute| Hook::of(&attribute.name.name));
@@ -54,7 +54,6 @@ pub(crate) fn hook(world: &World<'_>, id: DefId, signature: Option<&Signature>, 
     };
     let problem = match () {
         () if hooks.iter().any(|other| *other != hook) => "a function is called before a reload or after it, not both",
-        () if function.body.is_none() => "a reload hook needs a body",
         () if !sig.generics.is_empty() => "a reload hook cannot be generic",
         () if !signature.is_none_or(numbers) => "a reload hook takes nothing, or two `i64`: the old and the new version",
         () if !signature.is_none_or(gives) && hook == Hook::Before => "this hook gives nothing or an `i64`",
