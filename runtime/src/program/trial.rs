@@ -17,6 +17,7 @@ use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::live::LiveFunction;
+use crate::reload::admissible::live_locals;
 use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::report::{Edit, Outcome, Report};
@@ -99,7 +100,12 @@ impl ProgramInner {
             let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
             let meta = metas.and_then(|metas| metas.get(frame.function));
             if let (Some(block), Some(meta)) = (frame.block, meta) {
-                locals.push(Local { address: block.address, frame: meta.frame.clone(), function: meta.name() });
+                locals.push(Local {
+                    address: block.address,
+                    frame: meta.frame.clone(),
+                    function: meta.name(),
+                    live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
+                });
             }
         });
         locals

@@ -213,6 +213,8 @@ fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations 
     }
     for (ty, definition) in &checked.enums {
         let EnumDef { variants, .. } = &**definition;
+        let empty = variants.iter().find(|variant| variant.fields.is_empty());
+        found.empty.extend(empty.map(|variant| (*ty, variant.name)));
         for variant in variants {
             found.variants.extend(variant.was.map(|was| ((*ty, variant.name), was)));
             variant.fields.iter().for_each(|field| found.add((*ty, Some(variant.name)), field, literal));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
@@ -23,6 +24,8 @@ pub(crate) struct Local {
     pub frame: Arc<FrameLayout>,
     /// The function.
     pub function: String,
+    /// The numbers of the locals that hold values now; all of them if that is not known.
+    pub live: Option<FxHashSet<u32>>,
 }
 
 /// Why a reload cannot be, and what the author can do.
@@ -131,7 +134,8 @@ impl Migration {
 
     fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) {
         for local in locals {
-            for variable in &local.frame.locals {
+            let holds = |number: u32| local.live.as_ref().is_none_or(|live| live.contains(&number));
+            for variable in local.frame.locals.iter().filter(|variable| holds(variable.local)) {
                 let ty = variable.ty;
                 let Ok(Some(conversion)) = self.planner.conversion(ty, ty, &ty.to_string()) else { continue };
                 let name = variable.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
