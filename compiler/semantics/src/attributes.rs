@@ -138,7 +138,9 @@ impl Checker<'_> {
         let name = attribute.name.name;
         let (place, form) = match name.as_str() {
             "was" => ("a struct, an enum, a field or a variant", "write `#[was(\"old_name\")]`".to_owned()),
-            "before_reload" | "after_reload" => ("a function with a body that is no method", format!("write `#[{name}]`")),
+            "before_reload" | "after_reload" => {
+                ("a function with a body that is no method", format!("write `#[{name}]`"))
+            }
             _ => ("a struct or an enum", format!("write `#[reserve(N)]` with a number of bytes up to {MOST_RESERVED}")),
         };
         match () {

@@ -55,7 +55,9 @@ pub(crate) fn hook(world: &World<'_>, id: DefId, signature: Option<&Signature>, 
     let problem = match () {
         () if hooks.iter().any(|other| *other != hook) => "a function is called before a reload or after it, not both",
         () if !sig.generics.is_empty() => "a reload hook cannot be generic",
-        () if !signature.is_none_or(numbers) => "a reload hook takes nothing, or two `i64`: the old and the new version",
+        () if !signature.is_none_or(numbers) => {
+            "a reload hook takes nothing, or two `i64`: the old and the new version"
+        }
         () if !signature.is_none_or(gives) && hook == Hook::Before => "this hook gives nothing or an `i64`",
         () if !signature.is_none_or(gives) => "this hook gives nothing",
         () => return,

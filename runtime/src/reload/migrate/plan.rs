@@ -114,7 +114,8 @@ impl Planner {
         let mut ops = Vec::new();
         let label = new.to_string();
         self.outermost = Some(old);
-        let made = self.value(Value { old, new, from: 0, to: 0, still: false, label: &label, declared: None }, &mut ops);
+        let made =
+            self.value(Value { old, new, from: 0, to: 0, still: false, label: &label, declared: None }, &mut ops);
         self.outermost = None;
         made.map(|()| ops)
     }
