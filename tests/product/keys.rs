@@ -44,17 +44,28 @@ pub struct Session {
 impl Session {
     /// Starts one and waits until its keys can be pressed.
     pub fn start(text: &str) -> Session {
-        let session = Session::begin(text);
+        Session::start_with(text, &[])
+    }
+
+    /// The same with options.
+    pub fn start_with(text: &str, options: &[&str]) -> Session {
+        let session = Session::begin_with(text, options);
         until("single keys", || session.terminal.settings().gives_keys().then_some(()));
         session
     }
 
     /// Starts one.
     pub fn begin(text: &str) -> Session {
+        Session::begin_with(text, &[])
+    }
+
+    fn begin_with(text: &str, options: &[&str]) -> Session {
         let project = Project::new(&[(FILE, text)]);
         let terminal = Terminal::open();
         let events = project.events_path();
-        let mut run = terminal.run(&project, &["run", "--color", "never", "--events", &events.to_string_lossy(), FILE]);
+        let events = events.to_string_lossy();
+        let arguments = [&["run", "--color", "never", "--events", &events], options, &[FILE]].concat();
+        let mut run = terminal.run(&project, &arguments);
         run.event("ready");
         Session { project, terminal, run }
     }

@@ -5,8 +5,13 @@ use crate::keys::{QUIET, Session};
 
 /// Runs a program at a terminal until it ends by itself or by what `end` does; gives its status, `None` after a signal.
 fn ends(text: &str, end: impl FnOnce(&mut Session)) -> Option<i32> {
+    ends_with(text, &[], end)
+}
+
+/// The same with options.
+fn ends_with(text: &str, options: &[&str], end: impl FnOnce(&mut Session)) -> Option<i32> {
     let fresh = Terminal::open().settings();
-    let mut session = Session::start(text);
+    let mut session = Session::start_with(text, options);
     session.sees("main starts");
     end(&mut session);
     let status = session.run.wait().code();
@@ -35,8 +40,22 @@ fn after_q() {
 
 #[test]
 fn after_a_trap() {
-    let text = doing("n / (n - n)");
-    assert_eq!(ends(&text, |_| {}), Some(134));
+    assert_eq!(ends_with(&doing("n / (n - n)"), &["--on-trap", "exit"], |_| {}), Some(134));
+}
+
+/// At a terminal a trap waits for the save that mends it: the keys work meanwhile.
+#[test]
+fn after_a_trap_that_waits() {
+    for (key, status) in [("q", 0), ("\u{3}", 130)] {
+        let ended = ends(&doing("n / (n - n)"), |session| {
+            session.run.event_after("trap", &["ready"]);
+            session.terminal.types("R");
+            session.sees("main starts with 1");
+            session.run.event_after("trap", &["ready", "notice"]);
+            session.terminal.types(key);
+        });
+        assert_eq!(ended, Some(status));
+    }
 }
 
 #[test]
