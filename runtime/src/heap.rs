@@ -158,6 +158,17 @@ impl Heap {
         self.retain(at, of);
     }
 
+    /// Puts a new empty `Vec` or `HashMap` of this type into a word that is zero; it stays zero without memory for it. As above.
+    pub(crate) fn put_empty(&self, at: usize, of: TypeRef) {
+        let made = match of.body().form {
+            types::Form::Vec(_) => self.new_vec(of, 0),
+            _ => self.new_map(of),
+        };
+        if let Ok(made) = made {
+            Payload(at).set_word(0, made.0);
+        }
+    }
+
     /// What a commit has to replace for another version of the program.
     pub(crate) fn type_updates(&self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
         lock(&self.types).updates(program, shape)

@@ -230,7 +230,7 @@ impl ProgramInner {
             Ahead::Ready { staged, report, after, files } => {
                 let number = self.offers.next.fetch_add(1, Ordering::SeqCst);
                 let version = staged.base() + u64::from(staged.changes_code());
-                let report = Arc::from(report);
+                let report = Arc::new(*report);
                 *self.offers.open() = Some(Offer { number, staged, after, files });
                 Ok(prepared(report, version, Some(number)))
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use vaisjit_codegen::layout::KnownLayout;
+use vaisjit_codegen::layout::{KnownLayout, KnownVariant};
 use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -30,6 +30,8 @@ pub(crate) struct Declarations {
     pub defaults: FxHashMap<FieldKey, Declared>,
     /// `#[was("old")]`, of fields.
     pub fields: FxHashMap<FieldKey, Name>,
+    /// The first variant without payload of each enum, as declared: the layout keeps the order of the first version.
+    pub empty: FxHashMap<Ty, Name>,
     /// `#[was("old")]`, of variants.
     pub variants: FxHashMap<(Ty, Name), Name>,
 }
@@ -101,7 +103,8 @@ impl Defaults<'_> {
             }
             TyKind::Enum(..) => {
                 let known = self.new.get(ty).cloned();
-                let discriminant = known.as_ref().and_then(|known| first_empty(known)).ok_or(ty)?;
+                let name = self.declarations.empty.get(&ty).copied();
+                let discriminant = known.as_ref().and_then(|known| first_empty(known, name)).ok_or(ty)?;
                 zero(to, bytes, ops);
                 ops.push(Op::Fill { to, bytes: Arc::from(discriminant.to_le_bytes()) });
             }
@@ -120,10 +123,11 @@ impl Defaults<'_> {
     }
 }
 
-/// The number of an enum's first variant without payload.
-fn first_empty(known: &KnownLayout) -> Option<i64> {
+/// The number of the variant with this name; of an enum of the library, its first variant without payload.
+fn first_empty(known: &KnownLayout, name: Option<Name>) -> Option<i64> {
     let mut declared = known.variants.iter().filter(|variant| variant.declared);
-    declared.find(|variant| variant.fields.is_empty()).map(|variant| variant.discriminant)
+    let wanted = |variant: &&KnownVariant| variant.fields.is_empty() && (name.is_none() || variant.name == name);
+    declared.find(wanted).map(|variant| variant.discriminant)
 }
 
 pub(super) fn zero(to: u32, bytes: u32, ops: &mut Vec<Op>) {

@@ -10,6 +10,7 @@ use vaisjit_semantics::{Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use crate::code::{Conversion, Step, Transfer};
+use crate::heap::TypeRef;
 use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
 use crate::reload::prepare::Base;
@@ -24,7 +25,8 @@ pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> 
             }
             return Err(format!("`{}` is new around the loop", want.key));
         };
-        if have.ty != want.ty && conversion(have.ty, want.ty).is_none() {
+        // What cannot be converted takes the default if it is a field.
+        if have.ty != want.ty && want.key.part.is_none() && conversion(have.ty, want.ty).is_none() {
             let (name, old, new) = (want.key, have.ty, want.ty);
             return Err(format!("`{name}` was `{old}` and is now `{new}`, which cannot be converted"));
         }
@@ -41,6 +43,11 @@ fn conversion(from: Ty, to: Ty) -> Option<Arc<Conversion>> {
         let (bits, _) = from.convert(u128::from_le_bytes(bits), to);
         new.copy_from_slice(&bits.to_le_bytes()[..new.len()]);
     }))
+}
+
+/// Has a value of one type a meaning in another?
+fn can_become(from: Ty, to: Ty) -> bool {
+    from == to || conversion(from, to).is_some()
 }
 
 /// What the old code has of the local in parts.
@@ -68,10 +75,11 @@ pub(super) fn make(
 ) -> Result<Transfer, String> {
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
     let taken = vec![false; state.values.len()];
-    let mut maker = Maker { state, body, layouts, snapshot, linkage: &mut *base.linkage, steps: Vec::new(), taken };
-    new.wanted.iter().try_for_each(|want| maker.take(want))?;
-    let heap = maker.linkage.heap().clone();
+    let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
+    let linkage = &mut *base.linkage;
+    let mut maker = Maker { state, body, layouts, snapshot, linkage, type_of: &type_of, steps: Vec::new(), taken };
+    new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
             maker.steps.push(Step::Release { from: have.home, of: type_of(have.ty) });
@@ -100,6 +108,7 @@ struct Maker<'a> {
     layouts: &'a TypeLayouts,
     snapshot: &'a Snapshot,
     linkage: &'a mut Linkage,
+    type_of: &'a dyn Fn(Ty) -> TypeRef,
     steps: Vec<Step>,
     /// Which of the old values have found a place.
     taken: Vec<bool>,
@@ -108,8 +117,11 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn take(&mut self, want: &CarriedValue) -> Result<(), String> {
         if let Some(index) = self.state.values.iter().position(|have| have.key == want.key) {
-            self.taken[index] = true;
             let have = self.state.values[index].clone();
+            if !can_become(have.ty, want.ty) {
+                return self.set_default(want, &[]);
+            }
+            self.taken[index] = true;
             return self.bring((have.home, have.ty), (want.home, want.ty));
         }
         if let Some((whole, part)) = part_of(self.state, want) {
@@ -117,19 +129,24 @@ impl Maker<'_> {
             let Some((offset, ty)) = self.field(whole.ty, part) else { return Ok(()) };
             return self.bring((plus(whole.home, offset), ty), (want.home, want.ty));
         }
-        self.set_default(want)?;
-        if want.key.part.is_some() {
-            return Ok(());
-        }
-        let pieces: Vec<(CarriedValue, Name)> =
-            parts(self.state, want).map(|(have, part)| (have.clone(), part)).collect();
-        for (have, part) in pieces {
+        let pieces = if want.key.part.is_none() { self.pieces(want) } else { Vec::new() };
+        let ranges: Vec<(u32, u32)> =
+            pieces.iter().map(|(_, offset, ty)| (*offset, *offset + self.layouts.layout(*ty).size)).collect();
+        self.set_default(want, &ranges)?;
+        for (have, offset, ty) in pieces {
             self.mark(&have.key);
-            if let Some((offset, ty)) = self.field(want.ty, part) {
-                self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
-            }
+            self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
         }
         Ok(())
+    }
+
+    /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
+    fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
+        let found = parts(self.state, want).filter_map(|(have, part)| {
+            let (offset, ty) = self.field(want.ty, part)?;
+            can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
+        });
+        found.collect()
     }
 
     /// A value, or a part of it, is taken over.
@@ -139,8 +156,8 @@ impl Maker<'_> {
         }
     }
 
-    /// What no part of the old value becomes is what a new value has there.
-    fn set_default(&mut self, want: &CarriedValue) -> Result<(), String> {
+    /// What no part of the old value becomes is what a new value has there. The others lie in these ranges of it.
+    fn set_default(&mut self, want: &CarriedValue, others: &[(u32, u32)]) -> Result<(), String> {
         let whole = want.key.part.map_or(want.ty, |_| self.whole_type(want));
         let bytes = self.default_bytes(whole);
         let at = match want.key.part {
@@ -152,7 +169,35 @@ impl Maker<'_> {
         let size = self.layouts.layout(want.ty).size;
         let bytes = bytes.get(offset as usize..(offset + size) as usize).ok_or_else(unknown)?;
         self.steps.push(Step::Set { to: want.home, bytes: bytes.into() });
+        let mut collections = Vec::new();
+        self.collections(want.ty, 0, &mut collections);
+        collections.retain(|(at, _)| !others.iter().any(|(start, end)| (start..end).contains(&at)));
+        for (at, ty) in collections {
+            self.steps.push(Step::Empty { to: plus(want.home, at), of: (self.type_of)(ty) });
+        }
         Ok(())
+    }
+
+    /// Every `Vec` and `HashMap` in a value of a type, and where it lies. What an enum may hold is not there at first.
+    fn collections(&self, ty: Ty, at: u32, found: &mut Vec<(u32, Ty)>) {
+        match *ty.kind() {
+            TyKind::Vec(_) | TyKind::HashMap(..) => found.push((at, ty)),
+            TyKind::Array(of, length) => {
+                let size = self.layouts.layout(of).size;
+                (0..length as u32).for_each(|index| self.collections(of, at + index * size, found));
+            }
+            TyKind::Struct(..) | TyKind::Tuple(_) => {
+                let count = match ty.kind() {
+                    TyKind::Tuple(parts) => parts.len(),
+                    _ => self.snapshot.checked.structs.get(&ty).map_or(0, |definition| definition.fields.len()),
+                };
+                for index in 0..count as u32 {
+                    let of = self.layouts.field_ty(ty, index);
+                    self.collections(of, at + self.layouts.field_offset(ty, index), found);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The type of the local that a part belongs to.
