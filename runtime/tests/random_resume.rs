@@ -47,7 +47,7 @@ fn version(text: &str, number: i64) -> String {
 impl Disturbed {
     fn new(seed: u64, text: String) -> Disturbed {
         let files = MemoryLoader::default();
-        files.set("main.vais", &version(&text, 0));
+        files.set("main.vais", version(&text, 0));
         let told = Arc::<Mutex<Vec<String>>>::default();
         let (left, turns, reloads) =
             (Arc::<AtomicI64>::default(), Arc::<AtomicI64>::default(), Arc::<AtomicI64>::default());
@@ -63,7 +63,7 @@ impl Disturbed {
             if !now || may.fetch_sub(1, Ordering::SeqCst) <= 0 {
                 return Ok(0);
             }
-            own.set("main.vais", &version(&text, count.fetch_add(1, Ordering::SeqCst) + 1));
+            own.set("main.vais", version(&text, count.fetch_add(1, Ordering::SeqCst) + 1));
             Ok(1)
         };
         let hears = told.clone();

@@ -229,7 +229,7 @@ fn run(seed: u64, steps: &[usize], watchdog: &Watchdog) -> Result<(), (usize, St
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let mut sequence = Sequence::start(seed);
         let main = sequence.running.program.clone();
-        let main = (seed % 2 == 0).then(|| std::thread::spawn(move || main.run_main()));
+        let main = (seed.is_multiple_of(2)).then(|| std::thread::spawn(move || main.run_main()));
         let deadline = Instant::now() + STUCK;
         while main.is_some() && sequence.running.call("has_turned") == 0 && Instant::now() < deadline {
             std::thread::yield_now();

@@ -111,3 +111,19 @@ F work() -> i64 {
         assert_eq!(results, [2, 2]);
     });
 }
+
+#[test]
+fn a_program_can_ask_how_long_it_stood_still() {
+    let text = "
+F run() -> i64 {
+    before := hot_paused_us()
+    next_text()
+    hot_reload()
+    paused := hot_paused_us()
+    again := hot_paused_us()
+    I before == 0 && paused > 0 && again == 0 { 1 } E { 0 }
+}
+F other() -> i64 = 1
+";
+    assert_eq!(program(text, &[&[("= 1", "= 2")]]).call("run"), 1);
+}
