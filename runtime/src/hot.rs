@@ -18,6 +18,7 @@ use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 use crate::report::{Clock, Report};
 use crate::told::Told;
+use crate::trap::Trap;
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
@@ -244,6 +245,11 @@ impl Control {
         lock(&self.staged).as_ref().map(|staged| staged.report().clone())
     }
 
+    /// Has the program a function that is to be called after each reload?
+    pub fn has_on_reload(&self) -> bool {
+        lock(&self.on_reload).is_some()
+    }
+
     /// Does a version wait for the program to ask for it?
     pub fn has_staged(&self) -> bool {
         lock(&self.staged).is_some()
@@ -358,7 +364,6 @@ impl ProgramInner {
 
     fn hot_check(self: &Arc<Self>) -> i64 {
         self.apply_waiting();
-        self.call_on_reload();
         if take_one(&self.control.failures) { -1 } else { i64::from(take_one(&self.control.reloads)) }
     }
 
@@ -390,7 +395,6 @@ impl ProgramInner {
             Ok(Update::Rejected(_) | Update::Refused(_)) | Err(_) => -1,
         };
         self.world.add_pause(started.elapsed());
-        self.call_on_reload();
         result
     }
 
@@ -415,14 +419,14 @@ impl ProgramInner {
     }
 
     /// Calls the program's own function once for a new version.
-    fn call_on_reload(&self) {
+    pub fn call_on_reload(&self) -> Result<(), Trap> {
         let function = *lock(&self.control.on_reload);
         let version = self.version();
-        if let Some(function) = function
-            && self.control.told_version.swap(version, Ordering::SeqCst) != version
-            && let Err(trap) = self.call_value(function, version as i64)
-        {
-            self.tell_trap(&trap);
+        match function {
+            Some(function) if self.control.told_version.swap(version, Ordering::SeqCst) != version => {
+                self.call_value(function, version as i64).map(|_| ())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -457,7 +461,6 @@ impl ProgramInner {
     /// Between two calls of `hot_loop`'s function: applies what waits, and gives up the processor after a short one.
     fn hot_turn(self: &Arc<Self>) -> i64 {
         self.apply_waiting();
-        self.call_on_reload();
         let short = lock(&self.control.turn_started).is_some_and(|started| started.elapsed() < SHORT_TURN);
         if short {
             std::thread::sleep(SHORT_TURN);

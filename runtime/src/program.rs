@@ -3,7 +3,9 @@
 mod globals;
 mod handles;
 mod heap;
+mod hooks;
 mod input;
+mod landing;
 mod offer;
 mod pending;
 mod run;

@@ -115,12 +115,12 @@ impl std::fmt::Display for Outcome {
 /// One edited item and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Edit {
-    /// `function`, `struct`, `enum`, `global`; in [`Report::items`] also `constant`, `alias`, `trait`, `impl`, `import`,
+    /// `function`, `struct`, `enum`, `global`, `hook` (a function that stands in the way); in [`Report::items`] also `constant`, `alias`, `trait`, `impl`, `import`,
     /// `extern`, `file`.
     pub kind: &'static str,
     /// Its name as the author knows it.
     pub name: String,
-    /// `changed`, `added`, `removed`, `signature`.
+    /// `changed`, `added`, `removed`, `signature`; of a hook `called`.
     pub change: &'static str,
     /// What happens to it.
     pub outcome: Outcome,

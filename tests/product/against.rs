@@ -241,11 +241,7 @@ fn people_get_sentences() {
     let short = ask(&project, run.id(), "short", &wrong);
     assert!(short.out.contains("error[E0201]: ") && short.out.lines().count() == 1, "{}", short.out);
     let refused = ask(&project, run.id(), "human", &replaced(KINDS, WINTER, "E Season { Summer }\nG season: Season\n"));
-    assert!(
-        refused.out.contains(": refused: ") && refused.out.contains("\n  help: "),
-        "{}",
-        refused.out
-    );
+    assert!(refused.out.contains(": refused: ") && refused.out.contains("\n  help: "), "{}", refused.out);
 }
 
 /// Without `--text` it is about the file as it lies on disk, with it about a draft, also from standard input.

@@ -13,6 +13,7 @@ mod examples;
 mod explain_command;
 mod fmt_command;
 mod harness;
+mod hooks;
 mod hot_functions;
 mod isolation;
 mod keys;

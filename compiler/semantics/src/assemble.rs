@@ -117,6 +117,7 @@ fn function_of(entry: &BodyEntry) -> Option<Function> {
         hot: entry.hot,
         inline: entry.inline,
         test: entry.test,
+        hook: entry.hook,
         head: entry.head,
     })
 }
@@ -130,7 +131,7 @@ fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (In
         result: body.result,
     };
     let (signature, body_instance) = (Arc::new(signature), body.instance);
-    (body_instance, Function { signature, body: body.clone(), hot, inline: false, test: false, head })
+    (body_instance, Function { signature, body: body.clone(), hot, inline: false, test: false, hook: None, head })
 }
 
 /// The generic instances that initial values of globals and defaults of fields call.
@@ -335,7 +336,9 @@ impl Whole<'_, '_> {
             }
             DefKind::Impl => crate::conform::check(world, id, found),
             DefKind::Function | DefKind::C | DefKind::Method { .. } | DefKind::TraitMethod { .. } => {
-                crate::marked::test(world, id, body.map(|body| body.signature.result), found);
+                let result = body.map(|body| body.signature.result);
+                crate::marked::test(world, id, result, found);
+                crate::marked::hook(world, id, body.map(|body| &*body.signature), found);
             }
             _ => {}
         }

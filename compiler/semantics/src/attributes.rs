@@ -49,21 +49,21 @@ fn bytes(attribute: &Attribute) -> Option<u32> {
 /// Is there certainly nothing to say about the attribute before a function?
 pub(crate) fn is_quiet(attribute: &Attribute) -> bool {
     let name = attribute.name.name;
-    KNOWN.contains(&name.as_str()) && !matches!(name.as_str(), "was" | "reserve")
+    KNOWN.contains(&name.as_str()) && !matches!(name.as_str(), "was" | "reserve" | "before_reload" | "after_reload")
 }
 
 /// What is wrong with the attributes of an item and of its parts.
 pub(crate) fn check(item: &Item, id: ItemId, found: &mut Vec<Diagnostic>) {
     let mut checker = Checker { id, found };
     let is_type = matches!(item.kind, ItemKind::Struct(_) | ItemKind::Enum(_));
-    checker.list(&item.attributes, is_type, is_type);
+    checker.list(&item.attributes, is_type, is_type, matches!(item.kind, ItemKind::Function(_)));
     match &item.kind {
         ItemKind::Struct(def) => checker.fields(&def.fields),
         ItemKind::Enum(def) => checker.variants(def),
         _ => {}
     }
     for function in functions_in(item) {
-        checker.list(&function.attributes, false, false);
+        checker.list(&function.attributes, false, false, false);
     }
 }
 
@@ -102,7 +102,7 @@ impl Checker<'_> {
     fn parts(&mut self, what: &str, parts: Vec<(Name, &[Attribute])>) {
         let mut claimed: Vec<Name> = Vec::new();
         for (_, attributes) in &parts {
-            self.list(attributes, true, false);
+            self.list(attributes, true, false, false);
             let Some(old) = was(attributes) else { continue };
             let problem = match () {
                 () if parts.iter().any(|(name, _)| *name == old) => {
@@ -119,13 +119,16 @@ impl Checker<'_> {
         }
     }
 
-    fn list(&mut self, attributes: &[Attribute], may_rename: bool, may_reserve: bool) {
+    fn list(&mut self, attributes: &[Attribute], may_rename: bool, may_reserve: bool, may_hook: bool) {
         for (index, attribute) in attributes.iter().enumerate() {
             let name = attribute.name.name;
             let twice = attributes[..index].iter().any(|other| other.name.name == name);
             match name.as_str() {
                 "was" => self.form(attribute, may_rename, twice, old_name(attribute).is_some()),
                 "reserve" => self.form(attribute, may_reserve, twice, bytes(attribute).is_some()),
+                "before_reload" | "after_reload" => {
+                    self.form(attribute, may_hook, twice, attribute.arguments.is_empty());
+                }
                 _ => self.known(attribute),
             }
         }
@@ -135,6 +138,9 @@ impl Checker<'_> {
         let name = attribute.name.name;
         let (place, form) = match name.as_str() {
             "was" => ("a struct, an enum, a field or a variant", "write `#[was(\"old_name\")]`".to_owned()),
+            "before_reload" | "after_reload" => {
+                ("a function with a body that is no method", format!("write `#[{name}]`"))
+            }
             _ => ("a struct or an enum", format!("write `#[reserve(N)]` with a number of bytes up to {MOST_RESERVED}")),
         };
         match () {

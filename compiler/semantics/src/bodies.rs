@@ -13,7 +13,7 @@ use crate::index::{DefId, DefKind};
 use crate::infer::{Known, substitute};
 use crate::interface::{FnSig, Interface, ParamSig};
 use crate::lower::{TypeScope, lower_type};
-use crate::program::{Global, Signature};
+use crate::program::{Global, Hook, Signature};
 use crate::state::BodyEntry;
 use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 use crate::walk;
@@ -118,7 +118,7 @@ fn check_body(
             exposed,
         })
     });
-    let Marks { hot, inline, test } = attributes(world, id);
+    let Marks { hot, inline, test, hook } = attributes(world, id);
     BodyEntry {
         closures: if body.is_some() { checker.closure_bodies } else { Vec::new() },
         body,
@@ -127,6 +127,7 @@ fn check_body(
         hot,
         inline,
         test,
+        hook,
         diagnostics: checker.diagnostics,
         deps,
         requests: checker.requests,
@@ -140,6 +141,7 @@ struct Marks {
     hot: bool,
     inline: bool,
     test: bool,
+    hook: Option<Hook>,
 }
 
 fn attributes(world: &World<'_>, id: DefId) -> Marks {
@@ -155,7 +157,8 @@ fn attributes(world: &World<'_>, id: DefId) -> Marks {
     // The library's functions are never replaced.
     let library = crate::check::is_library(world.input.modules[id.module as usize].name);
     let hot = world.input.all_hot && !library || has("hot");
-    Marks { hot, inline: has("inline"), test: has("test") }
+    let hook = item.iter().find_map(|attribute| Hook::of(&attribute.name.name)).filter(|_| own.is_none());
+    Marks { hot, inline: has("inline"), test: has("test"), hook }
 }
 
 /// The result type of a function written `= expr`, or of a global's value.

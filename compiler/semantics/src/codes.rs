@@ -56,6 +56,7 @@ pub(crate) const NOT_EXHAUSTIVE: Code = Code(509);
 pub(crate) const NO_SELF: Code = Code(510);
 pub(crate) const BAD_TEST: Code = Code(511);
 pub(crate) const BAD_ATTRIBUTE: Code = Code(512);
+pub(crate) const BAD_HOOK: Code = Code(513);
 pub(crate) const UNUSED_VALUE: Code = Code(520);
 pub(crate) const INTEGER_CONDITION: Code = Code(521);
 pub(crate) const UNUSED_IMPORT: Code = Code(522);
@@ -500,10 +501,20 @@ pub const TABLE: &[CodeInfo] = &[
         code: BAD_ATTRIBUTE,
         title: "attribute of a wrong form",
         explanation: "`#[was(\"old\")]` before a struct, enum, field or variant says what it was called, so that a reload \
-            carries its values over; the old name must be gone. `#[reserve(N)]` before a struct or enum keeps N bytes \
+            carries its values over; the old name must be gone, but for a struct that declares an old shape for a \
+            migration. `#[before_reload]` and `#[after_reload]` mark functions that a reload calls. `#[reserve(N)]` before a struct or enum keeps N bytes \
             free in it for fields to come.",
         wrong: "S P { #[was(\"x\")] y: i64, x: i64 }",
         right: "S P { #[was(\"x\")] y: i64 }",
+    },
+    CodeInfo {
+        code: BAD_HOOK,
+        title: "reload hook of a wrong form",
+        explanation: "A reload calls functions marked `#[before_reload]` and `#[after_reload]`: each stands on its own, \
+            and takes nothing or the old and the new version number, both `i64`. `#[before_reload]` gives nothing or an \
+            `i64`, and declines the reload with anything but 0; `#[after_reload]` gives nothing.",
+        wrong: "#[before_reload]\nF ready(version: i64) -> i64 = version",
+        right: "#[before_reload]\nF ready(old: i64, new: i64) -> i64 = 0",
     },
     CodeInfo {
         code: UNUSED_VALUE,

@@ -87,8 +87,34 @@ pub struct Function {
     pub inline: bool,
     /// `#[test]`
     pub test: bool,
+    /// `#[before_reload]` or `#[after_reload]`
+    pub hook: Option<Hook>,
     /// Where its signature stands, for reports.
     pub head: Place,
+}
+
+/// When a reload calls a function of the program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    /// `#[before_reload]`: the running version's, before anything changes; it may decline.
+    Before,
+    /// `#[after_reload]`: the new version's, right after it has become live.
+    After,
+}
+
+impl Hook {
+    /// The attribute that marks it.
+    pub fn attribute(self) -> &'static str {
+        match self {
+            Hook::Before => "before_reload",
+            Hook::After => "after_reload",
+        }
+    }
+
+    /// What an attribute marks.
+    pub(crate) fn of(attribute: &str) -> Option<Hook> {
+        [Hook::Before, Hook::After].into_iter().find(|hook| hook.attribute() == attribute)
+    }
 }
 
 /// The types of a function.

@@ -39,6 +39,7 @@ pub(crate) struct BodyEntry {
     pub hot: bool,
     pub inline: bool,
     pub test: bool,
+    pub hook: Option<crate::program::Hook>,
     pub diagnostics: Vec<Diagnostic>,
     pub deps: Box<[Dep]>,
     /// Generic instances it calls, with where it first does.

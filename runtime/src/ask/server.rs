@@ -145,7 +145,7 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
                 report.wait_for(ITS_OWN_CALL);
             }
             report.notices.extend(program.control.is_held().then(|| HELD.to_owned()));
-            let report = Arc::new(report);
+            let report = Arc::new(*report);
             match (staged.changes_code(), report.waits_for().map(str::to_owned)) {
                 (false, _) => Event::Unchanged { version, report },
                 (true, None) => Event::Reloaded { version: version + 1, report },

@@ -7,6 +7,7 @@
 pub(crate) mod attic;
 pub(crate) mod number;
 pub(crate) mod regions;
+pub(crate) mod rows;
 mod run;
 
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub(crate) enum Op {
     Match { from: u32, arms: Vec<Arm> },
     /// Elements.
     Each { from: u32, to: u32, from_stride: u32, to_stride: u32, count: u32, ops: Vec<Op> },
+    /// A value that a function of the program migrates itself, once the other steps have been taken; by number.
+    Own { from: u32, to: u32, number: u32 },
     /// Counts a changed value.
     Count { number: u32 },
     /// Counts what a report tells of.

@@ -29,7 +29,7 @@ pub(crate) enum Texts<'a> {
 /// What a reload would do.
 pub(crate) enum Ahead {
     /// It can be made live; nothing has been so far.
-    Ready { staged: Box<Staged>, report: Report, after: Checkpoint, files: Vec<PathBuf> },
+    Ready { staged: Box<Staged>, report: Box<Report>, after: Checkpoint, files: Vec<PathBuf> },
     /// It cannot, or there is nothing to do.
     Settled(Update),
 }
@@ -164,7 +164,7 @@ impl ProgramInner {
             update = match staged.and_then(|staged| self.foresee_commit(staged)) {
                 Ok((staged, report)) => {
                     let after = reloader.workspace.checkpoint();
-                    return Ok(Ahead::Ready { staged: Box::new(staged), report, after, files });
+                    return Ok(Ahead::Ready { staged: Box::new(staged), report: Box::new(report), after, files });
                 }
                 Err(update) => update,
             };
@@ -230,7 +230,7 @@ impl ProgramInner {
             Ahead::Ready { staged, report, after, files } => {
                 let number = self.offers.next.fetch_add(1, Ordering::SeqCst);
                 let version = staged.base() + u64::from(staged.changes_code());
-                let report = Arc::new(report);
+                let report = Arc::new(*report);
                 *self.offers.open() = Some(Offer { number, staged, after, files });
                 Ok(prepared(report, version, Some(number)))
             }

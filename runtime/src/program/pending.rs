@@ -40,7 +40,7 @@ pub(crate) enum Waited {
 }
 
 /// What became of an attempt to commit.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(super) enum Attempt {
     /// There was none yet.
     #[default]
@@ -49,12 +49,11 @@ pub(super) enum Attempt {
     Applied,
     /// It cannot be, or it has to be prepared again.
     TurnedDown,
+    /// The new version was live, and one of its hooks failed: this has made the version before live again.
+    TakenBack(Box<Prepared>),
     /// A frame stands in the way: its function, and what it would do.
     NotYet(String),
 }
-
-/// What is done once all threads are stopped.
-pub(super) type Step = fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt;
 
 /// A commit that its own thread stands in the way of cannot wait.
 pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
@@ -75,13 +74,18 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ProgramInner {
-    /// Asks for a commit, or for a look at what one would do.
-    pub(super) fn request(self: &Arc<Self>, prepared: Box<Prepared>, clock: Clock, step: Step) -> Pending {
+    /// Asks for a commit, or for a look at what one would do: the step is taken once all threads are stopped.
+    pub(super) fn request(
+        self: &Arc<Self>,
+        prepared: Box<Prepared>,
+        clock: Clock,
+        step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
+    ) -> Pending {
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
         let again = move || {
-            let (program, shared, outcome) = (program.clone(), shared.clone(), outcome.clone());
+            let (program, shared, outcome, step) = (program.clone(), shared.clone(), outcome.clone(), step.clone());
             program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
                 if let Some(prepared) = lock(&shared).as_mut() {
                     *lock(&outcome) = step(&program, prepared, stopped);
@@ -109,6 +113,11 @@ impl ProgramInner {
 }
 
 impl Pending {
+    /// What was prepared.
+    pub(super) fn take(&self) -> Option<Box<Prepared>> {
+        lock(&self.prepared).take()
+    }
+
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         let ticket = lock(&self.ticket).clone();

@@ -1,7 +1,6 @@
 //! The trial of a reload: what needs the threads stopped and may still fail. Whatever it finds, nothing that can be seen
 //! has changed before the commit.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
@@ -10,19 +9,21 @@ use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
+use super::hooks::trapped;
 use super::run::Entry;
-use super::{ProgramInner, constant, this_thread};
+use super::{ProgramInner, constant};
 use crate::code::{Slot, Stopped};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::live::LiveFunction;
-use crate::reload::migrate::{Denied, Local, Settle, Trial, failed, sees_old};
+use crate::reload::admissible::live_locals;
+use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::report::{Edit, Outcome, Report};
 
-/// How long the code of a new version may take before it is live: initial values and defaults.
-const LONGEST_CODE: Duration = Duration::from_secs(2);
+/// How long code of the program may take inside a reload: hooks, initial values and defaults.
+pub(super) const LONGEST_CODE: Duration = Duration::from_secs(2);
 
 /// What a trial has prepared for the commit.
 #[derive(Default)]
@@ -60,12 +61,17 @@ impl ProgramInner {
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.try_values(prepared, stopped, tried)?;
         self.fill_new_globals(prepared)?;
-        let computes = prepared.migration.as_ref().is_some_and(|migration| !migration.computed().is_empty());
+        let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
+        let computes = prepared.migration.as_ref().is_some_and(runs);
         if prepared.computed.is_empty() && prepared.resets.is_empty() && !computes {
             return Ok(());
         }
         self.look_at_code(prepared)?;
-        self.in_new_version(prepared, |prepared| self.run_code(prepared, tried))
+        self.in_new_version(prepared, |prepared| self.run_code(prepared, tried))?;
+        if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
+            migration.note_own(trial, &mut prepared.report);
+        }
+        Ok(())
     }
 
     /// Counts live values and makes room for them.
@@ -94,7 +100,12 @@ impl ProgramInner {
             let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
             let meta = metas.and_then(|metas| metas.get(frame.function));
             if let (Some(block), Some(meta)) = (frame.block, meta) {
-                locals.push(Local { address: block.address, frame: meta.frame.clone(), function: meta.name() });
+                locals.push(Local {
+                    address: block.address,
+                    frame: meta.frame.clone(),
+                    function: meta.name(),
+                    live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
+                });
             }
         });
         locals
@@ -118,7 +129,7 @@ impl ProgramInner {
         let checked = &prepared.snapshot.checked;
         let globals = prepared.computed.iter().chain(&prepared.resets).filter_map(|path| checked.globals.get(path));
         let inits = globals.filter_map(|global| Some(global.init.as_ref()?.instance));
-        let starts: Vec<Instance> = inits.chain(migration.computed()).collect();
+        let starts: Vec<Instance> = inits.chain(migration.computed()).chain(migration.functions()).collect();
         let live = self.live();
         for start in starts {
             let mut seen = FxHashSet::default();
@@ -159,6 +170,8 @@ impl ProgramInner {
         }
         if let (Some(migration), Some(trial)) = (&prepared.migration, &mut tried.migration) {
             migration.compute(trial, &mut |instance, ty| self.call_new(prepared, instance, ty))?;
+            let heap = self.world.heap();
+            migration.write(heap, trial, &mut |instance, old, new| self.call_own(prepared, instance, old, new))?;
         }
         Ok(())
     }
@@ -176,8 +189,15 @@ impl ProgramInner {
         }
     }
 
-    /// Calls a function without parameters of the new version.
-    fn call_new(&self, prepared: &Prepared, instance: Instance, ty: Ty) -> Result<Vec<u8>, String> {
+    /// Calls a migration of the program's with the addresses of the old and the new value.
+    fn call_own(&self, prepared: &Prepared, instance: Instance, old: usize, new: usize) -> Result<(), String> {
+        let entry = self.new_entry(prepared, instance)?;
+        let called = self.enter(&entry, &mut [old as u64, new as u64]);
+        called.map(|_| ()).map_err(|trap| trapped(&trap))
+    }
+
+    /// A function of the new version.
+    fn new_entry(&self, prepared: &Prepared, instance: Instance) -> Result<Entry, String> {
         let found = |list: &[(Instance, LiveFunction)]| {
             list.iter().find(|(known, _)| *known == instance).map(|(_, function)| function.clone())
         };
@@ -185,7 +205,12 @@ impl ProgramInner {
         let function = function.or_else(|| self.live().functions.get(&instance).cloned());
         let function = function.ok_or_else(|| format!("`{}` has no code", instance.path.name))?;
         let entry: Result<Entry, Error> = self.entry_of(&function);
-        let entry = entry.map_err(|error| error.to_string())?;
+        entry.map_err(|error| error.to_string())
+    }
+
+    /// Calls a function without parameters of the new version.
+    fn call_new(&self, prepared: &Prepared, instance: Instance, ty: Ty) -> Result<Vec<u8>, String> {
+        let entry = self.new_entry(prepared, instance)?;
         let size = prepared.layouts.layout(ty).size as usize;
         self.compute(&entry, ty, size).map_err(|trap| match trap.frames.first().and_then(|frame| frame.at.as_ref()) {
             Some(at) => format!("{} ({at})", trap.message),
@@ -199,10 +224,7 @@ impl ProgramInner {
         let before: Vec<(Slot, usize)> = stores.clone().map(|(slot, _)| (slot.clone(), slot.load())).collect();
         stores.for_each(|(slot, code)| slot.store(*code));
         prepared.types.iter_mut().for_each(TypeUpdate::exchange);
-        // Nothing that the code calls may start another reload.
-        let reloads_on = self.reloads_on.swap(this_thread(), Ordering::SeqCst);
-        let result = self.world.within(LONGEST_CODE, || work(prepared));
-        self.reloads_on.store(reloads_on, Ordering::SeqCst);
+        let result = self.alone(|| work(prepared));
         prepared.types.iter_mut().for_each(TypeUpdate::exchange);
         before.iter().rev().for_each(|(slot, code)| slot.put_back(*code));
         result

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
+use super::landing::{Committed, WayBack};
 use super::pending::{Attempt, Pending, Waited, lock, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
@@ -16,7 +17,6 @@ use crate::engine::Error;
 use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
-use crate::reload::admissible::Changes;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
@@ -159,18 +159,35 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
-        let stacks = || self.stacks();
+        let base = Committed {
+            links: &reloader.links,
+            promoted: &reloader.promoted,
+            version: self.version() + 1,
+            main_is_running: self.main_is_running(),
+        };
+        self.preparation_from(&base, snapshot, &|| self.stacks(), cancelled)
+    }
+
+    /// The same, after a version whose links are these.
+    pub(super) fn preparation_from(
+        &self,
+        committed: &Committed<'_>,
+        snapshot: Snapshot,
+        stacks: &dyn Fn() -> Option<Vec<Standing>>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Preparation> {
+        let Committed { links, promoted, version, main_is_running } = *committed;
         let live = self.live();
         let mut base = Base {
             mode: &self.mode,
             live: &live,
             linkage: &mut self.linkage(),
             host: &self.host,
-            links: &reloader.links,
-            promoted: &reloader.promoted,
-            version: self.version() + 1,
-            main_is_running: self.main_is_running(),
-            stacks: &stacks,
+            links,
+            promoted,
+            version,
+            main_is_running,
+            stacks,
             cancelled,
         };
         prepare(snapshot, &mut base)
@@ -202,78 +219,42 @@ impl ProgramInner {
     ) -> Result<(Report, bool), Option<Box<Report>>> {
         let clock = Clock::start();
         let changes_code = prepared.changes_code();
-        if !changes_code || prepared.is_single_body() {
+        let has_hooks = changes_code && self.has_hooks(&prepared);
+        if !changes_code || prepared.is_single_body() && !has_hooks {
             // One store shows a new body to everybody at once.
             let mut prepared = prepared;
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
-        let pending = self.request(prepared, clock, ProgramInner::apply_stopped);
-        match wait(&pending) {
-            Waited::Done { relaxed, paused } if *lock(&pending.attempt) == Attempt::Applied => {
-                let prepared = pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
+        let way_back = has_hooks.then(|| WayBack::new(self, reloader));
+        let pending = self.request(prepared, clock, move |program, prepared, stopped| {
+            program.apply_stopped(prepared, stopped, way_back.clone())
+        });
+        let waited = wait(&pending);
+        let attempt = std::mem::take(&mut *lock(&pending.attempt));
+        match (waited, attempt) {
+            (Waited::Done { relaxed, paused }, Attempt::Applied) => {
+                let prepared = pending.take().ok_or(None)?;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.times.pause_us = paused.as_micros() as u64;
                 report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
                 Ok((report, changed))
             }
-            Waited::Done { .. } | Waited::Cancelled => {
-                let mut prepared =
-                    pending.prepared.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or(None)?;
+            (_, Attempt::TakenBack(mut inverse)) => {
+                let mut prepared = pending.take().ok_or(None)?;
+                self.adopt(reloader, &mut prepared);
+                self.adopt(reloader, &mut inverse);
+                Err(Some(Box::new(prepared.report)))
+            }
+            (_, attempt) => {
+                let mut prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
-                if let Attempt::NotYet(obstacle) = &*lock(&pending.attempt) {
-                    refuse_now(&mut prepared.report, obstacle);
+                if let Attempt::NotYet(obstacle) = attempt {
+                    refuse_now(&mut prepared.report, &obstacle);
                 }
                 Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
         }
-    }
-
-    /// What a frame that stays in old code would do with a type that changes, if it would.
-    fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
-        let live = self.live();
-        let histories = (&*live.history, &*prepared.history);
-        let layouts = (&*live.layouts, &*prepared.layouts);
-        let changes = Changes::new(histories, &prepared.moved, layouts, &live.checked);
-        if changes.is_empty() {
-            return None;
-        }
-        let running = &prepared.moves.running;
-        let mut found = None;
-        stopped.walk(|frame| {
-            let standing = Standing::of(frame);
-            let Some(meta) = standing.meta(&live).filter(|_| found.is_none()) else { return };
-            let goes = |number| running.goes(&standing, number);
-            let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
-            let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
-            if concerned && !moves {
-                let objection = changes.objection(meta, frame.srcloc, &goes);
-                found = objection.map(|what| format!("`{}`, which {what}", meta.name()));
-            }
-        });
-        found
-    }
-
-    /// The stores of a commit, while all threads are stopped, if they may happen.
-    fn apply_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
-        let running = prepared.moves.running.clone();
-        if !self.foresee(stopped, &running, &mut prepared.report) {
-            return Attempt::TurnedDown;
-        }
-        if let Some(obstacle) = self.obstacle(prepared, stopped) {
-            return Attempt::NotYet(obstacle);
-        }
-        let Some(tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
-        let moves = std::mem::take(&mut prepared.moves);
-        let gone = moves.gone();
-        self.apply(prepared, tried);
-        let mut live = self.live();
-        for (code, meta) in moves.metas {
-            live.add_retired(&code, meta);
-            self.world.retire(code.unit);
-        }
-        stopped.follow(moves.followers, &gone);
-        Attempt::Applied
     }
 
     /// What [`ProgramInner::apply_stopped`] would come to, with the report completed and nothing done.
@@ -326,30 +307,6 @@ impl ProgramInner {
         !(running.edits_main && main_stays || is_starting)
     }
 
-    /// The stores of a commit.
-    fn apply(&self, prepared: &mut Prepared, mut tried: Tried) {
-        let mut live = self.live();
-        let settle = self.store_values(prepared, &mut tried);
-        for (path, bytes) in prepared.global_bytes.drain(..) {
-            if let Some(memory) = self.linkage().global(path) {
-                memory.write(&bytes);
-            }
-        }
-        let changes_code = prepared.changes_code();
-        let retired = live.apply(prepared, self.version() + u64::from(changes_code));
-        self.settle_values(prepared, settle, tried);
-        if changes_code {
-            self.version.fetch_add(1, Ordering::Release);
-        }
-        drop(live);
-        if !retired.is_empty() {
-            retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
-                stopped.sweep();
-            });
-        }
-    }
-
     fn finish(
         &self,
         reloader: &mut Reloader,
@@ -373,7 +330,7 @@ impl ProgramInner {
         reloader.promoted.extend(prepared.promoted.drain(..));
     }
 
-    fn abandon(&self, prepared: &Prepared) {
+    pub(super) fn abandon(&self, prepared: &Prepared) {
         prepared.take_back(&mut self.linkage());
     }
 

@@ -5,14 +5,19 @@
 //! writing what was kept. It must not build values, copy values of another size, touch fields that have gone elsewhere,
 //! or match a changed enum.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::clif;
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower;
+use vaisjit_codegen::mir::live::{addressed, is_live};
 use vaisjit_codegen::mir::visit::{self, Access};
-use vaisjit_codegen::mir::{Block, BlockId, Body, Local, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_codegen::mir::{Block, BlockId, Body, Place, PlaceBase, Projection, Rvalue, StatementKind};
 use vaisjit_semantics::{Checked, Ty, TyKind};
 
+use super::prepare::body_of;
 use crate::live::FunctionMeta;
 
 /// What a commit does to the types that old code may know.
@@ -56,21 +61,10 @@ impl<'a> Changes<'a> {
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
     /// (`goes` tells of which loops).
     pub fn objection(&self, meta: &FunctionMeta, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> Option<String> {
-        let lowered;
-        let body = match &meta.resumed {
-            Some(body) => body,
-            None => {
-                lowered = lower::lower(&meta.body, self.checked, self.before, true).ok();
-                lowered.as_ref()?
-            }
-        };
-        let places = clif::locations(body);
-        let same = places.len() == meta.locations.len()
-            && places.iter().zip(&*meta.locations).all(|(one, other)| one.in_loop == other.in_loop);
-        if !same {
-            return Some("runs code of an older version".to_owned());
+        match mir_of(meta, self.checked, self.before) {
+            Some(body) => Walk { changes: self, body: &body, goes, seen: FxHashSet::default() }.from(srcloc),
+            None => Some("runs code of an older version".to_owned()),
         }
-        Walk { changes: self, body, goes, seen: FxHashSet::default() }.from(srcloc)
     }
 
     /// Has a value of the type another size?
@@ -123,6 +117,55 @@ fn stays(field: &KnownField, new: &KnownLayout) -> bool {
     new.fields().iter().any(|now| same_place(field, now)) || plain && parked.iter().any(|now| same_place(field, now))
 }
 
+/// The MIR that code was made from, if it can still be had.
+fn mir_of<'a>(meta: &'a FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Option<Cow<'a, Body>> {
+    let body = match &meta.resumed {
+        Some(body) => Cow::Borrowed(&**body),
+        None => {
+            // A body of an older version may name what is not there any more.
+            let (running, _) = body_of(checked, meta.instance)?;
+            let body = Arc::ptr_eq(running, &meta.body).then_some(&meta.body)?;
+            Cow::Owned(lower::lower(body, checked, layouts, true).ok()?)
+        }
+    };
+    let places = clif::locations(&body);
+    let same = places.len() == meta.locations.len()
+        && places.iter().zip(&*meta.locations).all(|(one, other)| one.in_loop == other.in_loop);
+    same.then_some(body)
+}
+
+/// The locals in a function's block on the data stack that hold values while it waits at a call or poll: what has been
+/// moved away or not been made yet does not count. `None` if that cannot be told.
+pub(crate) fn live_locals(
+    meta: &FunctionMeta,
+    srcloc: u32,
+    checked: &Checked,
+    layouts: &TypeLayouts,
+) -> Option<FxHashSet<u32>> {
+    let body = mir_of(meta, checked, layouts)?;
+    let at = place(&body, srcloc)?;
+    let addressed = addressed(&body);
+    let numbers = meta.frame.locals.iter().map(|local| local.local);
+    let holds = |number: &u32| {
+        let local = body.local(*number);
+        addressed.contains(&local) || is_live(&body, at, local)
+    };
+    Some(numbers.filter(holds).collect())
+}
+
+/// Block and statement of a location number.
+fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
+    let mut first = 1;
+    for (id, block) in body.blocks.iter() {
+        let count = block.statements.len() as u32 + 1;
+        if (first..first + count).contains(&srcloc) {
+            return Some((id, (srcloc - first) as usize));
+        }
+        first += count;
+    }
+    None
+}
+
 /// A walk over what a frame may still do.
 struct Walk<'a> {
     changes: &'a Changes<'a>,
@@ -133,7 +176,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn from(mut self, srcloc: u32) -> Option<String> {
-        let (block, index) = self.place(srcloc)?;
+        let (block, index) = place(self.body, srcloc)?;
         let mut open = Vec::new();
         let first = self.block(block, Some(index), &mut open);
         if first.is_some() {
@@ -146,19 +189,6 @@ impl Walk<'_> {
                     return found;
                 }
             }
-        }
-        None
-    }
-
-    /// Block and statement of a location number.
-    fn place(&self, srcloc: u32) -> Option<(BlockId, usize)> {
-        let mut first = 1;
-        for (id, block) in self.body.blocks.iter() {
-            let count = block.statements.len() as u32 + 1;
-            if (first..first + count).contains(&srcloc) {
-                return Some((id, (srcloc - first) as usize));
-            }
-            first += count;
         }
         None
     }
@@ -197,9 +227,10 @@ impl Walk<'_> {
         changed.then(|| format!("would match a `{}`", place.ty))
     }
 
-    /// Does a block write all fields of a value of a type that grows?
+    /// Does a block write all fields of a value of a type that grows? Copies too are written field by field where one
+    /// side has been taken apart.
     fn builds(&self, block: &Block, from: usize) -> Option<String> {
-        let mut written: FxHashMap<(Local, Ty), FxHashSet<u32>> = FxHashMap::default();
+        let mut written: FxHashMap<(&PlaceBase, &[Projection]), FxHashSet<u32>> = FxHashMap::default();
         for statement in block.statements.iter().skip(from) {
             let place = match &statement.kind {
                 StatementKind::Zero(place) => {
@@ -215,27 +246,56 @@ impl Walk<'_> {
                 },
                 _ => continue,
             };
-            let (PlaceBase::Local(local), Some(Projection::Field(field))) = (&place.base, place.projections.first())
-            else {
-                continue;
-            };
-            let ty = self.body.locals[*local].ty;
-            let Some(change) = self.changes.types.get(&ty).filter(|change| change.grows) else { continue };
-            let fields = written.entry((*local, ty)).or_default();
-            fields.insert(*field);
-            if fields.len() == change.kept.len() {
-                return Some(format!("would build a `{ty}`"));
+            for (depth, ty) in self.prefixes(place) {
+                let (Some(Projection::Field(field)), Some(change)) =
+                    (place.projections.get(depth), self.changes.types.get(&ty).filter(|change| change.grows))
+                else {
+                    continue;
+                };
+                let fields = written.entry((&place.base, &place.projections[..depth])).or_default();
+                fields.insert(*field);
+                if fields.len() == change.kept.len() {
+                    return Some(format!("would build a `{ty}`"));
+                }
             }
         }
         None
     }
 
-    /// Does something with a place that the new layouts do not allow.
-    fn touches(&self, place: &Place, access: Access) -> Option<String> {
-        let mut ty = match &place.base {
+    /// The types on the way to a place, by the number of steps.
+    fn prefixes(&self, place: &Place) -> Vec<(usize, Ty)> {
+        let mut ty = self.base_ty(&place.base);
+        let mut found = vec![(0, ty)];
+        for (step, depth) in place.projections.iter().zip(1..) {
+            let Some(next) = self.step(ty, step) else { break };
+            ty = next;
+            found.push((depth, ty));
+        }
+        found
+    }
+
+    fn base_ty(&self, base: &PlaceBase) -> Ty {
+        match base {
             PlaceBase::Local(local) => self.body.locals[*local].ty,
             PlaceBase::Global(_, ty) | PlaceBase::Deref(_, ty) => *ty,
-        };
+        }
+    }
+
+    /// The type one step into a type.
+    fn step(&self, ty: Ty, step: &Projection) -> Option<Ty> {
+        match (step, ty.kind()) {
+            (Projection::Field(field), _) => Some(self.changes.before.field_ty(ty, *field)),
+            (Projection::VariantField(variant, field), _) => {
+                Some(self.changes.before.variant_field_ty(ty, *variant, *field))
+            }
+            (Projection::Index(_) | Projection::ConstIndex(_), TyKind::Array(of, _) | TyKind::Slice(of)) => Some(*of),
+            _ => None,
+        }
+    }
+
+    /// Does something with a place that the new layouts do not allow.
+    fn touches(&self, place: &Place, access: Access) -> Option<String> {
+        let mut ty = self.base_ty(&place.base);
         for step in &place.projections {
             if let Some(change) = self.changes.types.get(&ty) {
                 match step {
@@ -246,14 +306,7 @@ impl Walk<'_> {
                     _ => {}
                 }
             }
-            let of = match (step, ty.kind()) {
-                (Projection::Field(field), _) => self.changes.before.field_ty(ty, *field),
-                (Projection::VariantField(variant, field), _) => {
-                    self.changes.before.variant_field_ty(ty, *variant, *field)
-                }
-                (Projection::Index(_) | Projection::ConstIndex(_), TyKind::Array(of, _) | TyKind::Slice(of)) => *of,
-                _ => return None,
-            };
+            let of = self.step(ty, step)?;
             let elements = matches!(step, Projection::Index(_) | Projection::ConstIndex(_));
             if elements && self.changes.resized(of) {
                 return Some(format!("would look for elements of type `{of}`"));

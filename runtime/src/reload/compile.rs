@@ -300,6 +300,9 @@ fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> 
     found
 }
 
+/// What a unit refers to, and where that lies.
+type Imports = Vec<(Import, usize)>;
+
 /// The state of a compilation.
 pub(super) struct Work {
     compiled: Compiled,
@@ -362,7 +365,7 @@ impl Work {
         machine: &[MachineFunction],
         base: &mut Base<'_>,
         shape: &ShapeOf<'_>,
-    ) -> Result<(Arc<CodeUnit>, Vec<(Import, usize)>), String> {
+    ) -> Result<(Arc<CodeUnit>, Imports), String> {
         let (mut module, symbols) = base.linkage.module()?;
         let unit = define(machine, &mut *module).map_err(|error| error.to_string())?;
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();

@@ -7,6 +7,7 @@
 pub(crate) mod defaults;
 pub(crate) mod known;
 pub(crate) mod notes;
+pub(crate) mod own;
 pub(crate) mod plan;
 #[cfg(test)]
 mod tests;
@@ -73,12 +74,14 @@ impl Migration {
         }
         let declarations = declarations(checked, literal);
         let (old, new) = (Known::new(old), Known::new(new));
-        let planner = Planner::new(old, new, declarations);
+        let mut planner = Planner::new(old, new, declarations);
+        planner.set_writers(checked);
         let mut migration =
             Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
+        report.notices.append(&mut migration.planner.remarks);
         let nothing = migration.planner.is_idle() && migration.globals.is_empty();
         (!nothing).then_some(migration)
     }
@@ -118,6 +121,7 @@ impl Migration {
 
     /// Makes sure that the heap has records of what the trial makes.
     pub fn add_records(&mut self, heap: &Heap) {
+        self.add_own_records(heap);
         let new = &self.planner.new;
         for wanted in &self.planner.queues {
             if let Wanted::Empty(ty) = wanted {

@@ -139,7 +139,8 @@ pub(crate) fn plan(
     let new: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
     let concerned = base.live.metas.values().flatten().any(|meta| new.contains_key(&meta.instance) && meta.has_loops());
     let is_main = |instance: &Instance| snapshot.checked.main == Some(*instance);
-    if !base.mode.hot || !concerned && !(base.main_is_running && new.keys().any(is_main)) {
+    let main_is_concerned = base.main_is_running && new.keys().any(is_main);
+    if !(base.mode.hot && (concerned || main_is_concerned)) {
         return loops;
     }
     let mut found: FxHashMap<(usize, usize), Target> = FxHashMap::default();

@@ -102,7 +102,7 @@ F work() -> i64 {
         while count.load(Ordering::SeqCst) < 2 && started.elapsed() < Duration::from_secs(30) {
             std::thread::yield_now();
         }
-        files.set("main.vais", &text.replace("I n > 0 { 1 }", "I n > 1 { 2 }"));
+        files.set("main.vais", text.replace("I n > 0 { 1 }", "I n > 1 { 2 }"));
         let update = program.poll().expect("it can be carried");
         program.function::<(), i64>("leave").expect("the function").call(()).expect("no trap");
         let results = workers.map(|worker| worker.join().expect("no panic"));

@@ -20,7 +20,8 @@ pub fn play(case: &Case) -> Vec<(usize, String)> {
             Step::File { name, text, .. } => write(&folder, name.as_deref().unwrap_or(ROOT), text.as_deref()),
             Step::Reload { .. } => {
                 let program = program.get_or_insert_with(|| load(folder.path(), case));
-                seen.push((index, reload(program)));
+                let seen_there = reload(program).replace(&format!("{}/", folder.path().display()), "");
+                seen.push((index, seen_there));
             }
             Step::Call { function, arguments, .. } => {
                 let program = program.get_or_insert_with(|| load(folder.path(), case));

@@ -16,10 +16,9 @@ use super::owned::ScopeKind;
 use super::visible::{Entry, Origin, keyed};
 use super::{Lowerer, Options, Unsupported, computable, lowered_sizes, scan, settled};
 use crate::layout::Layouts;
-use crate::mir::visit::{Access, block_places, place_locals, statement_places, successors, terminator_operand};
-use crate::mir::{
-    BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Statement, StatementKind, Taken, Terminator,
-};
+use crate::mir::live::is_live;
+use crate::mir::visit::{Access, block_places, successors};
+use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Taken, Terminator};
 use crate::resume::{CarriedValue, CarryKey};
 
 /// A reference of the code before that the new code only borrows: released when the function ends.
@@ -225,7 +224,7 @@ impl<'a> Lowerer<'a> {
             return Err(cannot);
         }
         let opened = point.opened.take().ok_or_else(gone)?;
-        if opened.unnamed.iter().any(|local| live(&self.b.body, opened.header, *local)) {
+        if opened.unnamed.iter().any(|local| is_live(&self.b.body, (opened.header, 0), *local)) {
             let why = "the loop is part of a larger expression, of which a part is computed already".to_owned();
             return Err(CannotResume { why, span: opened.span });
         }
@@ -319,59 +318,4 @@ fn written_before(body: &Body, end: BlockId) -> FxHashSet<Local> {
         });
     }
     written
-}
-
-/// Is the value that a local has at the start of a block read later?
-fn live(body: &Body, start: BlockId, local: Local) -> bool {
-    let mut seen: FxHashSet<BlockId> = [start].into_iter().collect();
-    let mut open = vec![start];
-    while let Some(id) = open.pop() {
-        let block = &body.blocks[id];
-        let first = block.statements.iter().find_map(|statement| use_of(statement, local));
-        let read = first.unwrap_or_else(|| match &block.terminator {
-            Terminator::Return => local == body.local(Body::RESULT),
-            terminator => terminator_operand(terminator).is_some_and(|operand| reads(operand, local)),
-        });
-        if read {
-            return true;
-        }
-        if first.is_none() {
-            successors(&block.terminator, &mut |to| {
-                if seen.insert(to) {
-                    open.push(to);
-                }
-            });
-        }
-    }
-    false
-}
-
-/// Does the statement read the local (true), or write all of it first (false)?
-fn use_of(statement: &Statement, local: Local) -> Option<bool> {
-    let mut first = None;
-    statement_places(statement, &mut |place, access| {
-        let whole = place.as_local() == Some(local);
-        let partly = access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local);
-        if whole && access == Access::Write {
-            first.get_or_insert(false);
-        } else if !partly {
-            place_locals(place, &mut |named| {
-                if named == local {
-                    first.get_or_insert(true);
-                }
-            });
-        }
-    });
-    match &statement.kind {
-        StatementKind::Zero(place) if place.as_local() == Some(local) => Some(false),
-        _ => first,
-    }
-}
-
-fn reads(operand: &Operand, local: Local) -> bool {
-    let mut found = false;
-    if let Operand::Copy(place) = operand {
-        place_locals(place, &mut |named| found |= named == local);
-    }
-    found
 }

@@ -48,6 +48,11 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// Those that nobody has taken.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
+    }
+
     fn next(&mut self, size: usize) -> usize {
         let at = self.taken;
         self.taken += size;
@@ -94,6 +99,13 @@ impl Counted {
             let mut walk = Walk { counted: self, stores, place: (number, index) };
             walk.ops(&conversion.ops, at, true);
         }
+    }
+}
+
+impl Counted {
+    /// Counts what steps on the value at an address take.
+    pub(crate) fn steps(&mut self, ops: &[Op], at: usize, stores: &Lookup<'_>) {
+        Walk { counted: self, stores, place: (0, 0) }.ops(ops, at, true);
     }
 }
 
@@ -155,7 +167,7 @@ fn add(counts: &mut Vec<u64>, number: u32, times: u64) {
     counts[number] += times;
 }
 
-fn arm_of(arms: &[Arm], at: usize) -> Option<&Arm> {
+pub(super) fn arm_of(arms: &[Arm], at: usize) -> Option<&Arm> {
     let discriminant = load(at) as i64;
     arms.iter().find(|arm| arm.discriminant == discriminant)
 }
@@ -240,6 +252,11 @@ impl<'a> Stores<'a> {
         self.scratch = scratch;
     }
 
+    /// Takes one value through steps, from one place to another.
+    pub(crate) fn one(&mut self, ops: &[Op], from: usize, to: usize) {
+        ops.iter().for_each(|op| self.row(op, Row::one(from, to)));
+    }
+
     fn row(&mut self, op: &Op, row: Row) {
         match op {
             Op::Copy { from, to, bytes } => {
@@ -279,7 +296,7 @@ impl<'a> Stores<'a> {
                 ops.iter().for_each(|op| self.row(op, row));
             }),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
-            Op::Count { .. } | Op::Refuse { .. } => {}
+            Op::Own { .. } | Op::Count { .. } | Op::Refuse { .. } => {}
         }
     }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{KnownField, KnownLayout, KnownVariant};
-use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_semantics::program::StructDef;
+use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::defaults::{Declarations, Declared, Defaults, FieldKey, Wanted, zero};
 use super::known::Known;
 use super::notes::{Note, NoteKind};
+use super::own::{Own, Writer};
 use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, References, Scalar};
 
 /// A value that would have to start with a default, of a type that has none.
@@ -39,6 +41,18 @@ pub(crate) struct Planner {
     pub(super) counted: Vec<Ty>,
     /// What a report tells of, by number.
     pub(super) notes: Vec<Note>,
+    /// Types that functions of the program migrate, by number.
+    pub(super) own: Vec<Own>,
+    /// The functions that may.
+    pub(super) writers: FxHashMap<Ty, Vec<Writer>>,
+    /// The shapes they declare.
+    pub(super) shapes: FxHashMap<Ty, Arc<StructDef>>,
+    /// Are steps for one of them being made?
+    pub(super) writing: bool,
+    /// The type that steps are being made for, until its fields are reached.
+    outermost: Option<Ty>,
+    /// What there is to say about them.
+    pub(super) remarks: Vec<String>,
 }
 
 /// A value on its way: its types, its place before and after.
@@ -79,7 +93,31 @@ impl Planner {
             forgotten: FxHashSet::default(),
             counted: Vec::new(),
             notes: Vec::new(),
+            own: Vec::new(),
+            writers: FxHashMap::default(),
+            shapes: FxHashMap::default(),
+            writing: false,
+            outermost: None,
+            remarks: Vec::new(),
         }
+    }
+
+    /// The functions of the program that may migrate values.
+    pub fn set_writers(&mut self, checked: &Checked) {
+        self.writers = super::own::writers(checked);
+        let old = self.writers.values().flatten().map(|writer| writer.old);
+        self.shapes = old.filter_map(|ty| Some((ty, checked.structs.get(&ty)?.clone()))).collect();
+    }
+
+    /// The steps that make a copy of a value, elsewhere and of another type or layout.
+    pub(super) fn copy_steps(&mut self, old: Ty, new: Ty) -> Result<Vec<Op>, NoDefault> {
+        let mut ops = Vec::new();
+        let label = new.to_string();
+        self.outermost = Some(old);
+        let made =
+            self.value(Value { old, new, from: 0, to: 0, still: false, label: &label, declared: None }, &mut ops);
+        self.outermost = None;
+        made.map(|()| ops)
     }
 
     /// The conversion of values of one type into values of another (or the same, laid out otherwise); none if there is
@@ -259,7 +297,16 @@ impl Planner {
         };
         let (Some(before), Some(after)) = (old.variants.first(), new.variants.first()) else { return Ok(()) };
         self.count(value, &old, &new, ops);
-        self.fields(&Fields { value, variant: None, old: before, new: after }, ops)
+        let is_copy = self.outermost.take() == Some(value.old);
+        self.fields(&Fields { value, variant: None, old: before, new: after }, ops)?;
+        if value.old == value.new
+            && !is_copy
+            && differs(&old, &new)
+            && let Some(number) = self.own(value.old)
+        {
+            ops.push(Op::Own { from: value.from, to: value.to, number });
+        }
+        Ok(())
     }
 
     /// A type that only one of the versions knows: it has no values, or cannot be told anything of.
@@ -669,7 +716,7 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
             writes.push((*to, to + to_stride * count));
         }
         // Its bytes are its own.
-        Op::Park { .. } | Op::Unpark { .. } => {}
+        Op::Park { .. } | Op::Unpark { .. } | Op::Own { .. } => {}
         Op::Release { from, .. } => reads.push((*from, from + 8)),
         Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
 use super::defaults::Wanted;
 use super::known::Known;
+use super::own::{self, Written};
 use crate::code::GlobalMemory;
 use crate::fault;
 use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
@@ -22,6 +24,8 @@ pub(crate) struct Local {
     pub frame: Arc<FrameLayout>,
     /// The function.
     pub function: String,
+    /// The numbers of the locals that hold values now; all of them if that is not known.
+    pub live: Option<FxHashSet<u32>>,
 }
 
 /// Why a reload cannot be, and what the author can do.
@@ -38,13 +42,15 @@ pub(crate) struct Denied {
 /// Everything that the commit of a migration needs.
 #[derive(Default)]
 pub(crate) struct Trial {
-    regions: Vec<Region>,
+    pub(super) regions: Vec<Region>,
     rehash: Vec<usize>,
     /// Maps whose entries go elsewhere: the map, where they lie, where they go.
     entries: Vec<(usize, usize, usize)>,
-    queues: Vec<Queue>,
+    pub(super) queues: Vec<Queue>,
     counts: Vec<u64>,
     locals: Vec<String>,
+    /// Values that functions of the program migrate.
+    pub(super) written: Vec<Written>,
 }
 
 /// Visits the words of all stacks.
@@ -101,6 +107,7 @@ impl Migration {
             for (number, region) in trial.regions.iter().enumerate() {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
+            self.find_own(trial, &mut counted, &lookup);
         }
         if let Some((region, found)) = &counted.found {
             return Err(self.removed_variant(linkage, trial, *region, found));
@@ -109,6 +116,7 @@ impl Migration {
         fault::point()?;
         self.make_room(heap, trial)?;
         self.look_for_pins(heap, words, trial)?;
+        self.place_own(trial);
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
     }
@@ -126,7 +134,8 @@ impl Migration {
 
     fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) {
         for local in locals {
-            for variable in &local.frame.locals {
+            let holds = |number: u32| local.live.as_ref().is_none_or(|live| live.contains(&number));
+            for variable in local.frame.locals.iter().filter(|variable| holds(variable.local)) {
                 let ty = variable.ty;
                 let Ok(Some(conversion)) = self.planner.conversion(ty, ty, &ty.to_string()) else { continue };
                 let name = variable.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
@@ -257,10 +266,11 @@ impl Migration {
                 heap.drop_elements(to);
             }
         }
+        Migration::undo_own(heap, trial.written);
         trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
-            heap.drop_values(&queue.bytes, self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
+            heap.drop_values(queue.rest(), self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
         }
     }
 
@@ -336,7 +346,7 @@ fn size_of(known: &Known, ty: Ty) -> usize {
     known.layout(ty).size as usize
 }
 
-fn out_of_memory(ty: Ty) -> Denied {
+pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
         name: ty.to_string(),
         why: "there is no memory to bring its values into their new shape".to_owned(),
@@ -362,8 +372,12 @@ pub(crate) fn failed(name: &str, why: &str) -> Denied {
 /// What the author is told of code in a trial that could meet values in their old shape.
 pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
     let why = format!("it uses global `{global}`, whose values change in the same save");
-    let help = "save the change of the values first, and then this".to_owned();
-    Denied { help, ..failed(name, &why) }
+    if name.starts_with('{') {
+        let help = "save the change of the values first, and then this".to_owned();
+        return Denied { help, ..failed(name, &why) };
+    }
+    let help = "let the migration look at nothing but its two arguments".to_owned();
+    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help }
 }
 
 impl Trial {
@@ -388,8 +402,9 @@ impl Trial {
             stores.region(&planner.conversions[region.conversion], region);
         }
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
-        let (released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
+        let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
         drop(attic);
+        own::install(planner, heap, std::mem::take(&mut self.written), &mut released);
         for region in &self.regions {
             match (region.role, region.to) {
                 (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),

@@ -89,7 +89,8 @@ impl Make {
         let signature = Arc::new(Signature { names: vec![], params: params.to_vec(), result });
         let instance = made.instance;
         let head = Place::item(ItemId::fresh(), Span::default());
-        let function = Function { signature, body: Arc::new(made), hot: true, inline: false, test: false, head };
+        let function =
+            Function { signature, body: Arc::new(made), hot: true, inline: false, test: false, hook: None, head };
         self.program.functions.insert(instance, function);
         if name == "main" {
             self.program.main = Some(instance);

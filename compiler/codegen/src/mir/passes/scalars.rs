@@ -108,6 +108,10 @@ fn count_parts(ty: Ty, layouts: &dyn Layouts, most: usize) -> Option<usize> {
     if !is_apart(ty) {
         return Some(usize::from(!ty.is_unit()));
     }
+    if matches!(ty.kind(), TyKind::Struct(..)) && !layouts.parked(ty, 0).is_empty() {
+        // A copy has the parked bytes too.
+        return None;
+    }
     let mut parts = 0;
     for field in 0.. {
         let Some(field) = field_ty(ty, field, layouts) else { break };

@@ -1,0 +1,179 @@
+//! The action of a commit, with all threads stopped: the program's own hooks, the trial, the stores, and the way back.
+
+use std::sync::atomic::Ordering;
+
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::Instance;
+
+use super::pending::Attempt;
+use super::trial::Tried;
+use super::{ProgramInner, Reloader};
+use crate::code::{SafepointKind, Stopped};
+use crate::reload::admissible::Changes;
+use crate::reload::links::Links;
+use crate::reload::prepare::{Preparation, Prepared};
+use crate::reload::replace::Standing;
+use crate::report::Report;
+use crate::workspace::Snapshot;
+
+/// What is needed to commit the running version once more.
+#[derive(Clone)]
+pub(super) struct WayBack {
+    version: u64,
+    snapshot: Option<Snapshot>,
+    promoted: FxHashSet<Instance>,
+}
+
+impl WayBack {
+    pub fn new(program: &ProgramInner, reloader: &Reloader) -> WayBack {
+        let (version, snapshot) = (program.version(), program.live().snapshot.clone());
+        WayBack { version, snapshot, promoted: reloader.promoted.clone() }
+    }
+}
+
+/// What a preparation takes over from the version it is made against.
+pub(super) struct Committed<'a> {
+    pub links: &'a Links,
+    pub promoted: &'a FxHashSet<Instance>,
+    /// The number that the prepared version will get.
+    pub version: u64,
+    pub main_is_running: bool,
+}
+
+/// Why a report refuses.
+fn reason(report: &Report) -> String {
+    let refused = report.refusals().next();
+    refused.map_or_else(|| "it does not fit what runs".to_owned(), |edit| edit.to_string())
+}
+
+impl ProgramInner {
+    /// What a frame that stays in old code would do with a type that changes, if it would.
+    pub(super) fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
+        let live = self.live();
+        let histories = (&*live.history, &*prepared.history);
+        let layouts = (&*live.layouts, &*prepared.layouts);
+        let changes = Changes::new(histories, &prepared.moved, layouts, &live.checked);
+        if changes.is_empty() {
+            return None;
+        }
+        let running = &prepared.moves.running;
+        let mut found = None;
+        stopped.walk(|frame| {
+            let standing = Standing::of(frame);
+            let Some(meta) = standing.meta(&live).filter(|_| found.is_none()) else { return };
+            let goes = |number| running.goes(&standing, number);
+            let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
+            let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
+            if concerned && !moves {
+                let objection = changes.objection(meta, frame.srcloc, &goes);
+                found = objection.map(|what| format!("`{}`, which {what}", meta.name()));
+            }
+        });
+        found
+    }
+
+    /// The stores of a commit, while all threads are stopped, between the program's own hooks. Nothing is done if `main` is
+    /// at a place where it could not go on, or if the report refuses.
+    pub(super) fn apply_stopped(
+        &self,
+        prepared: &mut Prepared,
+        stopped: &Stopped<'_>,
+        way_back: Option<WayBack>,
+    ) -> Attempt {
+        let running = prepared.moves.running.clone();
+        if !self.foresee(stopped, &running, &mut prepared.report) {
+            return Attempt::TurnedDown;
+        }
+        if let Some(obstacle) = self.obstacle(prepared, stopped) {
+            return Attempt::NotYet(obstacle);
+        }
+        if way_back.is_some()
+            && let Err(objection) = self.ask_before(prepared)
+        {
+            objection.tell(&mut prepared.report);
+            return Attempt::TurnedDown;
+        }
+        let Some(tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
+        let moves = std::mem::take(&mut prepared.moves);
+        let gone = moves.gone();
+        self.apply(prepared, tried);
+        if let Some(way_back) = way_back
+            && let Err(objection) = self.tell_after(way_back.version)
+        {
+            match self.take_back_version(prepared, way_back, stopped) {
+                Ok(inverse) => {
+                    objection.tell(&mut prepared.report);
+                    return Attempt::TakenBack(inverse);
+                }
+                Err(why) => prepared.report.notices.push(objection.notice(&why)),
+            }
+        }
+        let mut live = self.live();
+        for (code, meta) in moves.metas {
+            live.add_retired(&code, meta);
+            self.world.retire(code.unit);
+        }
+        drop(live);
+        stopped.follow(moves.followers, &gone);
+        prepared.report.notices.extend(self.tell_on_reload());
+        Attempt::Applied
+    }
+
+    /// Commits the version before once more, in the same stop: its code is still there, and no thread has run the new one.
+    /// It gets its number back, too.
+    fn take_back_version(
+        &self,
+        prepared: &mut Prepared,
+        way_back: WayBack,
+        stopped: &Stopped<'_>,
+    ) -> Result<Box<Prepared>, String> {
+        let WayBack { version, snapshot, mut promoted } = way_back;
+        {
+            let mut linkage = self.linkage();
+            linkage.keep(&prepared.fresh);
+            linkage.keep_guards(prepared.guards.drain(..));
+        }
+        promoted.extend(prepared.promoted.iter().copied());
+        // What runs is the code that comes back: no frame has anywhere to go.
+        let base = Committed { links: &prepared.links, promoted: &promoted, version, main_is_running: false };
+        let made = self.preparation_from(&base, snapshot.ok_or("it is not known")?, &|| Some(Vec::new()), &|| false);
+        let mut inverse = match made {
+            Some(Preparation::Ready(inverse)) => inverse,
+            Some(Preparation::Refused(report)) => return Err(reason(&report)),
+            _ => return Err("it cannot be made again".to_owned()),
+        };
+        let Some(tried) = self.try_out(&mut inverse, stopped) else {
+            self.abandon(&inverse);
+            return Err(reason(&inverse.report));
+        };
+        self.apply_as(&mut inverse, tried, version);
+        Ok(inverse)
+    }
+
+    /// The stores of a commit.
+    pub(super) fn apply(&self, prepared: &mut Prepared, tried: Tried) {
+        let version = self.version() + u64::from(prepared.changes_code());
+        self.apply_as(prepared, tried, version);
+    }
+
+    /// The same under this number.
+    fn apply_as(&self, prepared: &mut Prepared, mut tried: Tried, version: u64) {
+        let mut live = self.live();
+        let settle = self.store_values(prepared, &mut tried);
+        for (path, bytes) in prepared.global_bytes.drain(..) {
+            if let Some(memory) = self.linkage().global(path) {
+                memory.write(&bytes);
+            }
+        }
+        let retired = live.apply(prepared, version);
+        self.settle_values(prepared, settle, tried);
+        self.version.store(version, Ordering::Release);
+        drop(live);
+        if !retired.is_empty() {
+            retired.into_iter().for_each(|unit| self.world.retire(unit));
+            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
+                stopped.sweep();
+            });
+        }
+    }
+}
