@@ -140,3 +140,39 @@ F run() -> i64 {
     let (result, told) = run(text, &[edits]);
     assert_eq!(result, 12 + 120, "{told:?}");
 }
+
+#[test]
+fn a_collection_added_to_a_struct_in_registers() {
+    let edits: &[(&str, &str)] = &[
+        ("x: i64 }", "x: i64, list: [Vec<i64>; 2] }"),
+        ("x: 0 }", "x: 0, list: [Vec.new(), Vec.new()] }"),
+        ("        state.x += 2\n", "        state.x += 2\n        state.list[1].push(7)\n"),
+        ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x + state.list[1].len() * 100000"),
+    ];
+    let (result, told) = run(LOCAL, &[edits]);
+    assert_eq!(result, 10020 + 7 * 100000, "{told:?}");
+}
+
+#[test]
+fn a_field_of_a_struct_in_registers_that_cannot_be_converted() {
+    let edits: &[(&str, &str)] = &[
+        ("x: i64 }", "x: str = \"new\" }"),
+        ("x: 0 }", "x: \"\" }"),
+        ("        state.x += 2\n", "        state.x += \"+\"\n"),
+        ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x.len()"),
+    ];
+    let (result, told) = run(LOCAL, &[edits]);
+    assert_eq!(result, 10000 + 3 + 7, "{told:?}");
+}
+
+#[test]
+fn a_field_of_a_struct_in_registers_renamed_and_retyped() {
+    let edits: &[(&str, &str)] = &[
+        ("x: i64 }", "#[was(\"x\")] far: f64, y: i64 = 1 }"),
+        ("x: 0 }", "far: 0.0 }"),
+        ("        state.x += 2\n", "        state.far += 2.0\n"),
+        ("state.frame * 1000 + state.x", "state.frame * 1000 + state.far as i64 + state.y * 100000"),
+    ];
+    let (result, told) = run(LOCAL, &[edits]);
+    assert_eq!(result, 10020 + 100000, "{told:?}");
+}

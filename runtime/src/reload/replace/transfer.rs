@@ -116,7 +116,8 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn take(&mut self, want: &CarriedValue) -> Result<(), String> {
-        if let Some(index) = self.state.values.iter().position(|have| have.key == want.key) {
+        let same = self.state.values.iter().position(|have| have.key == want.key);
+        if let Some(index) = same.or_else(|| self.renamed(want)) {
             let have = self.state.values[index].clone();
             if !can_become(have.ty, want.ty) {
                 return self.set_default(want, &[]);
@@ -140,13 +141,52 @@ impl Maker<'_> {
         Ok(())
     }
 
+    /// The number of the old value that a part had before its field was renamed.
+    fn renamed(&self, want: &CarriedValue) -> Option<usize> {
+        let path = want.key.part?;
+        let mut ty = self.whole_type(want);
+        let mut old = Vec::new();
+        for name in path.as_str().split('.') {
+            old.push(self.was(ty, name).map_or(name.to_owned(), |was| was.as_str().to_owned()));
+            ty = self.field(ty, Name::new(name))?.1;
+        }
+        let part = Some(Name::new(&old.join(".")));
+        self.state.values.iter().position(|have| have.key == CarryKey { part, ..want.key })
+    }
+
+    /// What a field was called before.
+    fn was(&self, ty: Ty, name: &str) -> Option<Name> {
+        let definition = self.snapshot.checked.structs.get(&ty)?;
+        definition.fields.iter().find(|field| field.name.as_str() == name)?.was
+    }
+
     /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
     fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
             let (offset, ty) = self.field(want.ty, part)?;
             can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
         });
-        found.collect()
+        // A name of its own goes before the one that a field had.
+        let mut found: Vec<(CarriedValue, u32, Ty)> = found.collect();
+        let is_named = |have: &CarriedValue| have.key.part.is_some_and(|part| self.is_named(want.ty, part));
+        found.sort_by_key(|(have, offset, _)| (*offset, !is_named(have)));
+        found.dedup_by_key(|(_, offset, _)| *offset);
+        found
+    }
+
+    /// Do the fields of this path have these names now?
+    fn is_named(&self, ty: Ty, path: Name) -> bool {
+        let mut ty = ty;
+        path.as_str().split('.').all(|name| {
+            let exists = self
+                .snapshot
+                .checked
+                .structs
+                .get(&ty)
+                .is_none_or(|definition| definition.fields.iter().any(|field| field.name.as_str() == name));
+            ty = self.field(ty, Name::new(name)).map_or(ty, |(_, ty)| ty);
+            exists
+        })
     }
 
     /// A value, or a part of it, is taken over.
@@ -247,7 +287,10 @@ impl Maker<'_> {
         match ty.kind() {
             TyKind::Struct(..) => {
                 let definition = self.snapshot.checked.structs.get(&ty)?;
-                Some(definition.fields.iter().position(|field| field.name.as_str() == name)? as u32)
+                let named = definition.fields.iter().position(|field| field.name.as_str() == name);
+                let was =
+                    || definition.fields.iter().position(|field| field.was.is_some_and(|was| was.as_str() == name));
+                Some(named.or_else(was)? as u32)
             }
             TyKind::Tuple(parts) => name.parse().ok().filter(|index| (*index as usize) < parts.len()),
             _ => None,
