@@ -41,9 +41,9 @@ pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
-pub use update::Update;
 pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
 pub(crate) use update::Staged;
+pub use update::Update;
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///

@@ -103,7 +103,7 @@ fn the_first_example_with_its_loop_edited() {
     let file = "hot_reload_simple.vais";
     let mut run = Run::hot(&project, file);
     run.out.line("a frame", |line| line.starts_with("Frame 2:"));
-    let mut edit = |from: &str, to: &str, run: &mut Run| {
+    let edit = |from: &str, to: &str, run: &mut Run| {
         project.edit(file, from, to);
         let event = run.event("reloaded");
         assert_eq!(when(&event, "main"), "at_next_loop_head");

@@ -91,6 +91,9 @@ F run() -> i64 {
     // 1 - 1 + 1, and then nobody stands in the way.
     assert_eq!(played.call("run"), 11, "{:?}", played.told());
     let told = played.told();
-    assert!(told.iter().any(|line| line.starts_with("P refused") && line.contains("`build`, which would build")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.starts_with("P refused") && line.contains("`build`, which would build")),
+        "{told:?}"
+    );
     assert_eq!(played.call("build"), 2 + 1 + 200, "{told:?}");
 }
