@@ -141,17 +141,26 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// The number of the old value that a part had before its field was renamed.
+    /// The number of the old value of a part whose field, or one around it, has been renamed.
     fn renamed(&self, want: &CarriedValue) -> Option<usize> {
         let path = want.key.part?;
         let mut ty = self.whole_type(want);
-        let mut old = Vec::new();
+        let mut names = Vec::new();
         for name in path.as_str().split('.') {
-            old.push(self.was(ty, name).map_or(name.to_owned(), |was| was.as_str().to_owned()));
+            names.push((name, self.was(ty, name)));
             ty = self.field(ty, Name::new(name))?.1;
         }
-        let part = Some(Name::new(&old.join(".")));
-        self.state.values.iter().position(|have| have.key == CarryKey { part, ..want.key })
+        let fits = |part: Name| {
+            let mut old = part.as_str().split('.');
+            let same = |(name, was): &(&str, Option<Name>)| {
+                old.next().is_some_and(|old| old == *name || was.is_some_and(|was| was.as_str() == old))
+            };
+            names.iter().all(same) && old.next().is_none()
+        };
+        let is_old = |have: &CarriedValue| {
+            have.key.part.is_some_and(fits) && CarryKey { part: want.key.part, ..have.key } == want.key
+        };
+        self.state.values.iter().position(is_old)
     }
 
     /// What a field was called before.
