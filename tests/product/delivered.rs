@@ -189,8 +189,9 @@ F main() -> i64 {
     counter.still("one");
     let held = "F old(n: i64) -> i64 { n }\n\nF main() -> i64 {\n    g := old";
     counter.project.save(FILE, &replaced(&edited, "F main() -> i64 {\n    g := warm", held));
-    // Now it would fit, but `main` itself is edited, and it is running.
-    counter.run.event("refused");
+    // Now it fits: the loop goes on in the new `main`, and what `g` holds stays the function of one argument.
+    counter.run.event("reloaded");
+    counter.run.out.line("the value held and the new function", |line| line.ends_with(" 10 77"));
     counter.still("one");
     counter.is_continuous();
 }

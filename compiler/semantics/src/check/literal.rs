@@ -224,9 +224,12 @@ impl Checker<'_, '_> {
 
     /// The value of a global declared without one, if it is not all zero.
     pub fn default_value(&mut self, ty: Ty, span: Span) -> Option<Expr> {
-        let TyKind::Struct(path, _) = *ty.kind() else {
+        let path = match *ty.kind() {
+            TyKind::Struct(path, _) => path,
+            TyKind::Tuple(parts) => return self.default_tuple(ty, parts.iter().copied(), span),
+            TyKind::Array(of, length) => return self.default_array(ty, (of, length), span),
             // Empty collections are no zeros.
-            return ty.holds_collection().then(|| self.make(ExprKind::Zero, ty, span));
+            _ => return ty.holds_collection().then(|| self.make(ExprKind::Zero, ty, span)),
         };
         let (sig, module) = self.struct_fields(path)?;
         let map = self.argument_map(ty);
@@ -246,6 +249,31 @@ impl Checker<'_, '_> {
             .collect();
         let order = (0..values.len() as u32).collect();
         any.then(|| self.make(ExprKind::Aggregate(values, order), ty, span))
+    }
+
+    fn default_tuple(&mut self, ty: Ty, parts: impl Iterator<Item = Ty>, span: Span) -> Option<Expr> {
+        let made: Vec<(Ty, Option<Expr>)> = parts.map(|part| (part, self.default_value(part, span))).collect();
+        if made.iter().all(|(_, value)| value.is_none()) {
+            return None;
+        }
+        let zero = |(part, value): (Ty, Option<Expr>)| value.unwrap_or_else(|| self.make(ExprKind::Zero, part, span));
+        let values: Vec<Expr> = made.into_iter().map(zero).collect();
+        let order = (0..values.len() as u32).collect();
+        Some(self.make(ExprKind::Aggregate(values, order), ty, span))
+    }
+
+    /// Every element has collections of its own.
+    fn default_array(&mut self, ty: Ty, (of, length): (Ty, u64), span: Span) -> Option<Expr> {
+        if length == 0 {
+            return None;
+        }
+        let element = self.default_value(of, span)?;
+        let kind = if makes_collection(&element) && length <= MOST_COLLECTIONS {
+            ExprKind::Array((0..length).map(|_| element.clone()).collect())
+        } else {
+            ExprKind::Repeat(element)
+        };
+        Some(self.make(kind, ty, span))
     }
 
     /// The fields of a struct and the module it is declared in.
@@ -341,5 +369,18 @@ pub(crate) fn round(bits: u64, kind: FloatKind) -> u64 {
     match kind {
         FloatKind::F64 => bits,
         FloatKind::F32 => f64::from(f64::from_bits(bits) as f32).to_bits(),
+    }
+}
+
+/// Longer arrays share their empty collections, for the code that makes them grows with the array. Chosen by feel.
+const MOST_COLLECTIONS: u64 = 1024;
+
+/// Is an empty collection among the parts of a default value?
+fn makes_collection(value: &Expr) -> bool {
+    match &*value.kind {
+        ExprKind::Zero => value.ty.holds_collection(),
+        ExprKind::Aggregate(parts, _) | ExprKind::Array(parts) => parts.iter().any(makes_collection),
+        ExprKind::Repeat(element) => makes_collection(element),
+        _ => false,
     }
 }
