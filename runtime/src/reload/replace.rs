@@ -2,6 +2,7 @@
 //! is running").
 
 pub(crate) mod initial;
+mod renamed;
 mod transfer;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use vaisjit_codegen::resume::{LoopState, match_loops};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::LoopId;
+use vaisjit_syntax::Name;
 
 use super::compile::{Lowered, Work};
 use super::guards::guards;
@@ -22,6 +24,9 @@ use crate::code::{Follower, StoppedFrame};
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
+
+/// Locals with the texts of their initial values.
+type Texts = Vec<(Name, String)>;
 
 /// A frame on a stack of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -57,7 +62,8 @@ impl Standing {
 
 /// A loop of code that runs, compiled once more for the new version.
 struct Resumed {
-    number: u32,
+    /// What the loop hands over, under the names of the new text.
+    state: LoopState,
     lowered: Lowered,
     machine: MachineFunction,
 }
@@ -209,7 +215,10 @@ impl Resumer<'_> {
             let next = pairs.iter().find(|(old, _)| *old == state.id).map(|(_, next)| *next);
             let fate = match next {
                 None => Fate::Stays("the running loop has no clear counterpart in the new text".to_owned()),
-                Some(next) => self.resume(&meta, state, next, new).unwrap_or_else(Fate::Stays),
+                Some(next) => {
+                    let state = renamed::under_new_names(state, &self.renamed(&meta, state.id, new, next));
+                    self.resume(&meta, &state, next, new).unwrap_or_else(Fate::Stays)
+                }
             };
             target.fates.insert(state.number, fate);
         }
@@ -244,10 +253,22 @@ impl Resumer<'_> {
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?.remove(0);
         transfer::check(state, &machine.frame)?;
-        Ok(Fate::Goes(Box::new(Resumed { number: state.number, lowered, machine })))
+        Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
-    /// Locals that keep their values although their initial values have changed.
+    /// The initial values around a loop, as they are written in the old text and in the new.
+    fn texts(&self, meta: &FunctionMeta, from: LoopId, new: &Lowered, at: LoopId) -> (Texts, Texts) {
+        let old = initial::texts(&meta.body, from, &|span| meta.text(span, &self.base.live.sources));
+        let text = |span| crate::live::text(new.hir.item, span, &self.snapshot.sources);
+        (old, initial::texts(&new.hir, at, &text))
+    }
+
+    fn renamed(&self, meta: &FunctionMeta, from: LoopId, new: &Lowered, at: LoopId) -> Vec<(Name, Name)> {
+        let (old, texts) = self.texts(meta, from, new, at);
+        renamed::renamed((&meta.body, &old), (&new.hir, &texts))
+    }
+
+    /// Remarks on locals that keep their values although their names or initial values have changed.
     fn kept_values(&self, target: &Target, new: &FxHashMap<Instance, &Lowered>) -> Vec<String> {
         let mut notices = Vec::new();
         let new = new[&target.meta.instance];
@@ -257,11 +278,12 @@ impl Resumer<'_> {
             if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
                 continue;
             }
-            let old =
-                initial::texts(&target.meta.body, state.id, &|span| target.meta.text(span, &self.base.live.sources));
-            let new =
-                initial::texts(&new.hir, *at, &|span| crate::live::text(new.hir.item, span, &self.snapshot.sources));
-            for name in initial::changed(&old, &new) {
+            let (old, texts) = self.texts(&target.meta, state.id, new, *at);
+            for (old, new) in renamed::renamed((&target.meta.body, &old), (&new.hir, &texts)) {
+                let function = target.meta.name();
+                notices.push(format!("`{new}` in the running `{function}` takes over the value of `{old}`"));
+            }
+            for name in initial::changed(&old, &texts) {
                 notices.push(format!(
                     "`{name}` in the running `{}` keeps its value: only its initial value changed",
                     target.meta.name()
@@ -361,18 +383,15 @@ impl Loops {
             }
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
-                let Some(state) = target.meta.frame.loops.iter().find(|state| state.number == resumed.number) else {
-                    continue;
-                };
                 let transfer = {
                     let frames = (&*target.meta.frame, &resumed.machine.frame);
-                    transfer::make(state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
+                    transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 moves.followers.push(Follower {
                     from: from.clone(),
                     function: target.place.1,
-                    number: resumed.number,
+                    number: resumed.state.number,
                     unit: code.unit.clone(),
                     transfer,
                 });

@@ -42,6 +42,20 @@ fn only_what_comes_before_the_loop() {
 }
 
 #[test]
+fn a_renamed_local_keeps_its_value() {
+    let turn =
+        [("n := 0", "turn := 0"), ("L n < 10", "L turn < 10"), ("n += 1", "turn += 1"), ("I n == 4", "I turn == 4")];
+    let (result, told) = run(LOOP, &[&turn]);
+    assert_eq!(result, 35);
+    assert!(told.contains(&"`turn` in the running `run` takes over the value of `n`".to_owned()), "{told:?}");
+    // Another initial value makes another local: it starts afresh.
+    let total = [("sum := 0", "total := 0 + 0"), ("sum += speed", "total += speed"), ("sum + name", "total + name")];
+    let (result, told) = run(LOOP, &[&total]);
+    assert_eq!(result, 18 + 5);
+    assert!(!told.iter().any(|line| line.contains("takes over")), "{told:?}");
+}
+
+#[test]
 fn a_new_local_is_computed() {
     let edits: &[(&str, &str)] = &[("sum := 0", "sum := 0\n    twice := speed * 2"), ("sum += speed", "sum += twice")];
     assert_eq!(goes_on(LOOP, &[edits]), 12 + 36 + 5);
