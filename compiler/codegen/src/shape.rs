@@ -73,9 +73,9 @@ pub struct VariantShape {
     pub parts: Vec<Part>,
 }
 
-/// The shape of a type of a program.
-pub fn shape(ty: Ty, program: &Checked, layouts: &dyn Layouts) -> Shape {
-    let kind = match *ty.kind() {
+/// The shape of a type that has no fields of its own.
+pub fn plain(ty: Ty) -> ShapeKind {
+    match *ty.kind() {
         TyKind::Int(kind) => ShapeKind::Int(kind),
         TyKind::Float(kind) => ShapeKind::Float(kind),
         TyKind::Bool => ShapeKind::Bool,
@@ -88,6 +88,13 @@ pub fn shape(ty: Ty, program: &Checked, layouts: &dyn Layouts) -> Shape {
         TyKind::Dyn(_) => ShapeKind::Dyn,
         TyKind::Slice(of) => ShapeKind::Slice(of),
         TyKind::Array(of, length) => ShapeKind::Array(of, length),
+        _ => ShapeKind::Unit,
+    }
+}
+
+/// The shape of a type of a program.
+pub fn shape(ty: Ty, program: &Checked, layouts: &dyn Layouts) -> Shape {
+    let kind = match *ty.kind() {
         TyKind::Tuple(parts) => {
             ShapeKind::Record((0..).zip(parts.iter()).map(|(n, part)| tuple_part(ty, n, *part, layouts)).collect())
         }
@@ -100,7 +107,7 @@ pub fn shape(ty: Ty, program: &Checked, layouts: &dyn Layouts) -> Shape {
             (0..).zip(&definition.fields).map(part).collect()
         })),
         TyKind::Enum(..) => ShapeKind::Enum(variants(ty, program, layouts)),
-        TyKind::Unit | TyKind::Never | TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error => ShapeKind::Unit,
+        _ => plain(ty),
     };
     Shape { layout: layouts.layout(ty), kind }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::layout::{KnownLayout, KnownVariant, Layout, LayoutHistory};
-use vaisjit_codegen::shape::{Part, Shape, ShapeKind, VariantShape};
+use vaisjit_codegen::shape::{Part, Shape, ShapeKind, VariantShape, plain};
 use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
@@ -122,18 +122,6 @@ impl Known {
     /// What a value is made of; fields as far as they are in use.
     pub fn shape(&self, ty: Ty) -> Shape {
         let kind = match *ty.kind() {
-            TyKind::Int(kind) => ShapeKind::Int(kind),
-            TyKind::Float(kind) => ShapeKind::Float(kind),
-            TyKind::Bool => ShapeKind::Bool,
-            TyKind::Str => ShapeKind::Str,
-            TyKind::Pointer(_) | TyKind::Reference(_) => ShapeKind::Pointer,
-            TyKind::Function(..) => ShapeKind::Function,
-            TyKind::Vec(of) => ShapeKind::Vec(of),
-            TyKind::HashMap(key, value) => ShapeKind::HashMap(key, value),
-            TyKind::Box(of) => ShapeKind::Box(of),
-            TyKind::Dyn(_) => ShapeKind::Dyn,
-            TyKind::Slice(of) => ShapeKind::Slice(of),
-            TyKind::Array(of, length) => ShapeKind::Array(of, length),
             TyKind::Tuple(parts) => {
                 let part = |(n, (ty, offset))| Part { name: Name::new(&usize::to_string(&n)), offset, ty };
                 let offsets = self.tuple(parts.iter().copied()).1;
@@ -145,7 +133,7 @@ impl Known {
             TyKind::Enum(..) => ShapeKind::Enum(self.get(ty).map_or_else(Vec::new, |known| {
                 known.variants.iter().filter(|variant| variant.declared).filter_map(variant_of).collect()
             })),
-            TyKind::Unit | TyKind::Never | TyKind::Param(_) | TyKind::Infer(_) | TyKind::Error => ShapeKind::Unit,
+            _ => plain(ty),
         };
         Shape { layout: self.layout(ty), kind }
     }
