@@ -5,6 +5,7 @@
 //! or code is prepared; then the steps are applied, and none of them can fail.
 
 pub(crate) mod attic;
+pub(crate) mod moves;
 pub(crate) mod number;
 pub(crate) mod regions;
 pub(crate) mod rows;
@@ -18,7 +19,8 @@ use vaisjit_syntax::Name;
 
 pub(crate) use attic::{Attic, BatchKey};
 pub(crate) use number::Scalar;
-pub(crate) use regions::{MapChange, Region, Role, is_within};
+pub(crate) use moves::{Area, Word, WordPart};
+pub(crate) use regions::{MapChange, Region, Role};
 pub(crate) use run::{Counted, Lookup, Queue, Stores};
 
 use super::types::{Part, ShapeOf, references_of};
@@ -42,6 +44,8 @@ impl References {
 /// How a value of one type and layout becomes one of another.
 #[derive(Debug)]
 pub(crate) struct Conversion {
+    /// The type before and after.
+    pub types: (Ty, Ty),
     /// Size of the value before.
     pub from_size: usize,
     /// Size of the value after.
@@ -56,6 +60,8 @@ pub(crate) struct Conversion {
     pub counts: Vec<(u32, u64)>,
     /// Must every value be looked at to count?
     pub dynamic: bool,
+    /// Do parts that keep their meaning lie at other offsets afterwards?
+    pub shifts: bool,
 }
 
 /// A step on one value. `from` counts from the start of the old value, `to` from that of the new one.

@@ -6,7 +6,9 @@
 
 pub(crate) mod defaults;
 pub(crate) mod known;
+mod moves;
 pub(crate) mod notes;
+mod offsets;
 pub(crate) mod own;
 pub(crate) mod plan;
 #[cfg(test)]
@@ -29,15 +31,15 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use trial::{Denied, Local, Settle, Trial, failed, sees_old};
+pub(crate) use trial::{Denied, Going, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.
 pub(crate) struct Migration {
     planner: Planner,
     /// Globals whose values change.
     pub globals: Vec<GlobalChange>,
-    /// All globals and their types in the running version.
-    roots: Vec<(ItemPath, Ty)>,
+    /// All globals, and their types in the running version and in the new one.
+    roots: Vec<(ItemPath, Ty, Ty)>,
     /// Records of the types of empty values that the trial makes.
     empties: FxHashMap<Ty, TypeRef>,
 }
@@ -104,8 +106,8 @@ impl Migration {
         paths.sort_unstable();
         for path in paths {
             let old = live.globals[&path].ty;
-            self.roots.push((path, old));
             let new = checked.globals.get(&path).map_or(old, |global| global.ty);
+            self.roots.push((path, old, new));
             let label = path.name.to_string();
             let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
             match self.planner.variable((old, new), &label, declared.as_ref()) {
@@ -128,6 +130,11 @@ impl Migration {
                 self.empties.insert(*ty, heap.type_record(*ty, &|ty| new.shape(ty)));
             }
         }
+    }
+
+    /// May values lie elsewhere afterwards?
+    pub fn moves_values(&self) -> bool {
+        self.planner.conversions.iter().any(|conversion| !conversion.in_place || conversion.shifts)
     }
 
     /// New memory for the globals that do not fit into theirs.

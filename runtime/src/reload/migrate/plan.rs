@@ -154,8 +154,20 @@ impl Planner {
         let found = (!nothing).then(|| {
             let copied = in_place && overlaps(&ops);
             let dynamic = ops.iter().any(is_dynamic);
+            let shifts = in_place && ops.iter().any(shifts);
+            let types = (old, new);
             let (from_size, to_size) = (from_size as usize, to_size as usize);
-            self.conversions.push(Conversion { from_size, to_size, in_place, copied, ops, counts, dynamic });
+            self.conversions.push(Conversion {
+                types,
+                from_size,
+                to_size,
+                in_place,
+                copied,
+                ops,
+                counts,
+                dynamic,
+                shifts,
+            });
             self.conversions.len() - 1
         });
         Ok(found)
@@ -164,6 +176,8 @@ impl Planner {
     /// A conversion that does nothing, of values of this size.
     pub(super) fn identity(&mut self, size: usize) -> usize {
         let same = Conversion {
+            types: (Ty::unit(), Ty::unit()),
+            shifts: false,
             from_size: size,
             to_size: size,
             in_place: true,
@@ -620,7 +634,7 @@ fn same_word(old: Ty, new: Ty) -> bool {
 }
 
 /// The number of `Some` and its payload, if the type is an `Option`.
-fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
+pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
     let TyKind::Enum(path, _) = ty.kind() else { return None };
     if path.name != "Option" || path.module != "std/prelude" {
         return None;
@@ -664,6 +678,18 @@ fn is_dynamic(op: &Op) -> bool {
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
         Op::Unpark { otherwise, .. } => otherwise.iter().any(is_dynamic),
+        _ => false,
+    }
+}
+
+/// Does a step bring bytes that keep their meaning to another offset?
+fn shifts(op: &Op) -> bool {
+    match op {
+        Op::Copy { from, to, .. } => from != to,
+        Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(shifts)),
+        Op::Each { from, to, from_stride, to_stride, ops, .. } => {
+            from != to || from_stride != to_stride || ops.iter().any(shifts)
+        }
         _ => false,
     }
 }
