@@ -48,8 +48,15 @@ pub(crate) struct Transfer {
     pub old_block: u32,
     /// Bytes of the new one; not less than the old one, unless it is 0.
     pub block: u32,
-    /// Locals whose values have another size now. Steps find them behind the old block.
+    /// Locals whose values have another size now. Steps find them behind both blocks.
     pub grown: Vec<GrownLocal>,
+}
+
+impl Transfer {
+    /// The first place behind both blocks.
+    pub fn behind(&self) -> u32 {
+        self.old_block.max(self.block)
+    }
 }
 
 /// A local whose value has another size now, and so is put somewhere else before it is carried over.
@@ -57,7 +64,7 @@ pub(crate) struct Transfer {
 pub(crate) struct GrownLocal {
     /// Its offset in the old block.
     pub offset: u32,
-    /// Where steps look for it, counted from the start of the old block; not less than that block's size.
+    /// Where steps look for it, counted from the start of the block; not less than the size of the old block and the new.
     pub place: u32,
     /// Bytes of its value now.
     pub size: u32,
@@ -68,23 +75,24 @@ pub(crate) struct GrownLocal {
 pub(crate) struct Grown {
     /// Which, and where.
     pub locals: Vec<GrownLocal>,
-    /// What the places of the locals count from.
-    pub old_block: u32,
+    /// What is the place of the first of the bytes.
+    first: u32,
     /// The values.
     pub bytes: Box<[u128]>,
 }
 
 impl Grown {
-    /// Room for the locals.
-    pub fn new(locals: &[GrownLocal], old_block: u32) -> Grown {
-        let end = locals.iter().map(|local| local.place + local.size).max().unwrap_or(old_block);
-        let bytes = vec![0; ((end - old_block) as usize).div_ceil(16)].into();
-        Grown { locals: locals.to_vec(), old_block, bytes }
+    /// Room for the locals of a transfer.
+    pub fn new(transfer: &Transfer) -> Grown {
+        let first = transfer.behind();
+        let end = transfer.grown.iter().map(|local| local.place + local.size).max().unwrap_or(first);
+        let bytes = vec![0; ((end - first) as usize).div_ceil(16)].into();
+        Grown { locals: transfer.grown.clone(), first, bytes }
     }
 
     /// Where a local lies.
     pub fn address(&self, local: &GrownLocal) -> usize {
-        self.bytes.as_ptr() as usize + (local.place - self.old_block) as usize
+        self.bytes.as_ptr() as usize + (local.place - self.first) as usize
     }
 }
 
@@ -305,7 +313,7 @@ impl Shared {
             spill: spill as usize,
             buffer: buffer.as_mut_ptr() as usize,
             block: base,
-            grown: (transfer.old_block, grown.bytes.as_ptr() as usize),
+            grown: (transfer.behind(), grown.bytes.as_ptr() as usize),
         };
         if end > top {
             // SAFETY: the bytes lie on this thread's data stack, above everything in use.
@@ -361,7 +369,7 @@ struct Places {
     spill: usize,
     buffer: usize,
     block: usize,
-    /// Values behind the block, counted from its start: where these begin, and where they lie.
+    /// Values behind the blocks: the place of the first byte, and where it lies.
     grown: (u32, usize),
 }
 

@@ -305,10 +305,10 @@ impl ProgramInner {
     }
 }
 
-/// How a frame that stands at its own poll goes on in the new version, if it does.
+/// How a frame goes on in the new version, if it does.
 fn going(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Option<Going> {
     let standing = Standing::of(frame);
-    let number = standing.in_loop(meta).filter(|_| frame.polls && frame.spill != 0)?;
+    let number = standing.in_loop(meta)?;
     let follower = prepared.moves.followers.iter().find(|follower| {
         let from = (follower.from.as_ptr() as usize, follower.function);
         from == (standing.unit, standing.function) && follower.number == number

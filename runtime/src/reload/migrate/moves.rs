@@ -211,7 +211,8 @@ impl Search<'_> {
 
     fn untyped(&self, moves: &Moves) -> Option<Stuck> {
         let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
-        let going = self.locals.iter().filter(|local| local.going.is_some());
+        let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
+        let going = self.locals.iter().filter(leaves);
         let left: HashSet<usize> = going.map(|local| local.frame_pointer).collect();
         let mut stuck = None;
         self.stopped.words(&known, &left, |word, owner| {

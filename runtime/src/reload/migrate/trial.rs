@@ -38,11 +38,11 @@ pub(crate) struct Local {
     pub grown: Vec<(u32, usize)>,
 }
 
-/// How a frame that stands at its poll goes on in other code.
+/// How a frame goes on in other code at the poll of the loop it is in.
 pub(crate) struct Going {
-    /// What the poll hands over, and where the words of that lie.
+    /// What the poll hands over.
     pub values: Vec<CarriedValue>,
-    /// See there.
+    /// Where the words of that lie; 0 if the frame has not come to the poll yet.
     pub spill: usize,
     /// Where the values go.
     pub transfer: Transfer,
@@ -74,8 +74,8 @@ impl Local {
 
     fn holds(&self, local: &FrameLocal) -> bool {
         match &self.going {
-            Some(going) => going.takes(local),
-            None => self.live.as_ref().is_none_or(|live| live.contains(&local.local)),
+            Some(going) if going.spill != 0 => going.takes(local),
+            _ => self.live.as_ref().is_none_or(|live| live.contains(&local.local)),
         }
     }
 
@@ -198,7 +198,7 @@ impl Migration {
 
     fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) -> Result<(), Denied> {
         for local in locals {
-            let grown = local.going.as_ref().map(|going| Grown::new(&going.transfer.grown, going.transfer.old_block));
+            let grown = local.going.as_ref().map(|going| Grown::new(&going.transfer));
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             for variable in variables {
                 self.find_local(local, variable, grown.as_ref(), trial)?;
@@ -235,7 +235,7 @@ impl Migration {
         if let (Some(place), Some(grown), Some(going)) = (place, grown, &local.going) {
             region.to = Some(grown.address(place));
             let now = going.after(place.place).map(|offset| block + offset as usize);
-            trial.seen.insert(number, now.filter(|_| local.grown.is_empty()));
+            trial.seen.insert(number, now.filter(|_| going.spill != 0 && local.grown.is_empty()));
             if block + going.transfer.block as usize > going.data_end {
                 trial.regions.push(region);
                 return Err(self.grows(trial, number, ty, 0));
@@ -485,7 +485,7 @@ impl Migration {
 
 /// The words that a poll hands over.
 fn spilled(local: &Local) -> impl Iterator<Item = (usize, Ty)> {
-    local.going.iter().flat_map(|going| {
+    local.going.iter().filter(|going| going.spill != 0).flat_map(|going| {
         going.values.iter().filter_map(|value| match value.home {
             CarryHome::Word(offset) => Some((going.spill + offset as usize, value.ty)),
             CarryHome::Block(_) => None,

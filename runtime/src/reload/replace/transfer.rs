@@ -74,7 +74,7 @@ pub(super) fn make(
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
-    let (state, grown) = grown_homes(state, old, layouts);
+    let (state, grown) = grown_homes(state, (old, new), layouts);
     let state = &state;
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
@@ -105,11 +105,15 @@ pub(super) fn make(
     })
 }
 
-/// The values of a loop with places behind the block for those that have another size now: a migration puts them there
+/// The values of a loop with places behind both blocks for those that have another size now: a migration puts them there
 /// in their new shape.
-fn grown_homes(state: &LoopState, old: &FrameLayout, layouts: &TypeLayouts) -> (LoopState, Vec<GrownLocal>) {
+fn grown_homes(
+    state: &LoopState,
+    (old, new): (&FrameLayout, &FrameLayout),
+    layouts: &TypeLayouts,
+) -> (LoopState, Vec<GrownLocal>) {
     let (mut state, mut grown) = (state.clone(), Vec::new());
-    let mut end = old.size;
+    let mut end = old.size.max(new.size);
     for value in &mut state.values {
         let CarryHome::Block(offset) = value.home else { continue };
         let layout = layouts.layout(value.ty);
