@@ -7,6 +7,7 @@
 pub(crate) mod attic;
 pub(crate) mod moves;
 pub(crate) mod number;
+pub(crate) mod rebuild;
 pub(crate) mod regions;
 pub(crate) mod rows;
 mod run;
@@ -20,6 +21,7 @@ use vaisjit_syntax::Name;
 pub(crate) use attic::{Attic, BatchKey};
 pub(crate) use number::Scalar;
 pub(crate) use moves::{Area, Word, WordPart};
+pub(crate) use rebuild::{Container, Element, Rebuild, Rebuilt};
 pub(crate) use regions::{MapChange, Region, Role};
 pub(crate) use run::{Counted, Lookup, Queue, Stores};
 
@@ -90,6 +92,8 @@ pub(crate) enum Op {
     Each { from: u32, to: u32, from_stride: u32, to_stride: u32, count: u32, ops: Vec<Op> },
     /// A value that a function of the program migrates itself, once the other steps have been taken; by number.
     Own { from: u32, to: u32, number: u32 },
+    /// The container of a handle is made anew; by number.
+    Rebuild { from: u32, to: u32, rebuild: u32 },
     /// Counts a changed value.
     Count { number: u32 },
     /// Counts what a report tells of.

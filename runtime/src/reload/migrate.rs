@@ -4,6 +4,7 @@
 //! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
 //! nothing has changed. [`Trial::commit`] only stores.
 
+mod containers;
 pub(crate) mod defaults;
 pub(crate) mod known;
 mod moves;
@@ -125,6 +126,9 @@ impl Migration {
     pub fn add_records(&mut self, heap: &Heap) {
         self.add_own_records(heap);
         let new = &self.planner.new;
+        for rebuild in &mut self.planner.rebuilds {
+            rebuild.record = Some(heap.type_record(rebuild.types.1, &|ty| new.shape(ty)));
+        }
         for wanted in &self.planner.queues {
             if let Wanted::Empty(ty) = wanted {
                 self.empties.insert(*ty, heap.type_record(*ty, &|ty| new.shape(ty)));

@@ -14,7 +14,7 @@ use super::moves::{Moves, Search};
 use super::own::{self, Written};
 use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
-use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores};
+use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
 
@@ -118,6 +118,8 @@ pub(crate) struct Trial {
     moves: Moves,
     /// Typed memory outside the heap, after the commit.
     roots: Vec<Area>,
+    /// Containers that are made anew.
+    rebuilt: Rebuilt,
 }
 
 /// Calls a function without parameters that gives a value of this type.
@@ -172,12 +174,17 @@ impl Migration {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
             self.find_own(trial, &mut counted, &lookup);
+            counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
         if let Some((region, found)) = &counted.found {
             return Err(self.removed_variant(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
+        for key in &counted.rebuilt {
+            let rebuild = &self.planner.rebuilds[key.1 as usize];
+            trial.rebuilt.make(heap, rebuild, *key).ok_or_else(|| out_of_memory(rebuild.types.1))?;
+        }
         self.make_room(heap, trial)?;
         self.look_for_words((linkage, heap), (locals, stopped), trial)?;
         self.place_own(trial);
@@ -408,6 +415,7 @@ impl Migration {
         }
         Migration::undo_own(heap, trial.written);
         trial.blocks.iter().for_each(|(_, made, _)| heap.drop_block(*made));
+        trial.rebuilt.undo(heap, &self.planner.rebuilds);
         trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
@@ -554,11 +562,19 @@ impl Trial {
         let planner = &migration.planner;
         let mut attic = heap.attic();
         let mut stores = Stores::new(&mut attic, &planner.batches, std::mem::take(&mut self.queues));
+        let mut rebuilt = std::mem::take(&mut self.rebuilt);
+        let (mut rehash, own_references): (Vec<usize>, Vec<usize>) =
+            (rebuilt.maps(&planner.rebuilds).collect(), rebuilt.all().collect());
+        rehash.append(&mut self.rehash);
+        let rows = rebuilt.rows();
+        stores.rebuilt = rebuilt;
+        stores.fill(rows, &planner.rebuilds);
         for region in &self.regions {
             stores.region(&planner.conversions[region.conversion], region);
         }
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
         let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
+        released.extend(own_references);
         drop(attic);
         own::install(planner, heap, std::mem::take(&mut self.written), &mut released);
         let mut left = Vec::new();
@@ -579,7 +595,7 @@ impl Trial {
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
         let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
         let (moves, roots) = (self.moves, self.roots);
-        Settle { released, rehash: self.rehash, notes: notes.collect(), left, moves, roots }
+        Settle { released, rehash, notes: notes.collect(), left, moves, roots }
     }
 }
 
