@@ -67,6 +67,11 @@ pub(crate) fn discriminant(at: usize) -> i64 {
     load(at) as i64
 }
 
+/// A word in typed memory.
+pub(crate) fn word(at: usize) -> usize {
+    load(at)
+}
+
 /// Changes a word in typed memory.
 pub(crate) fn put_word(at: usize, word: usize) {
     store(at, word);

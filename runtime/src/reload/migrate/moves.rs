@@ -1,7 +1,7 @@
 //! Values that lie elsewhere after a commit, and the words that lead to them. The trial looks for words that could not be
 //! put right; the commit puts all others right.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -11,10 +11,10 @@ use vaisjit_semantics::Ty;
 use super::known::Known;
 use super::offsets::{Part, Words, leads_to};
 use super::plan::Planner;
-use super::trial::{Denied, Local};
+use super::trial::{Denied, Local, spilled};
 use crate::code::Stopped;
 use crate::heap::Heap;
-use crate::heap::migrate::moves::{each_word, put_word};
+use crate::heap::migrate::moves::{each_word, put_word, word};
 use crate::heap::migrate::{Area, Attic, Region, Word, WordPart};
 
 /// Where values lie before and after.
@@ -213,7 +213,7 @@ impl Search<'_> {
         let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
         let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
         let going = self.locals.iter().filter(leaves);
-        let left: HashSet<usize> = going.map(|local| local.frame_pointer).collect();
+        let left: HashMap<usize, Vec<usize>> = going.map(|local| (local.frame_pointer, handed_over(local))).collect();
         let mut stuck = None;
         self.stopped.words(&known, &left, |word, owner| {
             if stuck.is_none()
@@ -229,4 +229,9 @@ impl Search<'_> {
         });
         stuck
     }
+}
+
+/// The words that a frame at its poll hands over.
+fn handed_over(local: &Local) -> Vec<usize> {
+    spilled(local).map(|(at, _)| word(at)).collect()
 }

@@ -492,7 +492,7 @@ impl Migration {
 }
 
 /// The words that a poll hands over.
-fn spilled(local: &Local) -> impl Iterator<Item = (usize, Ty)> {
+pub(super) fn spilled(local: &Local) -> impl Iterator<Item = (usize, Ty)> {
     local.going.iter().filter(|going| going.spill != 0).flat_map(|going| {
         going.values.iter().filter_map(|value| match value.home {
             CarryHome::Word(offset) => Some((going.spill + offset as usize, value.ty)),
