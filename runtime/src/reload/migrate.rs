@@ -25,6 +25,7 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use crate::code::GlobalMemory;
+use crate::heap::migrate::Conversion;
 use crate::heap::{Heap, TypeRef};
 use crate::live::Live;
 use crate::report::{Edit, Outcome, Report};
@@ -96,9 +97,29 @@ impl Migration {
             if self.planner.old.get(ty).is_none() || !live.shapes.has(ty) {
                 continue;
             }
-            if let Err(missing) = self.planner.conversion(ty, ty, &ty.to_string()) {
-                refuse(report, "struct", &ty.to_string(), &missing);
+            match self.planner.conversion(ty, ty, &ty.to_string()) {
+                Err(missing) => refuse(report, "struct", &ty.to_string(), &missing),
+                Ok(Some(conversion)) => self.keep_exposed(ty, conversion, report),
+                Ok(None) => {}
             }
+        }
+    }
+
+    /// Of a raw-exposed type there may be values that nobody knows of: they cannot move.
+    fn keep_exposed(&self, ty: Ty, conversion: usize, report: &mut Report) {
+        let Conversion { from_size, to_size, in_place, shifts, .. } = self.planner.conversions[conversion];
+        let exposed = self.planner.old.get(ty).is_some_and(|known| known.exposed);
+        if !exposed || in_place && !shifts {
+            return;
+        }
+        let why = format!(
+            "`{ty}` has {from_size} bytes and would need {to_size}, and there may be values of it in memory that vaisjit does not know: it is named in `sizeof`, in a cast to a pointer, or in the signature of a C or host function"
+        );
+        let help = format!("reserve room in it with `#[reserve({to_size})]` and restart, or undo the edit");
+        let outcome = Outcome::Refused { why, help };
+        let name = ty.to_string();
+        if let Some(edit) = report.edits.iter_mut().find(|edit| edit.name == name && edit.kind != "function") {
+            edit.outcome = outcome;
         }
     }
 

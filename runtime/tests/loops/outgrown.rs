@@ -1,6 +1,6 @@
 //! What a running loop holds outgrows its room in the save that changes the loop.
 
-use super::harness::saved_meanwhile;
+use super::harness::{program, saved_meanwhile};
 
 /// A version: its types, what comes before its loop, a turn of that, and the result. The loop takes three turns in the
 /// last version.
@@ -110,4 +110,24 @@ fn what_points_at_a_local_follows_it() {
         version("seen.a += 1\n        *p += 1", "big.a * 10 + big.n"),
     ]);
     assert_eq!(result, 89, "{told:#?}");
+}
+
+#[test]
+fn a_box_that_a_waiting_function_holds_stays() {
+    let text = "
+S Node { v: i64 }
+F look(n: &Node) -> i64 = n.v
+F run() -> i64 {
+    n := Box.new(Node { v: 5 })
+    next_text()
+    hot_reload()
+    look(&*n)
+}
+";
+    let played = program(text, &[&[("v: i64", "v: i64, more: [i64; 20] = [0; 20]"), ("= n.v", "= n.v + n.more[3]")]]);
+    assert_eq!(played.call("run"), 5);
+    let told = played.told();
+    assert!(told[0].contains("a `Node` on the heap has 24 bytes and would need"), "{told:?}");
+    assert!(told[0].contains("the running `run` holds its address while it waits"), "{told:?}");
+    played.assert_no_leaks();
 }
