@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
 use super::hooks::trapped;
 use super::run::Entry;
@@ -53,6 +53,7 @@ impl ProgramInner {
     pub fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
+        self.count_closures(prepared, stopped);
         match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
             Ok(()) => {}
             Err(denied) => deny(&mut prepared.report, denied),
@@ -62,6 +63,7 @@ impl ProgramInner {
 
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
+        self.count_closures(prepared, stopped);
         self.try_values(prepared, stopped, tried)?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
@@ -95,6 +97,25 @@ impl ProgramInner {
                 "keep a line that makes a `dyn {of_trait}` of a `{of}`, or let the program drop the value first"
             ),
         })
+    }
+
+    /// Says how many closures keep code that no new one will run.
+    fn count_closures(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+        if prepared.left_closures.is_empty() {
+            return;
+        }
+        let counts = self.linkage().heap().memory(stopped).closures();
+        for (closure, slot) in &prepared.left_closures {
+            let Some(count) = counts.get(&slot.address()) else { continue };
+            let Some((owner, _)) = owner_and_number(*closure) else { continue };
+            let (closures, keep) = if *count == 1 { ("closure", "keeps its") } else { ("closures", "keep their") };
+            let why = match prepared.snapshot.checked.functions.contains_key(closure) {
+                true => "what it captures or takes changed",
+                false => "it is gone from the text",
+            };
+            let owner = owner.path.name.as_str().trim_start_matches("{init}");
+            prepared.report.notices.push(format!("{count} {closures} made in `{owner}` {keep} old code: {why}"));
+        }
     }
 
     /// Counts live values and makes room for them.
