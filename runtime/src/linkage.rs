@@ -3,6 +3,7 @@
 
 mod fresh;
 mod guards;
+mod renames;
 mod tables;
 
 use std::sync::{Arc, Mutex};

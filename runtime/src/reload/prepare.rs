@@ -16,6 +16,7 @@ use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
 use super::migrate::Migration;
+use super::renames::{Described, Found};
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
@@ -104,6 +105,8 @@ pub(crate) struct Prepared {
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
+    /// The running version under the names of this one, if items have other names.
+    pub described: Option<Box<Described>>,
 }
 
 /// Has the running code of a function loops that look up?
@@ -127,10 +130,18 @@ impl Prepared {
             && self.moved.is_empty()
             && self.migration.is_none()
             && self.resets.is_empty()
+            && self.described.is_none()
     }
 
     /// Takes back all that was added to the link table for it. It must not become live any more.
     pub fn take_back(&self, linkage: &mut Linkage) {
+        match &self.described {
+            Some(described) => described.within(linkage, |linkage| self.take_back_added(linkage)),
+            None => self.take_back_added(linkage),
+        }
+    }
+
+    fn take_back_added(&self, linkage: &mut Linkage) {
         self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
         self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
         linkage.take_back(&self.fresh);
@@ -140,7 +151,8 @@ impl Prepared {
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
         let values = self.migration.is_none() && self.resets.is_empty() && self.tables.is_empty();
-        !(code && values && self.globals.is_empty() && self.types.is_empty())
+        let names = self.described.is_none();
+        !(code && values && names && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -170,6 +182,8 @@ pub(crate) struct Base<'a> {
     pub main_is_running: bool,
     /// The frames on the stacks of the program; `None` if a thread does not stop soon.
     pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
+    /// What has another name than in the running version; `live` and `linkage` go by the new ones.
+    pub found: Option<Found>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -212,6 +226,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
+    let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
     let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
@@ -234,7 +249,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         return Some(Preparation::Rejected(vec![*found]));
     }
     if let Some(running) = &base.live.snapshot {
-        items::report(running, &snapshot, &mut report);
+        items::report(running, &snapshot, &gone, &mut report);
     }
     if fault::strikes(&mut report) || report.refusals().next().is_some() {
         report.hold_back();
@@ -581,6 +596,7 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
+            described: None,
         }
     }
 }
