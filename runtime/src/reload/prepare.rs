@@ -226,6 +226,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
+    let renames = base.found.is_some();
     let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
     let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
@@ -242,7 +243,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
-    plan.report(&snapshot, base, &loops, &mut report);
+    plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
@@ -508,7 +509,13 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
+    fn report(
+        &self,
+        (snapshot, renames): (&Snapshot, bool),
+        base: &Base<'_>,
+        loops: &Loops,
+        report: &mut Report,
+    ) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -516,6 +523,8 @@ impl Plan {
                 None => "added",
                 Some(live) if live.signature != lowered.signature => "signature",
                 Some(live) if !lowered.is_edited(live) => "relinked",
+                // It is made anew only because it mentions what has another name.
+                Some(live) if renames && live.body == lowered.hir => "relinked",
                 Some(_) => "changed",
             };
             if is_hidden(instance) || change == "relinked" {

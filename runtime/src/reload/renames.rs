@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Renames, Ty, TyKind, rename::owner};
-use vaisjit_syntax::ast::{Item, ItemKind, Payload, Type};
+use vaisjit_syntax::ast::{Item, ItemKind};
 use vaisjit_syntax::{Name, Place};
 
 use crate::live::{Live, resolve};
@@ -151,10 +151,10 @@ impl Search<'_> {
             let old: Vec<usize> = (0..self.gone.len()).filter(|old| beside(&self.gone[*old])).collect();
             let ([old], 1) = (&old[..], self.new.iter().filter(|item| beside(item)).count()) else { continue };
             let before = &self.gone[*old];
-            let (parts, others) = (parts(before.item), parts(new.item));
-            let same = parts == others.iter().map(|part| with_name(part, new, before)).collect::<Vec<_>>();
-            let enough = parts.len() > 1 || parts.len() == 1 && self.in_global(live, before.path, new.path);
-            if same && enough {
+            let mut renames = self.found.renames.clone();
+            renames.add(before.path, new.path);
+            let enough = parts(new.item) > 1 || self.in_global(live, &renames);
+            if enough && is_alike(live, &self.snapshot.checked, before.path, &renames) {
                 pairs.push((*old, place));
             }
         }
@@ -165,10 +165,8 @@ impl Search<'_> {
         self.take(pairs, "renamed");
     }
 
-    /// Has a global the one in its type now, and the other in the new version?
-    fn in_global(&self, live: &Live, old: ItemPath, new: ItemPath) -> bool {
-        let mut renames = Renames::default();
-        renames.add(old, new);
+    /// Has a global a type that is renamed by this, and the new one in the new version?
+    fn in_global(&self, live: &Live, renames: &Renames) -> bool {
         let globals = &self.snapshot.checked.globals;
         live.globals.iter().any(|(path, global)| {
             let after = renames.ty(global.ty);
@@ -226,27 +224,30 @@ impl Found {
     }
 }
 
-/// Names and types of the parts of a struct or enum, as text.
-fn parts(item: &Item) -> Vec<String> {
-    let field = |name: Name, ty: &Type| format!("{name}: {ty:?}");
+/// How many fields or variants.
+fn parts(item: &Item) -> usize {
     match &item.kind {
-        ItemKind::Struct(of) => of.fields.iter().map(|part| field(part.name.name, &part.ty)).collect(),
-        ItemKind::Enum(of) => {
-            let payload = |payload: &Payload| match payload {
-                Payload::Unit => Vec::new(),
-                Payload::Tuple(types) => types.iter().map(|ty| format!("{ty:?}")).collect(),
-                Payload::Struct(fields) => fields.iter().map(|part| field(part.name.name, &part.ty)).collect(),
-            };
-            of.variants.iter().map(|part| format!("{} {:?}", part.name.name, payload(&part.payload))).collect()
-        }
-        _ => Vec::new(),
+        ItemKind::Struct(of) => of.fields.len(),
+        ItemKind::Enum(of) => of.variants.len(),
+        _ => 0,
     }
 }
 
-/// The text of a part with the name of one item where that of another stands.
-fn with_name(part: &str, from: &Declared<'_>, to: &Declared<'_>) -> String {
-    let quoted = |item: &Declared<'_>| format!("{:?}", item.path.name);
-    part.replace(&quoted(from), &quoted(to))
+/// Has the new type the fields or variants of the old one, in all the instances that the running program has?
+fn is_alike(live: &Live, checked: &Checked, old: ItemPath, renames: &Renames) -> bool {
+    let is_of = |ty: &Ty| matches!(ty.kind(), TyKind::Struct(path, _) | TyKind::Enum(path, _) if *path == old);
+    let structs = live.checked.structs.iter().filter(|(ty, _)| is_of(ty));
+    let enums = live.checked.enums.iter().filter(|(ty, _)| is_of(ty));
+    let records = structs.map(|(ty, of)| {
+        let new = checked.structs.get(&renames.ty(*ty));
+        new.is_some_and(|new| new.fields == renames.record(of).fields)
+    });
+    let enumerations = enums.map(|(ty, of)| {
+        let new = checked.enums.get(&renames.ty(*ty));
+        new.is_some_and(|new| new.variants == renames.enumeration(of).variants)
+    });
+    let all: Vec<bool> = records.chain(enumerations).collect();
+    !all.is_empty() && all.iter().all(|same| *same)
 }
 
 /// Methods and closures lie where their `X` stands, which need not be where their type is.
