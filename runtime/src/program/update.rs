@@ -18,7 +18,7 @@ use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
-use crate::reload::renames::{self, Described};
+use crate::reload::renames::{self, Described, Making};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
@@ -181,7 +181,8 @@ impl ProgramInner {
         let (mut live, mut linkage) = (self.live(), self.linkage());
         let found = renames::find(&live, &snapshot);
         let renames = found.as_ref().map(|found| &found.renames).filter(|renames| !renames.is_empty());
-        let mut described = renames.map(|renames| Box::new(Described::new(&live, renames.clone())));
+        let making = Making { mode: &self.mode, host: &self.host, links };
+        let mut described = renames.map(|renames| Box::new(Described::new(&live, renames.clone(), &making)));
         let other = described.as_ref().map(|other| (other.links(links), other.functions(promoted)));
         let (links, promoted) = other.as_ref().map_or((links, promoted), |(links, promoted)| (links, promoted));
         if let Some(described) = &mut described {

@@ -389,7 +389,7 @@ impl Plan {
                     continue;
                 }
             }
-            match lower(body, snapshot, layouts, base.mode.hot, base.host) {
+            match lower(body, &snapshot.checked, layouts, base.mode.hot, base.host) {
                 Ok(body) => lowered.push((instance, body)),
                 Err(found) => diagnostics.push(*found),
             }
@@ -479,7 +479,7 @@ impl Plan {
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
-            let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+            let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.hot, base.host)?;
             lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
@@ -500,7 +500,7 @@ impl Plan {
         let mut seen = FxHashSet::default();
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
-                let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+                let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.hot, base.host)?;
                 lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }

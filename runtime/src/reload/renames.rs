@@ -18,7 +18,7 @@ use crate::live::{Live, resolve};
 use crate::report::{Edit, Outcome, Report};
 use crate::workspace::Snapshot;
 
-pub(crate) use described::Described;
+pub(crate) use described::{Described, Making};
 
 /// What a save renames, and what there is to say about it.
 pub(crate) struct Found {
