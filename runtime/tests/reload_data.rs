@@ -140,10 +140,15 @@ impl Sequence {
 
     fn edit(&mut self, random: &mut Random, before: &str) {
         let (mut next, mut refusable, mut told) = (self.source.clone(), false, Vec::new());
+        next.settle();
         for _ in 0..1 + random.below(3) {
             let (what, may_be_refused) = next.edit(random);
             refusable |= may_be_refused;
             told.push(what);
+        }
+        let mut other = Random(self.seed.wrapping_mul(3).wrapping_add(self.told.len() as u64));
+        if other.one_in(4) {
+            told.push(next.rename_type(other.below(source::STRUCTS + source::ENUMS), self.told.len() + 1));
         }
         self.told.push(told.join("; "));
         let text = next.text();

@@ -160,6 +160,8 @@ pub struct Source {
     helpers: Vec<Helper>,
     constant: usize,
     main_extra: usize,
+    /// What the structs and enums are called, and what they were called in the version that runs.
+    names: [[usize; 2]; STRUCTS + ENUMS],
     noted: std::cell::RefCell<Vec<Type>>,
 }
 
@@ -174,6 +176,7 @@ impl Source {
             helpers: vec![Helper { parameters: vec![0], number: 1, hot: false, generic: false }; HELPERS],
             constant: 3,
             main_extra: 0,
+            names: Default::default(),
             noted: Default::default(),
         };
         for of in 0..STRUCTS {
@@ -278,6 +281,33 @@ impl Source {
         }
     }
 
+    /// Gives a struct or enum another name, and says what it was called.
+    pub fn rename_type(&mut self, of: usize, name: usize) -> String {
+        self.names[of][0] = name;
+        format!("type {of} renamed to number {name}")
+    }
+
+    /// What there is to edit is running now.
+    pub fn settle(&mut self) {
+        self.names.iter_mut().for_each(|[now, before]| *before = *now);
+    }
+
+    /// The text with the names that the structs and enums have now.
+    fn named(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (of, [now, before]) in self.names.iter().enumerate() {
+            let plain = if of < STRUCTS { format!("S{of}") } else { format!("E{}", of - STRUCTS) };
+            let name = |number: &usize| if *number == 0 { plain.clone() } else { format!("{plain}x{number}") };
+            let letter = &plain[..1];
+            let declared = format!("{letter} {plain} {{");
+            if now != before {
+                text = text.replace(&declared, &format!("#[was(\"\0{}\")]\n{declared}", name(before)[1..].to_owned()));
+            }
+            text = text.replace(&plain, &name(now)).replace('\0', letter);
+        }
+        text
+    }
+
     fn rename(&mut self, of: usize, field: usize, random: &mut Random) -> (String, bool) {
         let name = self.fresh();
         let retype = random.one_in(3);
@@ -359,7 +389,7 @@ impl Source {
         self.noted.borrow_mut().clear();
         let mut text = String::new();
         self.write(&mut text).expect("written to a string");
-        text
+        self.named(&text)
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
