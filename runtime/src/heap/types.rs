@@ -293,10 +293,7 @@ fn name(names: &mut FxHashMap<Ty, Box<Ty>>, ty: Ty) -> *mut Ty {
 }
 
 /// The keys of a table that get another name which is not there yet, with that name.
-pub(crate) fn changed_keys<K: Clone + Eq + Hash, V>(
-    table: &FxHashMap<K, V>,
-    new: impl Fn(&K) -> K,
-) -> Vec<(K, K)> {
+pub(crate) fn changed_keys<K: Clone + Eq + Hash, V>(table: &FxHashMap<K, V>, new: impl Fn(&K) -> K) -> Vec<(K, K)> {
     let pairs = table.keys().map(|key| (key.clone(), new(key)));
     pairs.filter(|(old, new)| old != new && !table.contains_key(new)).collect()
 }

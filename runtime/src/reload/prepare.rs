@@ -509,13 +509,7 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(
-        &self,
-        (snapshot, renames): (&Snapshot, bool),
-        base: &Base<'_>,
-        loops: &Loops,
-        report: &mut Report,
-    ) {
+    fn report(&self, (snapshot, renames): (&Snapshot, bool), base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
