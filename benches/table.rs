@@ -12,6 +12,8 @@ mod print;
 mod programs;
 #[path = "table/rollback.rs"]
 mod rollback;
+#[path = "table/safepoints.rs"]
+mod safepoints;
 #[path = "table/save.rs"]
 mod save;
 #[path = "table/start.rs"]
@@ -25,15 +27,20 @@ struct Effort {
     starts: usize,
     fib: i64,
     reloads: usize,
+    rounds: usize,
 }
 
-const FULL: Effort = Effort { edits: 100, starts: 40, fib: 36, reloads: 10_000 };
-const QUICK: Effort = Effort { edits: 10, starts: 5, fib: 30, reloads: 1_000 };
+const FULL: Effort = Effort { edits: 100, starts: 40, fib: 36, reloads: 10_000, rounds: 300 };
+const QUICK: Effort = Effort { edits: 10, starts: 5, fib: 30, reloads: 1_000, rounds: 60 };
 
 fn main() {
     let options: Vec<String> = std::env::args().skip(1).collect();
     let has = |option: &str| options.iter().any(|given| given == option);
     let effort = if has("--quick") { QUICK } else { FULL };
+    if has("safepoints") {
+        print::safepoints(&safepoints::measure(effort.rounds));
+        return;
+    }
     let saves: Vec<save::Saves> = save::cases().into_iter().map(|case| save::measure(case, effort.edits)).collect();
     let calls = calls::measure(effort.fib);
     let starts = start::measure(effort.starts);

@@ -3,6 +3,7 @@
 use crate::calls::Calls;
 use crate::memory::Memory;
 use crate::rollback::Rollbacks;
+use crate::safepoints::Cost;
 use crate::save::Saves;
 use crate::start::Starts;
 
@@ -75,5 +76,15 @@ pub fn memory(memory: &Memory) {
     println!("\nresident memory after so many reloads of a program of 500 lines, MiB");
     for (reloads, mebibytes) in &memory.points {
         println!("{reloads:>8}  {mebibytes:.2}");
+    }
+}
+
+/// The cost of safepoints, a line a program.
+pub fn safepoints(all: &[Cost]) {
+    println!("\nwhat safepoints cost: microseconds a run, all functions hot; goal: at most 1 %");
+    println!("{:>14} {:>10} {:>10} {:>10} {:>8}", "", "static", "without", "with", "cost");
+    for Cost { name, fixed, unpolled, hot, safepoints, .. } in all {
+        let times = [fixed, unpolled, hot].map(|time| format!("{:>10.3}", time / 1e3)).join(" ");
+        println!("{name:>14} {times} {:>+7.1}%", safepoints * 100.0);
     }
 }

@@ -99,6 +99,8 @@ pub fn part_of(ty: Ty, part: Name, program: &Checked, layouts: &dyn Layouts) -> 
 
 /// Offset of the address the result goes to in the spill area; values follow.
 pub const SPILL_RESULT: u32 = 0;
+/// Offset of the answer to a poll in the spill area; the result's address has been read by then.
+pub const SPILL_ANSWER: u32 = 0;
 /// Offset of the first value in the spill area.
 pub const SPILL_VALUES: u32 = 8;
 /// Offset of the block's address in the buffer.

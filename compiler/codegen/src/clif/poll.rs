@@ -12,7 +12,7 @@ use super::{Translator, abi_signature, tail_signature};
 use crate::layout::Layout;
 use crate::link::Import;
 use crate::mir::{Body, Carried, Place, Taken};
-use crate::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESULT};
+use crate::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_ANSWER, SPILL_RESULT};
 use crate::thunks::{AbiSignature, safepoint_signature};
 
 /// How a body is called: a resumed one with the call context only, and it returns as the code before it would.
@@ -40,10 +40,9 @@ impl Translator<'_, '_> {
         self.b.switch_to_block(stop);
         let spill = self.spill(carried);
         let number = self.b.ins().iconst(types::I64, i64::from(self.in_loop.unwrap_or(0)));
-        let signature = || tail_signature(&safepoint_signature());
-        let thunk = self.symbols.function(Import::Safepoint, false, signature, self.b.func);
-        let call = self.b.ins().call(thunk, &[self.ctx, spill, number]);
-        let answer = self.b.inst_results(call)[0];
+        let thunk = self.symbols.function(Import::Safepoint, false, safepoint_signature, self.b.func);
+        self.b.ins().call(thunk, &[self.ctx, spill, number]);
+        let answer = self.load(types::I64, trusted(spill).plus(u64::from(SPILL_ANSWER)));
         self.go_on_there(answer, go);
         self.b.seal_block(go);
         self.b.switch_to_block(go);

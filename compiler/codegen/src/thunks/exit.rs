@@ -12,6 +12,7 @@ use super::{
     AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
 };
 use crate::info::CodeInfo;
+use crate::resume::SPILL_ANSWER;
 
 /// What an exit thunk calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,16 +115,19 @@ fn heap_thunk(
     })
 }
 
-/// How the cold path of a loop's poll calls the safepoint thunk: address of the spill area, number of the loop; the answer
-/// is 0 to go on, or where to go on instead.
-pub fn safepoint_signature() -> AbiSignature {
-    AbiSignature::new([AbiType::I64, AbiType::I64], Some(AbiType::I64))
+/// How the cold path of a loop's poll calls the safepoint thunk: call context, address of the spill area, number of the
+/// loop. The answer is left in the first word of the spill area: 0 to go on, or where to go on instead.
+///
+/// The convention keeps all registers: the poll of a loop must not be the reason why its values are kept elsewhere.
+pub fn safepoint_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.extend([AbiParam::new(types::I64); 3]);
+    signature
 }
 
 /// Emits the function of [`safepoint_signature`]. What it calls answers 1 to trap.
 pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
-    let own = safepoint_signature().clif(CallConv::Tail, true);
-    define(module, name, own, |builder, module| {
+    define(module, name, safepoint_signature(), |builder, module| {
         let params = begin(builder);
         record_exit(builder, params[0]);
         let words = [types::I64; 3];
@@ -132,7 +136,8 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
         let answer = builder.inst_results(call)[0];
         let failed = builder.ins().icmp_imm_u(IntCC::Equal, answer, i64::from(SAFEPOINT_TRAP));
         builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
-        builder.ins().return_(&[answer]);
+        builder.ins().store(trusted(), answer, params[1], SPILL_ANSWER as i32);
+        builder.ins().return_(&[]);
         Ok(())
     })
 }

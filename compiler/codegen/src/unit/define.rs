@@ -104,7 +104,7 @@ impl Names {
                 Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&key.signature))?)
             }
             Import::Safepoint => {
-                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&safepoint_signature()))?)
+                Id::Function(declare(module, &symbol, Linkage::Import, &safepoint_signature())?)
             }
         };
         self.ids.insert(import.clone(), id);

@@ -225,8 +225,12 @@ impl Body<'_, '_> {
         let back = self.b.create_block();
         self.b.ins().brif(poll, stop, &[], back, &[]);
         self.b.switch_to_block(stop);
-        let nothing = self.number(0);
-        self.call("safepoint", &safepoint_signature(), &[nothing, nothing]);
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+        let spill = self.b.ins().stack_addr(types::I64, slot, 0);
+        let number = self.number(0);
+        let id = self.module.declare_function("safepoint", Linkage::Import, &safepoint_signature()).unwrap();
+        let thunk = self.module.declare_func_in_func(id, self.b.func);
+        self.b.ins().call(thunk, &[self.ctx, spill, number]);
         self.b.ins().jump(back, &[]);
         self.b.switch_to_block(back);
         self.b.ins().brif(go_on, head, &[], after, &[]);
