@@ -42,11 +42,46 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("calls", include_str!("../speed/calls.vais")),
 ];
 
+/// The examples' step functions, with what calls them.
+const EXAMPLES: [(&str, &str); 3] = [
+    (
+        "physics",
+        concat!(
+            include_str!("../../examples/multi/physics.vais"),
+            "F bench(n: i64) -> i64 {
+                ball := Ball { height: 20.0, speed: 0.0 }
+                L i: 0..n { step(&ball, 0.05) }
+                ball.height as i64
+            }"
+        ),
+    ),
+    (
+        "game",
+        concat!(
+            include_str!("../../examples/hot_reload_game.vais"),
+            "F bench(n: i64) -> i64 {
+                state := GameState { x: 0, y: 0, score: 0 }
+                L i: 0..n { update_game(&state, 0.016) }
+                state.score
+            }"
+        ),
+    ),
+    (
+        "fountain",
+        concat!(
+            include_str!("../../examples/hot_reload_advanced.vais"),
+            "F bench(n: i64) -> i64 {
+                L i: 0..n { update(STEP) }
+                world.frame
+            }"
+        ),
+    ),
+];
+
 /// Runs each program so many times in each way.
 pub fn measure(rounds: usize) -> Vec<Cost> {
-    let wanted = std::env::var("ONLY").unwrap_or_default();
-    let programs = PROGRAMS.iter().filter(|(name, _)| name.starts_with(&wanted));
-    programs.map(|(name, text)| cost(name, false, text, rounds)).collect()
+    let examples = EXAMPLES.iter().map(|(name, text)| cost(name, true, text, rounds));
+    examples.chain(PROGRAMS.iter().map(|(name, text)| cost(name, false, text, rounds))).collect()
 }
 
 fn cost(name: &'static str, example: bool, text: &str, rounds: usize) -> Cost {

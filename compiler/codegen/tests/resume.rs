@@ -37,7 +37,7 @@ fn checked(text: &str) -> Checked {
     source::check(text).unwrap_or_else(|errors| panic!("{}\n{text}", errors.join("\n"))).0
 }
 
-/// Runs the old program up to a safepoint and its `main` from there on in the new version.
+/// Runs the old program up to the safepoint with this number, from 0, and its `main` from there on in the new version.
 fn reloaded(old: &str, new: &str, at: u64) -> Result<Outcome, CannotResume> {
     let mut seen = None;
     for options in [Options::all(true), Options::plain(true)] {
@@ -73,7 +73,8 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
         assert_eq!(taken_over.wanted.len(), made.taken().count());
         program.resumed.insert((before.instance, from), Arc::new(made));
     }
-    program.resume_at = Some(at);
+    // The first one is met before the first turn.
+    program.resume_at = Some(at + 1);
     Ok(Interp::new(&program, &layouts).run_main())
 }
 

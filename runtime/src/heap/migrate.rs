@@ -6,6 +6,7 @@
 
 pub(crate) mod attic;
 pub(crate) mod number;
+mod numbers;
 pub(crate) mod regions;
 pub(crate) mod rows;
 mod run;

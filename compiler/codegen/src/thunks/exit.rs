@@ -12,7 +12,7 @@ use super::{
     AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
 };
 use crate::info::CodeInfo;
-use crate::resume::SPILL_ANSWER;
+use crate::resume::{SPILL_ANSWER, SPILL_LOOP};
 
 /// What an exit thunk calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,13 +115,14 @@ fn heap_thunk(
     })
 }
 
-/// How the cold path of a loop's poll calls the safepoint thunk: call context, address of the spill area, number of the
-/// loop. The answer is left in the first word of the spill area: 0 to go on, or where to go on instead.
+/// How the cold path of a loop's poll calls the safepoint thunk: with the call context, in which the address of the spill
+/// area is. The answer is left in the first word of that area: 0 to go on, or where to go on instead.
 ///
-/// The convention keeps all registers: the poll of a loop must not be the reason why its values are kept elsewhere.
+/// The convention keeps all registers, and only one has to hold an argument: the poll of a loop must not be the reason why
+/// its values are kept elsewhere.
 pub fn safepoint_signature() -> Signature {
     let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend([AbiParam::new(types::I64); 3]);
+    signature.params.extend([AbiParam::new(types::I64)]);
     signature
 }
 
@@ -132,11 +133,13 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
         record_exit(builder, params[0]);
         let words = [types::I64; 3];
         let safepoint = import(module, builder, SAFEPOINT, &words, Some(AbiType::I64))?;
-        let call = builder.ins().call(safepoint, &params);
+        let spill = builder.ins().load(types::I64, trusted(), params[0], offsets::CARRIED);
+        let number = builder.ins().load(types::I64, trusted(), spill, SPILL_LOOP as i32);
+        let call = builder.ins().call(safepoint, &[params[0], spill, number]);
         let answer = builder.inst_results(call)[0];
         let failed = builder.ins().icmp_imm_u(IntCC::Equal, answer, i64::from(SAFEPOINT_TRAP));
         builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
-        builder.ins().store(trusted(), answer, params[1], SPILL_ANSWER as i32);
+        builder.ins().store(trusted(), answer, spill, SPILL_ANSWER as i32);
         builder.ins().return_(&[]);
         Ok(())
     })
