@@ -23,7 +23,7 @@ mod variadic;
 
 pub use callback::callback_thunk;
 pub use entry::entry_trampoline;
-pub use exit::{ENVIRONMENT, ExitKind, ExitThunk, exit_thunk, safepoint_signature, safepoint_thunk};
+pub use exit::{ENVIRONMENT, ExitKind, ExitThunk, SAFEPOINT_SAVES, exit_thunk, safepoint_signature, safepoint_thunk};
 pub use guard::{GuardThunk, guard_thunk};
 
 /// `extern "C" fn(ctx, state: u32) -> u8`: what an exit thunk calls when it finds `poll` set; `state` is what the

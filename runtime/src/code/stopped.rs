@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
+use vaisjit_codegen::thunks::SAFEPOINT_SAVES;
 
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -100,13 +101,15 @@ impl<'a> Stopped<'a> {
         }
     }
 
-    /// Every word of every stack that a running function may have put there, innermost first: whatever it holds on to
-    /// while it waits lies in its frames, for calls keep nothing in registers.
+    /// Every word of every stack that a running function may have put there, innermost first, and the registers that the
+    /// safepoint thunk keeps for a poll.
     pub fn words(&self, mut visit: impl FnMut(usize)) {
         for record in self.threads.iter().filter(|record| record.is_active()) {
             let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
             let data = record.data_base()..record.data_top().load(Ordering::Acquire);
-            let machine = exit.next_multiple_of(8)..record.bounds.high;
+            let polls = record.state().load(Ordering::Acquire) == AT_POLL;
+            let lowest = if polls { exit.saturating_sub(SAFEPOINT_SAVES) } else { exit };
+            let machine = lowest.next_multiple_of(8)..record.bounds.high;
             for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)).chain(data.step_by(8)) {
                 // SAFETY: a word of a stack of a stopped thread, above its stack pointer; it is only looked at.
                 visit(unsafe { (address as *const usize).read_volatile() });

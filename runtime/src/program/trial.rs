@@ -99,8 +99,8 @@ impl ProgramInner {
 
     /// Counts live values and makes room for them.
     fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
-        let locals = self.locals(stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
+        let locals = self.locals(stopped);
         let linkage = self.linkage();
         let (trial, denied) =
             match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {

@@ -126,6 +126,10 @@ pub fn safepoint_signature() -> Signature {
     signature
 }
 
+/// Where the thunk keeps registers of the code that polls: in so many bytes below its frame pointer at most (of 16 vectors
+/// and 12 words, and room to align them).
+pub const SAFEPOINT_SAVES: usize = 16 * 16 + 12 * 8 + 32;
+
 /// Emits the function of [`safepoint_signature`]. What it calls answers 1 to trap.
 pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
     define(module, name, safepoint_signature(), |builder, module| {
