@@ -42,7 +42,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("calls", include_str!("../speed/calls.vais")),
 ];
 
-/// The examples' step functions, with what calls them.
+/// The examples' step functions, with what calls them: several a turn, for the loop around is not theirs.
 const EXAMPLES: [(&str, &str); 3] = [
     (
         "physics",
@@ -50,7 +50,10 @@ const EXAMPLES: [(&str, &str); 3] = [
             include_str!("../../examples/multi/physics.vais"),
             "F bench(n: i64) -> i64 {
                 ball := Ball { height: 20.0, speed: 0.0 }
-                L i: 0..n { step(&ball, 0.05) }
+                L i: 0..n {
+                    step(&ball, 0.05); step(&ball, 0.05); step(&ball, 0.05); step(&ball, 0.05)
+                    step(&ball, 0.05); step(&ball, 0.05); step(&ball, 0.05); step(&ball, 0.05)
+                }
                 ball.height as i64
             }"
         ),
@@ -61,7 +64,10 @@ const EXAMPLES: [(&str, &str); 3] = [
             include_str!("../../examples/hot_reload_game.vais"),
             "F bench(n: i64) -> i64 {
                 state := GameState { x: 0, y: 0, score: 0 }
-                L i: 0..n { update_game(&state, 0.016) }
+                L i: 0..n {
+                    update_game(&state, 0.016); update_game(&state, 0.016); update_game(&state, 0.016)
+                    update_game(&state, 0.016); update_game(&state, 0.016); update_game(&state, 0.016)
+                }
                 state.score
             }"
         ),

@@ -39,8 +39,12 @@ pub(super) struct ThreadRecord {
     pub(super) blocked: Mutex<Vec<RawFrame>>,
     /// How long it has stood still.
     pub(super) pause: Pause,
+    /// At a poll: the frame pointer below which the registers of the callers are saved.
+    pub(super) kept: AtomicUsize,
     /// Its frames that may go on in other code.
     pub(super) stale: Stale,
+    /// What the poll that it stands at hands over.
+    pub(super) spill: AtomicUsize,
 }
 
 /// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it.
@@ -85,10 +89,12 @@ impl ThreadRecord {
             caught: UnsafeCell::default(),
             pending: UnsafeCell::default(),
             interrupted: AtomicBool::new(false),
+            kept: AtomicUsize::default(),
             declined: Declined::default(),
             blocked: Mutex::default(),
             pause: Pause::default(),
             stale: Stale::default(),
+            spill: AtomicUsize::new(0),
         });
         // SAFETY: nobody else knows the record yet.
         unsafe { (*record.context.get()).owner = Arc::as_ptr(&record).cast_mut().cast() };

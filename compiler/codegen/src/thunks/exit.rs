@@ -7,6 +7,7 @@ use target_lexicon::Architecture;
 use vaisjit_abi::context::{AT_SAFEPOINT, IN_HEAP, IN_HOST, RUNNING, offsets, poll};
 use vaisjit_abi::trap::PENDING;
 
+use super::entry::call;
 use super::variadic::variadic_jump;
 use super::{
     AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
@@ -66,6 +67,7 @@ pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(Fun
     define(module, thunk.name, own, |builder, module| {
         let params = begin(builder);
         let ctx = params[0];
+        keep_registers(builder, ctx);
         let state = match thunk.kind {
             ExitKind::Host { safepoint: true } | ExitKind::Closure { safepoint: true } => AT_SAFEPOINT,
             _ => IN_HOST,
@@ -126,20 +128,16 @@ pub fn safepoint_signature() -> Signature {
     signature
 }
 
-/// Where the thunk keeps registers of the code that polls: in so many bytes below its frame pointer at most (of 16 vectors
-/// and 12 words, and room to align them).
-pub const SAFEPOINT_SAVES: usize = 16 * 16 + 12 * 8 + 32;
-
 /// Emits the function of [`safepoint_signature`]. What it calls answers 1 to trap.
 pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
+    let keeping = keeping_thunk(module, &format!("{name}:keeping"))?;
     define(module, name, safepoint_signature(), |builder, module| {
-        let params = begin(builder);
-        record_exit(builder, params[0]);
-        let words = [types::I64; 3];
-        let safepoint = import(module, builder, SAFEPOINT, &words, Some(AbiType::I64))?;
-        let spill = builder.ins().load(types::I64, trusted(), params[0], offsets::CARRIED);
+        let ctx = begin(builder)[0];
+        record_exit(builder, ctx);
+        let spill = builder.ins().load(types::I64, trusted(), ctx, offsets::CARRIED);
         let number = builder.ins().load(types::I64, trusted(), spill, SPILL_LOOP as i32);
-        let call = builder.ins().call(safepoint, &[params[0], spill, number]);
+        let keeping = module.declare_func_in_func(keeping, builder.func);
+        let call = builder.ins().call(keeping, &[ctx, spill, number]);
         let answer = builder.inst_results(call)[0];
         let failed = builder.ins().icmp_imm_u(IntCC::Equal, answer, i64::from(SAFEPOINT_TRAP));
         builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
@@ -147,6 +145,25 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
         builder.ins().return_(&[]);
         Ok(())
     })
+}
+
+/// What the safepoint thunk calls: saves the registers that callers of the polling function keep values in, and no others,
+/// and tells [`SAFEPOINT`] below which frame pointer they lie.
+fn keeping_thunk(module: &mut dyn Module, name: &str) -> Result<FuncId, ThunkError> {
+    let mut own = Signature::new(CallConv::Tail);
+    own.params.extend([AbiParam::new(types::I64); 3]);
+    own.returns.push(AbiParam::new(types::I64));
+    let (id, _) = define(module, name, own, |builder, module| {
+        let params = begin(builder);
+        keep_registers(builder, params[0]);
+        let frame = builder.ins().get_frame_pointer(types::I64);
+        let safepoint = import(module, builder, SAFEPOINT, &[types::I64; 4], Some(AbiType::I64))?;
+        let call = builder.ins().call(safepoint, &[params[0], params[1], params[2], frame]);
+        let answer = builder.inst_results(call)[0];
+        builder.ins().return_(&[answer]);
+        Ok(())
+    })?;
+    Ok(id)
 }
 
 /// The function to call, behind the jump that variadic calls need.
@@ -167,6 +184,21 @@ fn environment(builder: &mut FunctionBuilder<'_>, module: &mut dyn Module) -> Re
     let data = module.declare_data(ENVIRONMENT, Linkage::Import, false, false)?;
     let address = module.declare_data_in_func(data, builder.func);
     Ok(builder.ins().symbol_value(types::I64, address))
+}
+
+/// Makes the thunk save all registers that its callers may keep values in, right below its frame pointer: a reload that
+/// moves values looks there for what leads to them. A call that never happens, and that would leave no register as it was,
+/// makes the compiler do it.
+fn keep_registers(builder: &mut FunctionBuilder<'_>, ctx: Value) {
+    let (never, go_on, end) = (builder.create_block(), builder.create_block(), builder.create_block());
+    builder.set_cold_block(never);
+    builder.set_cold_block(end);
+    builder.ins().brif(ctx, go_on, &[], never, &[]);
+    builder.switch_to_block(never);
+    call(builder, &AbiSignature::new([], None), ctx, &[ctx], end, end);
+    builder.switch_to_block(end);
+    builder.ins().trap(TrapCode::unwrap_user(PENDING));
+    builder.switch_to_block(go_on);
 }
 
 fn record_exit(builder: &mut FunctionBuilder<'_>, ctx: Value) {
