@@ -161,7 +161,11 @@ impl Program {
                 engine: engine.clone(),
                 world,
                 host,
-                mode: Mode { hot: !options.static_mode, pauses: options.pause_on_trap && !options.static_mode },
+                mode: Mode {
+                    hot: !options.static_mode,
+                    polled: !options.static_mode && options.safepoints,
+                    pauses: options.pause_on_trap && !options.static_mode,
+                },
                 version: AtomicU64::new(0),
                 mains_running: AtomicUsize::new(0),
                 live: Mutex::default(),

@@ -18,7 +18,7 @@ pub struct CallContext {
     /// Lowest address the machine stack may reach; a prologue that would pass it traps with
     /// [`TrapCode::StackOverflow`](crate::TrapCode::StackOverflow). A red zone for C and host functions lies below it.
     pub stack_limit: usize,
-    /// Not zero asks the thread to leave the fast path: a loop's back-edge poll calls the safepoint thunk, an exit
+    /// Not zero asks the thread to leave the fast path: the poll of a loop calls the safepoint thunk, an exit
     /// thunk calls the gate. Bits are [`poll`].
     pub poll: AtomicU8,
     /// [`RUNNING`], [`IN_HOST`], [`AT_SAFEPOINT`] or [`AT_POLL`]; written by exit thunks around each call of a host or C
@@ -39,7 +39,8 @@ pub struct CallContext {
     /// What the standard library's functions may ask for.
     pub services: *const Services,
     /// Where code that starts in the middle of a loop finds its block, the address of its result and the values that the
-    /// code before it handed over; means something only between a poll's answer and the start of that code.
+    /// code before it handed over; means something only between a poll's answer and the start of that code. On the way
+    /// from a poll to its thunk: the address of the poll's spill area.
     pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,

@@ -148,8 +148,8 @@ pub(crate) struct Translator<'a, 'f> {
     result_address: Option<Value>,
     /// Of a resumed body: where what it takes over lies.
     buffer: Option<Value>,
-    /// The spill area, once a poll has needed it.
-    spill: Option<ir::StackSlot>,
+    /// The spill area of a function that polls, and where its own address stands in it.
+    spill: Option<(ir::StackSlot, u32)>,
     /// The loop of the block being translated, as an index of `Body::loops`.
     in_loop: Option<u32>,
     error: Option<String>,

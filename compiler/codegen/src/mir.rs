@@ -24,8 +24,8 @@
 //!   Copying the bits of a counted value moves or borrows it; a `Retain` beside the copy makes it a copy.
 //! - Unit and never have no operands: such parameters, arguments, fields and results do not occur in calls and
 //!   assignments.
-//! - A loop cut into strips (one poll every [`STRIP`] turns) is one [`LoopInfo`] whose header starts a strip; the
-//!   back-edge within the strip carries no safepoint.
+//! - A loop cut into strips (one poll every [`STRIP`] turns) is one [`LoopInfo`] whose header polls and starts a
+//!   strip; the back-edge within the strip leads elsewhere.
 //! - Locals whose name starts with `{` are iterator state (`{i.at}`, `{i.end}`); `p.x` is a field of a local `p` that
 //!   has been taken apart.
 
@@ -108,7 +108,7 @@ pub struct LoopInfo {
     pub parent: Option<u32>,
     /// The block every turn starts in; in a loop cut into strips every strip.
     pub header: BlockId,
-    /// Does its back-edge carry a safepoint? Loops proved short carry none.
+    /// Does its head carry a safepoint? Loops proved short carry none.
     pub polled: bool,
 }
 
@@ -172,7 +172,7 @@ pub enum StatementKind {
         /// a global, a heap block); in foreign memory, which may hold anything, nothing is done.
         checked: bool,
     },
-    /// A place where the thread can take part in a commit: stands before the back-edge of a polled loop. With what is in
+    /// A place where the thread can take part in a commit: stands at the head of a polled loop. With what is in
     /// scope there, outer locals first, which is handed over if the loop goes on in other code.
     Safepoint(Box<[Carried]>),
 }

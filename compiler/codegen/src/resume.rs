@@ -8,7 +8,7 @@
 //! ```
 //!
 //! At a poll that has to stop, code writes the scalars in scope into a *spill area* of its frame: the address its result
-//! goes to (or 0), then the values. If the runtime answers with an address, the code goes on there by a tail call with
+//! goes to (or 0), the number of the loop, then the values; and the area's address into the call context. If the runtime answers with an address, the code goes on there by a tail call with
 //! nothing but the call context; the code there finds the *buffer* through the context. Values in memory stay where they
 //! are: the new code takes over the block, in which every local that keeps its type keeps its offset.
 
@@ -99,8 +99,12 @@ pub fn part_of(ty: Ty, part: Name, program: &Checked, layouts: &dyn Layouts) -> 
 
 /// Offset of the address the result goes to in the spill area; values follow.
 pub const SPILL_RESULT: u32 = 0;
+/// Offset of the answer to a poll in the spill area; the result's address has been read by then.
+pub const SPILL_ANSWER: u32 = 0;
+/// Offset of the number of the loop in the spill area.
+pub const SPILL_LOOP: u32 = 8;
 /// Offset of the first value in the spill area.
-pub const SPILL_VALUES: u32 = 8;
+pub const SPILL_VALUES: u32 = 16;
 /// Offset of the block's address in the buffer.
 pub const BUFFER_BLOCK: u32 = 0;
 /// Offset of the address the result goes to in the buffer.

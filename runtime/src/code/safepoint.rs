@@ -19,7 +19,8 @@ use super::world::{Shared, World, lock};
 
 /// How long a commit waits for the outermost loops before inner ones are admitted too.
 pub const PATIENCE: Duration = Duration::from_millis(250);
-/// How many polls rely on a refusal before the stack is looked at again. Chosen by feel.
+/// How many polls rely on a refusal before the stack is looked at again, or as many as it has frames if these are more: else
+/// a deep recursion through loops would do nothing but look. Chosen by feel.
 const REFUSALS: u32 = 64;
 
 /// What a request asks of the threads.
@@ -435,8 +436,9 @@ impl ThreadRecord {
     /// Remembers that no request admits the thread where it is, and why.
     fn decline(&self, epoch: u64) {
         let mut frames = Vec::new();
-        let mut outermost = 0;
+        let (mut outermost, mut depth) = (0, 0);
         walk::stopped_thread(self, |found, frame| {
+            depth += 1;
             if frames.is_empty() || walk::is_looping(found) {
                 frames.truncate(1);
                 frames.push(frame_of(found));
@@ -446,7 +448,7 @@ impl ThreadRecord {
         });
         self.declined.frame.store(outermost, Ordering::Relaxed);
         self.declined.epoch.store(epoch, Ordering::Relaxed);
-        self.declined.left.store(REFUSALS, Ordering::Relaxed);
+        self.declined.left.store(REFUSALS.max(depth), Ordering::Relaxed);
         *lock(&self.blocked) = frames;
     }
 }

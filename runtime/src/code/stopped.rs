@@ -1,7 +1,7 @@
 //! What may be done while all threads of a world are stopped: look at their stacks, and free code none of them needs.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -116,8 +116,9 @@ impl<'a> Stopped<'a> {
     ) {
         for record in self.threads.iter().filter(|record| record.is_active()) {
             let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
-            let frames = frames(record, exit);
-            let machine = exit.saturating_sub(SAVED_REGISTERS).next_multiple_of(8)..record.bounds.high;
+            let saved = saved_registers(record, exit);
+            let frames = frames(record, exit, saved.start);
+            let machine = saved.chain(exit.next_multiple_of(8)..record.bounds.high);
             for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)) {
                 let after = frames.partition_point(|frame| frame.low <= address);
                 let frame = after.checked_sub(1).map(|at| &frames[at]).filter(|frame| address < frame.high);
@@ -229,8 +230,16 @@ impl Words {
     }
 }
 
+/// Where the thunk that a thread has left the program by has saved the registers of its callers. At a poll that is not the
+/// safepoint thunk itself: what that saves is the polling function's own, which has handed over what it still needs.
+fn saved_registers(record: &ThreadRecord, exit: usize) -> Range<usize> {
+    let polls = record.state().load(Ordering::Acquire) == AT_POLL;
+    let end = if polls { record.kept.load(Ordering::Acquire) } else { exit };
+    end.saturating_sub(SAVED_REGISTERS).next_multiple_of(8)..end
+}
+
 /// The frames of a thread, innermost first. The registers that its exit thunk has saved are the innermost frame's.
-fn frames(record: &ThreadRecord, exit: usize) -> Vec<Words> {
+fn frames(record: &ThreadRecord, exit: usize, saved: usize) -> Vec<Words> {
     let mut frames: Vec<Words> = Vec::new();
     walk::stopped_thread(record, |_, frame| {
         let follows = frames.last().is_some_and(|inner| inner.high + 16 == frame.low);
@@ -242,7 +251,7 @@ fn frames(record: &ThreadRecord, exit: usize) -> Vec<Words> {
         ControlFlow::Continue(())
     });
     if let Some(first) = frames.first_mut().filter(|first| first.low == exit + 16) {
-        first.low = exit.saturating_sub(SAVED_REGISTERS);
+        first.low = saved;
     }
     frames
 }

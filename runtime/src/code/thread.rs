@@ -39,6 +39,8 @@ pub(super) struct ThreadRecord {
     pub(super) blocked: Mutex<Vec<RawFrame>>,
     /// How long it has stood still.
     pub(super) pause: Pause,
+    /// At a poll: the frame pointer below which the registers of the callers are saved.
+    pub(super) kept: AtomicUsize,
     /// Its frames that may go on in other code.
     pub(super) stale: Stale,
     /// What the poll that it stands at hands over.
@@ -87,6 +89,7 @@ impl ThreadRecord {
             caught: UnsafeCell::default(),
             pending: UnsafeCell::default(),
             interrupted: AtomicBool::new(false),
+            kept: AtomicUsize::default(),
             declined: Declined::default(),
             blocked: Mutex::default(),
             pause: Pause::default(),

@@ -170,7 +170,7 @@ pub(crate) fn compile(
     };
     let members = |group: &[Instance]| -> Vec<&Lowered> { group.iter().map(|instance| bodies[instance]).collect() };
     let guards = |caller: Instance| guards(&snapshot.checked, base.mode, caller);
-    let linker = UnitLinker { links, hot: base.mode.hot, host: base.host, guards: &guards };
+    let linker = UnitLinker { links, hot: base.mode.polled, inlines: !base.mode.hot, host: base.host, guards: &guards };
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();

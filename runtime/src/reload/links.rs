@@ -101,6 +101,8 @@ pub(crate) struct UnitLinker<'a> {
     pub links: &'a Links,
     /// Is the program hot: polled, with data stack?
     pub hot: bool,
+    /// May functions be inlined into each other? Then none can be replaced by itself.
+    pub inlines: bool,
     /// Tells which host functions are leaves.
     pub host: &'a HostTable,
     /// Which functions outlive the traps of what they call.
@@ -117,7 +119,7 @@ impl Linker for UnitLinker<'_> {
     }
 
     fn may_inline(&self, _: Instance, _: Instance) -> bool {
-        !self.hot
+        self.inlines
     }
 
     fn guards(&self, caller: Instance) -> bool {

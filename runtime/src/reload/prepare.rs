@@ -31,6 +31,8 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+    /// Its code can be stopped; a hot program's always can, but for measurements of what that costs.
+    pub polled: bool,
     /// Calls that fail can be made again after a reload.
     pub pauses: bool,
 }
@@ -373,7 +375,7 @@ impl Plan {
                     continue;
                 }
             }
-            match lower(body, snapshot, layouts, base.mode.hot, base.host) {
+            match lower(body, snapshot, layouts, base.mode.polled, base.host) {
                 Ok(body) => lowered.push((instance, body)),
                 Err(found) => diagnostics.push(*found),
             }
@@ -463,7 +465,7 @@ impl Plan {
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
-            let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+            let mut lowered = lower(body, snapshot, layouts, base.mode.polled, base.host)?;
             lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
@@ -484,7 +486,7 @@ impl Plan {
         let mut seen = FxHashSet::default();
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
-                let mut lowered = lower(body, snapshot, layouts, base.mode.hot, base.host)?;
+                let mut lowered = lower(body, snapshot, layouts, base.mode.polled, base.host)?;
                 lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }

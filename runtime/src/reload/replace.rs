@@ -246,7 +246,8 @@ impl Resumer<'_> {
         }
         let lowered = Lowered::resumed(body, new, self.base.host);
         let guarded = |caller| guards(&self.snapshot.checked, self.base.mode, caller);
-        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host, guards: &guarded };
+        let linker =
+            UnitLinker { links: self.links, hot: true, inlines: false, host: self.base.host, guards: &guarded };
         let keep = vec![Some(&*meta.frame)];
         let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep };
         let isa = self.base.linkage.isa().clone();

@@ -18,6 +18,7 @@ impl Translator<'_, '_> {
         let params = self.b.block_params(entry).to_vec();
         self.ctx = params[0];
         self.check_stack();
+        self.prepare_polls();
         let mut params = params.into_iter().skip(1);
         if self.body.resumed.is_some() {
             self.take_over(descriptor);

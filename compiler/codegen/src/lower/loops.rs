@@ -46,11 +46,22 @@ impl<'a> Lowerer<'a> {
         OpenLoop { header, latch, exit, polled, outer }
     }
 
-    /// The way back to the header, from the current block.
-    pub(super) fn back_edge(&mut self, open: &OpenLoop) {
+    /// Goes on at the loop's header, and polls there: what is handed over has its place for the turn already, and nothing
+    /// is computed for the poll only.
+    pub(super) fn enter_header(&mut self, open: &OpenLoop) {
+        self.b.goto(open.header);
+        self.head(open);
+    }
+
+    /// The start of the header.
+    pub(super) fn head(&mut self, open: &OpenLoop) {
         if open.polled {
             self.poll();
         }
+    }
+
+    /// The way back to the header, from the current block.
+    pub(super) fn back_edge(&mut self, open: &OpenLoop) {
         self.b.jump(open.header);
     }
 
@@ -63,7 +74,7 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn endless(&mut self, id: LoopId, body: &'a Expr, dest: Option<&Place>) -> Result {
         let open = self.open_loop(id, true, dest);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         self.branch(body, None)?;
         self.b.goto(open.latch);
         self.back_edge(&open);
@@ -73,7 +84,7 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn while_loop(&mut self, id: LoopId, condition: &'a Expr, body: &'a Expr) -> Result {
         let open = self.open_loop(id, true, None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         self.branch_on(condition, turn, open.exit)?;
         self.b.switch_to(turn);
@@ -105,7 +116,7 @@ impl<'a> Lowerer<'a> {
         let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
         let guarded = self.resumes_in(id, body);
         let open = self.open_loop(id, !short || scan::calls(body), None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         let more = self.has_more(&at, length, guarded);
         self.b.branch(more, turn, open.exit);
@@ -153,7 +164,7 @@ impl<'a> Lowerer<'a> {
         let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
         let guarded = self.resumes_in(id, body);
         let open = self.open_loop(id, true, None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         let length = self.vec_length(vec.clone());
         let more = self.has_more(&at, length, guarded);

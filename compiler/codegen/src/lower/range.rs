@@ -4,16 +4,16 @@
 //! exclusive                         inclusive                        exclusive, in strips
 //!   at = start                        at = start                       at = start
 //! header:                             at <= end ? header : exit      header:
-//!   at < end ? turn : exit          header:                            at < end ? strip : exit
+//!   safepoint                       header:                            safepoint
+//!   at < end ? turn : exit            safepoint                        at < end ? strip : exit
 //! turn:                               i = at; body                   strip:
 //!   i = at; body                    latch:                             stop = at + min(end - at, 1024)
 //! latch:                              at == end ? exit : step          -> turn
-//!   at += 1; safepoint              step:                            turn:
-//!   -> header                         at += 1; safepoint               i = at; body
-//! exit:                               -> header                      latch:
-//!                                   exit:                              at += 1; at < stop ? turn : poll
-//!                                                                    poll:
-//!                                                                      safepoint -> header
+//!   at += 1 -> header               step:                            turn:
+//! exit:                               at += 1 -> header                i = at; body
+//!                                   exit:                            latch:
+//!                                                                      at += 1; at < stop ? turn : header
+//!                                                                    exit:
 //! ```
 //!
 //! When the body never assigns to `i`, `at` is `i` itself.
@@ -106,7 +106,7 @@ impl<'a> Lowerer<'a> {
 
     fn exclusive(&mut self, range: Range<'a>) -> Result {
         let open = self.open_loop(range.id, range.polled, None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         let more = self.in_range(&range);
         self.b.branch(more, turn, open.exit);
@@ -125,6 +125,7 @@ impl<'a> Lowerer<'a> {
         self.b.branch(any, open.header, open.exit);
         self.enter_only_if(range.id, open.exit, |lowerer| lowerer.compare(BinaryOp::Le, &range.at, &range.end));
         self.b.switch_to(open.header);
+        self.head(&open);
         self.turn(&range)?;
         self.b.goto(open.latch);
         let step = self.b.block();
@@ -141,33 +142,24 @@ impl<'a> Lowerer<'a> {
 
     fn strips(&mut self, range: Range<'a>) -> Result {
         let open = self.open_loop(range.id, true, None);
-        self.b.goto(open.header);
-        let (strip, turn, poll) = (self.b.block(), self.b.block(), self.b.block());
+        self.enter_header(&open);
+        let (strip, turn) = (self.b.block(), self.b.block());
         let more = self.in_range(&range);
         self.b.branch(more, strip, open.exit);
         self.b.switch_to(strip);
         let stop = self.strip_end(&range);
         self.b.goto(turn);
         self.turn(&range)?;
-        self.close_strip(&range, &open, stop, turn, poll);
+        self.close_strip(&range, &open, stop, turn);
         self.close_loop(open);
         Ok(())
     }
 
-    fn close_strip(
-        &mut self,
-        range: &Range<'a>,
-        open: &OpenLoop,
-        stop: Operand,
-        turn: crate::mir::BlockId,
-        poll: crate::mir::BlockId,
-    ) {
+    fn close_strip(&mut self, range: &Range<'a>, open: &OpenLoop, stop: Operand, turn: crate::mir::BlockId) {
         self.b.goto(open.latch);
         self.step(range);
         let more = self.compare(BinaryOp::Lt, &range.at, &stop);
-        self.b.branch(more, turn, poll);
-        self.b.switch_to(poll);
-        self.back_edge(open);
+        self.b.branch(more, turn, open.header);
     }
 
     /// `at + min(end - at, STRIP)`; the difference, taken without sign, cannot overflow.

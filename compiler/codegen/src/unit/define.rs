@@ -103,9 +103,7 @@ impl Names {
             Import::Thunk(key) => {
                 Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&key.signature))?)
             }
-            Import::Safepoint => {
-                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&safepoint_signature()))?)
-            }
+            Import::Safepoint => Id::Function(declare(module, &symbol, Linkage::Import, &safepoint_signature())?),
         };
         self.ids.insert(import.clone(), id);
         self.imports.insert(import.clone());
