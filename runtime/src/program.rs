@@ -143,7 +143,7 @@ impl Program {
         let options = &engine.options;
         let isa = isa::isa(options.opt_level).map_err(Error::Other)?;
         let world = World::new();
-        let heap = world.heap().clone();
+        let (heap, cleanup_entry) = (world.heap().clone(), world.cleanup_entry());
         if options.static_mode && !options.single_threaded {
             // Later it would take a safepoint, and loops have none.
             heap.share_if_empty();
@@ -167,7 +167,7 @@ impl Program {
                 live: Mutex::default(),
                 reloader: Mutex::new(reloader),
                 reloads_on: AtomicUsize::new(0),
-                linkage: Mutex::new(Linkage::new(isa, heap)),
+                linkage: Mutex::new(Linkage::new(isa, heap, cleanup_entry)),
                 history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
@@ -178,6 +178,9 @@ impl Program {
         if let Some(error) = failure {
             return Err(error);
         }
+        let program = Arc::downgrade(&inner);
+        let runs = move || program.upgrade().is_none_or(|program| !program.exits());
+        inner.world.on_cleanup(Box::new(runs));
         inner.first_version()?;
         inner.control.set_loaded();
         let program = Arc::downgrade(&inner);
@@ -272,6 +275,9 @@ impl ProgramInner {
     /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?
     pub fn reloads_here(&self) -> Result<(), Error> {
         match self.reloads_on.load(Ordering::SeqCst) == this_thread() {
+            _ if self.world.cleans_here() => {
+                Err(Error::Other("what a failed call has deferred is running; reloads wait until it has ended".to_owned()))
+            }
             true => Err(Error::Other("a reload is going on, and this is called from inside it".to_owned())),
             false => Ok(()),
         }
@@ -333,6 +339,8 @@ impl ProgramInner {
             (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),
             _ => raw.code.message().to_owned(),
         };
-        Trap { code: raw.code, message, frames, omitted: raw.truncated, line, paused: None }
+        drop(live);
+        let deferred = raw.deferred.iter().map(|raw| self.trap(raw)).collect();
+        Trap { code: raw.code, message, frames, omitted: raw.truncated, line, paused: None, deferred }
     }
 }

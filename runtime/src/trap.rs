@@ -26,6 +26,8 @@ pub struct Trap {
     pub line: Option<String>,
     /// The function whose call is made again after the next reload; `None` if the trap ended the call.
     pub paused: Option<String>,
+    /// Traps in deferred blocks (`D`) of the calls that this one ended, in the order in which they came.
+    pub deferred: Vec<Trap>,
 }
 
 /// One function that was being called.
@@ -81,6 +83,9 @@ impl Trap {
         if left_out > 0 {
             let _ = write!(text, "\n  ... and {left_out} more calls");
         }
+        for trap in &self.deferred {
+            let _ = write!(text, "\nand in a deferred block, {}", trap.report());
+        }
         text
     }
 
@@ -98,6 +103,7 @@ impl Trap {
             "column": self.location().map(|at| at.column),
             "backtrace": frames,
             "paused": self.paused,
+            "deferred": self.deferred.iter().map(Trap::to_json).collect::<Vec<_>>(),
         })
     }
 }

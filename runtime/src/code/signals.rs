@@ -9,6 +9,7 @@ use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{EntryRecord, GuardRecord, IN_HEAP, RUNNING};
 
 use super::arch::{self, Place, Registers};
+use super::landing;
 use super::registry::{Found, find};
 use super::thread::{ThreadRecord, innermost};
 use super::traps::{NULL_PAGE, NativeFault, fault_reporter};
@@ -161,7 +162,8 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    Some(resume_at(record, entry, registers))
+    let target = resume_at(record, entry, registers.link);
+    Some(landing::detour(record, registers, target))
 }
 
 /// Is the thread in a heap function that has not returned?
@@ -186,11 +188,12 @@ fn heap_trap(record: &ThreadRecord, entry: &EntryRecord, signal: &Signal, regist
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    resume_at(record, entry, registers)
+    let target = resume_at(record, entry, registers.link);
+    landing::detour(record, registers, target)
 }
 
 /// The handler of the innermost guard that has room, or that of the trampoline.
-fn resume_at(record: &ThreadRecord, entry: &EntryRecord, registers: &Registers) -> Registers {
+pub(super) fn resume_at(record: &ThreadRecord, entry: &EntryRecord, link: usize) -> Registers {
     let (pc, fp, frame) = match guard(record) {
         None => (entry.handler_pc, entry.trampoline_fp, entry.handler_frame),
         Some(guard) => {
@@ -200,7 +203,7 @@ fn resume_at(record: &ThreadRecord, entry: &EntryRecord, registers: &Registers) 
             (pc.load(Ordering::Relaxed), guard.frame_fp, frame.load(Ordering::Relaxed))
         }
     };
-    Registers { pc, sp: fp - frame, fp, link: registers.link }
+    Registers { pc, sp: fp - frame, fp, link }
 }
 
 /// The innermost guard that leaves the host enough stack for a report and a reload; it becomes the head of the chain.

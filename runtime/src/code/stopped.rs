@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
+use vaisjit_abi::context::{AT_POLL, FrameBlock, IN_HEAP};
 
+use super::cleanup;
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
 use super::walk;
@@ -92,7 +93,7 @@ impl<'a> Stopped<'a> {
                 let srcloc = unit.location(found.function, found.offset);
                 let frame_pointer = frame.frame_pointer;
                 let block = blocks.iter().rev().find(|block| block.frame_pointer == frame_pointer).copied();
-                let function = found.function;
+                let function = unit.stands_for(found.function);
                 visit(&StoppedFrame { thread, unit, function, polls, srcloc, frame_pointer, block });
                 polls = false;
                 ControlFlow::Continue(())
@@ -162,17 +163,11 @@ fn blocks(record: &ThreadRecord) -> Vec<DataBlock> {
     if !record.is_active() {
         return blocks;
     }
-    let mut address = record.data_base();
     let top = record.data_top().load(Ordering::Acquire);
-    while address + FRAME_BLOCK_HEADER as usize <= top {
-        // SAFETY: below its top the data stack consists of blocks, and its thread is stopped.
-        let header = unsafe { (address as *const FrameBlock).read() };
+    // SAFETY: the thread is stopped.
+    for (address, header) in unsafe { cleanup::blocks(record.data_base(), top) } {
         let FrameBlock { frame_fp, descriptor, size } = header;
-        if size < FRAME_BLOCK_HEADER || address + size as usize > top {
-            break;
-        }
         blocks.push(DataBlock { frame_pointer: frame_fp, descriptor, size, address });
-        address += size as usize;
     }
     blocks
 }

@@ -32,6 +32,8 @@ pub struct RawTrap {
     pub frames: Vec<RawFrame>,
     /// How many frames are missing at the end of `frames`.
     pub truncated: usize,
+    /// Traps in what was deferred in the calls that it has ended, in the order in which they came.
+    pub deferred: Vec<RawTrap>,
     /// Does `frames` reach down to the entry of the current activation already?
     pub(super) complete: bool,
 }
@@ -39,7 +41,7 @@ pub struct RawTrap {
 impl RawTrap {
     /// A trap that happened outside generated code.
     pub fn new(code: TrapCode, message: Option<String>) -> RawTrap {
-        RawTrap { code, address: None, message, frames: Vec::new(), truncated: 0, complete: false }
+        RawTrap { code, address: None, message, frames: Vec::new(), truncated: 0, deferred: Vec::new(), complete: false }
     }
 }
 
@@ -98,6 +100,10 @@ impl TrapBuffer {
 
 /// Makes a value of what the handler noted, on the thread that trapped, before anybody can free code.
 pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
+    // SAFETY: only this thread touches the cell, and no reference to it outlives this statement.
+    if let Some(trap) = unsafe { (*record.landed.get()).take() } {
+        return trap;
+    }
     // SAFETY: the handler has returned; only this thread touches the buffer.
     let buffer = unsafe { &*record.caught.get() };
     let known = &buffer.pcs[..buffer.count.min(FRAMES)];
@@ -120,7 +126,7 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
         TrapCode::StackOverflow if interrupted => TrapCode::Interrupted,
         code => code,
     };
-    Box::new(RawTrap { code, address: buffer.address, message: None, frames, truncated, complete: false })
+    Box::new(RawTrap { address: buffer.address, frames, truncated, ..RawTrap::new(code, None) })
 }
 
 fn frame(pc: usize) -> Option<RawFrame> {
@@ -129,7 +135,7 @@ fn frame(pc: usize) -> Option<RawFrame> {
     // passes a safepoint, which it has not since.
     let unit = unsafe { found.share() };
     let srcloc = unit.location(found.function, found.offset);
-    Some(RawFrame { unit, function: found.function, srcloc })
+    Some(RawFrame { function: unit.stands_for(found.function), unit, srcloc })
 }
 
 /// The frames of a thread at this moment; it is stopped, or the current one in a host call.
@@ -137,7 +143,7 @@ pub(super) fn frame_of(found: super::registry::Found) -> RawFrame {
     // SAFETY: the caller has just found the place on that thread's stack.
     let unit = unsafe { found.share() };
     let srcloc = unit.location(found.function, found.offset);
-    RawFrame { unit, function: found.function, srcloc }
+    RawFrame { function: unit.stands_for(found.function), unit, srcloc }
 }
 
 /// The meaning of the number at a trapping instruction, Cranelift's own included.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vaisjit_abi::context::poll;
 
+use super::cleanup::Cleanups;
 use super::guard::PauseHook;
 use super::replace::Followers;
 use super::safepoint::Control;
@@ -20,7 +21,7 @@ use crate::heap::Heap;
 pub type OrphanHook = Box<dyn Fn(&RawTrap) + Send + Sync>;
 
 /// A stack limit that no stack pointer satisfies; adding the size of a frame to it does not overflow.
-const NO_STACK: usize = usize::MAX / 2;
+pub(super) const NO_STACK: usize = usize::MAX / 2;
 
 /// The threads of one program. Clones are the same world; it ends with the last of them.
 #[derive(Clone)]
@@ -53,6 +54,7 @@ pub(super) struct Shared {
     pub(super) solo: AtomicUsize,
     orphans: Mutex<Option<Arc<OrphanHook>>>,
     pub(super) pause: Mutex<Option<Arc<PauseHook>>>,
+    pub(super) cleanups: Cleanups,
 }
 
 impl World {
@@ -72,6 +74,7 @@ impl World {
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),
             pause: Mutex::default(),
+            cleanups: Cleanups::default(),
         });
         World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
     }

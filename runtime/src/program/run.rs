@@ -45,6 +45,7 @@ impl Program {
             omitted: 0,
             line: None,
             paused: None,
+            deferred: Vec::new(),
         };
         vaisjit_std::prepare_stdout();
         self.inner.control.begin();
@@ -59,7 +60,10 @@ impl Program {
             self.inner.restore_terminal();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
-                (Err(_), Some(Ending::Restart)) => self.inner.take_newest(),
+                (Err(trap), Some(Ending::Restart)) => {
+                    trap.deferred.iter().for_each(|trap| self.inner.tell_trap(trap));
+                    self.inner.take_newest();
+                }
                 (_, Some(Ending::Exit(status))) => return Ok(status),
                 (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
                 (Err(trap), None) => match self.inner.pause_main(&trap) {
@@ -129,6 +133,12 @@ impl ProgramInner {
             true => self.mains_running.fetch_add(1, Ordering::SeqCst),
             false => self.mains_running.fetch_sub(1, Ordering::SeqCst),
         };
+    }
+
+    /// Is `main` ending because the program exits, so that nothing of it is run any more?
+    pub fn exits(&self) -> bool {
+        let asked = self.main_is_running() && matches!(self.control.ending(), Some(Ending::Exit(_)));
+        asked || self.control.signalled.load(Ordering::SeqCst) != 0
     }
 
     /// Is `main` being called?

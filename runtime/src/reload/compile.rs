@@ -282,7 +282,7 @@ fn one_by_one(
 /// Calls of C functions that do not exist.
 fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (_, block) in lowered.body.blocks.iter() {
+    for block in lowered.body.with_cleanup().flat_map(|body| body.blocks.values()) {
         for statement in &block.statements {
             let StatementKind::Call(call) = &statement.kind else { continue };
             let place = Place::item(lowered.hir.item.0, statement.span);
@@ -376,11 +376,15 @@ impl Work {
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
             imports.push((import.clone(), address));
         }
-        let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
+        if unit.functions.iter().any(|function| function.cleanup_of.is_some()) {
+            base.linkage.expect_cleanups()?;
+        }
+        let functions = unit.functions.iter().enumerate().map(|(index, function)| UnitFunction {
             id: function.func_id,
             name: function.instance.to_string(),
             info: function.info.clone(),
-            looping: looping(&member.locations),
+            looping: looping(&members[function.cleanup_of.unwrap_or(index)].locations),
+            cleanup_of: function.cleanup_of,
         });
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
         Ok((made, imports))

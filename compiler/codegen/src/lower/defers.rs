@@ -2,6 +2,10 @@
 //!
 //! Every `D` counts how often it was reached; the function's one exit runs each block as often, the last `D` of the
 //! source first. So the order among several `D`s of one loop is by `D`, then by turn.
+//!
+//! The *cleanup* of a function is the same body with another entry: it goes to that exit at once. The runtime calls it for
+//! calls that a trap has ended. What it needs, the counters and the variables that deferred blocks name, is pinned: it
+//! lies in the block on the data stack from the start.
 
 use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, Expr};
@@ -9,7 +13,7 @@ use vaisjit_syntax::Name;
 
 use super::visible::Origin;
 use super::{Lowerer, Result};
-use crate::mir::{Operand, Place, Rvalue, StatementKind, Terminator};
+use crate::mir::{BlockId, Body, Operand, Place, Rvalue, StatementKind, Terminator};
 
 /// The name of the result where deferred blocks run.
 const RESULT: &str = "{result}";
@@ -27,6 +31,7 @@ impl<'a> Lowerer<'a> {
         let name = Name::new(&format!("{{defer.{}}}", self.defers_seen));
         self.defers_seen += 1;
         let counter = self.b.declare(Ty::i64(), Some(name));
+        self.b.pin(counter);
         self.show_always(name, counter);
         let pending = Place::local(counter, Ty::i64());
         self.b.push_at_entry(StatementKind::Assign(pending.clone(), Rvalue::Use(Operand::int(0))));
@@ -54,6 +59,8 @@ impl<'a> Lowerer<'a> {
         self.late_owners.extend(self.late.iter().filter_map(Place::as_local));
         for place in std::mem::take(&mut self.late).iter().rev() {
             self.release(place);
+            // A trap in what follows must not release it again.
+            self.b.push(StatementKind::Zero(place.clone()));
         }
         self.b.end(Terminator::Return);
         Ok(())
@@ -76,4 +83,22 @@ impl<'a> Lowerer<'a> {
         self.b.switch_to(done);
         Ok(())
     }
+}
+
+/// The cleanup of a body whose deferred blocks are run from `epilogue` on.
+pub(super) fn cleanup(body: &Body, epilogue: BlockId) -> Body {
+    let mut cleanup = Body { params: 0, resumed: None, cleans: Some(0), ..body.clone() };
+    for (index, (_, block)) in cleanup.blocks.iter_mut().enumerate() {
+        if index == 0 {
+            block.statements.clear();
+            block.terminator = Terminator::Goto(epilogue);
+        }
+        for statement in &mut block.statements {
+            // Nobody makes a loop of it go on in other code.
+            if let StatementKind::Safepoint(carried) = &mut statement.kind {
+                *carried = Box::default();
+            }
+        }
+    }
+    cleanup
 }
