@@ -275,9 +275,9 @@ impl ProgramInner {
     /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?
     pub fn reloads_here(&self) -> Result<(), Error> {
         match self.reloads_on.load(Ordering::SeqCst) == this_thread() {
-            _ if self.world.cleans_here() => {
-                Err(Error::Other("what a failed call has deferred is running; reloads wait until it has ended".to_owned()))
-            }
+            _ if self.world.cleans_here() => Err(Error::Other(
+                "what a failed call has deferred is running; reloads wait until it has ended".to_owned(),
+            )),
             true => Err(Error::Other("a reload is going on, and this is called from inside it".to_owned())),
             false => Ok(()),
         }

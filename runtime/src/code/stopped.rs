@@ -101,6 +101,11 @@ impl<'a> Stopped<'a> {
         }
     }
 
+    /// Is a thread in the program, waiting somewhere?
+    pub fn is_active(&self) -> bool {
+        self.threads.iter().any(|record| record.is_active())
+    }
+
     /// Every word of every stack that a running function may have put there, innermost first: whatever it holds on to
     /// while it waits lies in its frames, for calls keep nothing in registers.
     pub fn words(&self, mut visit: impl FnMut(usize)) {

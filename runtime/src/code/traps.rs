@@ -41,7 +41,15 @@ pub struct RawTrap {
 impl RawTrap {
     /// A trap that happened outside generated code.
     pub fn new(code: TrapCode, message: Option<String>) -> RawTrap {
-        RawTrap { code, address: None, message, frames: Vec::new(), truncated: 0, deferred: Vec::new(), complete: false }
+        RawTrap {
+            code,
+            address: None,
+            message,
+            frames: Vec::new(),
+            truncated: 0,
+            deferred: Vec::new(),
+            complete: false,
+        }
     }
 }
 

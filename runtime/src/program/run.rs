@@ -183,7 +183,9 @@ impl ProgramInner {
             Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),
             Err(raw) => {
                 self.control.unwound.store(true, Ordering::SeqCst);
-                Err(self.trap(&raw))
+                let trap = self.trap(&raw);
+                self.after_trap();
+                Err(trap)
             }
         }
     }

@@ -332,17 +332,17 @@ impl Work {
     pub fn resumed(
         &mut self,
         lowered: &Lowered,
-        machine: &MachineFunction,
+        machine: &[MachineFunction],
         base: &mut Base<'_>,
         snapshot: &Snapshot,
         layouts: &TypeLayouts,
     ) -> Result<(Code, Arc<FunctionMeta>), String> {
         let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
-        let (unit, _) = self.make(&[lowered], std::slice::from_ref(machine), base, &shape)?;
+        let (unit, _) = self.make(&[lowered], machine, base, &shape)?;
         let meta = FunctionMeta {
-            instance: machine.instance,
+            instance: machine[0].instance,
             body: lowered.hir.clone(),
-            frame: Arc::new(machine.frame.clone()),
+            frame: Arc::new(machine[0].frame.clone()),
             resumed: Some(Arc::new(lowered.body.clone())),
             version: base.version,
             locations: lowered.locations.clone(),

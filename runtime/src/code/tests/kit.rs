@@ -156,7 +156,13 @@ impl Building {
         b.finalize(self.code.isa().frontend_config());
         self.code.define_function(id, &mut context).unwrap();
         let info = CodeInfo::of(&context);
-        self.functions.push(UnitFunction { id, name: name.to_owned(), info, looping: looping.into(), cleanup_of: None });
+        self.functions.push(UnitFunction {
+            id,
+            name: name.to_owned(),
+            info,
+            looping: looping.into(),
+            cleanup_of: None,
+        });
         id
     }
 }

@@ -39,6 +39,11 @@ impl Attic {
         self.batches.remove(batch).unwrap_or_default().into_values()
     }
 
+    /// All words that are kept.
+    pub(in crate::heap) fn words(&self) -> impl Iterator<Item = usize> {
+        self.batches.values().flat_map(|batch| batch.values().map(|(word, _)| *word))
+    }
+
     /// Forgets everything; gives the blocks that were referred to.
     pub(in crate::heap) fn clear(&mut self) -> Vec<Payload> {
         let words = std::mem::take(&mut self.batches).into_values().flat_map(FxHashMap::into_values);

@@ -34,8 +34,8 @@ fn graph(blocks: &[(Terminator, Option<u32>, bool)], loops: &[(Option<u32>, u32)
         blocks: Arena::new(),
         loops: Vec::new(),
         resumed: None,
-            cleanup: None,
-            cleans: None,
+        cleanup: None,
+        cleans: None,
     };
     for (number, (terminator, in_loop, empty)) in blocks.iter().enumerate() {
         let kind = StatementKind::Assign(Place::local(local(0), Ty::i64()), Rvalue::Use(Operand::int(number as i64)));
