@@ -71,7 +71,7 @@ pub(crate) struct Heap {
     attic: Mutex<migrate::Attic>,
     /// Has a counted value been put into memory that is not the program's own?
     foreign: AtomicBool,
-    /// How many blocks the last trace has left.
+    /// How many bytes of blocks the last trace has left.
     traced: AtomicUsize,
 }
 

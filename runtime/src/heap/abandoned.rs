@@ -16,8 +16,8 @@ use super::arena::Arena;
 use super::block::{Payload, load};
 use super::{Heap, lock};
 
-/// So many live blocks are not worth a trace. Chosen by feel.
-const FEW: usize = 1024;
+/// So many bytes are not worth a trace. Chosen by feel.
+const FEW: usize = 1 << 20;
 
 impl Heap {
     /// A counted value is being put into memory that is not the program's own.
@@ -25,9 +25,9 @@ impl Heap {
         self.foreign.store(true, Ordering::Relaxed);
     }
 
-    /// Has it twice as many blocks as the last trace has left?
+    /// Is it twice as large as the last trace has left it?
     pub(crate) fn has_grown(&self) -> bool {
-        self.live() > 2 * self.traced.load(Ordering::Relaxed).max(FEW)
+        lock(&self.arena).size() > 2 * self.traced.load(Ordering::Relaxed).max(FEW)
     }
 
     /// Frees what nothing leads to. False if that cannot be told. While no thread is in the program.
@@ -46,7 +46,7 @@ impl Heap {
             Payload(block + HEADER_SIZE).set_word(TYPE_OFFSET, 0);
             arena.free(block);
         }
-        self.traced.store(arena.live(), Ordering::Relaxed);
+        self.traced.store(arena.size(), Ordering::Relaxed);
         true
     }
 }
