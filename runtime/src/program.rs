@@ -317,7 +317,7 @@ impl ProgramInner {
             // The line shown is the program's own if it has one here: calls of the library in it are only named.
             let own = resolved.as_ref().is_some_and(|resolved| !resolved.at.is_library());
             if frames.is_empty() || own && !shown {
-                (line, shown) = (resolved.as_ref().map(|resolved| resolved.line.clone()), own);
+                (line, shown) = (resolved.as_ref().map(|resolved| resolved.line.as_str().into()), own);
             }
             let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
             let at = resolved.map(|resolved| resolved.at);

@@ -23,11 +23,11 @@ pub struct Trap {
     /// How many frames below the last of `frames` were left out (deep recursion).
     pub omitted: usize,
     /// The source line at [`Trap::location`], for a code frame.
-    pub line: Option<String>,
+    pub line: Option<Box<str>>,
     /// The function whose call is made again after the next reload; `None` if the trap ended the call.
     pub paused: Option<String>,
     /// Traps in deferred blocks (`D`) of the calls that this one ended, in the order in which they came.
-    pub deferred: Vec<Trap>,
+    pub deferred: Box<[Trap]>,
 }
 
 /// One function that was being called.

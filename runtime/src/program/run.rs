@@ -45,7 +45,7 @@ impl Program {
             omitted: 0,
             line: None,
             paused: None,
-            deferred: Vec::new(),
+            deferred: Box::default(),
         };
         vaisjit_std::prepare_stdout();
         self.inner.control.begin();
