@@ -105,6 +105,7 @@ fn check_body(
     let parts: Vec<Ty> = locals.iter().map(|local| checker.frames[0].locals[*local].ty).collect();
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let exposed = checker.take_exposed();
+    let dyns = std::mem::take(&mut checker.dyns);
     let frame = checker.frames.remove(0);
     let body = value.filter(|_| !errors).map(|value| {
         Arc::new(hir::Body {
@@ -116,6 +117,7 @@ fn check_body(
             result,
             value,
             exposed,
+            dyns,
         })
     });
     let Marks { hot, inline, test, hook } = attributes(world, id);
@@ -436,6 +438,7 @@ fn computed(
         if !checker.diagnostics.iter().any(Diagnostic::is_error) {
             made.closures = std::mem::take(&mut checker.closure_bodies);
             let exposed = checker.take_exposed();
+            let dyns = std::mem::take(&mut checker.dyns);
             let body = hir::Body {
                 instance,
                 item: BodyItem(checker.scope.item),
@@ -445,6 +448,7 @@ fn computed(
                 result: made.ty,
                 value,
                 exposed,
+                dyns,
             };
             made.body = Some(Arc::new(body));
         }

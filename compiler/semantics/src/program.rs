@@ -62,6 +62,10 @@ pub struct Checked {
     /// The struct and enum types that memory may hold of which nobody knows: named in `sizeof`, in a cast from a number
     /// or another pointer, in a call of C or of the host, or `#[repr(C)]`; with all that lies inside them.
     pub exposed: FxHashSet<Ty>,
+    /// What can be called through a `dyn` of each trait, in the order of its tables.
+    pub dyn_methods: FxIndexMap<ItemPath, Arc<[DynMethod]>>,
+    /// The `dyn`s that the program makes: the functions in the table of each pair of a trait and a type behind it.
+    pub dyns: FxIndexMap<(ItemPath, Ty), Vec<Instance>>,
     /// Every global, in the order of initialisation.
     pub globals: FxIndexMap<ItemPath, Global>,
     /// `main` of the root module.
@@ -72,6 +76,17 @@ pub struct Checked {
     pub bodies_checked: usize,
     /// What the next check may reuse.
     pub(crate) state: Option<Arc<crate::state::State>>,
+}
+
+/// A method that can be called through a `dyn`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DynMethod {
+    /// Its name.
+    pub name: Name,
+    /// The types of its parameters, the receiver left out.
+    pub params: Arc<[Ty]>,
+    /// The type of its result.
+    pub result: Ty,
 }
 
 /// A checked function.

@@ -4,6 +4,7 @@
 //! the elements behind it only as far as their block reaches. So a program that has spoilt its own values makes a walk
 //! miss them, not fault.
 
+use rustc_hash::FxHashSet;
 use vaisjit_abi::heap::{DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
 
@@ -101,6 +102,13 @@ impl Memory<'_> {
             Role::Buffer | Role::Index => return None,
         };
         Some(Block { payload: handle, ty: of.ty(), kind })
+    }
+
+    /// The tables of methods that `dyn`s refer to.
+    pub(crate) fn tables(&self) -> FxHashSet<usize> {
+        let blocks: Vec<Payload> = lock(&self.heap.arena).blocks().map(|block| Payload(block + HEADER_SIZE)).collect();
+        let cells = blocks.into_iter().filter(|block| matches!(block.type_and_role(), Some((_, Role::Cell))));
+        cells.map(|cell| cell.word(DYN_TABLE)).collect()
     }
 
     /// Does an address lie in a live block?

@@ -20,7 +20,7 @@ use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::{Fresh, Linkage, NewGuard};
+use crate::linkage::{Fresh, Lacking, Linkage, NewGuard, TableStore};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -67,6 +67,10 @@ pub(crate) struct Prepared {
     pub moved: Arc<FxHashSet<Ty>>,
     /// New guard thunks, for their slots.
     pub guards: Vec<NewGuard>,
+    /// What changes in the tables of methods of `dyn`s.
+    pub tables: Vec<TableStore>,
+    /// Tables that would lack a method: there must be no values with them.
+    pub lacking: Vec<Lacking>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -112,6 +116,8 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.tables.is_empty()
+            && self.lacking.is_empty()
             && self.moves.is_empty()
             && !self.may_loop
             && !self.changes_main
@@ -130,7 +136,7 @@ impl Prepared {
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
-        let values = self.migration.is_none() && self.resets.is_empty();
+        let values = self.migration.is_none() && self.resets.is_empty() && self.tables.is_empty();
         !(code && values && self.globals.is_empty() && self.types.is_empty())
     }
 }
@@ -289,6 +295,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         prepared.report.definitions_count();
     }
     prepared.guards = guards;
+    if !first {
+        (prepared.tables, prepared.lacking) = base.linkage.table_stores(&prepared.snapshot.checked, &*prepared.layouts);
+    }
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -541,6 +550,8 @@ impl Plan {
             history: Arc::default(),
             moved: Arc::default(),
             guards: Vec::new(),
+            tables: Vec::new(),
+            lacking: Vec::new(),
             migration: None,
             moving: Vec::new(),
             computed: Vec::new(),
