@@ -245,6 +245,24 @@ fn what_a_loop_has_deferred_runs_in_its_new_code() {
     assert!(noting.program.heap_check().expect("nothing runs").is_empty());
 }
 
+/// A struct that a deferred block names is carried over although nothing else of an endless loop needs it.
+#[test]
+fn a_deferred_struct_gets_its_new_fields() {
+    let text = "U std/hot\nS P { x: i64, name: str }\nF step(n: i64) -> i64 { 7 / n }\nF main() -> i64 {\n    p := P { x: 4, name: \"n\" + \"ame\" }\n    D note(p.x * 100 + p.name.len())\n    n := 0\n    L {\n        n += 1\n        \
+                I n == 3 { next() hot_reload() }\n        I n > 5 { step(n - n) }\n    }\n    0\n}\n";
+    let files = Arc::new(Mutex::new(None::<MemoryLoader>));
+    let other = text.replace("{ x: i64, name", "{ added: i64 = 3, more: str = \"abc\", x: i64, name");
+    let other = other.replace("p.x * 100", "p.added * 1000 + p.more.len() * 10 + p.x * 100");
+    let own = files.clone();
+    let next = move || own.lock().expect("no panic").as_ref().expect("files").set("main.vais", other.clone());
+    let noting = Noting::new(Engine::builder().function("next", next), text);
+    *files.lock().expect("no panic") = Some(noting.files.clone());
+    let trap = noting.program.run_main().expect_err("a trap");
+    assert_eq!((trap.code, trap.frames[1].version), (TrapCode::DivisionByZero, 2), "{}", trap.report());
+    assert_eq!(noting.notes(), [3434]);
+    assert!(noting.program.heap_check().expect("nothing runs").is_empty());
+}
+
 /// Locals, temporaries and captured values of calls that have ended, whether they lie in registers, on a stack or in
 /// blocks on a data stack; what globals and pointers in globals lead to stays.
 const HOLDING: &str = r#"

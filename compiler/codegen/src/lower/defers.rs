@@ -17,6 +17,8 @@ use crate::mir::{BlockId, Body, Operand, Place, Rvalue, StatementKind, Terminato
 
 /// The name of the result where deferred blocks run.
 const RESULT: &str = "{result}";
+/// Has what deferred blocks name been given up?
+const RELEASED: &str = "{released}";
 
 pub(super) struct Deferred<'a> {
     body: &'a Expr,
@@ -57,13 +59,30 @@ impl<'a> Lowerer<'a> {
         }
         self.epilogue = None;
         self.late_owners.extend(self.late.iter().filter_map(Place::as_local));
-        for place in std::mem::take(&mut self.late).iter().rev() {
-            self.release(place);
-            // A trap in what follows must not release it again.
-            self.b.push(StatementKind::Zero(place.clone()));
-        }
+        self.release_late();
         self.b.end(Terminator::Return);
         Ok(())
+    }
+
+    /// Gives up what deferred blocks have named, once: should a trap come in between, the cleanup leaves the rest alone.
+    fn release_late(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        if late.is_empty() {
+            return;
+        }
+        let local = self.b.declare(Ty::i64(), Some(RELEASED.into()));
+        self.b.pin(local);
+        let released = Place::local(local, Ty::i64());
+        self.b.push_at_entry(StatementKind::Assign(released.clone(), Rvalue::Use(Operand::int(0))));
+        let (first, done) = (self.b.block(), self.b.block());
+        let equal = Rvalue::Binary(BinaryOp::Eq, Operand::Copy(released.clone()), Operand::int(0));
+        let is_first = self.b.value(Ty::bool(), equal);
+        self.b.branch(is_first, first, done);
+        self.b.switch_to(first);
+        self.b.assign(released, Rvalue::Use(Operand::int(1)));
+        late.iter().rev().for_each(|place| self.release(place));
+        self.b.jump(done);
+        self.b.switch_to(done);
     }
 
     fn run_deferred(&mut self, deferred: Deferred<'a>) -> Result {
