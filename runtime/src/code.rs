@@ -9,6 +9,7 @@ pub mod closure;
 mod enter;
 mod globals;
 mod guard;
+mod held;
 mod host_traps;
 mod libcalls;
 mod memory;

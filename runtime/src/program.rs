@@ -321,7 +321,7 @@ impl ProgramInner {
             }
             let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
             let at = resolved.map(|resolved| resolved.at);
-            frames.push(TrapFrame { function: meta.name(), at, width, version });
+            frames.push(TrapFrame { function: meta.name(), at, width, version, locals: Vec::new() });
         };
         for frame in &raw.frames {
             let Some(meta) = live.meta(&frame.unit, frame.function) else { continue };
@@ -333,6 +333,14 @@ impl ProgramInner {
                 number = inlined.call;
             }
             push(meta, number, meta.version);
+        }
+        // Of a body that has been inlined nothing is known.
+        let own = |frame: &crate::code::RawFrame| {
+            live.meta(&frame.unit, frame.function).filter(|it| it.inlined(frame.srcloc).is_none())
+        };
+        let innermost = raw.frames.first().and_then(own);
+        if let (Some(meta), Some(frame)) = (innermost, frames.first_mut()) {
+            frame.locals = crate::trap::locals(&meta.frame.named, &raw.values);
         }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),

@@ -10,7 +10,7 @@ mod machine;
 #[path = "arch/macos.rs"]
 mod machine;
 
-pub(super) use machine::{read, return_address, write};
+pub(super) use machine::{read, read_values, return_address, write};
 
 /// Where a thread was, and where it shall go on.
 #[derive(Clone, Copy, Debug)]

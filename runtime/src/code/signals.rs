@@ -105,7 +105,7 @@ unsafe extern "C" fn handler(number: libc::c_int, info: *mut libc::siginfo_t, co
         // An address that no mapping could have is not told on x86-64.
         let told = !(cfg!(target_arch = "x86_64") && code == SI_KERNEL);
         let signal = Signal { number, address: told.then_some(address) };
-        if let Some(target) = trap(record, &signal, &registers) {
+        if let Some(target) = trap(record, &signal, &registers, context) {
             // SAFETY: the trampoline's handler expects these registers and no others.
             unsafe { arch::write(context, &target) };
             return;
@@ -122,7 +122,12 @@ const SI_KERNEL: libc::c_int = 0x80;
 const SI_KERNEL: libc::c_int = libc::c_int::MIN;
 
 /// If generated code did this, notes the trap and gives the registers to go on with.
-fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option<Registers> {
+fn trap(
+    record: &ThreadRecord,
+    signal: &Signal,
+    registers: &Registers,
+    context: *mut libc::c_void,
+) -> Option<Registers> {
     let entry = record.entry().load(Ordering::Relaxed);
     if entry.is_null() || record.state().load(Ordering::Relaxed) != RUNNING {
         return None;
@@ -147,6 +152,9 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
     caught.begin(code, address);
     if found.is_some() {
         caught.push(registers.pc);
+        // SAFETY: the context is that of the running handler.
+        caught.has_values = unsafe { arch::read_values(context, &mut caught.held.ints, &mut caught.held.floats) };
+        caught.held.keep_frame(record.bounds, registers.sp, registers.fp);
     }
     let mut frame = registers.fp;
     if let Some(back) = arch::return_address(registers, place, record.bounds) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::trap::PENDING;
 
+use super::held::Held;
 use super::registry::find;
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -32,6 +33,8 @@ pub struct RawTrap {
     pub frames: Vec<RawFrame>,
     /// How many frames are missing at the end of `frames`.
     pub truncated: usize,
+    /// What the machine held of the variables of the innermost frame, by their labels.
+    pub values: Vec<(u32, u64)>,
     /// Traps in what was deferred in the calls that it has ended, in the order in which they came.
     pub deferred: Vec<RawTrap>,
     /// Does `frames` reach down to the entry of the current activation already?
@@ -47,6 +50,7 @@ impl RawTrap {
             message,
             frames: Vec::new(),
             truncated: 0,
+            values: Vec::new(),
             deferred: Vec::new(),
             complete: false,
         }
@@ -85,17 +89,31 @@ pub(super) struct TrapBuffer {
     pcs: [usize; FRAMES],
     /// How many frames there were, `pcs` holds the first of them.
     count: usize,
+    /// What the machine held of the innermost.
+    pub(super) held: Held,
+    pub(super) has_values: bool,
 }
 
 impl Default for TrapBuffer {
     fn default() -> Self {
-        TrapBuffer { code: 0, address: None, pcs: [0; FRAMES], count: 0 }
+        TrapBuffer { code: 0, address: None, pcs: [0; FRAMES], count: 0, held: Held::default(), has_values: false }
     }
 }
 
 impl TrapBuffer {
     pub(super) fn begin(&mut self, code: u8, address: Option<usize>) {
-        (self.code, self.address, self.count) = (code, address, 0);
+        (self.code, self.address, self.count, self.has_values) = (code, address, 0, false);
+    }
+
+    /// The values of the innermost frame's variables that are known.
+    fn values(&self) -> Vec<(u32, u64)> {
+        let Some(found) = find(self.pcs[0]).filter(|_| self.has_values && self.count > 0) else { return Vec::new() };
+        // SAFETY: as in `frame`.
+        let unit = unsafe { found.unit() };
+        if unit.is_cleanup(found.function) {
+            return Vec::new();
+        }
+        self.held.values(unit, found.function, found.offset)
     }
 
     pub(super) fn push(&mut self, pc: usize) {
@@ -134,7 +152,8 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
         TrapCode::StackOverflow if interrupted => TrapCode::Interrupted,
         code => code,
     };
-    Box::new(RawTrap { address: buffer.address, frames, truncated, ..RawTrap::new(code, None) })
+    let values = buffer.values();
+    Box::new(RawTrap { address: buffer.address, frames, truncated, values, ..RawTrap::new(code, None) })
 }
 
 fn frame(pc: usize) -> Option<RawFrame> {

@@ -5,7 +5,7 @@ use vaisjit_abi::context::FRAME_BLOCK_HEADER;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::{Name, Span};
 
-use super::{MAX_FRAME, leaf};
+use super::{MAX_FRAME, NamedValue, leaf};
 use crate::layout::{Layouts, holds_evolving};
 use crate::link::{Link, Linker};
 use crate::mir::{Body, Callee, Local, StatementKind};
@@ -31,6 +31,8 @@ pub struct FrameLayout {
     pub wanted: Vec<CarriedValue>,
     /// Do its last words name the code that cleans up after a trap (see `vaisjit_abi::FrameBlock`)?
     pub cleanup: bool,
+    /// The variables whose values may be found while it runs.
+    pub named: Vec<NamedValue>,
 }
 
 /// A local in a block on the data stack.

@@ -59,7 +59,10 @@ impl Translator<'_, '_> {
         let home = self.home(local, incoming);
         self.homes.push(home);
         match (home, incoming) {
-            (Home::Value(variable), Some(value)) => self.b.def_var(variable, value),
+            (Home::Value(variable), Some(value)) => {
+                self.b.def_var(variable, value);
+                self.label(local, value);
+            }
             (Home::Memory(..), Some(value)) if machine_type(decl.ty).is_some() => {
                 let to = self.home_address(local);
                 self.store(value, to);
