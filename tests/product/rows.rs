@@ -417,3 +417,13 @@ fn a_signature_and_its_callers_in_three_files() {
     let words: Vec<i64> = line.split(' ').skip(1).map(|word| word.parse().unwrap()).collect();
     assert_eq!((words[1], words[2]), (words[0] * 10, words[0] * 100), "{line}");
 }
+
+#[test]
+fn closures_whose_captures_change_are_counted() {
+    let (event, line) = row(&[(
+        "    kept := new_ball(400)\n    tell = |k| kept.height + k\n",
+        "    kept := new_ball(400)\n    more := 5\n    tell = |k| kept.height + k + more\n",
+    )]);
+    assert_eq!(part(&line, "tell"), "401", "the one that was made before keeps its code");
+    assert!(notices(&event).contains("1 closure made in `main` keeps its old code"), "{event:#}");
+}

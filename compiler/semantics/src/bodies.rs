@@ -107,6 +107,10 @@ fn check_body(
     let exposed = checker.take_exposed();
     let dyns = std::mem::take(&mut checker.dyns);
     let frame = checker.frames.remove(0);
+    let mut value = value;
+    if let (Some(value), false) = (&mut value, errors) {
+        crate::closures::renumber(world, instance, value, &mut checker.closure_bodies);
+    }
     let body = value.filter(|_| !errors).map(|value| {
         Arc::new(hir::Body {
             instance,
@@ -436,6 +440,8 @@ fn computed(
         made.types = types;
         made.ty = known_or_error(declared.unwrap_or(value.ty));
         if !checker.diagnostics.iter().any(Diagnostic::is_error) {
+            let (world, mut value) = (checker.world, value);
+            crate::closures::renumber(world, instance, &mut value, &mut checker.closure_bodies);
             made.closures = std::mem::take(&mut checker.closure_bodies);
             let exposed = checker.take_exposed();
             let dyns = std::mem::take(&mut checker.dyns);

@@ -25,6 +25,17 @@ pub struct Input {
     pub all_hot: bool,
     /// Must there be a `main`?
     pub needs_main: bool,
+    /// The version that is running, if one is.
+    pub running: Option<Running>,
+}
+
+/// What is running: its closures keep their numbers ([`crate::owner_and_number`]).
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The program.
+    pub checked: Arc<Checked>,
+    /// For functions with closures, the first number that none of these has had yet in any version.
+    pub closures: Arc<FxHashMap<Instance, u32>>,
 }
 
 /// A module and what its imports mean.

@@ -127,7 +127,9 @@ pub(super) fn clean_up(record: &ThreadRecord) {
     let top = record.data_top().load(Ordering::Relaxed);
     // SAFETY: the bytes lie on this thread's data stack.
     let left = unsafe { blocks(boundary.data_top, top) };
-    let left: Vec<Left> = left.filter_map(|(address, header)| Left::of(address, &header)).collect();
+    // Of a call whose variables a reload has moved out of its block, nobody but its follower knows where they are.
+    let in_place = left.filter(|(_, header)| record.stale.grown_places(header.frame_fp).is_empty());
+    let left: Vec<Left> = in_place.filter_map(|(address, header)| Left::of(address, &header)).collect();
     record.exit_fp().store(boundary.exit_fp, Ordering::Relaxed);
     if let Some(shared) = record.shared.upgrade()
         && let Some(entry) = shared.cleanups.entry.get()

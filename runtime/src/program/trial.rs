@@ -7,20 +7,21 @@ use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
 use super::hooks::trapped;
 use super::run::Entry;
 use super::{ProgramInner, constant};
-use crate::code::{Slot, Stopped};
+use crate::code::{Slot, Stopped, StoppedFrame};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
-use crate::live::LiveFunction;
+use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::live_locals;
-use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed, sees_old};
+use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
+use crate::reload::replace::Standing;
 use crate::report::{Edit, Outcome, Report};
 
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
@@ -53,6 +54,7 @@ impl ProgramInner {
     pub fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
+        self.count_closures(prepared, stopped);
         match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
             Ok(()) => {}
             Err(denied) => deny(&mut prepared.report, denied),
@@ -62,6 +64,7 @@ impl ProgramInner {
 
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
+        self.count_closures(prepared, stopped);
         self.try_values(prepared, stopped, tried)?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
@@ -97,39 +100,59 @@ impl ProgramInner {
         })
     }
 
+    /// Says how many closures keep code that no new one will run.
+    fn count_closures(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+        if prepared.left_closures.is_empty() {
+            return;
+        }
+        let counts = self.linkage().heap().memory(stopped).closures();
+        for (closure, slot) in &prepared.left_closures {
+            let Some(count) = counts.get(&slot.address()) else { continue };
+            let Some((owner, _)) = owner_and_number(*closure) else { continue };
+            let (closures, keep) = if *count == 1 { ("closure", "keeps its") } else { ("closures", "keep their") };
+            let why = match prepared.snapshot.checked.functions.contains_key(closure) {
+                true => "what it captures or takes changed",
+                false => "it is gone from the text",
+            };
+            let owner = owner.path.name.as_str().trim_start_matches("{init}");
+            prepared.report.notices.push(format!("{count} {closures} made in `{owner}` {keep} old code: {why}"));
+        }
+    }
+
     /// Counts live values and makes room for them.
     fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
-        let locals = self.locals(stopped);
+        let locals = self.locals(prepared, stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) =
-            match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
-                Ok(trial) => (trial, None),
-                Err(both) => {
-                    let (trial, denied) = *both;
-                    (trial, Some(denied))
-                }
-            };
+        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
+            Ok(trial) => (trial, None),
+            Err(both) => {
+                let (trial, denied) = *both;
+                (trial, Some(denied))
+            }
+        };
         note_instances(&mut prepared.report, trial.instances(migration));
         tried.migration = Some(trial);
         denied.map_or(Ok(()), Err)
     }
 
-    /// The blocks on the data stacks.
-    fn locals(&self, stopped: &Stopped<'_>) -> Vec<Local> {
+    /// The frames on the stacks.
+    fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
         let live = self.live();
         let mut locals = Vec::new();
         stopped.walk(|frame| {
-            let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
-            let meta = metas.and_then(|metas| metas.get(frame.function));
-            if let (Some(block), Some(meta)) = (frame.block, meta) {
-                locals.push(Local {
-                    address: block.address,
-                    frame: meta.frame.clone(),
-                    function: meta.name(),
-                    live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
-                });
-            }
+            let standing = Standing::of(frame);
+            let Some(meta) = standing.meta(&live) else { return };
+            locals.push(Local {
+                thread: frame.thread,
+                frame_pointer: frame.frame_pointer,
+                address: frame.block.map(|block| block.address),
+                frame: meta.frame.clone(),
+                function: meta.name(),
+                live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
+                going: going(prepared, stopped, frame, meta),
+                grown: stopped.grown(frame.thread, frame.frame_pointer),
+            });
         });
         locals
     }
@@ -285,6 +308,12 @@ impl ProgramInner {
         }
     }
 
+    /// Gives the locals that their blocks have no room for to where they are looked for. Once nothing can fail any more.
+    pub fn hand_over(&self, tried: &mut Tried, stopped: &Stopped<'_>) {
+        let grown = tried.migration.iter_mut().flat_map(Trial::take_grown);
+        grown.for_each(|(thread, frame, grown)| stopped.set_grown(thread, frame, grown));
+    }
+
     /// The first half of the stores of a commit: live values, before the heap knows the new types.
     pub fn store_values(&self, prepared: &mut Prepared, tried: &mut Tried) -> Option<Settle> {
         let heap = self.world.heap();
@@ -302,8 +331,8 @@ impl ProgramInner {
     /// The second half.
     pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) {
         let heap = self.world.heap();
-        if let Some(settle) = settle {
-            prepared.report.notices.extend(settle.finish(heap));
+        if let (Some(settle), Some(migration)) = (settle, &prepared.migration) {
+            prepared.report.notices.extend(settle.finish(migration, heap));
         }
         let checked = prepared.snapshot.checked.clone();
         let shape = |ty: Ty| shape(ty, &checked, &*prepared.layouts);
@@ -317,6 +346,23 @@ impl ProgramInner {
             }
         }
     }
+}
+
+/// How a frame goes on in the new version, if it does.
+fn going(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Option<Going> {
+    let standing = Standing::of(frame);
+    let number = standing.in_loop(meta)?;
+    let follower = prepared.moves.followers.iter().find(|follower| {
+        let from = (follower.from.as_ptr() as usize, follower.function);
+        from == (standing.unit, standing.function) && follower.number == number
+    })?;
+    let state = meta.frame.loops.iter().find(|state| state.number == number)?;
+    Some(Going {
+        values: state.values.clone(),
+        spill: frame.spill,
+        transfer: follower.transfer.clone(),
+        data_end: stopped.data_end(frame.thread),
+    })
 }
 
 /// Completes the outcomes of edits of types with how many values there are.

@@ -27,6 +27,7 @@ impl Live {
         let mut retired = Vec::new();
         prepared.functions.iter().for_each(|(_, function)| self.revive(function));
         for (instance, function) in prepared.functions.drain(..) {
+            self.note_closure(instance);
             self.set_meta(&function.code, function.meta.clone());
             self.shapes.add_function(&function.body, &function.signature, &prepared.snapshot.checked);
             self.retire_orphans(&function, &mut retired);

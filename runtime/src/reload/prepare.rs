@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
+use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir, owner_and_number};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
@@ -71,6 +72,8 @@ pub(crate) struct Prepared {
     pub tables: Vec<TableStore>,
     /// Tables that would lack a method: there must be no values with them.
     pub lacking: Vec<Lacking>,
+    /// Closures whose captures change or that are gone, with their slots: values made of them keep their code.
+    pub left_closures: Vec<(Instance, Slot)>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -218,7 +221,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let migration = if first { None } else { migration(&snapshot, base, (&layouts, &history), &mut report) };
     let moving: Vec<(ItemPath, GlobalMemory)> = migration.iter().flat_map(Migration::new_memory).collect();
     base.linkage.set_moving(moving.iter().map(|(path, memory)| (*path, memory.address())));
-    let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
+    let moves = migration.as_ref().is_some_and(Migration::moves_values);
+    let mut plan = match Plan::new(&snapshot, base, &layouts, (&moved, moves)) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
@@ -353,8 +357,10 @@ impl Plan {
         snapshot: &Snapshot,
         base: &Base<'_>,
         layouts: &TypeLayouts,
-        moved: &FxHashSet<Ty>,
+        (moved, moves): (&FxHashSet<Ty>, bool),
     ) -> Result<Plan, Vec<Diagnostic>> {
+        // A running loop that goes on in new code hands over all words that may lead to a value which moves.
+        let forced = |live: &LiveFunction| moves && base.mode.hot && live.meta.has_loops();
         let mut touched = Touched { layouts, before: &base.live.layouts, moved, known: FxHashMap::default() };
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
@@ -362,7 +368,8 @@ impl Plan {
         for (instance, body) in bodies(&snapshot.checked) {
             if let Some(live) = base.live.functions.get(&instance) {
                 met += 1;
-                if Arc::ptr_eq(&live.body, body) && !live.types.iter().any(|ty| touched.is(*ty)) {
+                let same = Arc::ptr_eq(&live.body, body) && !forced(live);
+                if same && !live.types.iter().any(|ty| touched.is(*ty)) {
                     continue;
                 }
             }
@@ -391,7 +398,9 @@ impl Plan {
         for (instance, mut body) in lowered {
             body.seal(instance, &plan.links, layouts, guards(&snapshot.checked, base.mode, instance));
             match base.live.functions.get(&instance) {
-                Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
+                Some(live)
+                    if live.fingerprint == body.fingerprint && live.signature == body.signature && !forced(live) =>
+                {
                     plan.refreshed.push((instance, body.hir.clone(), body));
                 }
                 _ => plan.changed.push((instance, body)),
@@ -534,6 +543,13 @@ impl Plan {
             })
             .collect();
         let main = snapshot.checked.main;
+        let left = |instance: &Instance, signature: Option<&Signature>| {
+            let live = base.live.functions.get(instance)?;
+            let changed = signature.is_none_or(|signature| live.signature != *signature);
+            (changed && owner_and_number(*instance).is_some()).then(|| (*instance, live.slot.clone()))
+        };
+        let changed = compiled.functions.iter().filter_map(|(instance, new)| left(instance, Some(&new.signature)));
+        let left_closures = changed.chain(self.removed.iter().filter_map(|instance| left(instance, None))).collect();
         Prepared {
             changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
             may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
@@ -551,6 +567,7 @@ impl Plan {
             moved: Arc::default(),
             guards: Vec::new(),
             tables: Vec::new(),
+            left_closures,
             lacking: Vec::new(),
             migration: None,
             moving: Vec::new(),

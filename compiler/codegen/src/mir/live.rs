@@ -7,7 +7,7 @@ use super::{BlockId, Body, Local, Operand, PlaceBase, Statement, StatementKind, 
 
 /// The locals whose address is taken somewhere.
 pub fn addressed(body: &Body) -> FxHashSet<Local> {
-    let mut found = FxHashSet::default();
+    let mut found: FxHashSet<Local> = body.resumed.iter().flat_map(|resumed| &resumed.whole).copied().collect();
     for block in body.blocks.values() {
         block_places(block, &mut |place, access| match place.base {
             PlaceBase::Local(local) if access == Access::Address => drop(found.insert(local)),
