@@ -165,6 +165,8 @@ pub mod guard_offsets {
 ///                     | descriptor,size |  which function, which locals (a `FrameLayout` id); 4 bytes each
 ///                     +-----------------+
 ///                     | locals ...      |  zeroed on entry
+///                     | (cleanup)       |  8 bytes, if `descriptor` has the bit [`CLEANUP`]: the code that runs what is
+///                     |                 |  deferred when a trap has ended the activation
 /// data_top after  ->  +-----------------+
 /// ```
 #[repr(C)]
@@ -184,6 +186,10 @@ impl FrameBlock {
         descriptor as u64 | (size as u64) << 32
     }
 }
+
+/// Added to [`FrameBlock::descriptor`] if the last word of the block is the address of a cleanup, `tail fn(ctx)`. It goes on
+/// in the block, whose address it finds in [`CallContext::carried`], and may be called again after a trap in it.
+pub const CLEANUP: u32 = 1 << 31;
 
 /// Size of [`FrameBlock`], also the offset of the first local. Blocks are aligned to 16 bytes.
 pub const FRAME_BLOCK_HEADER: u32 = size_of::<FrameBlock>() as u32;

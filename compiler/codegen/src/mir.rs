@@ -75,6 +75,11 @@ pub struct Body {
     pub loops: Vec<LoopInfo>,
     /// Does it start in the middle of a loop? Then it has no parameters, and finds where its result goes in the buffer.
     pub resumed: Option<Resumed>,
+    /// What is run for a call of it that a trap has ended: the deferred blocks that are pending.
+    pub cleanup: Option<Box<Body>>,
+    /// Is it the cleanup of a body with so many locations? Its own are numbered behind those. It has no parameters and no
+    /// result, and finds the block of the call that has ended in the call context.
+    pub cleans: Option<u32>,
 }
 
 /// Where a body starts that goes on with a loop of another version.
@@ -97,6 +102,8 @@ pub struct LocalDecl {
     pub name: Option<Name>,
     /// Must it live in memory: is it an aggregate or is its address taken?
     pub in_memory: bool,
+    /// The cleanup needs it: it stays in memory, in the block on the data stack. Names the same local in both bodies.
+    pub pinned: Option<u32>,
 }
 
 /// A loop of the source.
@@ -518,6 +525,17 @@ impl Body {
         let mut hasher = rustc_hash::FxHasher::default();
         self.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// It and its cleanup.
+    pub fn with_cleanup(&self) -> impl Iterator<Item = &Body> {
+        std::iter::once(self).chain(self.cleanup.as_deref())
+    }
+
+    /// The highest number of a location in its code: its cleanup's places are numbered behind its own.
+    pub fn location_count(&self) -> u32 {
+        let own = |body: &Body| body.blocks.values().map(|block| block.statements.len() as u32 + 1).sum::<u32>();
+        self.cleans.unwrap_or(0) + self.with_cleanup().map(own).sum::<u32>()
     }
 
     /// The types of its signature.

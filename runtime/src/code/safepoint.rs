@@ -84,6 +84,8 @@ pub(super) struct Control {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Running,
+    /// Stopped while it cleans up after a trap: for sweeps only.
+    CleaningUp,
     /// Stopped somewhere inside a loop.
     Inner,
     /// Stopped where a commit may happen.
@@ -175,7 +177,11 @@ impl Ticket {
 
 impl Request {
     fn admits(&self, level: Level) -> bool {
-        let wanted = if self.kind == SafepointKind::Sweep || self.relaxed { Level::Inner } else { Level::Outermost };
+        let wanted = match (self.kind, self.relaxed) {
+            (SafepointKind::Sweep, _) => Level::CleaningUp,
+            (SafepointKind::Commit, true) => Level::Inner,
+            (SafepointKind::Commit, false) => Level::Outermost,
+        };
         level >= wanted
     }
 }
@@ -230,6 +236,7 @@ fn level(record: &ThreadRecord) -> Level {
     match record.state().load(Ordering::Acquire) {
         RUNNING => Level::Running,
         _ if !record.is_active() => Level::Outermost,
+        _ if record.cleaning.load(Ordering::Acquire) > 0 => Level::CleaningUp,
         AT_SAFEPOINT => Level::Outermost,
         state => {
             let mut own_loop = state == AT_POLL;

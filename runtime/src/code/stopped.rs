@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
+use super::cleanup;
 use super::replace::Grown;
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -95,13 +96,18 @@ impl<'a> Stopped<'a> {
                 let srcloc = unit.location(found.function, found.offset);
                 let frame_pointer = frame.frame_pointer;
                 let block = blocks.iter().rev().find(|block| block.frame_pointer == frame_pointer).copied();
-                let function = found.function;
+                let function = unit.stands_for(found.function);
                 let spill = if polls { record.spill.load(Ordering::Acquire) } else { 0 };
                 visit(&StoppedFrame { thread, unit, function, polls, spill, srcloc, frame_pointer, block });
                 polls = false;
                 ControlFlow::Continue(())
             });
         }
+    }
+
+    /// Is a thread in the program, waiting somewhere?
+    pub fn is_active(&self) -> bool {
+        self.threads.iter().any(|record| record.is_active())
     }
 
     /// The words on the machine stacks that nobody knows the types of, and those of blocks on data stacks that are not
@@ -262,17 +268,11 @@ fn blocks(record: &ThreadRecord) -> Vec<DataBlock> {
     if !record.is_active() {
         return blocks;
     }
-    let mut address = record.data_base();
     let top = record.data_top().load(Ordering::Acquire);
-    while address + FRAME_BLOCK_HEADER as usize <= top {
-        // SAFETY: below its top the data stack consists of blocks, and its thread is stopped.
-        let header = unsafe { (address as *const FrameBlock).read() };
+    // SAFETY: the thread is stopped.
+    for (address, header) in unsafe { cleanup::blocks(record.data_base(), top) } {
         let FrameBlock { frame_fp, descriptor, size } = header;
-        if size < FRAME_BLOCK_HEADER || address + size as usize > top {
-            break;
-        }
         blocks.push(DataBlock { frame_pointer: frame_fp, descriptor, size, address });
-        address += size as usize;
     }
     blocks
 }

@@ -59,10 +59,15 @@ impl<'a> Changes<'a> {
     }
 
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
-    /// (`goes` tells of which loops).
+    /// (`goes` tells of which loops); or what is deferred in it, should a trap end it before.
     pub fn objection(&self, meta: &FunctionMeta, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> Option<String> {
         match mir_of(meta, self.checked, self.before) {
-            Some(body) => Walk { changes: self, body: &body, goes, seen: FxHashSet::default() }.from(srcloc),
+            Some(body) => {
+                let walk = |body, goes| Walk { changes: self, body, goes, seen: FxHashSet::default() };
+                let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
+                let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false).all());
+                walk(&body, goes).from(srcloc).or_else(deferred)
+            }
             None => Some("runs code of an older version".to_owned()),
         }
     }
@@ -148,9 +153,20 @@ pub(crate) fn live_locals(
     let numbers = meta.frame.locals.iter().map(|local| local.local);
     let holds = |number: &u32| {
         let local = body.local(*number);
-        addressed.contains(&local) || is_live(&body, at, local)
+        // A trap may end the frame anywhere, and what is deferred needs them.
+        let deferred = body.locals[local].pinned.is_some();
+        deferred || addressed.contains(&local) || is_live(&body, at, local)
     };
     Some(numbers.filter(holds).collect())
+}
+
+/// Does the frame stand at the poll of a loop that goes on in new code?
+fn goes_at_once(body: &Body, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> bool {
+    place(body, srcloc).is_some_and(|(id, index)| {
+        let block = &body.blocks[id];
+        let polls = matches!(block.statements.get(index).map(|it| &it.kind), Some(StatementKind::Safepoint(_)));
+        polls && block.in_loop.is_some_and(goes)
+    })
 }
 
 /// Block and statement of a location number.
@@ -175,13 +191,23 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn from(mut self, srcloc: u32) -> Option<String> {
+    fn from(self, srcloc: u32) -> Option<String> {
         let (block, index) = place(self.body, srcloc)?;
         let mut open = Vec::new();
         let first = self.block(block, Some(index), &mut open);
         if first.is_some() {
             return first;
         }
+        self.on(open)
+    }
+
+    /// What the whole body would do.
+    fn all(self) -> Option<String> {
+        let entry = self.body.blocks.iter().next().map(|(id, _)| id);
+        self.on(entry.into_iter().collect())
+    }
+
+    fn on(mut self, mut open: Vec<BlockId>) -> Option<String> {
         while let Some(next) = open.pop() {
             if self.seen.insert(next) {
                 let found = self.block(next, None, &mut open);

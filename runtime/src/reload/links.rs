@@ -29,7 +29,7 @@ impl Summary {
         let mut callees = Vec::new();
         let mut seen = FxHashSet::default();
         let mut meets_safepoints = false;
-        for (_, block) in body.blocks.iter() {
+        for block in body.with_cleanup().flat_map(|body| body.blocks.values()) {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Safepoint(_) => meets_safepoints = true,

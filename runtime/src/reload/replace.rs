@@ -65,7 +65,8 @@ struct Resumed {
     /// What the loop hands over, under the names of the new text.
     state: LoopState,
     lowered: Lowered,
-    machine: MachineFunction,
+    /// Its code, then that of its cleanup if it has one.
+    machine: Vec<MachineFunction>,
 }
 
 /// What becomes of a loop.
@@ -252,8 +253,8 @@ impl Resumer<'_> {
         let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep };
         let isa = self.base.linkage.isa().clone();
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
-        let machine = made.map_err(|error| error.to_string())?.remove(0);
-        transfer::check(state, &machine.frame)?;
+        let machine = made.map_err(|error| error.to_string())?;
+        transfer::check(state, &machine[0].frame)?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
@@ -385,7 +386,7 @@ impl Loops {
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
                 let transfer = {
-                    let frames = (&*target.meta.frame, &resumed.machine.frame);
+                    let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;

@@ -18,7 +18,11 @@ use crate::thunks::{AbiSignature, safepoint_signature};
 /// How a body is called: a resumed one with the call context only, and it returns as the code before it would.
 pub(super) fn own_signature(body: &Body) -> AbiSignature {
     let signature = abi_signature(&body.signature());
-    if body.resumed.is_some() { only_result(signature) } else { signature }
+    match (&body.resumed, body.cleans) {
+        (_, Some(_)) => AbiSignature::default(),
+        (Some(_), None) => only_result(signature),
+        (None, None) => signature,
+    }
 }
 
 fn only_result(signature: AbiSignature) -> AbiSignature {
@@ -53,7 +57,7 @@ impl Translator<'_, '_> {
         self.b.ins().brif(answer, there, &[], go, &[]);
         self.b.seal_block(there);
         self.b.switch_to_block(there);
-        let signature = tail_signature(&only_result(abi_signature(&self.body.signature())));
+        let signature = tail_signature(&AbiSignature { params: Default::default(), ..own_signature(self.body) });
         let signature = self.b.import_signature(signature);
         self.b.ins().return_call_indirect(signature, answer, &[self.ctx]);
     }
@@ -102,6 +106,7 @@ impl Translator<'_, '_> {
         }
         let block = self.load(types::I64, trusted(buffer).plus(u64::from(BUFFER_BLOCK)));
         self.own_block(block, descriptor);
+        self.name_cleanup();
         let taken = |offset| self.frame.wanted.iter().any(|value| value.home == CarryHome::Block(offset));
         let locals = self.frame.locals.iter().filter(|local| !taken(local.offset));
         let fresh: Vec<(u32, u32)> = locals.map(|local| (local.offset, local.size)).collect();
@@ -109,6 +114,13 @@ impl Translator<'_, '_> {
             let place = Address { region: Region::Any, ..trusted(block) };
             self.zero(place.plus(u64::from(offset)), u64::from(size));
         }
+    }
+
+    /// The prologue of a cleanup: it goes on in the block of the call that has ended.
+    pub(crate) fn take_block(&mut self, descriptor: u32) {
+        let block = self.load(types::I64, self.context(offsets::CARRIED));
+        self.check_room(block);
+        self.own_block(block, descriptor);
     }
 
     /// A local of a resumed body gets the value it had before; one in memory has it already.

@@ -230,7 +230,7 @@ impl<'a> Lowerer<'a> {
         }
         self.start_at(&point, opened);
         self.finish_polls();
-        Ok(self.b.finish())
+        Ok(self.made())
     }
 
     /// Makes the entry take over and go on with the loop.
@@ -276,6 +276,9 @@ impl<'a> Lowerer<'a> {
     /// Takes over a reference that is released when the function ends.
     fn keep(&mut self, key: CarryKey, ty: Ty) -> Place {
         let kept = self.b.declare(ty, Some(KEPT.into()));
+        if self.facts.has_defer {
+            self.b.pin(kept);
+        }
         let place = Place::local(kept, ty);
         self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true }));
         self.show_always(KEPT.into(), kept);

@@ -157,7 +157,13 @@ impl Building {
         b.finalize(self.code.isa().frontend_config());
         self.code.define_function(id, &mut context).unwrap();
         let info = CodeInfo::of(&context);
-        self.functions.push(UnitFunction { id, name: name.to_owned(), info, looping: looping.into() });
+        self.functions.push(UnitFunction {
+            id,
+            name: name.to_owned(),
+            info,
+            looping: looping.into(),
+            cleanup_of: None,
+        });
         id
     }
 }
