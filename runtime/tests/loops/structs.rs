@@ -176,3 +176,31 @@ fn a_field_of_a_struct_in_registers_renamed_and_retyped() {
     let (result, told) = run(LOCAL, &[edits]);
     assert_eq!(result, 10020 + 100000, "{told:?}");
 }
+
+/// The copy that an assignment to a global is made by is in no use when the loop comes round: it gets no list of its own.
+#[test]
+fn a_collection_added_to_a_struct_that_is_copied_out() {
+    let text = "
+S State { frame: i64, name: str }
+G shown: State
+F run() -> i64 {
+    state := State { frame: 0, name: \"a\" }
+    L state.frame < 6 {
+        shown = state
+        state.frame += 1
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    shown.frame * 1000 + shown.name.len()
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("S State {", "S State { list: Vec<i64>,"),
+        ("State { frame: 0,", "State { list: Vec.new(), frame: 0,"),
+        ("name.len()", "name.len() + shown.list.len() * 10"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 5001, "{told:?}");
+}
