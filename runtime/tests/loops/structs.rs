@@ -204,3 +204,39 @@ F run() -> i64 {
     let (result, told) = run(text, &[edits]);
     assert_eq!(result, 5001, "{told:?}");
 }
+
+/// Elements that outgrow their room move; a loop that only passes the map on need not be compiled again for it.
+#[test]
+fn elements_that_move_behind_a_map_that_a_loop_copies() {
+    let text = "
+S Entry { name: str }
+S State { entries: HashMap<str, Entry> }
+G shown: State
+G turns: i64
+F all(entries: HashMap<str, Entry>) -> i64 {
+    I entries.contains_key(\"a\") { entries[\"a\"].name.len() } E { 0 }
+}
+F run() -> i64 {
+    state := State { entries: HashMap.new() }
+    state.entries.insert(\"a\", Entry { name: \"abc\" })
+    sum := 0
+    L turns < 6 {
+        shown = state
+        sum += all(state.entries)
+        turns += 1
+        I turns == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    sum
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("name: str }", "name: str, more: [str; 4], last: i64 = 9 }"),
+        ("name: \"abc\"", "name: \"abc\", more: [\"\"; 4]"),
+        ("name.len()", "name.len() * 1000 + entries[\"a\"].last"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 9 + 3 * 3009, "{told:?}");
+}
