@@ -133,6 +133,7 @@ impl Sequence {
         assert!(matches!(update, Err(Error::Rejected(_))), "{update:?}\n=== {name}\n{wrong}");
         self.counts.rejected += 1;
         assert!(self.data() == before, "after a mistake");
+        self.tried = vec![(name.clone(), wrong)];
         self.running.save(&self.texts, &Vec::new());
         self.is_as_before(before);
     }
@@ -247,10 +248,19 @@ impl Sequence {
             self.running.save(texts, others);
             let update = self.running.program.poll();
             assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
-            let now = self.data();
-            assert!(now == data, "what was removed comes back: {}", difference(&now, data));
+            self.has_back(data);
         }
         self.counts.reloads += 2;
+    }
+
+    /// Everything is there again. A field that `main` held in a register when it was removed is not: the loop goes on
+    /// without it.
+    fn has_back(&self, data: &str) {
+        if self.main.is_some() && self.told.iter().rev().take(2).any(|told| told.contains("field")) {
+            return;
+        }
+        let now = self.data();
+        assert!(now == data, "what was removed comes back: {}", difference(&now, data));
     }
 
     /// Something is removed, the version before comes back with all data, and the removal is saved once more.
@@ -266,8 +276,7 @@ impl Sequence {
         self.reload(&next.texts());
         let update = self.running.program.rollback(number);
         assert!(matches!(update, Ok(Update::Reloaded { version, .. }) if version == number + 2), "{update:?}");
-        let data = self.data();
-        assert!(data == before, "rolled back: {}", difference(&data, before));
+        self.has_back(before);
         let update = self.running.program.poll();
         assert!(matches!(update, Ok(Update::Unchanged(_))), "it holds until a file changes: {update:?}");
         self.running.save(&self.texts, &self.tried);
