@@ -36,7 +36,7 @@ use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
 pub use resume::{CannotResume, lower_resumed};
-pub use scan::{children, closures, dyn_values};
+pub use scan::{children, closures};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]
