@@ -189,11 +189,16 @@ fn edited_programs_keep_their_data_like_restarted_ones() {
         stride: number("STRIDE").unwrap_or(1),
         started: Instant::now(),
     };
-    let workers = number("WORKERS").unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get()));
+    let workers =
+        number("WORKERS").unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get()));
     std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(|| work.go_on()))));
     let failure = work.failure.lock().unwrap().take();
     assert!(failure.is_none(), "{}", failure.unwrap_or_default());
     let (early, late) = (work.early.load(Ordering::SeqCst), resident());
-    println!("{} in {} s, {early} KiB early, {late} KiB at the end", work.counts.lock().unwrap(), work.started.elapsed().as_secs());
+    println!(
+        "{} in {} s, {early} KiB early, {late} KiB at the end",
+        work.counts.lock().unwrap(),
+        work.started.elapsed().as_secs()
+    );
     assert!(late <= early + GROWTH, "memory grows: {early} KiB early, {late} KiB at the end");
 }

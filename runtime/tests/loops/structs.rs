@@ -240,3 +240,28 @@ F run() -> i64 {
     let (result, told) = run(text, &[edits]);
     assert_eq!(result, 9 + 3 * 3009, "{told:?}");
 }
+
+/// What a removed field of a struct in registers held is there when the field comes back.
+#[test]
+fn a_field_of_a_struct_in_registers_is_removed_and_comes_back() {
+    let text = "
+S State { frame: i64, x: i64, y: f64 }
+F run() -> i64 {
+    state := State { frame: 0, x: 70, y: 2.5 }
+    L state.frame < 10 {
+        state.frame += 1
+        I state.frame == 3 || state.frame == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 1000 + state.x
+}
+";
+    let without: &[(&str, &str)] =
+        &[("x: i64, y: f64", "y: f64"), ("x: 70, ", ""), ("+ state.x", "+ (state.y * 2.0) as i64")];
+    let with: &[(&str, &str)] =
+        &[("y: f64 }", "x: i64, y: f64 }"), ("0, y: 2.5", "0, x: 1, y: 2.5"), ("2.0) as i64", "2.0) as i64 + state.x")];
+    let (result, told) = run(text, &[without, with]);
+    assert_eq!(result, 10000 + 5 + 70, "{told:?}");
+}

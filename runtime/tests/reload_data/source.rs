@@ -143,7 +143,7 @@ impl Source {
             2 => Type::Vec(Box::new(Type::Map(Box::new(Type::Struct(random.below(STRUCTS)))))),
             _ => Type::random(random, 0, 2),
         };
-        let initial = ty.constant(random);
+        let initial = ty.constant(random).or_else(|| ty.computed().filter(|_| random.one_in(2)));
         let global = Global { name: self.fresh(), ty, home: random.below(3), initial };
         self.globals.push(global);
     }

@@ -177,4 +177,10 @@ impl Type {
             _ => None,
         }
     }
+
+    /// A call that makes a value, for types with a function for it.
+    pub fn computed(&self) -> Option<String> {
+        let has_one = matches!(self, Type::Option(_) | Type::Map(_) | Type::Vec(_));
+        has_one.then(|| format!("of_{}(4)", self.word()))
+    }
 }

@@ -121,8 +121,7 @@ impl Writer<'_> {
             let name = format!("V{}", variant.name);
             let names: Vec<String> = (0..variant.payload.len()).map(|n| format!("p{n}")).collect();
             let types: Vec<String> = variant.payload.iter().map(Type::text).collect();
-            let values: Vec<String> =
-                variant.payload.iter().map(|ty| ty.make(&mut random, &mut self.noted)).collect();
+            let values: Vec<String> = variant.payload.iter().map(|ty| ty.make(&mut random, &mut self.noted)).collect();
             let reads: String =
                 variant.payload.iter().zip(&names).map(|(ty, name)| format!(" * 31 + {}", ty.read(name, 1))).collect();
             let wrap = |list: &[String]| if list.is_empty() { String::new() } else { format!("({})", list.join(", ")) };
