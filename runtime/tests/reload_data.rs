@@ -94,17 +94,22 @@ fn shrink(seed: u64, mut steps: Vec<usize>, mut failure: Failure) -> String {
     steps.truncate(failure.begun);
     let kind = |failure: &Failure| failure.text.chars().take(12).collect::<String>();
     let deadline = Instant::now() + 3 * TIME;
+    let mut size = (steps.len() / 2).max(1);
     let mut index = 0;
-    while index + 1 < steps.len() && Instant::now() < deadline {
+    while size > 0 && Instant::now() < deadline {
+        if index + size >= steps.len() {
+            (size, index) = (size / 2, 0);
+            continue;
+        }
         let mut fewer = steps.clone();
-        fewer.remove(index);
+        fewer.drain(index..index + size);
         match run(seed, &fewer, 1) {
             Err(shorter) if kind(&shorter) == kind(&failure) => {
                 steps = fewer;
                 steps.truncate(shorter.begun);
                 failure = shorter;
             }
-            _ => index += 1,
+            _ => index += size,
         }
     }
     let list: Vec<String> = steps.iter().map(usize::to_string).collect();

@@ -59,7 +59,7 @@ pub struct Sequence {
 
 impl Sequence {
     pub fn start(seed: u64, stride: usize) -> Sequence {
-        let source = Source::new(&mut Random(seed));
+        let source = Source::new(&mut Random(seed), seed.is_multiple_of(2));
         let texts = source.texts();
         let running = Loaded::new(&texts);
         let folder = tempfile::tempdir().expect("a folder");
@@ -139,14 +139,17 @@ impl Sequence {
     }
 
     /// The last good texts are there again. Code may have been made once more, to be linked otherwise.
-    fn is_as_before(&self, before: &str) {
-        let update = self.running.program.poll();
-        let unchanged = match &update {
-            Ok(Update::Unchanged(_)) => true,
-            Ok(Update::Reloaded { report, .. }) => report.edits.is_empty(),
-            _ => false,
-        };
-        assert!(unchanged, "{update:?}");
+    fn is_as_before(&mut self, before: &str) {
+        match self.running.program.poll() {
+            Ok(Update::Unchanged(_)) => {}
+            Ok(Update::Reloaded { report, .. }) => {
+                let same = |edit: &Edit| (edit.kind, edit.change) == ("function", "changed");
+                assert!(report.edits.iter().all(same), "{report:?}");
+                let texts = self.texts.clone();
+                self.compare(before, &texts);
+            }
+            other => panic!("{other:?}"),
+        }
         let data = self.data();
         assert!(data == before, "with the last good texts again: {}", difference(&data, before));
     }
@@ -316,10 +319,13 @@ impl Sequence {
     /// Ends the program; nothing may be left of it.
     pub fn end(mut self) -> Counts {
         self.running.call("end");
+        let waits_inside = self.main.is_some() && self.source.nested;
         if let Some(main) = self.main.take() {
             assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
         }
-        if !self.has_trapped {
+        // The copy of a struct that is passed to a function in whose loop the reload comes is nobody's: lists that it gets
+        // for added fields are not given back.
+        if !self.has_trapped && !waits_inside {
             self.running.leaks_nothing("at the end");
         }
         self.counts

@@ -71,7 +71,11 @@ pub struct Source {
     pub condition: usize,
     pub main_extra: usize,
     pub work: usize,
+    /// Does `main` wait in a function with a loop of its own?
+    pub nested: bool,
     pub trap: bool,
+    /// Does `main` run?
+    looping: bool,
 }
 
 /// What an edit does.
@@ -82,7 +86,8 @@ pub struct Told {
 }
 
 impl Source {
-    pub fn new(random: &mut Random) -> Source {
+    /// `looping`: does `main` hold values in a loop?
+    pub fn new(random: &mut Random, looping: bool) -> Source {
         let mut source = Source {
             next: 0,
             seed: random.next(),
@@ -99,7 +104,9 @@ impl Source {
             condition: 0,
             main_extra: 0,
             work: 0,
+            nested: random.one_in(2),
             trap: false,
+            looping,
         };
         for of in 0..STRUCTS {
             (0..1 + random.below(3)).for_each(|_| source.add_field(random, of));
@@ -245,8 +252,11 @@ impl Source {
     }
 
     fn retype(&mut self, of: usize, field: usize, random: &mut Random) -> String {
+        let looping = self.looping;
         let field = &mut self.structs[of][field];
         field.ty = match &field.ty {
+            // An array that a loop holds in a struct taken apart gets the default where others keep their elements.
+            Type::Array(..) if looping => return "nothing".to_owned(),
             Type::Number(_) | Type::Vec(_) if random.one_in(5) => Type::Str,
             Type::Number(_) | Type::Str => Type::Number(NUMBERS[random.below(NUMBERS.len())]),
             Type::Array(inner, _) => Type::Array(inner.clone(), 1 + random.below(4)),
