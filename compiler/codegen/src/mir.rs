@@ -84,6 +84,8 @@ pub struct Resumed {
     pub at: LoopId,
     /// What the code before it hands over.
     pub have: Vec<CarriedValue>,
+    /// Locals that lie in the block of the code before, so that something may point at them: they stay there.
+    pub whole: Vec<Local>,
 }
 
 /// A local variable or temporary.

@@ -19,7 +19,7 @@ use crate::layout::Layouts;
 use crate::mir::live::is_live;
 use crate::mir::visit::{Access, block_places, successors};
 use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Taken, Terminator};
-use crate::resume::{CarriedValue, CarryKey};
+use crate::resume::{CarriedValue, CarryHome, CarryKey};
 
 /// A reference of the code before that the new code only borrows: released when the function ends.
 const KEPT: &str = "{kept}";
@@ -240,10 +240,11 @@ impl<'a> Lowerer<'a> {
         self.b.body.blocks[entry].statements.clear();
         self.b.switch_to(entry);
         (self.b.in_loop, self.b.span) = (None, opened.span);
-        let mut taken = FxHashSet::default();
+        let (mut taken, mut whole) = (FxHashSet::default(), Vec::new());
         for (key, entry) in keyed(self.with_lasting(opened.entries)) {
             if let Some(before) = point.has(key) {
                 taken.insert(entry.seen.local);
+                whole.extend(matches!(before.home, CarryHome::Block(_)).then_some(entry.seen.local));
                 self.take(key, entry, before.owned);
             }
         }
@@ -251,7 +252,7 @@ impl<'a> Lowerer<'a> {
         self.b.jump(opened.start);
         self.b.forget_at_entry(|local| taken.contains(&local));
         self.b.body.params = 0;
-        self.b.body.resumed = Some(Resumed { at: point.at, have: point.have.to_vec() });
+        self.b.body.resumed = Some(Resumed { at: point.at, have: point.have.to_vec(), whole });
     }
 
     fn take(&mut self, key: CarryKey, entry: Entry<'a>, owned_before: bool) {

@@ -7,7 +7,7 @@ use super::{BlockId, Body, Local, Operand, PlaceBase, Statement, StatementKind, 
 
 /// The locals whose address is taken somewhere. Counting finds aggregates by their address too, but keeps none.
 pub fn addressed(body: &Body) -> FxHashSet<Local> {
-    let mut found = FxHashSet::default();
+    let mut found: FxHashSet<Local> = body.resumed.iter().flat_map(|resumed| &resumed.whole).copied().collect();
     for statement in body.blocks.values().flat_map(|block| &block.statements) {
         if matches!(statement.kind, StatementKind::Retain(_) | StatementKind::Release { .. }) {
             continue;
