@@ -14,7 +14,7 @@ use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, T
 use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{addressed, is_live};
 use vaisjit_codegen::mir::visit::{self, Access};
-use vaisjit_codegen::mir::{Block, BlockId, Body, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Place, PlaceBase, Projection, Rvalue, StatementKind};
 use vaisjit_semantics::{Checked, Ty, TyKind};
 
 use super::prepare::body_of;
@@ -182,6 +182,22 @@ fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
     None
 }
 
+/// Is it one word, behind which the elements lie?
+fn is_handle(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Vec(_) | TyKind::HashMap(..))
+}
+
+/// Does a statement leave alone what is behind the words it handles? A callee is new code: only functions that are never
+/// on a stack while threads are stopped are called without a slot.
+fn passes_on(statement: &StatementKind) -> bool {
+    match statement {
+        StatementKind::Assign(_, Rvalue::Use(_)) | StatementKind::Retain(_) | StatementKind::Release { .. } => true,
+        StatementKind::Safepoint(_) => true,
+        StatementKind::Call(call) => matches!(call.callee, Callee::Function(..)),
+        _ => false,
+    }
+}
+
 /// A walk over what a frame may still do.
 struct Walk<'a> {
     changes: &'a Changes<'a>,
@@ -233,9 +249,10 @@ impl Walk<'_> {
                 return None;
             }
             let mut found = self.matches(&statement.kind);
+            let passes_on = passes_on(&statement.kind);
             visit::statement_places(statement, &mut |place, access| {
                 if waits_in != Some(index) || access == Access::Write {
-                    found = found.take().or_else(|| self.touches(place, access));
+                    found = found.take().or_else(|| self.touches(place, access, passes_on));
                 }
             });
             if found.is_some() {
@@ -320,7 +337,7 @@ impl Walk<'_> {
     }
 
     /// Does something with a place that the new layouts do not allow.
-    fn touches(&self, place: &Place, access: Access) -> Option<String> {
+    fn touches(&self, place: &Place, access: Access, passes_on: bool) -> Option<String> {
         let mut ty = self.base_ty(&place.base);
         for step in &place.projections {
             if let Some(change) = self.changes.types.get(&ty) {
@@ -339,7 +356,8 @@ impl Walk<'_> {
             }
             ty = of;
         }
-        let whole = access != Access::Address && self.changes.resized(place.ty);
+        let looks_inside = access != Access::Address && !(passes_on && is_handle(place.ty));
+        let whole = looks_inside && self.changes.resized(place.ty);
         whole.then(|| format!("would use a whole `{}`", place.ty))
     }
 

@@ -11,6 +11,7 @@ use crate::code::CodeUnit;
 use crate::heap::TypeUpdate;
 use crate::linkage::{NewGuard, TableStore};
 use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
+use crate::report::Edit;
 
 impl Live {
     /// Makes a prepared version the live one, under this number. Returns code that nobody can ask for any more.
@@ -55,7 +56,9 @@ impl Live {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
-        if !prepared.moved.is_empty() {
+        // A field can get another name where it lies.
+        let is_type = |edit: &Edit| matches!(edit.kind, "struct" | "enum");
+        if !prepared.moved.is_empty() || prepared.report.edits.iter().any(is_type) {
             self.shapes.follow(&prepared.snapshot.checked);
         }
         self.layouts = prepared.layouts.clone();

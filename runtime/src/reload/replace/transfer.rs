@@ -201,7 +201,7 @@ impl Maker<'_> {
     /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
     fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.field(want.ty, part)?;
+            let (offset, ty) = self.field(want.ty, part).or_else(|| self.parked(want.ty, part))?;
             can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
         });
         // A name of its own goes before the one that a field had.
@@ -210,6 +210,15 @@ impl Maker<'_> {
         found.sort_by_key(|(have, offset, _)| (*offset, !is_named(have)));
         found.dedup_by_key(|(_, offset, _)| *offset);
         found
+    }
+
+    /// Where a number lies that the new text has no field for: it is there if the field comes back.
+    fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
+        let (above, name) = path.as_str().rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
+        let (start, of) = above.map_or(Some((0, ty)), |above| self.field(ty, Name::new(above)))?;
+        let parked = self.layouts.parked(of, 0);
+        let field = parked.iter().find(|field| field.name.as_str() == name && Scalar::of(field.ty).is_some())?;
+        Some((start + field.offset, field.ty))
     }
 
     /// Do the fields of this path have these names now?
