@@ -14,3 +14,5 @@ mod many;
 mod refusals;
 #[path = "loops/structs.rs"]
 mod structs;
+#[path = "loops/which.rs"]
+mod which;

@@ -36,7 +36,7 @@ use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
 pub use resume::{CannotResume, lower_resumed};
-pub use scan::{children, closures, dyn_values};
+pub use scan::{assigned, children, closures, defers, dyn_values, root};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]
@@ -141,8 +141,8 @@ struct Lowerer<'a> {
     exposed: FxHashSet<Local>,
     loops: Vec<LoopFrame>,
     defers: Vec<defers::Deferred<'a>>,
-    /// How many deferred blocks there have been.
-    defers_seen: u32,
+    /// All deferred blocks of the body.
+    deferred_blocks: Vec<&'a hir::Expr>,
     /// Where returns go when there are deferred blocks to run.
     epilogue: Option<mir::BlockId>,
     /// The open scopes, the innermost last.
@@ -181,6 +181,7 @@ fn tail(mut expr: &hir::Expr) -> &hir::Expr {
 impl<'a> Lowerer<'a> {
     fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
+        let deferred_blocks = if facts.has_defer { scan::defers(hir) } else { Vec::new() };
         let mut b = Builder::new(hir);
         let environment = (hir.captures > 0).then(|| declare_environment(hir, &mut b));
         let locals = declare_locals(hir, &facts, &mut b);
@@ -198,7 +199,7 @@ impl<'a> Lowerer<'a> {
             exposed,
             loops: Vec::new(),
             defers: Vec::new(),
-            defers_seen: 0,
+            deferred_blocks,
             epilogue: None,
             scopes: Vec::new(),
             late: Vec::new(),

@@ -145,6 +145,7 @@ impl<'a> Lowerer<'a> {
         match entry.seen.from {
             _ if self.is_empty(place.ty) => {}
             Origin::Zero => self.b.assign(place, Rvalue::Use(Operand::int(0))),
+            Origin::Reached => self.b.assign(place, Rvalue::Use(Operand::int(1))),
             Origin::Counter(counter) => {
                 let value = Operand::local(counter, self.b.body.locals[counter].ty);
                 self.b.assign(place, Rvalue::Use(value));
@@ -277,7 +278,7 @@ impl<'a> Lowerer<'a> {
         let kept = self.b.declare(ty, Some(KEPT.into()));
         let place = Place::local(kept, ty);
         self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true }));
-        self.show_always(KEPT.into(), kept);
+        self.show_always((KEPT.into(), None), kept);
         self.late_owners.insert(kept);
         let entry = self.b.current;
         let ends = self.b.body.blocks.iter().filter(|(_, block)| block.terminator == Terminator::Return);
