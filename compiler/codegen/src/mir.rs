@@ -193,6 +193,8 @@ pub struct Taken {
     pub key: CarryKey,
     /// Will the function release its references?
     pub owned: bool,
+    /// May there be pointers to it, made by the code before?
+    pub exposed: bool,
 }
 
 /// Bytes at an offset.

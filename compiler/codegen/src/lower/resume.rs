@@ -19,7 +19,7 @@ use crate::layout::Layouts;
 use crate::mir::live::is_live;
 use crate::mir::visit::{Access, block_places, successors};
 use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Taken, Terminator};
-use crate::resume::{CarriedValue, CarryKey};
+use crate::resume::{CarriedValue, CarryHome, CarryKey};
 
 /// A reference of the code before that the new code only borrows: released when the function ends.
 const KEPT: &str = "{kept}";
@@ -245,7 +245,8 @@ impl<'a> Lowerer<'a> {
         for (key, entry) in keyed(self.with_lasting(opened.entries)) {
             if let Some(before) = point.has(key) {
                 taken.insert(entry.seen.local);
-                self.take(key, entry, before.owned);
+                let exposed = matches!(before.home, CarryHome::Block(_));
+                self.take(key, entry, (before.owned, exposed));
             }
         }
         self.keep_references(point);
@@ -255,14 +256,16 @@ impl<'a> Lowerer<'a> {
         self.b.body.resumed = Some(Resumed { at: point.at, have: point.have.to_vec() });
     }
 
-    fn take(&mut self, key: CarryKey, entry: Entry<'a>, owned_before: bool) {
+    fn take(&mut self, key: CarryKey, entry: Entry<'a>, (owned_before, exposed): (bool, bool)) {
         let ty = self.b.body.locals[entry.seen.local].ty;
         let place = Place::local(entry.seen.local, ty);
         if owned_before && !entry.owned && self.counted(ty) {
             let kept = self.keep(key, ty);
             self.b.assign(place, Rvalue::Use(Operand::Copy(kept)));
         } else {
-            self.b.assign(place, Rvalue::Carried(Taken { key, owned: entry.owned }));
+            let exposed =
+                (exposed || self.exposed.contains(&entry.seen.local)) && self.b.body.locals[entry.seen.local].in_memory;
+            self.b.assign(place, Rvalue::Carried(Taken { key, owned: entry.owned, exposed }));
         }
     }
 
@@ -277,7 +280,7 @@ impl<'a> Lowerer<'a> {
     fn keep(&mut self, key: CarryKey, ty: Ty) -> Place {
         let kept = self.b.declare(ty, Some(KEPT.into()));
         let place = Place::local(kept, ty);
-        self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true }));
+        self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true, exposed: false }));
         self.show_always((KEPT.into(), None), kept);
         self.late_owners.insert(kept);
         let entry = self.b.current;

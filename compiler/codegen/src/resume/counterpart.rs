@@ -73,7 +73,7 @@ impl Counterpart {
         });
         found.turned = turned(&before, &matched.pairs, &after);
         found.forget_addresses(old, new);
-        found.name((old, new), &pairs);
+        found.name((old, new), &pairs, &shared);
         found
     }
 
@@ -136,7 +136,7 @@ impl Counterpart {
         }
     }
 
-    fn name(&mut self, (old, new): (&Body, &Body), loops: &[(&Node<'_>, &Node<'_>)]) {
+    fn name(&mut self, (old, new): (&Body, &Body), loops: &[(&Node<'_>, &Node<'_>)], shared: &FxHashSet<Name>) {
         for (from, to) in &self.locals {
             let key = |body: &Body, id: LocalId| (body.locals[id].name, number(body, id));
             self.names.insert(key(old, *from), key(new, *to));
@@ -148,7 +148,10 @@ impl Counterpart {
             let (Some(before), Some(after)) = (state_label(from.expr, old), state_label(to.expr, new)) else {
                 continue;
             };
-            for what in ["at", "end", "of", "in.0", "in.1", "in.2", "in.3"] {
+            // What is written otherwise now is found out again.
+            let stays = head_value(from.expr, old, shared) == head_value(to.expr, new, shared);
+            let parts = ["at", "end", "of", "in.0", "in.1", "in.2", "in.3"];
+            for what in parts.into_iter().take(if stays { usize::MAX } else { 1 }) {
                 let named = |label: Name| Name::new(&format!("{{{label}.{what}}}"));
                 self.names.insert((named(before), from.id.0), (named(after), to.id.0));
             }
@@ -189,6 +192,16 @@ fn state_label(expr: &Expr, body: &Body) -> Option<Name> {
     match &*expr.kind {
         ExprKind::ForRange { local, .. } => Some(body.locals[*local].name),
         ExprKind::ForEach { pattern, .. } => Some(label(pattern, body)),
+        _ => None,
+    }
+}
+
+/// The end of a loop over a range, or what a loop runs over, as it is written.
+fn head_value(expr: &Expr, body: &Body, shared: &FxHashSet<Name>) -> Option<u64> {
+    let namer = Namer { body, shared, own: None };
+    match &*expr.kind {
+        ExprKind::ForRange { end, .. } => Some(namer.whole(end)),
+        ExprKind::ForEach { over, .. } => Some(namer.whole(over)),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_codegen::lower::{children, defers};
 use vaisjit_codegen::resume::{Counterpart, LoopState, local_of, loop_id, starts};
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt};
-use vaisjit_syntax::Span;
+use vaisjit_syntax::{Name, Span};
 
 /// How many characters of an initial value are shown.
 const SHOWN: usize = 40;
@@ -35,7 +35,7 @@ pub(super) fn remarks(
     let scope = Scope::at(new.body, at);
     let held: FxHashSet<LocalId> = state.values.iter().filter_map(|value| local_of(old.body, value.key)).collect();
     for (from, to) in counterpart.locals.iter().filter(|(from, to)| held.contains(from) && scope.locals.contains(to)) {
-        remarks.kept(*from, *to);
+        remarks.kept(*from, *to, counterpart);
     }
     let of = |to: &LocalId| counterpart.locals.iter().find(|(_, new)| new == to).map(|(old, _)| *old);
     for to in scope.locals.iter().filter(|to| of(to).is_none_or(|from| !held.contains(&from))) {
@@ -58,7 +58,7 @@ struct Remarks<'a> {
 }
 
 impl Remarks<'_> {
-    fn kept(&mut self, from: LocalId, to: LocalId) {
+    fn kept(&mut self, from: LocalId, to: LocalId, counterpart: &Counterpart) {
         let (before, after) = (&self.old.body.locals[from], &self.new.body.locals[to]);
         if is_hidden(after.name.as_str()) {
             return;
@@ -71,10 +71,28 @@ impl Remarks<'_> {
         if before.ty != after.ty {
             self.found.push(format!("{name} keeps its value, converted from `{}` to `{}`", before.ty, after.ty));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
-            && old != new
+            && self.under_new_names(&old, counterpart) != new
         {
             self.found.push(format!("{name} keeps its value: only its initial value changed"));
         }
+    }
+
+    /// An expression with the names that its locals have now.
+    fn under_new_names(&self, text: &str, counterpart: &Counterpart) -> String {
+        let renamed = counterpart
+            .locals
+            .iter()
+            .map(|(from, to)| (self.old.body.locals[*from].name, self.new.body.locals[*to].name));
+        let renamed: Vec<(Name, Name)> = renamed.filter(|(from, to)| from != to).collect();
+        let in_word = |c: char| c.is_alphanumeric() || c == '_';
+        let words = text.split_inclusive(|c| !in_word(c)).map(|piece| {
+            let word = piece.trim_end_matches(|c| !in_word(c));
+            match renamed.iter().find(|(from, _)| from.as_str() == word) {
+                Some((_, to)) => format!("{to}{}", &piece[word.len()..]),
+                None => piece.to_owned(),
+            }
+        });
+        words.collect()
     }
 
     /// A local that starts afresh.
