@@ -1,6 +1,7 @@
 //! Running loops of functions with new code: which of them go on in it, and how (`ARCHITECTURE.md`, "Changing a loop that
 //! is running").
 
+pub(crate) mod places;
 mod reasons;
 mod remarks;
 mod transfer;

@@ -363,3 +363,32 @@ F run() -> i64 = work(10, 5)
     assert!(played.told().contains(&"work at the next loop head".to_owned()), "{:?}", played.told());
     assert_eq!(played.call("run"), 10);
 }
+
+#[test]
+fn the_only_struct_is_the_same_one_whatever_it_is_called() {
+    let text = "
+S State { frame: i64, far: i64 }
+F run() -> i64 {
+    state := State { frame: 0, far: 7 }
+    L state.frame < 6 {
+        state.frame += 1
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 10 + state.far
+}
+";
+    let edits: &[(&str, &str)] =
+        &[("state", "world"), ("far: 7", "far: 9"), ("world.frame += 1", "world.frame = world.frame + 1")];
+    assert_eq!(goes_on(text, &[edits]), 67);
+}
+
+#[test]
+fn a_loop_variable_that_starts_is_named() {
+    let text = LOOP.replace("    sum + name", "    next_text()\n    sum + name");
+    let (result, told) = run(&text, &[&[("L n < 10 {", "L turn: 0..3 {")]]);
+    assert_eq!(result, 12 + 9 + 5, "{told:?}");
+    assert_eq!(told, ["run at the next loop head", "`turn` in the running `run` is new: it starts with `0`"]);
+}

@@ -255,7 +255,7 @@ fn turned(before: &[Node<'_>], pairs: &[(usize, usize)], after: &[Node<'_>]) -> 
     before.iter().enumerate().filter(in_turned).map(|(_, node)| node.id).collect()
 }
 
-/// The initial values of a body's locals, where they have just one name.
+/// The initial values of a body's locals, where they have just one name, and of the variables of loops over ranges.
 pub fn starts(body: &Body) -> FxHashMap<LocalId, &Expr> {
     let mut found = FxHashMap::default();
     collect_starts(&body.value, &mut found);
@@ -272,7 +272,21 @@ fn collect_starts<'a>(expr: &'a Expr, found: &mut FxHashMap<LocalId, &'a Expr>) 
             }
         }
     }
+    if let ExprKind::ForRange { local, start, .. } = &*expr.kind {
+        found.insert(*local, start);
+    }
     children(expr, &mut |child| collect_starts(child, found));
+}
+
+/// The local whose value a carried value is: a named one, or the variable of a loop over a range.
+pub fn carried_local(body: &Body, key: CarryKey) -> Option<LocalId> {
+    let counter = || {
+        key.name.strip_suffix(".at}")?;
+        let nodes = matching::loops(body, &FxHashSet::default());
+        let of = nodes.iter().find(|node| node.id == LoopId(key.nth))?;
+        range_variable(of.expr)
+    };
+    local_of(body, key).or_else(counter)
 }
 
 /// Where a loop stands.

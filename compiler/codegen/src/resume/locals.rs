@@ -2,13 +2,14 @@
 //!
 //! Loop variables go with their loops, all others with those of the same name; where several have it, with those whose
 //! initial value, type and uses are most alike. What is left over on both sides may have been renamed: a parameter at the
-//! same place, or a local of the same type that is used in the same way, if no other could be meant.
+//! same place, a local of the same type that is used in the same way, or the only one of its struct or enum, if no other
+//! could be meant.
 
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
-use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, Pattern, PatternKind, Stmt};
+use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::matching::Node;
@@ -120,12 +121,18 @@ impl Pairs {
     fn add_renamed(&mut self, before: &[Declared], after: &[Declared]) {
         let olds: Vec<&Declared> = before.iter().filter(|one| !self.olds.contains(&one.id)).collect();
         let news: Vec<&Declared> = after.iter().filter(|one| !self.news.contains(&one.id)).collect();
-        let scores: FxHashMap<(usize, usize), u64> = olds
-            .iter()
-            .enumerate()
-            .flat_map(|(at, one)| news.iter().enumerate().map(move |(to, other)| ((at, to), renamed(one, other))))
-            .filter(|(_, score)| *score > 0)
-            .collect();
+        let only = |list: &[&Declared], ty: Ty| list.iter().filter(|one| one.ty == ty).count() == 1;
+        let mut scores: FxHashMap<(usize, usize), u64> = FxHashMap::default();
+        for (at, one) in olds.iter().enumerate() {
+            for (to, other) in news.iter().enumerate() {
+                let named = matches!(one.ty.kind(), TyKind::Struct(..) | TyKind::Enum(..));
+                let alone = named && one.ty == other.ty && only(&olds, one.ty) && only(&news, one.ty);
+                let score = if alone { EQUAL } else { renamed(one, other) };
+                if score > 0 {
+                    scores.insert((at, to), score);
+                }
+            }
+        }
         for ((at, to), score) in &scores {
             let rival = |(pair, other): (&(usize, usize), &u64)| {
                 *pair != (*at, *to) && (pair.0 == *at || pair.1 == *to) && other + MARGIN > *score

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::lower::{children, defers};
-use vaisjit_codegen::resume::{Counterpart, LoopState, local_of, loop_id, starts};
+use vaisjit_codegen::resume::{Counterpart, LoopState, carried_local, loop_id, starts};
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt};
 use vaisjit_syntax::{Name, Span};
 
@@ -33,7 +33,7 @@ pub(super) fn remarks(
 ) -> Vec<String> {
     let mut remarks = Remarks { function, old, new, found: Vec::new() };
     let scope = Scope::at(new.body, at);
-    let held: FxHashSet<LocalId> = state.values.iter().filter_map(|value| local_of(old.body, value.key)).collect();
+    let held: FxHashSet<LocalId> = state.values.iter().filter_map(|value| carried_local(old.body, value.key)).collect();
     for (from, to) in counterpart.locals.iter().filter(|(from, to)| held.contains(from) && scope.locals.contains(to)) {
         remarks.kept(*from, *to, counterpart);
     }
