@@ -116,7 +116,10 @@ impl Example {
 
     /// Saves with these replacements made.
     fn edit(&mut self, edits: &[(&str, &str)]) -> Value {
-        self.text = edits.iter().fold(self.text.clone(), |text, (from, to)| replaced(&text, from, to));
+        for (from, to) in edits {
+            assert!(self.text.contains(from), "`{from}` is to be replaced in\n{}", self.text);
+            self.text = self.text.replace(from, to);
+        }
         self.project.save(EXAMPLE, &self.text);
         let event = self.run.event("reloaded");
         assert_eq!(when(&event, "main"), "at_next_loop_head", "{event:#}");
