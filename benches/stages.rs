@@ -31,7 +31,7 @@ fn input(text: &str, previous: Option<(&Module, &str)>) -> Input {
         None => vaisjit_syntax::parse(text),
     });
     let module = ModuleInput { name: "main".into(), file: FileId(0), tree, imports: Vec::new() };
-    Input { modules: vec![module], host: Arc::default(), all_hot: false, needs_main: false }
+    Input { modules: vec![module], host: Arc::default(), all_hot: false, needs_main: false, running: None }
 }
 
 fn clean(checked: Checked) -> Checked {

@@ -3,6 +3,7 @@
 
 mod fresh;
 mod guards;
+mod tables;
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +16,7 @@ use vaisjit_codegen::clif::leaf;
 use vaisjit_codegen::info::CodeInfo;
 use vaisjit_codegen::link::{Import, SlotKey, ThunkKey, ThunkTarget};
 use vaisjit_codegen::thunks::{self, AbiSignature, ExitKind, ExitThunk, ThunkError};
-use vaisjit_semantics::{Instance, ItemPath};
+use vaisjit_semantics::{Instance, ItemPath, Ty};
 use vaisjit_syntax::Name;
 
 use crate::code::{
@@ -27,6 +28,7 @@ use crate::live::Code;
 
 pub(crate) use fresh::Fresh;
 pub(crate) use guards::NewGuard;
+pub(crate) use tables::{Lacking, TableStore, in_use};
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.
 pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
@@ -43,8 +45,8 @@ pub(crate) struct Linkage {
     /// Memory that globals have left; old code may still use it.
     left: Vec<GlobalMemory>,
     strings: FxHashMap<Arc<str>, Box<[u64]>>,
-    /// Tables of slot addresses.
-    tables: FxHashMap<Arc<[SlotKey]>, Box<[usize]>>,
+    /// Tables of methods, by trait and type of the values.
+    tables: FxHashMap<(ItemPath, Ty), tables::Words>,
     thunks: FxHashMap<ThunkKey, Code>,
     trampolines: FxHashMap<AbiSignature, Trampoline>,
     /// By slot address and ABI types; C may keep the addresses, so they stay.
@@ -126,9 +128,9 @@ impl Linkage {
 
     /// Takes back a slot that nothing has been linked against.
     pub fn forget_slot(&mut self, key: &SlotKey) {
-        self.tables.retain(|keys, _| !keys.contains(key));
         self.guards.remove(key);
         if let Some(slot) = self.by_key.remove(key) {
+            self.leave_tables(slot.address());
             self.slots.free(slot);
         }
     }
@@ -206,7 +208,7 @@ impl Linkage {
     pub fn address(&self, import: &Import) -> Option<usize> {
         match import {
             Import::Slot(key) => self.by_key.get(key).map(Slot::address),
-            Import::Table(keys) => self.tables.get(keys).map(|table| table.as_ptr() as usize),
+            Import::Table(table) => self.known_table(table.of_trait, table.of),
             Import::Global(path) => self.global_address(*path),
             _ => None,
         }
@@ -229,7 +231,7 @@ impl Linkage {
             }
             Import::Str(text) => Ok(self.string(text)),
             Import::Type(ty) => Err(format!("`{ty}` is linked by who knows its shape")),
-            Import::Table(keys) => Ok(self.table(keys)),
+            Import::Table(table) => self.table(table),
             Import::Thunk(key) => self.thunk(key, host),
             Import::Leaf(name) => self.leaf(*name, host),
             Import::Safepoint => self.safepoint(),
@@ -241,23 +243,9 @@ impl Linkage {
         &self.heap
     }
 
-    /// The address of a table of slots that some code has needed.
-    pub fn known_table(&self, keys: &[SlotKey]) -> Option<usize> {
-        self.tables.get(keys).map(|table| table.as_ptr() as usize)
-    }
-
     /// Where the literals of the program start.
     pub fn literal_addresses(&self) -> impl Iterator<Item = usize> {
         self.strings.values().map(|words| words.as_ptr() as usize + string::HEADER_SIZE)
-    }
-
-    /// The address of a table of slots, made once.
-    fn table(&mut self, keys: &Arc<[SlotKey]>) -> usize {
-        if !self.tables.contains_key(keys) {
-            let slots = keys.iter().map(|key| self.slot_or_new(key).0.address()).collect();
-            self.tables.insert(keys.clone(), slots);
-        }
-        self.tables[keys].as_ptr() as usize
     }
 
     fn leaf(&mut self, name: Name, host: &HostTable) -> Result<usize, LinkError> {

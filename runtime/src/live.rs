@@ -10,7 +10,7 @@ use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
 use vaisjit_codegen::mir::{self, Signature};
 use vaisjit_codegen::unit::InlinedLocation;
 use vaisjit_semantics::program::Global;
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Running, Ty, hir, owner_and_number};
 use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
@@ -244,6 +244,8 @@ pub(crate) struct Live {
     pub lines: LineCounter,
     /// The snapshot it was made from.
     pub snapshot: Option<Snapshot>,
+    /// For functions with closures, the first number that none of these has had.
+    pub closures: Arc<FxHashMap<Instance, u32>>,
     /// The program it was made from.
     pub checked: Arc<Checked>,
     /// Its texts.
@@ -251,6 +253,20 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    /// What the next version's closures are compared with.
+    pub fn running(&self) -> Running {
+        Running { checked: self.checked.clone(), closures: self.closures.clone() }
+    }
+
+    /// Notes the number of a closure.
+    pub fn note_closure(&mut self, instance: Instance) {
+        if let Some((owner, number)) = owner_and_number(instance)
+            && self.closures.get(&owner).is_none_or(|next| *next <= number)
+        {
+            Arc::make_mut(&mut self.closures).insert(owner, number + 1);
+        }
+    }
+
     /// Key of a unit in `metas`.
     pub fn unit_key(unit: &Arc<CodeUnit>) -> usize {
         Arc::as_ptr(unit) as usize

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{HostDeclaration, ModuleInput};
-use vaisjit_semantics::{Checked, Input};
+use vaisjit_semantics::{Checked, Input, Running};
 use vaisjit_syntax::{Diagnostic, FileId, Module, Name, SourceFile, Sources};
 
 use crate::report::Clock;
@@ -83,6 +83,8 @@ pub struct Workspace {
     /// Texts of files that are no part of the program now, to be used instead of the disk's should they become one.
     kept: FxHashMap<PathBuf, Arc<str>>,
     parse_us: u64,
+    /// The running version, whose closures keep their numbers.
+    running: Option<Running>,
 }
 
 /// What a workspace held at some moment.
@@ -159,7 +161,13 @@ impl Workspace {
             last: None,
             kept: FxHashMap::default(),
             parse_us: 0,
+            running: None,
         }
+    }
+
+    /// The next snapshot will follow this version.
+    pub fn follow(&mut self, running: Running) {
+        self.running = Some(running);
     }
 
     /// What it holds now. Going back there takes no time for parsing and checking.
@@ -394,19 +402,21 @@ impl Workspace {
         debug_assert_eq!(root[0].name, self.root_name());
         rest.sort_by_key(|module| (module.name.starts_with("std/"), module.name));
         let clock = Clock::start();
-        let input = Arc::new(Input {
+        let mut input = Input {
             modules,
             host: self.options.host.clone(),
             all_hot: self.options.all_hot,
             needs_main: self.options.needs_main,
-        });
+            running: self.running.take(),
+        };
         let previous = self.last.as_ref().map(|last| (&*last.input, &*last.checked));
         let checked = Arc::new(vaisjit_semantics::check_with(&input, previous, self.options.lints));
+        input.running = None;
         let diagnostics = self.diagnostics(&input, &checked);
         let files = self.paths();
         let snapshot = Snapshot {
             sources: self.sources.clone(),
-            input,
+            input: Arc::new(input),
             checked,
             diagnostics,
             files,

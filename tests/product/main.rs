@@ -28,6 +28,7 @@ mod output;
 mod pause;
 mod readme;
 mod refused;
+mod rows;
 mod running_loops;
 mod saves;
 mod state;

@@ -284,7 +284,7 @@ impl Translator<'_, '_> {
                 self.data_address(Import::Slot(SlotKey { instance: *instance, signature: signature.clone() }))
             }
             Operand::Const(Const::Type(ty)) => self.data_address(Import::Type(*ty)),
-            Operand::Const(Const::Table(keys)) => self.data_address(Import::Table(keys.clone())),
+            Operand::Const(Const::Table(table)) => self.data_address(Import::Table(table.clone())),
         }
     }
 

@@ -7,17 +7,19 @@ mod asked;
 pub mod constant;
 mod evolve;
 mod history;
+mod methods;
 mod natural;
 mod roots;
 
 use std::sync::Arc;
 
-use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_semantics::{ItemPath, Ty, TyKind};
 
 use crate::mir::ParkedBytes;
 
 pub use asked::Asked;
 pub use history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
+pub use methods::MethodNumbers;
 pub use natural::{LayoutError, LayoutProblem, MAX_SIZE, TypeLayouts};
 
 /// Size and alignment in bytes.
@@ -68,6 +70,10 @@ pub trait Layouts {
     fn variant_field_ty(&self, ty: Ty, variant: u32, field: u32) -> Ty;
     /// The number stored for a variant in the `i64` at offset 0.
     fn discriminant(&self, ty: Ty, variant: u32) -> i64;
+    /// Where each method that can be called through a `dyn` of the trait is in its tables.
+    fn method_numbers(&self, _: ItemPath) -> Arc<[u32]> {
+        Arc::default()
+    }
     /// May a reload change the layout of values of this struct or enum while they are alive?
     fn evolves(&self, _: Ty) -> bool {
         false

@@ -65,6 +65,30 @@ impl fmt::Display for SlotKey {
     }
 }
 
+/// The table of methods of the `dyn`s that are made of values of one type. There is one for each trait and type, and it
+/// stays where it is: a reload changes what is in it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DynTable {
+    /// The trait.
+    pub of_trait: ItemPath,
+    /// The type of the values.
+    pub of: Ty,
+    /// The number of each method and the slot behind it.
+    pub entries: Box<[(u32, SlotKey)]>,
+}
+
+impl DynTable {
+    /// What tells it from other tables.
+    pub fn identity(&self) -> (ItemPath, Ty) {
+        (self.of_trait, self.of)
+    }
+
+    /// The functions in it.
+    pub fn keys(&self) -> impl Iterator<Item = &SlotKey> {
+        self.entries.iter().map(|(_, key)| key)
+    }
+}
+
 /// Something outside a unit that its code refers to. Its symbol is its `Display` text.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Import {
@@ -78,8 +102,8 @@ pub enum Import {
     Str(Arc<str>),
     /// Data: what the runtime knows of a type.
     Type(Ty),
-    /// Data: a table of the slots' addresses, of the program's pool.
-    Table(Arc<[SlotKey]>),
+    /// Data: the table of methods of a `dyn`.
+    Table(Arc<DynTable>),
     /// Code: an exit thunk for a C or host function called with these ABI types.
     Thunk(ThunkKey),
     /// Code: a leaf host function or a plain C math function, called without a thunk.
@@ -114,10 +138,7 @@ impl fmt::Display for Import {
             Import::Global(path) => write!(f, "global:{path}"),
             Import::Str(text) => write!(f, "str:{text}"),
             Import::Type(ty) => write!(f, "type:{}", ty.qualified()),
-            Import::Table(keys) => {
-                f.write_str("table:")?;
-                keys.iter().try_for_each(|key| write!(f, "{key};"))
-            }
+            Import::Table(table) => write!(f, "table:{}:{}", table.of_trait, table.of.qualified()),
             Import::Thunk(key) => write!(f, "thunk:{key}"),
             Import::Leaf(name) => write!(f, "leaf:{name}"),
             Import::Safepoint => f.write_str("rt:safepoint_thunk"),

@@ -47,7 +47,7 @@ use vaisjit_semantics::types::TyList;
 use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
-use crate::link::SlotKey;
+use crate::link::DynTable;
 use crate::resume::{CarriedValue, CarryKey};
 
 /// Turns of a call-free counted loop between two polls.
@@ -337,8 +337,8 @@ pub enum Const {
     Function(Instance, Signature),
     /// What the runtime knows of a type, as an address in an `i64`.
     Type(Ty),
-    /// A table of slots, one for each method of a `dyn`: an address in an `i64`.
-    Table(Arc<[SlotKey]>),
+    /// The table of methods of a `dyn`: an address in an `i64`.
+    Table(Arc<DynTable>),
 }
 
 /// A computed value.

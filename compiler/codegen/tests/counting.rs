@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use build::*;
 use vaisjit_abi::heap::{CLOSURE_CAPTURES, CLOSURE_TAG, DYN_DATA, DYN_TABLE, VEC_DATA, VEC_LENGTH};
-use vaisjit_codegen::link::SlotKey;
+use vaisjit_codegen::link::{DynTable, SlotKey};
 use vaisjit_codegen::mir::interp::{Exit, GlobalValue, Interp, Outcome, Program};
 use vaisjit_codegen::mir::*;
 use vaisjit_semantics::hir::{BinaryOp, CastKind};
@@ -326,9 +326,10 @@ fn a_cell_of_a_dyn_has_a_table_and_owns_its_value() {
     code.ret();
     let mut main = FnBuilder::new("main", &[], Ty::i64());
     let b = &mut main;
-    let ty = Ty::new(TyKind::Dyn(ItemPath::new(Name::new("test"), "Shown")));
-    let keys: Arc<[SlotKey]> = [SlotKey { instance: instance("code"), signature: signature.clone() }].into();
-    let table = Operand::Const(Const::Table(keys));
+    let of_trait = ItemPath::new(Name::new("test"), "Shown");
+    let ty = Ty::new(TyKind::Dyn(of_trait));
+    let entries = [(0, SlotKey { instance: instance("code"), signature: signature.clone() })].into();
+    let table = Operand::Const(Const::Table(Arc::new(DynTable { of_trait, of: Ty::str(), entries })));
     let cell = made(b, "heap_dyn_new", &[table, Operand::int(0), type_of(Ty::str())], Ty::i64());
     let data = word(b, &cell, DYN_DATA, Ty::i64());
     let inside = b.temp(Ty::pointer(Ty::str()));

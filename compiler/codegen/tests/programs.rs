@@ -121,7 +121,8 @@ fn checked(source: &str) -> Result<Checked, String> {
     if !problems.is_empty() {
         return Err(problems.join("; "));
     }
-    let checked = check(&Input { modules, host: Arc::default(), all_hot: false, needs_main: true }, None);
+    let checked =
+        check(&Input { modules, host: Arc::default(), all_hot: false, needs_main: true, running: None }, None);
     if checked.has_errors() {
         let problems: Vec<String> = checked.diagnostics.iter().map(|d| d.message.clone()).collect();
         return Err(problems.join("; "));

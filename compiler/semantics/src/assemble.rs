@@ -9,14 +9,14 @@ use vaisjit_syntax::{Diagnostic, Name, Place, Severity};
 use crate::bodies::{Computed, FieldKey, Initial, default_instance, defaults_of, initial_value};
 use crate::check::is_library;
 use crate::codes;
-use crate::hir::BodyItem;
+use crate::hir::{BodyItem, MadeDyn};
 use crate::index::{DefId, DefKind};
 use crate::infer::{substitute, walk};
 use crate::interface::{EnumSig, GenericSig, Interface, ParamSig, StructSig, VariantSig};
 use crate::lower::TypeScope;
-use crate::program::{Checked, EnumDef, FieldDef, Function, Input, Signature, StructDef, VariantDef};
+use crate::program::{Checked, EnumDef, FieldDef, Function, FxIndexMap, Input, Signature, StructDef, VariantDef};
 use crate::state::{BodyEntry, State};
-use crate::types::{Instance, Ty, TyKind, TyList};
+use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 use crate::world::{Dep, World};
 
 type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
@@ -67,6 +67,7 @@ pub(crate) fn patched(
                     && same_requests(a, b)
                     && a.types == b.types
                     && exposed_by(a) == exposed_by(b)
+                    && dyns_of(a) == dyns_of(b)
                     && a.globals.is_empty()
                     && b.globals.is_empty()
                     && a.closures.is_empty()
@@ -98,6 +99,10 @@ pub(crate) fn patched(
 
 fn exposed_by(entry: &BodyEntry) -> &[Ty] {
     entry.body.as_ref().map_or(&[], |body| &body.exposed)
+}
+
+fn dyns_of(entry: &BodyEntry) -> &[MadeDyn] {
+    entry.body.as_ref().map_or(&[], |body| &body.dyns)
 }
 
 /// Do two bodies ask for the same instances?
@@ -197,6 +202,7 @@ pub(crate) fn whole(
     whole.order_globals();
     whole.nominal_types();
     whole.exposed();
+    whole.dyns();
     whole.main();
     whole.checked
 }
@@ -583,6 +589,27 @@ impl Whole<'_, '_> {
             }
         }
         self.checked.exposed = exposed;
+    }
+
+    /// What the program makes `dyn`s of, and what can be called through them.
+    fn dyns(&mut self) {
+        for table in &self.world.tables {
+            for def in table.defs.iter().filter(|def| def.kind == DefKind::Trait) {
+                let methods = crate::check::callable(self.world, def.path);
+                self.checked.dyn_methods.insert(def.path, methods.into());
+            }
+        }
+        let checked = &self.checked;
+        let functions = checked.functions.values().map(|function| &function.body);
+        let inits = checked.globals.values().filter_map(|global| global.init.as_ref());
+        let fields = checked.structs.values().flat_map(|def| &def.fields);
+        let payloads = checked.enums.values().flat_map(|def| &def.variants).flat_map(|variant| &variant.fields);
+        let defaults = fields.chain(payloads).filter_map(|field| field.default.as_ref());
+        let mut dyns: FxIndexMap<(ItemPath, Ty), Vec<Instance>> = FxIndexMap::default();
+        for made in functions.chain(inits).chain(defaults).flat_map(|body| &body.dyns) {
+            dyns.entry((made.of_trait, made.of)).or_insert_with(|| made.methods.clone());
+        }
+        self.checked.dyns = dyns;
     }
 
     fn main(&mut self) {

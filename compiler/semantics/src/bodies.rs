@@ -105,7 +105,12 @@ fn check_body(
     let parts: Vec<Ty> = locals.iter().map(|local| checker.frames[0].locals[*local].ty).collect();
     let names = locals.iter().map(|local| checker.frames[0].locals[*local].name).collect();
     let exposed = checker.take_exposed();
+    let dyns = std::mem::take(&mut checker.dyns);
     let frame = checker.frames.remove(0);
+    let mut value = value;
+    if let (Some(value), false) = (&mut value, errors) {
+        crate::closures::renumber(world, instance, value, &mut checker.closure_bodies);
+    }
     let body = value.filter(|_| !errors).map(|value| {
         Arc::new(hir::Body {
             instance,
@@ -116,6 +121,7 @@ fn check_body(
             result,
             value,
             exposed,
+            dyns,
         })
     });
     let Marks { hot, inline, test, hook } = attributes(world, id);
@@ -434,8 +440,11 @@ fn computed(
         made.types = types;
         made.ty = known_or_error(declared.unwrap_or(value.ty));
         if !checker.diagnostics.iter().any(Diagnostic::is_error) {
+            let (world, mut value) = (checker.world, value);
+            crate::closures::renumber(world, instance, &mut value, &mut checker.closure_bodies);
             made.closures = std::mem::take(&mut checker.closure_bodies);
             let exposed = checker.take_exposed();
+            let dyns = std::mem::take(&mut checker.dyns);
             let body = hir::Body {
                 instance,
                 item: BodyItem(checker.scope.item),
@@ -445,6 +454,7 @@ fn computed(
                 result: made.ty,
                 value,
                 exposed,
+                dyns,
             };
             made.body = Some(Arc::new(body));
         }

@@ -31,6 +31,8 @@ mod warnings;
 pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
 pub use collection::only_reads;
+pub(crate) use dynamic::callable;
+pub(crate) use finish::{each, same_but_tables};
 use la_arena::Arena;
 pub use library::is_library;
 use rustc_hash::FxHashSet;
@@ -146,6 +148,8 @@ pub(crate) struct Checker<'w, 'a> {
     pub closure_bodies: Vec<std::sync::Arc<hir::Body>>,
     /// Types whose values may lie where nobody knows, as far as they are found at the end of the check.
     pub exposed: FxHashSet<Ty>,
+    /// The `dyn`s made so far.
+    pub dyns: Vec<hir::MadeDyn>,
     /// Set while something from another item is checked in place: all spans are this one.
     pub at: Option<Span>,
     /// A part did not parse: unknown names may have been declared there.
@@ -179,6 +183,7 @@ impl<'w, 'a> Checker<'w, 'a> {
             closures: 0,
             closure_bodies: Vec::new(),
             exposed: FxHashSet::default(),
+            dyns: Vec::new(),
             at: None,
             recovering: false,
             reported: Vec::new(),

@@ -9,7 +9,7 @@ use la_arena::{Arena, Idx};
 use vaisjit_syntax::ast::FormatSpec;
 use vaisjit_syntax::{ItemId, Name, Span};
 
-use crate::types::TyList;
+use crate::types::{TyKind, TyList};
 use crate::{Instance, ItemPath, Ty};
 
 /// A local variable or parameter of a body.
@@ -36,6 +36,29 @@ pub struct Body {
     /// Types whose values may lie in memory that only the programmer knows of, because this body or a closure in it
     /// names them in `sizeof`, in a cast of an address, or in a call of C or of the host; sorted.
     pub exposed: Vec<Ty>,
+    /// The `dyn`s that this body or a closure in it makes.
+    pub dyns: Vec<MadeDyn>,
+}
+
+/// A `dyn` that a body makes, and the methods behind it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MadeDyn {
+    /// The trait.
+    pub of_trait: ItemPath,
+    /// The type of the value behind it.
+    pub of: Ty,
+    /// What implements the trait, as in [`ExprKind::MakeDyn`].
+    pub methods: Vec<Instance>,
+}
+
+/// The `dyn` of a type that is made of a value of another, or of a pointer to one.
+pub(crate) fn made_dyn(made: Ty, value: Ty, methods: &[Instance]) -> Option<MadeDyn> {
+    match *made.kind() {
+        TyKind::Dyn(of_trait) => {
+            Some(MadeDyn { of_trait, of: value.pointee().unwrap_or(value), methods: methods.to_vec() })
+        }
+        _ => None,
+    }
 }
 
 /// An [`ItemId`] that is no part of a body's meaning: any two compare equal.
@@ -76,6 +99,11 @@ pub struct Expr {
 }
 
 impl Expr {
+    /// Is another expression the same, whatever functions lie behind the `dyn`s they make?
+    pub fn is_same_but_tables(&self, other: &Expr) -> bool {
+        crate::check::same_but_tables(self, other)
+    }
+
     /// An expression of a type.
     pub fn new(kind: ExprKind, ty: Ty, span: Span) -> Expr {
         Expr { kind: Box::new(kind), ty, span }

@@ -9,6 +9,7 @@ mod assemble;
 mod attributes;
 mod bodies;
 mod check;
+mod closures;
 pub mod codes;
 mod conform;
 mod driver;
@@ -28,7 +29,8 @@ mod world;
 
 pub use check::builtin::NAMES as BUILTIN_NAMES;
 pub use check::{canonical_method, is_library, only_reads};
+pub use closures::owner_and_number;
 pub use driver::{check, check_with};
 pub use lower::BUILTIN_TYPES;
-pub use program::{Checked, Input, ModuleInput};
+pub use program::{Checked, Input, ModuleInput, Running};
 pub use types::{Instance, ItemPath, Ty, TyKind, TyList};

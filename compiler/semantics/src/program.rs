@@ -25,6 +25,17 @@ pub struct Input {
     pub all_hot: bool,
     /// Must there be a `main`?
     pub needs_main: bool,
+    /// The version that is running, if one is.
+    pub running: Option<Running>,
+}
+
+/// What is running: its closures keep their numbers ([`crate::owner_and_number`]).
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The program.
+    pub checked: Arc<Checked>,
+    /// For functions with closures, the first number that none of these has had yet in any version.
+    pub closures: Arc<FxHashMap<Instance, u32>>,
 }
 
 /// A module and what its imports mean.
@@ -62,6 +73,10 @@ pub struct Checked {
     /// The struct and enum types that memory may hold of which nobody knows: named in `sizeof`, in a cast from a number
     /// or another pointer, in a call of C or of the host, or `#[repr(C)]`; with all that lies inside them.
     pub exposed: FxHashSet<Ty>,
+    /// What can be called through a `dyn` of each trait, in the order of its tables.
+    pub dyn_methods: FxIndexMap<ItemPath, Arc<[DynMethod]>>,
+    /// The `dyn`s that the program makes: the functions in the table of each pair of a trait and a type behind it.
+    pub dyns: FxIndexMap<(ItemPath, Ty), Vec<Instance>>,
     /// Every global, in the order of initialisation.
     pub globals: FxIndexMap<ItemPath, Global>,
     /// `main` of the root module.
@@ -72,6 +87,17 @@ pub struct Checked {
     pub bodies_checked: usize,
     /// What the next check may reuse.
     pub(crate) state: Option<Arc<crate::state::State>>,
+}
+
+/// A method that can be called through a `dyn`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DynMethod {
+    /// Its name.
+    pub name: Name,
+    /// The types of its parameters, the receiver left out.
+    pub params: Arc<[Ty]>,
+    /// The type of its result.
+    pub result: Ty,
 }
 
 /// A checked function.

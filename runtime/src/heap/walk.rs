@@ -4,7 +4,10 @@
 //! the elements behind it only as far as their block reaches. So a program that has spoilt its own values makes a walk
 //! miss them, not fault.
 
-use vaisjit_abi::heap::{DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_abi::heap::{
+    CLOSURE_SLOT, DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH,
+};
 use vaisjit_semantics::Ty;
 
 use super::block::{Payload, Role, bytes, copy, load, store, zero};
@@ -101,6 +104,25 @@ impl Memory<'_> {
             Role::Buffer | Role::Index => return None,
         };
         Some(Block { payload: handle, ty: of.ty(), kind })
+    }
+
+    /// The tables of methods that `dyn`s refer to.
+    pub(crate) fn tables(&self) -> FxHashSet<usize> {
+        self.counted(Role::Cell).map(|cell| cell.word(DYN_TABLE)).collect()
+    }
+
+    /// How many closures there are of each slot.
+    pub(crate) fn closures(&self) -> FxHashMap<usize, usize> {
+        let mut counts = FxHashMap::default();
+        for closure in self.counted(Role::Closure) {
+            *counts.entry(closure.word(CLOSURE_SLOT)).or_default() += 1;
+        }
+        counts
+    }
+
+    fn counted(&self, wanted: Role) -> impl Iterator<Item = Payload> {
+        let blocks: Vec<Payload> = lock(&self.heap.arena).blocks().map(|block| Payload(block + HEADER_SIZE)).collect();
+        blocks.into_iter().filter(move |block| block.type_and_role().is_some_and(|(_, role)| role == wanted))
     }
 
     /// Does an address lie in a live block?

@@ -2,11 +2,13 @@
 //! never made live.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_semantics::Ty;
 
 use super::Linkage;
+use super::tables::Words;
 
 /// What one preparation has added.
 #[derive(Default)]
@@ -14,6 +16,7 @@ pub(crate) struct Fresh {
     slots: Vec<SlotKey>,
     strings: Vec<Arc<str>>,
     types: Vec<Ty>,
+    words: Vec<(Words, usize)>,
 }
 
 impl Linkage {
@@ -37,6 +40,13 @@ impl Linkage {
         }
     }
 
+    /// A word of a table that was empty has got a slot.
+    pub(super) fn note_word(&mut self, words: &Words, number: usize) {
+        if let Some(noted) = &mut self.noted {
+            noted.words.push((words.clone(), number));
+        }
+    }
+
     /// A literal is used. One that only a preparation has asked for so far may be taken back, and no other.
     pub(super) fn note_string(&mut self, text: &Arc<str>, new: bool) {
         match &mut self.noted {
@@ -56,6 +66,7 @@ impl Linkage {
 
     /// Takes back what was added. Nothing of it has been published, and no code that uses it is left.
     pub fn take_back(&mut self, fresh: &Fresh) {
+        fresh.words.iter().for_each(|(words, number)| words[*number].store(0, Ordering::Release));
         fresh.slots.iter().for_each(|key| self.forget_slot(key));
         for text in fresh.strings.iter().filter(|text| self.unsettled.remove(*text)) {
             self.strings.remove(text);

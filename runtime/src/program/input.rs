@@ -122,7 +122,7 @@ fn functions_of(import: &Import) -> Vec<Instance> {
     match import {
         Import::Slot(key) => vec![key.instance],
         Import::Function(instance) => vec![*instance],
-        Import::Table(keys) => keys.iter().map(|key| key.instance).collect(),
+        Import::Table(table) => table.keys().map(|key| key.instance).collect(),
         _ => Vec::new(),
     }
 }

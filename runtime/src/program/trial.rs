@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
 use super::hooks::trapped;
 use super::run::Entry;
@@ -16,6 +16,7 @@ use crate::code::{Slot, Stopped};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
+use crate::linkage::in_use;
 use crate::live::LiveFunction;
 use crate::reload::admissible::live_locals;
 use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed, sees_old};
@@ -51,7 +52,9 @@ impl ProgramInner {
     /// The same, to see what would happen: completes the report and gives back all that was made for it.
     pub fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
-        match self.try_values(prepared, stopped, &mut tried) {
+        let tables = self.look_at_tables(prepared, stopped);
+        self.count_closures(prepared, stopped);
+        match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
             Ok(()) => {}
             Err(denied) => deny(&mut prepared.report, denied),
         }
@@ -59,6 +62,8 @@ impl ProgramInner {
     }
 
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
+        self.look_at_tables(prepared, stopped)?;
+        self.count_closures(prepared, stopped);
         self.try_values(prepared, stopped, tried)?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
@@ -72,6 +77,45 @@ impl ProgramInner {
             migration.note_own(trial, &mut prepared.report);
         }
         Ok(())
+    }
+
+    /// No value may be left without a method that its trait has got.
+    fn look_at_tables(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<(), Denied> {
+        if prepared.lacking.is_empty() {
+            return Ok(());
+        }
+        let tables = self.linkage().heap().memory(stopped).tables();
+        let Some(lacking) = in_use(&prepared.lacking, &tables) else { return Ok(()) };
+        let (of, of_trait, method) = (lacking.of, lacking.of_trait.name, lacking.method.name);
+        let name = of_trait.to_string();
+        let outcome = Outcome::LiveNow;
+        prepared.report.edits.push(Edit { kind: "trait", name, change: "changed", outcome, at: None });
+        Err(Denied {
+            name: of_trait.to_string(),
+            why: format!("a `{of}` is alive behind a `dyn {of_trait}`, and nothing says what its `{method}` is"),
+            help: format!(
+                "keep a line that makes a `dyn {of_trait}` of a `{of}`, or let the program drop the value first"
+            ),
+        })
+    }
+
+    /// Says how many closures keep code that no new one will run.
+    fn count_closures(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+        if prepared.left_closures.is_empty() {
+            return;
+        }
+        let counts = self.linkage().heap().memory(stopped).closures();
+        for (closure, slot) in &prepared.left_closures {
+            let Some(count) = counts.get(&slot.address()) else { continue };
+            let Some((owner, _)) = owner_and_number(*closure) else { continue };
+            let (closures, keep) = if *count == 1 { ("closure", "keeps its") } else { ("closures", "keep their") };
+            let why = match prepared.snapshot.checked.functions.contains_key(closure) {
+                true => "what it captures or takes changed",
+                false => "it is gone from the text",
+            };
+            let owner = owner.path.name.as_str().trim_start_matches("{init}");
+            prepared.report.notices.push(format!("{count} {closures} made in `{owner}` {keep} old code: {why}"));
+        }
     }
 
     /// Counts live values and makes room for them.

@@ -367,6 +367,7 @@ impl ProgramInner {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Staged, Update> {
         let watch_us = clock.micros().saturating_sub(reloader.workspace.parse_us());
+        reloader.workspace.follow(self.live().running());
         let goal = Goal { snapshot: reloader.workspace.snapshot(), files, cause };
         let mut staged = self.stage_snapshot(reloader, goal, clock, cancelled);
         match &mut staged {

@@ -9,7 +9,7 @@ use super::kept::Recipe;
 use super::prepare::Prepared;
 use crate::code::CodeUnit;
 use crate::heap::TypeUpdate;
-use crate::linkage::NewGuard;
+use crate::linkage::{NewGuard, TableStore};
 use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
 
 impl Live {
@@ -22,10 +22,12 @@ impl Live {
             slot.store(*address);
         }
         prepared.guards.iter().for_each(NewGuard::publish);
+        prepared.tables.iter().for_each(TableStore::publish);
         prepared.types.drain(..).for_each(TypeUpdate::apply);
         let mut retired = Vec::new();
         prepared.functions.iter().for_each(|(_, function)| self.revive(function));
         for (instance, function) in prepared.functions.drain(..) {
+            self.note_closure(instance);
             self.set_meta(&function.code, function.meta.clone());
             self.shapes.add_function(&function.body, &function.signature, &prepared.snapshot.checked);
             self.retire_orphans(&function, &mut retired);

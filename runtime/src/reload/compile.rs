@@ -401,12 +401,13 @@ impl Work {
     }
 
     fn note_slot(&mut self, import: &Import, base: &mut Base<'_>) {
-        let keys = match import {
-            Import::Slot(key) => std::slice::from_ref(key),
-            Import::Table(keys) => keys,
+        let keys: Vec<&SlotKey> = match import {
+            Import::Slot(key) => vec![key],
+            Import::Table(table) => table.keys().collect(),
             _ => return,
         };
-        self.compiled.new_slots.extend(keys.iter().filter(|key| base.linkage.slot(key).is_none()).cloned());
+        let new = keys.into_iter().filter(|key| base.linkage.slot(key).is_none());
+        self.compiled.new_slots.extend(new.cloned());
     }
 
     fn link(

@@ -170,7 +170,7 @@ fn same_init(old: &Global, new: &Global) -> bool {
         return true;
     }
     match (&old.init, &new.init) {
-        (Some(old), Some(new)) => Arc::ptr_eq(old, new) || old.value == new.value,
+        (Some(old), Some(new)) => Arc::ptr_eq(old, new) || old.value.is_same_but_tables(&new.value),
         (old, new) => old.is_none() && new.is_none(),
     }
 }

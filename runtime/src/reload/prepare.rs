@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
+use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir, owner_and_number};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
@@ -20,7 +21,7 @@ use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::host::HostTable;
-use crate::linkage::{Fresh, Linkage, NewGuard};
+use crate::linkage::{Fresh, Lacking, Linkage, NewGuard, TableStore};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
@@ -69,6 +70,12 @@ pub(crate) struct Prepared {
     pub moved: Arc<FxHashSet<Ty>>,
     /// New guard thunks, for their slots.
     pub guards: Vec<NewGuard>,
+    /// What changes in the tables of methods of `dyn`s.
+    pub tables: Vec<TableStore>,
+    /// Tables that would lack a method: there must be no values with them.
+    pub lacking: Vec<Lacking>,
+    /// Closures whose captures change or that are gone, with their slots: values made of them keep their code.
+    pub left_closures: Vec<(Instance, Slot)>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -114,6 +121,8 @@ impl Prepared {
             && self.removed.is_empty()
             && self.globals.is_empty()
             && self.types.is_empty()
+            && self.tables.is_empty()
+            && self.lacking.is_empty()
             && self.moves.is_empty()
             && !self.may_loop
             && !self.changes_main
@@ -132,7 +141,7 @@ impl Prepared {
     /// Does any running code change?
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
-        let values = self.migration.is_none() && self.resets.is_empty();
+        let values = self.migration.is_none() && self.resets.is_empty() && self.tables.is_empty();
         !(code && values && self.globals.is_empty() && self.types.is_empty())
     }
 }
@@ -293,6 +302,9 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         prepared.report.definitions_count();
     }
     prepared.guards = guards;
+    if !first {
+        (prepared.tables, prepared.lacking) = base.linkage.table_stores(&prepared.snapshot.checked, &*prepared.layouts);
+    }
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
@@ -529,6 +541,13 @@ impl Plan {
             })
             .collect();
         let main = snapshot.checked.main;
+        let left = |instance: &Instance, signature: Option<&Signature>| {
+            let live = base.live.functions.get(instance)?;
+            let changed = signature.is_none_or(|signature| live.signature != *signature);
+            (changed && owner_and_number(*instance).is_some()).then(|| (*instance, live.slot.clone()))
+        };
+        let changed = compiled.functions.iter().filter_map(|(instance, new)| left(instance, Some(&new.signature)));
+        let left_closures = changed.chain(self.removed.iter().filter_map(|instance| left(instance, None))).collect();
         Prepared {
             changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
             may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
@@ -546,6 +565,9 @@ impl Plan {
             history: Arc::default(),
             moved: Arc::default(),
             guards: Vec::new(),
+            tables: Vec::new(),
+            left_closures,
+            lacking: Vec::new(),
             migration: None,
             moving: Vec::new(),
             computed: Vec::new(),

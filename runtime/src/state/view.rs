@@ -1,10 +1,8 @@
 //! What saving and loading know of the stopped program, and what they have to say.
 
 use indexmap::IndexMap;
-use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::link::SlotKey;
-use vaisjit_codegen::lower::dyn_values;
-use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
+use rustc_hash::FxHashMap;
+use vaisjit_semantics::{ItemPath, Ty};
 
 use super::types::Names;
 use crate::heap::Memory;
@@ -34,28 +32,9 @@ pub(super) struct DynValue {
 impl View<'_> {
     /// The `dyn`s that the program makes.
     pub fn dyn_values(&self) -> Vec<DynValue> {
-        let mut found: Vec<DynValue> = Vec::new();
-        let mut seen = FxHashSet::default();
-        for function in self.live.functions.values() {
-            for (made, value, methods) in dyn_values(&function.body) {
-                let TyKind::Dyn(of_trait) = *made.kind() else { continue };
-                let ty = value.pointee().unwrap_or(value);
-                if seen.insert((of_trait, ty)) {
-                    let table = self.table(&methods);
-                    found.extend(table.map(|table| DynValue { of_trait, ty, table }));
-                }
-            }
-        }
-        found
-    }
-
-    fn table(&self, methods: &[Instance]) -> Option<usize> {
-        let key = |instance: &Instance| {
-            let function = self.live.functions.get(instance)?;
-            Some(SlotKey { instance: *instance, signature: function.signature.clone() })
-        };
-        let keys: Option<Vec<SlotKey>> = methods.iter().map(key).collect();
-        self.linkage.known_table(&keys?)
+        let known = self.live.checked.dyns.keys().map(|(of_trait, ty)| (*of_trait, *ty));
+        let value = |(of_trait, ty)| Some(DynValue { of_trait, ty, table: self.linkage.known_table(of_trait, ty)? });
+        known.filter_map(value).collect()
     }
 
     /// The functions of the program that can be values: their names, types and slots.

@@ -1,9 +1,10 @@
 //! Layouts that remember what was asked: what a function's MIR depends on.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{ItemPath, Ty};
 
 use super::{KnownField, Layout, Layouts};
 
@@ -49,6 +50,10 @@ impl Layouts for Asked<'_> {
 
     fn variant_field_ty(&self, ty: Ty, variant: u32, field: u32) -> Ty {
         self.note(ty).variant_field_ty(ty, variant, field)
+    }
+
+    fn method_numbers(&self, of_trait: ItemPath) -> Arc<[u32]> {
+        self.layouts.method_numbers(of_trait)
     }
 
     fn discriminant(&self, ty: Ty, variant: u32) -> i64 {

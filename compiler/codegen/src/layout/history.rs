@@ -10,12 +10,14 @@ use rustc_hash::FxHashMap;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
-use super::Layout;
+use super::{Layout, MethodNumbers};
 
 /// The layouts of every struct and enum that code of a running program has used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayoutHistory {
     known: FxHashMap<Ty, Arc<KnownLayout>>,
+    /// Where the methods of `dyn`s are in their tables.
+    pub methods: MethodNumbers,
 }
 
 /// How values of a struct or enum lie in memory.

@@ -17,7 +17,7 @@ use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind, is_library};
 
 use super::history::{Fill, KnownField, KnownLayout, LayoutHistory};
-use super::{Layout, Layouts, constant, evolve};
+use super::{Layout, Layouts, MethodNumbers, constant, evolve};
 
 /// Largest size of a type: offsets fit in a signed 32-bit displacement.
 pub const MAX_SIZE: u32 = i32::MAX as u32;
@@ -74,6 +74,8 @@ pub struct TypeLayouts {
     structs: FxHashMap<Ty, Arc<StructDef>>,
     enums: FxHashMap<Ty, Arc<EnumDef>>,
     evolving: Option<Evolving>,
+    methods: MethodNumbers,
+    method_numbers: FxHashMap<ItemPath, Arc<[u32]>>,
     cache: RwLock<FxHashMap<Ty, Computed>>,
 }
 
@@ -92,7 +94,17 @@ impl TypeLayouts {
             enums: program.enums.iter().map(|(ty, def)| (*ty, def.clone())).collect(),
             evolving: None,
             cache: RwLock::default(),
+            ..TypeLayouts::default()
         }
+        .with_methods(program, &MethodNumbers::default())
+    }
+
+    fn with_methods(mut self, program: &Checked, before: &MethodNumbers) -> TypeLayouts {
+        self.methods = before.with(program);
+        let numbers =
+            |(of_trait, methods): (&ItemPath, &Arc<[_]>)| (*of_trait, self.methods.of(*of_trait, methods).into());
+        self.method_numbers = program.dyn_methods.iter().map(numbers).collect();
+        self
     }
 
     /// The layouts of a program that can be reloaded: its own structs and enums have spare room and follow the layouts
@@ -100,13 +112,14 @@ impl TypeLayouts {
     /// these layouts.
     pub fn hot(program: &Checked, history: &LayoutHistory) -> TypeLayouts {
         let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone() };
-        TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }
+        TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
     }
 
     /// The history before with every struct and enum of the program as laid out now; those that stay as they were keep
     /// their `Arc`.
     pub fn history(&self, before: &LayoutHistory) -> LayoutHistory {
         let mut history = before.clone();
+        history.methods = self.methods.clone();
         for ty in self.structs.keys().chain(self.enums.keys()) {
             let Some(mut now) = self.known(*ty) else { continue };
             self.fill(*ty, &mut now);
@@ -390,6 +403,10 @@ impl Layouts for TypeLayouts {
     fn variant_field_ty(&self, ty: Ty, variant: u32, field: u32) -> Ty {
         let definition = self.enums.get(&ty).and_then(|def| def.variants.get(variant as usize));
         definition.and_then(|variant| variant.fields.get(field as usize)).map_or_else(Ty::error, |field| field.ty)
+    }
+
+    fn method_numbers(&self, of_trait: ItemPath) -> Arc<[u32]> {
+        self.method_numbers.get(&of_trait).cloned().unwrap_or_default()
     }
 
     fn discriminant(&self, ty: Ty, variant: u32) -> i64 {

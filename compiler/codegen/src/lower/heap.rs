@@ -9,7 +9,7 @@ use vaisjit_semantics::{Instance, Ty, TyKind, TyList};
 use super::format::{Piece, pieces_of};
 use super::{Lowerer, Result, body_signature, signature};
 use crate::host_calls as host;
-use crate::link::SlotKey;
+use crate::link::{DynTable, SlotKey};
 use crate::mir::{Callee, Const, Local, Operand, Place, Projection, Rvalue, Signature, StatementKind};
 
 impl<'a> Lowerer<'a> {
@@ -121,14 +121,17 @@ impl<'a> Lowerer<'a> {
     /// A cell with the methods of a value.
     pub(super) fn make_dyn(&mut self, value: &'a Expr, methods: &[Instance], dest: Option<&Place>) -> Result {
         let Some(dest) = dest else { return self.lower(value, None) };
-        let mut keys = Vec::with_capacity(methods.len());
-        for instance in methods {
+        let TyKind::Dyn(of_trait) = *dest.ty.kind() else { return self.unsupported("a table of no trait") };
+        let numbers = self.layouts.method_numbers(of_trait);
+        let mut entries = Vec::with_capacity(methods.len());
+        for (instance, number) in methods.iter().zip(numbers.iter()) {
             let Some(function) = self.program.functions.get(instance) else {
                 return self.unsupported(format!("the method `{instance}` in a `dyn`"));
             };
-            keys.push(SlotKey { instance: *instance, signature: signature(&function.signature) });
+            entries.push((*number, SlotKey { instance: *instance, signature: signature(&function.signature) }));
         }
-        let table = Operand::Const(Const::Table(keys.into()));
+        let of = value.ty.pointee().unwrap_or(value.ty);
+        let table = Operand::Const(Const::Table(Arc::new(DynTable { of_trait, of, entries: entries.into() })));
         let cell = if value.ty.pointee().is_some() {
             let data = self.operand(value)?;
             let data = self.as_word(data);
@@ -161,7 +164,9 @@ impl<'a> Lowerer<'a> {
         let mut given = self.arguments(rest, true)?;
         let data = self.word_at(cell.clone(), DYN_DATA, Ty::i64());
         let table = self.word_at(cell, DYN_TABLE, Ty::i64());
-        let slot = self.word_at(table, index as i32 * vaisjit_abi::POINTER_SIZE as i32, Ty::i64());
+        let TyKind::Dyn(of_trait) = *receiver.ty.kind() else { return self.unsupported("a method of no `dyn`") };
+        let number = self.layouts.method_numbers(of_trait).get(index as usize).copied().unwrap_or(index);
+        let slot = self.word_at(table, number as i32 * vaisjit_abi::POINTER_SIZE as i32, Ty::i64());
         given.insert(0, data);
         let signature = Signature::new([Ty::i64()].into_iter().chain(types.iter().copied()), ty);
         self.emit_call(Callee::Slot(slot, signature), given, ty, dest);

@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_semantics::hir::{
     Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, LoopId, Pattern, Stmt,
 };
-use vaisjit_semantics::{Instance, Ty, TyKind};
+use vaisjit_semantics::{Ty, TyKind};
 
 /// What a body does with its locals.
 #[derive(Default)]
@@ -224,21 +224,6 @@ fn collect_closures(expr: &Expr, found: &mut Vec<Arc<Body>>) {
         collect_closures(&body.value, found);
     }
     children(expr, &mut |child| collect_closures(child, found));
-}
-
-/// The `dyn`s made in a body, closures' bodies excluded: the type of each, the type of the value it is made of (a pointer
-/// or reference if it only points at one), and the methods in its table.
-pub fn dyn_values(body: &Body) -> Vec<(Ty, Ty, Vec<Instance>)> {
-    let mut found = Vec::new();
-    collect_dyn_values(&body.value, &mut found);
-    found
-}
-
-fn collect_dyn_values(expr: &Expr, found: &mut Vec<(Ty, Ty, Vec<Instance>)>) {
-    if let ExprKind::MakeDyn { value, methods } = &*expr.kind {
-        found.push((expr.ty, value.ty, methods.clone()));
-    }
-    children(expr, &mut |child| collect_dyn_values(child, found));
 }
 
 /// The deferred blocks of a body, in the order of the source.

@@ -145,8 +145,8 @@ fn constant_text(constant: &Const) -> String {
         Const::Str(text) => format!("{text:?}"),
         Const::Function(instance, _) => format!("fn {instance}"),
         Const::Type(ty) => format!("type {ty}"),
-        Const::Table(keys) => {
-            let keys: Vec<String> = keys.iter().map(|key| key.instance.to_string()).collect();
+        Const::Table(table) => {
+            let keys: Vec<String> = table.keys().map(|key| key.instance.to_string()).collect();
             format!("table [{}]", keys.join(", "))
         }
     }

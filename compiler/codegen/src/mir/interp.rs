@@ -24,7 +24,7 @@ use vaisjit_syntax::{Name, Span};
 
 use crate::clif::frame::FrameLayout;
 use crate::layout::Layouts;
-use crate::link::SlotKey;
+use crate::link::DynTable;
 use crate::lower::{self, CannotResume, Options, Unsupported};
 use crate::mir::Body;
 use crate::shape::{Shape, shape};
@@ -258,7 +258,7 @@ pub struct Interp<'a> {
     host: Box<dyn Host + 'a>,
     machine: Machine<'a>,
     globals: FxHashMap<ItemPath, u64>,
-    tables: FxHashMap<Arc<[SlotKey]>, u64>,
+    tables: FxHashMap<Arc<DynTable>, u64>,
     /// Functions that have been made values, by number.
     values: Vec<Instance>,
     frames: Vec<Frame>,
@@ -409,13 +409,16 @@ impl<'a> Interp<'a> {
     }
 
     /// A table of function values.
-    fn table(&mut self, keys: &Arc<[SlotKey]>) -> u64 {
-        if let Some(known) = self.tables.get(keys) {
+    fn table(&mut self, table: &Arc<DynTable>) -> u64 {
+        if let Some(known) = self.tables.get(table) {
             return *known;
         }
-        let bytes = keys.iter().flat_map(|key| self.function_value(key.instance).to_le_bytes()).collect();
+        let length = table.entries.iter().map(|(number, _)| number + 1).max().unwrap_or(0);
+        let mut words = vec![0u64; length as usize];
+        table.entries.iter().for_each(|(number, key)| words[*number as usize] = self.function_value(key.instance));
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let address = self.machine.memory.allocate_static(bytes);
-        self.tables.insert(keys.clone(), address);
+        self.tables.insert(table.clone(), address);
         address
     }
 

@@ -66,6 +66,7 @@ pub fn checked(text: &str) -> (Checked, Sources, Vec<Diagnostic>) {
         host: HOST.clone(),
         all_hot: false,
         needs_main: true,
+        running: None,
     };
     let checked = vaisjit_semantics::check(&input, None);
     let mut sources = Sources::default();

@@ -81,6 +81,7 @@ impl Checker<'_, '_> {
             value,
             // The body around says it.
             exposed: Vec::new(),
+            dyns: Vec::new(),
         };
         let ty = Ty::new(TyKind::Function(TyList::new(&types), result));
         self.make(ExprKind::Closure(Arc::new(body), captured), ty, span)

@@ -13,6 +13,7 @@ use crate::hir::{Callee, Expr, ExprKind, PatternKind, Stmt};
 use crate::index::DefId;
 use crate::infer::{Known, walk};
 use crate::interface::{FnSig, Interface};
+use crate::program::DynMethod;
 use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 use crate::world::World;
 
@@ -56,6 +57,17 @@ fn methods(world: &World<'_>, of_trait: ItemPath) -> Vec<TraitMethod> {
     }
     found.sort_by_key(|method| method.name);
     found
+}
+
+/// What can be called through a `dyn` of a trait, in the order of its tables.
+pub(crate) fn callable(world: &World<'_>, of_trait: ItemPath) -> Vec<DynMethod> {
+    let all = methods(world, of_trait).into_iter().filter(|method| obstacle(&method.sig).is_none());
+    let method = |method: TraitMethod| DynMethod {
+        name: method.name,
+        params: method.sig.params.iter().map(|param| param.ty).collect(),
+        result: method.sig.result,
+    };
+    all.map(method).collect()
 }
 
 /// Why a method cannot be called through a table.

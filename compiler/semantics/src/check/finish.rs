@@ -15,6 +15,20 @@ pub(crate) fn each(e: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     children(e, &mut |child| each(child, visit), &mut |_| {});
 }
 
+/// Are two expressions the same, whatever functions lie behind the `dyn`s they make?
+pub(crate) fn same_but_tables(a: &Expr, b: &Expr) -> bool {
+    let bare = |e: &Expr| {
+        let mut e = e.clone();
+        each(&mut e, &mut |part| {
+            if let ExprKind::MakeDyn { methods, .. } = &mut *part.kind {
+                methods.clear();
+            }
+        });
+        e
+    };
+    a == b || bare(a) == bare(b)
+}
+
 /// Calls `expr` for each direct part of an expression, `pattern` for each pattern directly in it.
 pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &mut dyn FnMut(&mut Pattern)) {
     match &mut *e.kind {
@@ -204,8 +218,10 @@ impl Checker<'_, '_> {
                 *list = TyList::new(&resolved);
             }
             ExprKind::TypeInfo(of) => *of = self.resolve_type(*of, types),
-            ExprKind::MakeDyn { methods, .. } => {
+            ExprKind::MakeDyn { value, methods } => {
                 methods.iter_mut().for_each(|instance| self.resolve_instance(instance, span, types));
+                let made = crate::hir::made_dyn(ty, value.ty, methods);
+                self.dyns.extend(made.filter(|made| !self.dyns.contains(made)));
             }
             ExprKind::Match(subject, _) if has_variables(subject.ty) => {
                 let at = subject.span;

@@ -55,7 +55,7 @@ pub fn input(modules: &[(&str, Arc<Module>)]) -> Input {
         list.push(ModuleInput { name: *name, file: FileId(1000 + index as u32), tree: tree.clone(), imports });
     }
     static HOST: LazyLock<Arc<rustc_hash::FxHashMap<Name, HostDeclaration>>> = LazyLock::new(host);
-    Input { modules: list, host: HOST.clone(), all_hot: false, needs_main: false }
+    Input { modules: list, host: HOST.clone(), all_hot: false, needs_main: false, running: None }
 }
 
 /// The host function that the prelude itself calls.

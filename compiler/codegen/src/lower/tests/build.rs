@@ -152,7 +152,17 @@ impl Fun {
     pub fn body(&mut self, name: &str, params: Vec<LocalId>, result: Ty, value: Expr) -> Body {
         let locals = std::mem::take(&mut self.locals);
         let instance = Instance::plain(path(name));
-        Body { instance, item: item(), params, captures: 0, locals, result, value, exposed: Vec::new() }
+        Body {
+            instance,
+            item: item(),
+            params,
+            captures: 0,
+            locals,
+            result,
+            value,
+            exposed: Vec::new(),
+            dyns: Vec::new(),
+        }
     }
 }
 

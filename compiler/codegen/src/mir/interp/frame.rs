@@ -355,7 +355,7 @@ impl Interp<'_> {
             Operand::Const(Const::Float(bits, ty)) => Ok(arith::float_bits(f64::from_bits(*bits), *ty)),
             Operand::Const(Const::Str(text)) => Ok(u128::from(self.machine.literal(text))),
             Operand::Const(Const::Type(ty)) => Ok(u128::from(self.machine.heap.type_address(*ty))),
-            Operand::Const(Const::Table(keys)) => Ok(u128::from(self.table(keys))),
+            Operand::Const(Const::Table(table)) => Ok(u128::from(self.table(table))),
             Operand::Const(Const::Function(instance, _)) => Ok(u128::from(self.function_value(*instance))),
         }
     }
