@@ -135,6 +135,8 @@ struct Lowerer<'a> {
     b: Builder,
     /// MIR locals by HIR local.
     locals: Vec<Local>,
+    /// The number of each HIR local among those of its name.
+    numbers: Vec<u32>,
     /// Of a closure with captures: the parameter with the address of its payload.
     environment: Option<Local>,
     /// Locals whose address is taken: writing them in parts may be seen.
@@ -195,6 +197,7 @@ impl<'a> Lowerer<'a> {
             facts,
             b,
             locals,
+            numbers: crate::resume::numbers(hir),
             environment,
             exposed,
             loops: Vec::new(),

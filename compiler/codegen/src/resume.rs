@@ -26,8 +26,8 @@ mod matching;
 mod parts;
 mod same;
 
-pub(crate) use counterpart::label;
-pub use counterpart::{Counterpart, carried_local, local_of, loop_span, number, starts};
+pub use counterpart::{Counterpart, carried_local, local_of, loop_span, starts};
+pub(crate) use counterpart::{label, numbers};
 pub use matching::{Lost, loop_id, most_similar};
 pub use same::fingerprint_from_head;
 

@@ -232,7 +232,10 @@ fn a_range_becomes_a_condition_and_back() {
     let range = "L i: 0..4 { println(\"{i}\") }\n0";
     let condition = "i := mut 0\nLW i < 6 { println(\"new {i}\"); i += 1 }\n0";
     assert_eq!(outcome(range, condition, 2), "0\n1\nnew 2\nnew 3\nnew 4\nnew 5\n");
+    let other = "n := mut 0\nLW n < 6 { println(\"new {n}\"); n += 1 }\n0";
+    assert_eq!(outcome(range, other, 2), "0\n1\nnew 2\nnew 3\nnew 4\nnew 5\n");
     let range = "L i: 0..8 { println(\"again {i}\") }\n0";
+    assert_eq!(outcome(other, range, 5), "new 0\nnew 1\nnew 2\nnew 3\nnew 4\nagain 5\nagain 6\nagain 7\n");
     assert_eq!(outcome(condition, range, 5), "new 0\nnew 1\nnew 2\nnew 3\nnew 4\nagain 5\nagain 6\nagain 7\n");
 }
 

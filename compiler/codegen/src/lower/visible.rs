@@ -7,7 +7,7 @@ use vaisjit_syntax::Name;
 use super::Lowerer;
 use super::owned::ScopeKind;
 use crate::mir::{BlockId, Carried, Local, Operand, Place, StatementKind};
-use crate::resume::{self, CarryKey};
+use crate::resume::CarryKey;
 
 /// The name of temporaries that a scope owns.
 const OWNED: &str = "{owned}";
@@ -85,7 +85,7 @@ impl<'a> Lowerer<'a> {
     /// A local of the source is in scope from now on.
     pub(super) fn show_local(&mut self, id: LocalId, from: Origin<'a>) {
         let (name, local) = (self.hir.locals[id].name, self.local(id));
-        let named = (name, Some(resume::number(self.hir, id)));
+        let named = (name, self.numbers.get(u32::from(id.into_raw()) as usize).copied());
         self.show_as(named, local, from);
         if self.facts.deferred(id) {
             self.show_always(named, local);

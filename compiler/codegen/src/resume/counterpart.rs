@@ -15,6 +15,9 @@ const GONE: &str = "{gone}";
 /// Deferred blocks less similar than this are others, unless there is just one left on both sides. Chosen by feel.
 const LEAST: u64 = 300;
 
+/// The name and number of a [`CarryKey`].
+type Key = (Name, u32);
+
 /// What of a function's old text is what of its new one.
 #[derive(Clone, Default, Debug)]
 pub struct Counterpart {
@@ -29,13 +32,18 @@ pub struct Counterpart {
     /// The loops of the old text that run over something of another sort now, or stand in one that does.
     pub turned: Vec<LoopId>,
     /// New names of what is carried.
-    names: FxHashMap<(Name, u32), (Name, u32)>,
+    names: FxHashMap<Key, Key>,
 }
 
-/// The number of a local among those of its name in a body.
-pub fn number(body: &Body, id: LocalId) -> u32 {
-    let name = body.locals[id].name;
-    body.locals.iter().take_while(|(other, _)| *other != id).filter(|(_, local)| local.name == name).count() as u32
+/// The number of each local of a body among those of its name.
+pub(crate) fn numbers(body: &Body) -> Vec<u32> {
+    let mut counts: FxHashMap<Name, u32> = FxHashMap::default();
+    let number = |name: Name| {
+        let count = counts.entry(name).or_default();
+        *count += 1;
+        *count - 1
+    };
+    body.locals.values().map(|local| local.name).map(number).collect()
 }
 
 /// The local of a body that has this key; hidden values have none.
@@ -137,10 +145,13 @@ impl Counterpart {
     }
 
     fn name(&mut self, (old, new): (&Body, &Body), loops: &[(&Node<'_>, &Node<'_>)], shared: &FxHashSet<Name>) {
-        for (from, to) in &self.locals {
-            let key = |body: &Body, id: LocalId| (body.locals[id].name, number(body, id));
-            self.names.insert(key(old, *from), key(new, *to));
-        }
+        let (before, after) = (numbers(old), numbers(new));
+        let key = |body: &Body, numbers: &[u32], id: LocalId| {
+            (body.locals[id].name, numbers[u32::from(id.into_raw()) as usize])
+        };
+        let old_key = |id: LocalId| key(old, &before, id);
+        let new_key = |id: LocalId| key(new, &after, id);
+        self.names.extend(self.locals.iter().map(|(from, to)| (old_key(*from), new_key(*to))));
         for (from, to) in &self.defers {
             self.names.insert((counter(*from), 0), (counter(*to), 0));
         }
@@ -156,22 +167,26 @@ impl Counterpart {
                 self.names.insert((named(before), from.id.0), (named(after), to.id.0));
             }
         }
-        self.name_counters((old, new), loops);
+        self.name_counters((old, new), loops, (&old_key, &new_key));
     }
 
     /// A local that a `while` loop counts with becomes the variable of a loop over a range, or the other way round.
-    fn name_counters(&mut self, (old, new): (&Body, &Body), loops: &[(&Node<'_>, &Node<'_>)]) {
+    fn name_counters(
+        &mut self,
+        (old, new): (&Body, &Body),
+        loops: &[(&Node<'_>, &Node<'_>)],
+        (old_key, new_key): (&dyn Fn(LocalId) -> Key, &dyn Fn(LocalId) -> Key),
+    ) {
         for (from, to) in loops {
             let (before, after) = (range_variable(from.expr), range_variable(to.expr));
-            let key = |body: &Body, id: LocalId| (body.locals[id].name, number(body, id));
             let state =
                 |body: &Body, id: LocalId, of: LoopId| (Name::new(&format!("{{{}.at}}", body.locals[id].name)), of.0);
             for (one, other) in self.locals.clone() {
                 if before.is_none() && after == Some(other) {
-                    self.names.insert(key(old, one), state(new, other, to.id));
+                    self.names.insert(old_key(one), state(new, other, to.id));
                 } else if after.is_none() && before == Some(one) {
-                    self.names.remove(&key(old, one));
-                    self.names.insert(state(old, one, from.id), key(new, other));
+                    self.names.remove(&old_key(one));
+                    self.names.insert(state(old, one, from.id), new_key(other));
                 }
             }
         }

@@ -8,7 +8,7 @@
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
-use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, Pattern, PatternKind, Stmt};
+use vaisjit_semantics::hir::{BinaryOp, Body, Expr, ExprKind, LocalId, Pattern, PatternKind, Stmt};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -47,6 +47,9 @@ pub(super) fn matched(
     let (before, after) = (declared(old, shared), declared(new, shared));
     for name in names(old) {
         pairs.add_named(name, &before, &after);
+    }
+    for (old_loop, new_loop) in loops {
+        pairs.add_counters((old, old_loop.expr), (new, new_loop.expr));
     }
     pairs.add_parameters(old, new);
     pairs.add_renamed(&before, &after);
@@ -102,6 +105,17 @@ impl Pairs {
         scored.sort_by_key(|(score, at, to)| (std::cmp::Reverse(*score), at.abs_diff(*to), *at));
         for (_, at, to) in scored {
             self.add(olds[at].id, news[to].id);
+        }
+    }
+
+    /// What a loop over a range counts, and what a condition counts.
+    fn add_counters(&mut self, (old, old_loop): (&Body, &Expr), (new, new_loop): (&Body, &Expr)) {
+        let ranges = [old_loop, new_loop].into_iter().filter(|one| matches!(&*one.kind, ExprKind::ForRange { .. }));
+        if ranges.count() == 1
+            && let (Some(before), Some(after)) = (counter(old_loop), counter(new_loop))
+            && old.locals[before].ty == new.locals[after].ty
+        {
+            self.add(before, after);
         }
     }
 
@@ -167,6 +181,21 @@ pub(super) fn variables(expr: &Expr) -> Vec<LocalId> {
         ExprKind::ForRange { local, .. } => vec![*local],
         ExprKind::ForEach { pattern, .. } => bound(pattern),
         _ => Vec::new(),
+    }
+}
+
+/// The local that a loop counts up to an end with.
+fn counter(expr: &Expr) -> Option<LocalId> {
+    match &*expr.kind {
+        ExprKind::ForRange { local, .. } => Some(*local),
+        ExprKind::While(_, condition, _) => match &*condition.kind {
+            ExprKind::Binary(BinaryOp::Lt | BinaryOp::Le | BinaryOp::Ne, left, _) => match *left.kind {
+                ExprKind::Local(local) => Some(local),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
     }
 }
 
