@@ -10,6 +10,8 @@ mod kinds;
 mod locals;
 #[path = "loops/many.rs"]
 mod many;
+#[path = "loops/outgrown.rs"]
+mod outgrown;
 #[path = "loops/refusals.rs"]
 mod refusals;
 #[path = "loops/structs.rs"]

@@ -38,7 +38,7 @@ pub(crate) struct Follower {
 }
 
 /// How the values of a loop get from one version of its function to another.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Transfer {
     /// In this order.
     pub steps: Vec<Step>,
@@ -48,6 +48,52 @@ pub(crate) struct Transfer {
     pub old_block: u32,
     /// Bytes of the new one; not less than the old one, unless it is 0.
     pub block: u32,
+    /// Locals whose values have another size now. Steps find them behind both blocks.
+    pub grown: Vec<GrownLocal>,
+}
+
+impl Transfer {
+    /// The first place behind both blocks.
+    pub fn behind(&self) -> u32 {
+        self.old_block.max(self.block)
+    }
+}
+
+/// A local whose value has another size now, and so is put somewhere else before it is carried over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct GrownLocal {
+    /// Its offset in the old block.
+    pub offset: u32,
+    /// Where steps look for it, counted from the start of the block; not less than the size of the old block and the new.
+    pub place: u32,
+    /// Bytes of its value now.
+    pub size: u32,
+}
+
+/// The values of such locals of one frame.
+#[derive(Default)]
+pub(crate) struct Grown {
+    /// Which, and where.
+    pub locals: Vec<GrownLocal>,
+    /// What is the place of the first of the bytes.
+    first: u32,
+    /// The values.
+    pub bytes: Box<[u128]>,
+}
+
+impl Grown {
+    /// Room for the locals of a transfer.
+    pub fn new(transfer: &Transfer) -> Grown {
+        let first = transfer.behind();
+        let end = transfer.grown.iter().map(|local| local.place + local.size).max().unwrap_or(first);
+        let bytes = vec![0; ((end - first) as usize).div_ceil(16)].into();
+        Grown { locals: transfer.grown.clone(), first, bytes }
+    }
+
+    /// Where a local lies.
+    pub fn address(&self, local: &GrownLocal) -> usize {
+        self.bytes.as_ptr() as usize + (local.place - self.first) as usize
+    }
 }
 
 /// From the bytes of a value to those of another type.
@@ -55,6 +101,7 @@ pub(crate) type Conversion = dyn Fn(&[u8], &mut [u8]) + Send + Sync;
 
 /// One value on its way. `from` is a place the old code left, a `Word` in its spill area; `to` one where the new code looks,
 /// a `Word` in the buffer.
+#[derive(Clone)]
 pub(crate) enum Step {
     /// The bytes as they are.
     Copy { from: CarryHome, to: CarryHome, size: u32 },
@@ -88,6 +135,8 @@ pub(super) struct Stale {
     refused: (AtomicUsize, AtomicU32),
     /// What the new code reads at its start.
     buffer: Mutex<Vec<u128>>,
+    /// Locals that their blocks have no room for, by frame pointer.
+    grown: Mutex<HashMap<usize, Grown>>,
 }
 
 impl Followers {
@@ -150,6 +199,21 @@ impl Stale {
         self.innermost.store(frame, Ordering::Relaxed);
     }
 
+    pub(super) fn set_grown(&self, frame: usize, grown: Option<Grown>) {
+        match grown {
+            Some(grown) => _ = lock(&self.grown).insert(frame, grown),
+            None => _ = lock(&self.grown).remove(&frame),
+        }
+    }
+
+    pub(super) fn grown_places(&self, frame: usize) -> Vec<(u32, usize)> {
+        let all = lock(&self.grown);
+        let places = |grown: &Grown| -> Vec<(u32, usize)> {
+            grown.locals.iter().map(|local| (local.offset, grown.address(local))).collect()
+        };
+        all.get(&frame).map(places).unwrap_or_default()
+    }
+
     fn is_empty(&self) -> bool {
         self.innermost.load(Ordering::Relaxed) == 0
     }
@@ -188,6 +252,7 @@ impl ThreadRecord {
     /// The thread has left its outermost activation.
     pub(super) fn forget_stale(&self) {
         self.stale.set(Vec::new());
+        lock(&self.stale.grown).clear();
         self.poll().fetch_and(!poll::STALE, Ordering::SeqCst);
     }
 }
@@ -255,7 +320,13 @@ impl Shared {
         let mut buffer = lock(&record.stale.buffer);
         buffer.clear();
         buffer.resize((transfer.buffer as usize).div_ceil(16).max(1), 0);
-        let places = Places { spill: spill as usize, buffer: buffer.as_mut_ptr() as usize, block: base };
+        let grown = lock(&record.stale.grown).remove(&frame).unwrap_or_default();
+        let places = Places {
+            spill: spill as usize,
+            buffer: buffer.as_mut_ptr() as usize,
+            block: base,
+            grown: (transfer.behind(), grown.bytes.as_ptr() as usize),
+        };
         if end > top {
             // SAFETY: the bytes lie on this thread's data stack, above everything in use.
             unsafe { ptr::write_bytes(top as *mut u8, 0, end - top) };
@@ -310,12 +381,15 @@ struct Places {
     spill: usize,
     buffer: usize,
     block: usize,
+    /// Values behind the blocks: the place of the first byte, and where it lies.
+    grown: (u32, usize),
 }
 
 impl Places {
     fn from(&self, home: CarryHome) -> usize {
         match home {
             CarryHome::Word(offset) => self.spill + offset as usize,
+            CarryHome::Block(offset) if offset >= self.grown.0 => self.grown.1 + (offset - self.grown.0) as usize,
             CarryHome::Block(offset) => self.block + offset as usize,
         }
     }

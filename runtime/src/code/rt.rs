@@ -45,6 +45,7 @@ unsafe extern "C" fn safepoint(context: *mut CallContext, spill: *const u64, num
     let Some(shared) = record.shared.upgrade() else { return 0 };
     let stops = |bits: u8| bits & poll::STOP != 0 && bits & poll::TRAP == 0;
     if stops(record.poll().load(Ordering::Relaxed)) && !record.still_declines() {
+        record.spill.store(spill as usize, Ordering::Release);
         shared.arrive(record, AT_POLL);
     }
     match record.poll().load(Ordering::Relaxed) {

@@ -1,6 +1,6 @@
 //! What may be done while all threads of a world are stopped: look at their stacks, and free code none of them needs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
+use super::replace::Grown;
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
 use super::walk;
@@ -32,6 +33,8 @@ pub struct StoppedFrame<'a> {
     pub function: usize,
     /// Does its thread stand at its own poll?
     pub polls: bool,
+    /// What that poll hands over; 0 if the frame is not at one.
+    pub spill: usize,
     /// The call it waits in.
     pub srcloc: u32,
     /// Its frame pointer.
@@ -93,25 +96,67 @@ impl<'a> Stopped<'a> {
                 let frame_pointer = frame.frame_pointer;
                 let block = blocks.iter().rev().find(|block| block.frame_pointer == frame_pointer).copied();
                 let function = found.function;
-                visit(&StoppedFrame { thread, unit, function, polls, srcloc, frame_pointer, block });
+                let spill = if polls { record.spill.load(Ordering::Acquire) } else { 0 };
+                visit(&StoppedFrame { thread, unit, function, polls, spill, srcloc, frame_pointer, block });
                 polls = false;
                 ControlFlow::Continue(())
             });
         }
     }
 
-    /// Every word of every stack that a running function may have put there, innermost first: whatever it holds on to
-    /// while it waits lies in its frames, for calls keep nothing in registers.
-    pub fn words(&self, mut visit: impl FnMut(usize)) {
+    /// The words on the machine stacks that nobody knows the types of, and those of blocks on data stacks that are not
+    /// `known`, with the frame pointer they belong to (0 if the frame is not the program's). Words of the frames in `left`
+    /// do not count: what these hold goes on elsewhere. What such a frame may have saved for its callers counts, but for
+    /// the words it hands over.
+    pub fn words(&self, known: &HashSet<usize>, left: &HashMap<usize, Vec<usize>>, mut visit: impl FnMut(usize, usize)) {
         for record in self.threads.iter().filter(|record| record.is_active()) {
             let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
-            let data = record.data_base()..record.data_top().load(Ordering::Acquire);
-            let machine = exit.next_multiple_of(8)..record.bounds.high;
-            for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)).chain(data.step_by(8)) {
-                // SAFETY: a word of a stack of a stopped thread, above its stack pointer; it is only looked at.
-                visit(unsafe { (address as *const usize).read_volatile() });
+            let frames = frames(record, exit);
+            let machine = exit.saturating_sub(SAVED_REGISTERS).next_multiple_of(8)..record.bounds.high;
+            for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)) {
+                let after = frames.partition_point(|frame| frame.low <= address);
+                let frame = after.checked_sub(1).map(|at| &frames[at]).filter(|frame| address < frame.high);
+                let owner = frame.map_or(0, |frame| frame.pointer);
+                // SAFETY: a word of a stack of a stopped thread, at or above its exit thunk's frame; it is only looked at.
+                let word = unsafe { (address as *const usize).read_volatile() };
+                let own = |frame: &Words| left.get(&owner).is_some_and(|own| frame.owns(address) || own.contains(&word));
+                if !frame.is_some_and(own) {
+                    visit(word, owner);
+                }
+            }
+            for block in blocks(record).into_iter().filter(|block| !known.contains(&block.address)) {
+                let words = block.address + FRAME_BLOCK_HEADER as usize..block.address + block.size as usize;
+                for address in words.step_by(8) {
+                    // SAFETY: a word of a block on the data stack of a stopped thread; it is only looked at.
+                    visit(unsafe { (address as *const usize).read_volatile() }, block.frame_pointer);
+                }
             }
         }
+    }
+
+    /// Does an address lie on a stack of the program?
+    pub fn is_on_stack(&self, address: usize) -> bool {
+        self.threads.iter().any(|record| {
+            (record.bounds.low..record.bounds.high).contains(&address)
+                || (record.data_base()..record.data_end()).contains(&address)
+        })
+    }
+
+    /// Where the block of a frame may grow to: the end of its thread's data stack.
+    pub fn data_end(&self, thread: usize) -> usize {
+        self.threads.get(thread).map_or(0, |record| record.data_end())
+    }
+
+    /// Takes over the locals that a frame's block has no room for, as its follower looks for them.
+    pub(crate) fn set_grown(&self, thread: usize, frame_pointer: usize, grown: Option<Grown>) {
+        if let Some(record) = self.threads.get(thread) {
+            record.stale.set_grown(frame_pointer, grown);
+        }
+    }
+
+    /// Where the locals of a frame lie now that its block has no room for, by their offsets in the block.
+    pub fn grown(&self, thread: usize, frame_pointer: usize) -> Vec<(u32, usize)> {
+        self.threads.get(thread).map_or_else(Vec::new, |record| record.stale.grown_places(frame_pointer))
     }
 
     /// Every block on every data stack, with the index of its thread, outermost first.
@@ -154,6 +199,46 @@ impl<'a> Stopped<'a> {
         });
         reached
     }
+}
+
+/// Bytes below a frame pointer in which a function saves registers of its callers: five or ten, and what aligns them.
+const SAVED_REGISTERS: usize = if cfg!(target_arch = "x86_64") { 6 * 8 } else { 10 * 8 };
+
+/// The words of a frame.
+struct Words {
+    low: usize,
+    /// Where its own words start, behind the registers that an exit thunk has saved.
+    low_own: usize,
+    high: usize,
+    /// Its frame pointer.
+    pointer: usize,
+    /// Has it callers among the program's functions, for which it may have saved registers?
+    is_called: bool,
+}
+
+impl Words {
+    /// Is the word there none that is kept for a caller?
+    fn owns(&self, address: usize) -> bool {
+        !self.is_called || address >= self.low_own && address + SAVED_REGISTERS < self.pointer
+    }
+}
+
+/// The frames of a thread, innermost first. The registers that its exit thunk has saved are the innermost frame's.
+fn frames(record: &ThreadRecord, exit: usize) -> Vec<Words> {
+    let mut frames: Vec<Words> = Vec::new();
+    walk::stopped_thread(record, |_, frame| {
+        let follows = frames.last().is_some_and(|inner| inner.high + 16 == frame.low);
+        if let Some(inner) = frames.last_mut().filter(|_| follows) {
+            inner.is_called = true;
+        }
+        let (low, pointer) = (frame.low, frame.frame_pointer);
+        frames.push(Words { low, low_own: low, high: pointer, pointer, is_called: false });
+        ControlFlow::Continue(())
+    });
+    if let Some(first) = frames.first_mut().filter(|first| first.low == exit + 16) {
+        first.low = exit.saturating_sub(SAVED_REGISTERS);
+    }
+    frames
 }
 
 /// The blocks on the data stack of a stopped thread.

@@ -41,6 +41,8 @@ pub(super) struct ThreadRecord {
     pub(super) pause: Pause,
     /// Its frames that may go on in other code.
     pub(super) stale: Stale,
+    /// What the poll that it stands at hands over.
+    pub(super) spill: AtomicUsize,
 }
 
 /// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it.
@@ -89,6 +91,7 @@ impl ThreadRecord {
             blocked: Mutex::default(),
             pause: Pause::default(),
             stale: Stale::default(),
+            spill: AtomicUsize::new(0),
         });
         // SAFETY: nobody else knows the record yet.
         unsafe { (*record.context.get()).owner = Arc::as_ptr(&record).cast_mut().cast() };

@@ -16,6 +16,8 @@ pub(super) struct Frame {
     /// An address inside the instruction that is being executed: the call, if it is not the innermost frame.
     pub(super) pc: usize,
     pub(super) frame_pointer: usize,
+    /// Where its words start: behind the return address into it.
+    pub(super) low: usize,
 }
 
 /// Visits the frames of one activation, innermost first: those above the frame `frame_pointer` (whose own program
@@ -37,7 +39,7 @@ pub(super) fn callers(
         if parent <= frame_pointer || parent >= trampoline {
             break;
         }
-        visit(Frame { pc: return_address.wrapping_sub(1), frame_pointer: parent })?;
+        visit(Frame { pc: return_address.wrapping_sub(1), frame_pointer: parent, low: frame_pointer + 16 })?;
         frame_pointer = parent;
     }
     ControlFlow::Continue(())

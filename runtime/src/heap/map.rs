@@ -98,6 +98,27 @@ pub(super) fn set_entries(map: Payload, entries: usize) -> usize {
     before
 }
 
+/// A map with so many entries that are all live and still to be written; gives it and the first entry. Its keys have to
+/// be found before it is used.
+pub(super) fn with_entries(
+    of: (usize, usize),
+    new: &dyn Fn(Role, usize) -> Option<Payload>,
+) -> Option<(Payload, usize)> {
+    let (count, stride) = of;
+    let made = new(Role::Own, SIZE)?;
+    if count == 0 {
+        return Some((made, 0));
+    }
+    let places = (count.max(FIRST_CAPACITY) * 2).next_power_of_two();
+    let (entries, index) = (new(Role::Buffer, count.checked_mul(stride)?)?, new(Role::Index, places * PLACE)?);
+    made.set_word(ENTRIES, entries.0);
+    made.set_word(INDEX, index.0);
+    made.set_word(MASK, places - 1);
+    [LENGTH, USED, CAPACITY].into_iter().for_each(|offset| made.set_word(offset, count));
+    (0..count).for_each(|number| store(entries.0 + number * stride, LIVE));
+    Some((made, entries.0))
+}
+
 /// The blocks a map owns.
 pub(super) fn buffers(map: Payload) -> [usize; 2] {
     [map.word(ENTRIES), map.word(INDEX)]

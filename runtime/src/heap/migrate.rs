@@ -5,7 +5,9 @@
 //! or code is prepared; then the steps are applied, and none of them can fail.
 
 pub(crate) mod attic;
+pub(crate) mod moves;
 pub(crate) mod number;
+pub(crate) mod rebuild;
 pub(crate) mod regions;
 pub(crate) mod rows;
 mod run;
@@ -18,7 +20,9 @@ use vaisjit_syntax::Name;
 
 pub(crate) use attic::{Attic, BatchKey};
 pub(crate) use number::Scalar;
-pub(crate) use regions::{MapChange, Region, Role, is_within};
+pub(crate) use moves::{Area, Word, WordPart};
+pub(crate) use rebuild::{Container, Element, Rebuild, Rebuilt};
+pub(crate) use regions::{MapChange, Region, Role};
 pub(crate) use run::{Counted, Lookup, Queue, Stores};
 
 use super::types::{Part, ShapeOf, references_of};
@@ -42,6 +46,8 @@ impl References {
 /// How a value of one type and layout becomes one of another.
 #[derive(Debug)]
 pub(crate) struct Conversion {
+    /// The type before and after.
+    pub types: (Ty, Ty),
     /// Size of the value before.
     pub from_size: usize,
     /// Size of the value after.
@@ -56,6 +62,8 @@ pub(crate) struct Conversion {
     pub counts: Vec<(u32, u64)>,
     /// Must every value be looked at to count?
     pub dynamic: bool,
+    /// Do parts that keep their meaning lie at other offsets afterwards?
+    pub shifts: bool,
 }
 
 /// A step on one value. `from` counts from the start of the old value, `to` from that of the new one.
@@ -84,6 +92,8 @@ pub(crate) enum Op {
     Each { from: u32, to: u32, from_stride: u32, to_stride: u32, count: u32, ops: Vec<Op> },
     /// A value that a function of the program migrates itself, once the other steps have been taken; by number.
     Own { from: u32, to: u32, number: u32 },
+    /// The container of a handle is made anew; by number.
+    Rebuild { from: u32, to: u32, rebuild: u32 },
     /// Counts a changed value.
     Count { number: u32 },
     /// Counts what a report tells of.

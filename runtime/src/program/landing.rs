@@ -93,7 +93,8 @@ impl ProgramInner {
             objection.tell(&mut prepared.report);
             return Attempt::TurnedDown;
         }
-        let Some(tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
+        let Some(mut tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
+        self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
         self.apply(prepared, tried);
@@ -142,10 +143,11 @@ impl ProgramInner {
             Some(Preparation::Refused(report)) => return Err(reason(&report)),
             _ => return Err("it cannot be made again".to_owned()),
         };
-        let Some(tried) = self.try_out(&mut inverse, stopped) else {
+        let Some(mut tried) = self.try_out(&mut inverse, stopped) else {
             self.abandon(&inverse);
             return Err(reason(&inverse.report));
         };
+        self.hand_over(&mut tried, stopped);
         self.apply_as(&mut inverse, tried, version);
         Ok(inverse)
     }

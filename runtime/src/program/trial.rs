@@ -12,15 +12,16 @@ use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 use super::hooks::trapped;
 use super::run::Entry;
 use super::{ProgramInner, constant};
-use crate::code::{Slot, Stopped};
+use crate::code::{Slot, Stopped, StoppedFrame};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
-use crate::live::LiveFunction;
+use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::live_locals;
-use crate::reload::migrate::{Denied, Local, Migration, Settle, Trial, failed, sees_old};
+use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
+use crate::reload::replace::Standing;
 use crate::report::{Edit, Outcome, Report};
 
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
@@ -120,11 +121,11 @@ impl ProgramInner {
 
     /// Counts live values and makes room for them.
     fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
-        let locals = self.locals(stopped);
+        let locals = self.locals(prepared, stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
         let (trial, denied) =
-            match migration.try_out(&linkage, &prepared.moving, &locals, &|visit| stopped.words(visit)) {
+            match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
                 Ok(trial) => (trial, None),
                 Err(both) => {
                     let (trial, denied) = *both;
@@ -136,21 +137,23 @@ impl ProgramInner {
         denied.map_or(Ok(()), Err)
     }
 
-    /// The blocks on the data stacks.
-    fn locals(&self, stopped: &Stopped<'_>) -> Vec<Local> {
+    /// The frames on the stacks.
+    fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
         let live = self.live();
         let mut locals = Vec::new();
         stopped.walk(|frame| {
-            let metas = live.metas.get(&(std::ptr::from_ref(frame.unit) as usize));
-            let meta = metas.and_then(|metas| metas.get(frame.function));
-            if let (Some(block), Some(meta)) = (frame.block, meta) {
-                locals.push(Local {
-                    address: block.address,
-                    frame: meta.frame.clone(),
-                    function: meta.name(),
-                    live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
-                });
-            }
+            let standing = Standing::of(frame);
+            let Some(meta) = standing.meta(&live) else { return };
+            locals.push(Local {
+                thread: frame.thread,
+                frame_pointer: frame.frame_pointer,
+                address: frame.block.map(|block| block.address),
+                frame: meta.frame.clone(),
+                function: meta.name(),
+                live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
+                going: going(prepared, stopped, frame, meta),
+                grown: stopped.grown(frame.thread, frame.frame_pointer),
+            });
         });
         locals
     }
@@ -306,6 +309,12 @@ impl ProgramInner {
         }
     }
 
+    /// Gives the locals that their blocks have no room for to where they are looked for. Once nothing can fail any more.
+    pub fn hand_over(&self, tried: &mut Tried, stopped: &Stopped<'_>) {
+        let grown = tried.migration.iter_mut().flat_map(Trial::take_grown);
+        grown.for_each(|(thread, frame, grown)| stopped.set_grown(thread, frame, grown));
+    }
+
     /// The first half of the stores of a commit: live values, before the heap knows the new types.
     pub fn store_values(&self, prepared: &mut Prepared, tried: &mut Tried) -> Option<Settle> {
         let heap = self.world.heap();
@@ -323,8 +332,8 @@ impl ProgramInner {
     /// The second half.
     pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) {
         let heap = self.world.heap();
-        if let Some(settle) = settle {
-            prepared.report.notices.extend(settle.finish(heap));
+        if let (Some(settle), Some(migration)) = (settle, &prepared.migration) {
+            prepared.report.notices.extend(settle.finish(migration, heap));
         }
         let checked = prepared.snapshot.checked.clone();
         let shape = |ty: Ty| shape(ty, &checked, &*prepared.layouts);
@@ -338,6 +347,23 @@ impl ProgramInner {
             }
         }
     }
+}
+
+/// How a frame goes on in the new version, if it does.
+fn going(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Option<Going> {
+    let standing = Standing::of(frame);
+    let number = standing.in_loop(meta)?;
+    let follower = prepared.moves.followers.iter().find(|follower| {
+        let from = (follower.from.as_ptr() as usize, follower.function);
+        from == (standing.unit, standing.function) && follower.number == number
+    })?;
+    let state = meta.frame.loops.iter().find(|state| state.number == number)?;
+    Some(Going {
+        values: state.values.clone(),
+        spill: frame.spill,
+        transfer: follower.transfer.clone(),
+        data_end: stopped.data_end(frame.thread),
+    })
 }
 
 /// Completes the outcomes of edits of types with how many values there are.

@@ -100,9 +100,12 @@ impl Shapes {
 fn inside(ty: Ty, checked: &Checked, queue: &mut Vec<Ty>) {
     let list = |list: &TyList, queue: &mut Vec<Ty>| queue.extend(list.iter());
     match ty.kind() {
-        TyKind::Pointer(of) | TyKind::Reference(of) | TyKind::Array(of, _) | TyKind::Slice(of) | TyKind::Vec(of) => {
-            queue.push(*of);
-        }
+        TyKind::Pointer(of)
+        | TyKind::Reference(of)
+        | TyKind::Array(of, _)
+        | TyKind::Slice(of)
+        | TyKind::Vec(of)
+        | TyKind::Box(of) => queue.push(*of),
         TyKind::HashMap(key, value) => queue.extend([*key, *value]),
         TyKind::Tuple(parts) => list(parts, queue),
         TyKind::Function(params, result) => {

@@ -4,9 +4,12 @@
 //! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
 //! nothing has changed. [`Trial::commit`] only stores.
 
+mod containers;
 pub(crate) mod defaults;
 pub(crate) mod known;
+mod moves;
 pub(crate) mod notes;
+mod offsets;
 pub(crate) mod own;
 pub(crate) mod plan;
 #[cfg(test)]
@@ -22,6 +25,7 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use crate::code::GlobalMemory;
+use crate::heap::migrate::Conversion;
 use crate::heap::{Heap, TypeRef};
 use crate::live::Live;
 use crate::report::{Edit, Outcome, Report};
@@ -29,15 +33,15 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use trial::{Denied, Local, Settle, Trial, failed, sees_old};
+pub(crate) use trial::{Denied, Going, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.
 pub(crate) struct Migration {
     planner: Planner,
     /// Globals whose values change.
     pub globals: Vec<GlobalChange>,
-    /// All globals and their types in the running version.
-    roots: Vec<(ItemPath, Ty)>,
+    /// All globals, and their types in the running version and in the new one.
+    roots: Vec<(ItemPath, Ty, Ty)>,
     /// Records of the types of empty values that the trial makes.
     empties: FxHashMap<Ty, TypeRef>,
 }
@@ -93,9 +97,29 @@ impl Migration {
             if self.planner.old.get(ty).is_none() || !live.shapes.has(ty) {
                 continue;
             }
-            if let Err(missing) = self.planner.conversion(ty, ty, &ty.to_string()) {
-                refuse(report, "struct", &ty.to_string(), &missing);
+            match self.planner.conversion(ty, ty, &ty.to_string()) {
+                Err(missing) => refuse(report, "struct", &ty.to_string(), &missing),
+                Ok(Some(conversion)) => self.keep_exposed(ty, conversion, report),
+                Ok(None) => {}
             }
+        }
+    }
+
+    /// Of a raw-exposed type there may be values that nobody knows of: they cannot move.
+    fn keep_exposed(&self, ty: Ty, conversion: usize, report: &mut Report) {
+        let Conversion { from_size, to_size, in_place, shifts, .. } = self.planner.conversions[conversion];
+        let exposed = self.planner.old.get(ty).is_some_and(|known| known.exposed);
+        if !exposed || in_place && !shifts {
+            return;
+        }
+        let why = format!(
+            "`{ty}` has {from_size} bytes and would need {to_size}, and there may be values of it in memory that vaisjit does not know: it is named in `sizeof`, in a cast to a pointer, or in the signature of a C or host function"
+        );
+        let help = format!("reserve room in it with `#[reserve({to_size})]` and restart, or undo the edit");
+        let outcome = Outcome::Refused { why, help };
+        let name = ty.to_string();
+        if let Some(edit) = report.edits.iter_mut().find(|edit| edit.name == name && edit.kind != "function") {
+            edit.outcome = outcome;
         }
     }
 
@@ -104,8 +128,8 @@ impl Migration {
         paths.sort_unstable();
         for path in paths {
             let old = live.globals[&path].ty;
-            self.roots.push((path, old));
             let new = checked.globals.get(&path).map_or(old, |global| global.ty);
+            self.roots.push((path, old, new));
             let label = path.name.to_string();
             let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
             match self.planner.variable((old, new), &label, declared.as_ref()) {
@@ -123,11 +147,19 @@ impl Migration {
     pub fn add_records(&mut self, heap: &Heap) {
         self.add_own_records(heap);
         let new = &self.planner.new;
+        for rebuild in &mut self.planner.rebuilds {
+            rebuild.record = Some(heap.type_record(rebuild.types.1, &|ty| new.shape(ty)));
+        }
         for wanted in &self.planner.queues {
             if let Wanted::Empty(ty) = wanted {
                 self.empties.insert(*ty, heap.type_record(*ty, &|ty| new.shape(ty)));
             }
         }
+    }
+
+    /// May values lie elsewhere afterwards?
+    pub fn moves_values(&self) -> bool {
+        self.planner.conversions.iter().any(|conversion| !conversion.in_place || conversion.shifts)
     }
 
     /// New memory for the globals that do not fit into theirs.

@@ -223,7 +223,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let migration = if first { None } else { migration(&snapshot, base, (&layouts, &history), &mut report) };
     let moving: Vec<(ItemPath, GlobalMemory)> = migration.iter().flat_map(Migration::new_memory).collect();
     base.linkage.set_moving(moving.iter().map(|(path, memory)| (*path, memory.address())));
-    let mut plan = match Plan::new(&snapshot, base, &layouts, &moved) {
+    let moves = migration.as_ref().is_some_and(Migration::moves_values);
+    let mut plan = match Plan::new(&snapshot, base, &layouts, (&moved, moves)) {
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
@@ -360,8 +361,10 @@ impl Plan {
         snapshot: &Snapshot,
         base: &Base<'_>,
         layouts: &TypeLayouts,
-        moved: &FxHashSet<Ty>,
+        (moved, moves): (&FxHashSet<Ty>, bool),
     ) -> Result<Plan, Vec<Diagnostic>> {
+        // A running loop that goes on in new code hands over all words that may lead to a value which moves.
+        let forced = |live: &LiveFunction| moves && base.mode.hot && live.meta.has_loops();
         let mut touched = Touched { layouts, before: &base.live.layouts, moved, known: FxHashMap::default() };
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
@@ -369,7 +372,8 @@ impl Plan {
         for (instance, body) in bodies(&snapshot.checked) {
             if let Some(live) = base.live.functions.get(&instance) {
                 met += 1;
-                if Arc::ptr_eq(&live.body, body) && !live.types.iter().any(|ty| touched.is(*ty)) {
+                let same = Arc::ptr_eq(&live.body, body) && !forced(live);
+                if same && !live.types.iter().any(|ty| touched.is(*ty)) {
                     continue;
                 }
             }
@@ -398,7 +402,9 @@ impl Plan {
         for (instance, mut body) in lowered {
             body.seal(instance, &plan.links, layouts, guards(&snapshot.checked, base.mode, instance));
             match base.live.functions.get(&instance) {
-                Some(live) if live.fingerprint == body.fingerprint && live.signature == body.signature => {
+                Some(live)
+                    if live.fingerprint == body.fingerprint && live.signature == body.signature && !forced(live) =>
+                {
                     plan.refreshed.push((instance, body.hir.clone(), body));
                 }
                 _ => plan.changed.push((instance, body)),

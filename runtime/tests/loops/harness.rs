@@ -46,6 +46,42 @@ pub fn texts_of(texts: Vec<String>) -> Played {
     Played { program, told }
 }
 
+/// Runs `run` of a program whose texts are saved by another thread: each call of `save()` brings the next one, which is
+/// taken over where the program looks up. Nothing may be left on the heap afterwards.
+pub fn saved_meanwhile(texts: &[&str]) -> (i64, Vec<String>) {
+    let files = MemoryLoader::default();
+    files.set("main.vais", texts[0]);
+    let told = Arc::<Mutex<Vec<String>>>::default();
+    let hears = told.clone();
+    let hear = move |event: &Event| hears.lock().unwrap().extend(tell(event));
+    let (asks, asked) = std::sync::mpsc::channel::<()>();
+    let save = move || -> i64 { i64::from(asks.send(()).is_ok()) };
+    let engine = Engine::builder().function("save", save).on_event(hear).build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    let result = std::thread::scope(|scope| {
+        let (program, files) = (&program, &files);
+        let reloads = scope.spawn(move || {
+            for text in &texts[1..] {
+                asked.recv_timeout(DEADLINE).expect("the program asks");
+                files.set("main.vais", *text);
+                if let Err(error) = program.poll() {
+                    program.interrupt();
+                    panic!("{error:?}");
+                }
+            }
+        });
+        let result = program.function::<(), i64>("run").expect("the function").call(());
+        reloads.join().expect("all were taken over");
+        result
+    });
+    let left = program.heap_check().expect("the heap is sound");
+    assert!(left.is_empty(), "left: {:?}", left.values);
+    (result.unwrap_or_else(|error| panic!("{error}\n{:?}", told.lock().unwrap())), told.lock().unwrap().clone())
+}
+
+/// How long something may take that is bound to happen.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
+
 fn tell(event: &Event) -> Vec<String> {
     let report = match event {
         Event::Reloaded { report, .. } | Event::Unchanged { report, .. } | Event::Refused { report, .. } => report,

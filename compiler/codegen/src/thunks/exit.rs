@@ -7,6 +7,7 @@ use target_lexicon::Architecture;
 use vaisjit_abi::context::{AT_SAFEPOINT, IN_HEAP, IN_HOST, RUNNING, offsets, poll};
 use vaisjit_abi::trap::PENDING;
 
+use super::entry::call;
 use super::variadic::variadic_jump;
 use super::{
     AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
@@ -65,6 +66,7 @@ pub fn exit_thunk(module: &mut dyn Module, thunk: &ExitThunk<'_>) -> Result<(Fun
     define(module, thunk.name, own, |builder, module| {
         let params = begin(builder);
         let ctx = params[0];
+        keep_registers(builder, ctx);
         let state = match thunk.kind {
             ExitKind::Host { safepoint: true } | ExitKind::Closure { safepoint: true } => AT_SAFEPOINT,
             _ => IN_HOST,
@@ -125,6 +127,7 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
     let own = safepoint_signature().clif(CallConv::Tail, true);
     define(module, name, own, |builder, module| {
         let params = begin(builder);
+        keep_registers(builder, params[0]);
         record_exit(builder, params[0]);
         let words = [types::I64; 3];
         let safepoint = import(module, builder, SAFEPOINT, &words, Some(AbiType::I64))?;
@@ -155,6 +158,21 @@ fn environment(builder: &mut FunctionBuilder<'_>, module: &mut dyn Module) -> Re
     let data = module.declare_data(ENVIRONMENT, Linkage::Import, false, false)?;
     let address = module.declare_data_in_func(data, builder.func);
     Ok(builder.ins().symbol_value(types::I64, address))
+}
+
+/// Makes the thunk save all registers that its callers may keep values in, right below its frame pointer: a reload that
+/// moves values looks there for what leads to them. A call that never happens, and that would leave no register as it was,
+/// makes the compiler do it.
+fn keep_registers(builder: &mut FunctionBuilder<'_>, ctx: Value) {
+    let (never, go_on, end) = (builder.create_block(), builder.create_block(), builder.create_block());
+    builder.set_cold_block(never);
+    builder.set_cold_block(end);
+    builder.ins().brif(ctx, go_on, &[], never, &[]);
+    builder.switch_to_block(never);
+    call(builder, &AbiSignature::new([], None), ctx, &[ctx], end, end);
+    builder.switch_to_block(end);
+    builder.ins().trap(TrapCode::unwrap_user(PENDING));
+    builder.switch_to_block(go_on);
 }
 
 fn record_exit(builder: &mut FunctionBuilder<'_>, ctx: Value) {

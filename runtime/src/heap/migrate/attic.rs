@@ -39,6 +39,11 @@ impl Attic {
         self.batches.remove(batch).unwrap_or_default().into_values()
     }
 
+    /// Visits every reference that is kept.
+    pub(crate) fn each(&mut self, visit: &mut dyn FnMut(&mut usize)) {
+        self.batches.values_mut().flat_map(FxHashMap::values_mut).for_each(|(word, _)| visit(word));
+    }
+
     /// Forgets everything; gives the blocks that were referred to.
     pub(in crate::heap) fn clear(&mut self) -> Vec<Payload> {
         let words = std::mem::take(&mut self.batches).into_values().flat_map(FxHashMap::into_values);

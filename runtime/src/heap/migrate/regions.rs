@@ -102,21 +102,6 @@ impl Heap {
         plan
     }
 
-    /// Does a word of the program's memory, besides the headers of these lists, point into one of these ranges?
-    pub(crate) fn points_into(&self, ranges: &[(usize, usize)], lists: &[usize]) -> bool {
-        let blocks: Vec<usize> = lock(&self.arena).blocks().map(|block| block + HEADER_SIZE).collect();
-        let own = |address: usize| lists.binary_search(&address).is_ok();
-        let in_blocks = blocks.into_iter().any(|block| {
-            let words = Payload(block).word(SIZE_OFFSET) / 8;
-            (0..words).map(|word| block + word * 8).any(|at| !own(at) && is_within(ranges, block::load(at)))
-        });
-        let globals = lock(&self.globals);
-        in_blocks
-            || globals
-                .iter()
-                .any(|(start, size)| (0..size / 8).any(|word| is_within(ranges, block::load(start + word * 8))))
-    }
-
     /// Do references lead from a value to the block with this payload?
     pub(crate) fn leads_to(&self, at: usize, references: &References, target: usize) -> bool {
         let (mut open, mut seen) = (Vec::new(), HashSet::new());
@@ -159,13 +144,13 @@ impl Heap {
     }
 
     /// How many elements a `Vec` has; none if the program has spoilt its header.
-    fn elements_within(&self, list: Payload, stride: usize) -> usize {
+    pub(super) fn elements_within(&self, list: Payload, stride: usize) -> usize {
         let count = list.word(VEC_LENGTH).min(list.word(VEC_CAPACITY));
         if self.has_buffer(list.word(VEC_DATA), count.saturating_mul(stride)) { count } else { 0 }
     }
 
     /// Do the entries of a map lie where its header says?
-    fn entries_within(&self, map: Payload, layout: &MapLayout) -> bool {
+    pub(super) fn entries_within(&self, map: Payload, layout: &MapLayout) -> bool {
         let (entries, bytes) = map::extent(map, layout);
         self.has_buffer(entries, bytes)
     }
@@ -196,17 +181,17 @@ impl Heap {
         Some(block.0)
     }
 
-    /// Lets a map have its entries elsewhere; frees the block they lay in.
-    pub(crate) fn move_entries(&self, map: usize, to: usize) {
-        self.free_buffer(map::set_entries(Payload(map), to));
+    /// Lets a map have its entries elsewhere; gives the block they lay in.
+    pub(crate) fn move_entries(&self, map: usize, to: usize) -> usize {
+        map::set_entries(Payload(map), to)
     }
 
-    /// Lets a `Vec` have its elements elsewhere; frees the block they lay in.
-    pub(crate) fn move_elements(&self, list: usize, to: usize) {
+    /// Lets a `Vec` have its elements elsewhere; gives the block they lay in.
+    pub(crate) fn move_elements(&self, list: usize, to: usize) -> usize {
         let list = Payload(list);
         let before = list.word(VEC_DATA);
         list.set_word(VEC_DATA, to);
-        self.free_buffer(before);
+        before
     }
 
     /// Frees a block that was made for elements and is not wanted.
@@ -265,12 +250,6 @@ impl Heap {
         let words = lock(&self.attic).clear();
         self.release_all(words.into_iter().map(|block| block.0).collect());
     }
-}
-
-/// Does an address lie in one of these ranges, which are sorted?
-pub(crate) fn is_within(ranges: &[(usize, usize)], address: usize) -> bool {
-    let after = ranges.partition_point(|(start, _)| *start <= address);
-    after.checked_sub(1).is_some_and(|at| address < ranges[at].1)
 }
 
 impl HeapPlan {

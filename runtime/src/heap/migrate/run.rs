@@ -1,10 +1,14 @@
 //! Carrying out the steps of conversions: counting, which only reads, and applying, which cannot fail.
 
+use rustc_hash::FxHashSet;
+
 use super::attic::{Attic, BatchKey, block_of};
 use super::number::Scalar;
+use super::rebuild::{Rebuild, RebuildKey, Rebuilt};
 use super::regions::Region;
 use super::{Arm, Conversion, Found, Op, References};
-use crate::heap::block::{bytes, copy, load, store, zero};
+use crate::heap::Heap;
+use crate::heap::block::{Payload, bytes, copy, load, store, zero};
 use crate::heap::counts::count_up;
 use crate::heap::types::Part;
 
@@ -18,6 +22,9 @@ pub(crate) struct Counted {
     pub counts: Vec<u64>,
     /// Values that have to be prepared, by queue.
     pub wanted: Vec<u64>,
+    /// Containers that are made anew, in the order they were found.
+    pub rebuilt: Vec<RebuildKey>,
+    known: FxHashSet<RebuildKey>,
     /// A value that must not be there, with the number of its region.
     pub found: Option<(usize, Found)>,
 }
@@ -34,6 +41,10 @@ pub(crate) struct Stores<'a> {
     pub notes: Vec<u64>,
     /// References that nobody holds any more.
     pub released: Vec<usize>,
+    /// The containers that are made anew.
+    pub rebuilt: Rebuilt,
+    /// Are elements of these being copied? They own what they refer to afterwards.
+    pub(super) copying: bool,
     scratch: Vec<u64>,
 }
 
@@ -107,6 +118,22 @@ impl Counted {
     pub(crate) fn steps(&mut self, ops: &[Op], at: usize, stores: &Lookup<'_>) {
         Walk { counted: self, stores, place: (0, 0) }.ops(ops, at, true);
     }
+
+    /// Looks at the elements of the containers that are made anew, and finds more of them.
+    pub(crate) fn containers(&mut self, heap: &Heap, rebuilds: &[Rebuild], stores: &Lookup<'_>) {
+        let mut next = 0;
+        while let Some((handle, number)) = self.rebuilt.get(next).copied() {
+            next += 1;
+            let rebuild = &rebuilds[number as usize];
+            for row in rebuild.rows(heap, handle) {
+                let mut walk = Walk { counted: self, stores, place: (0, 0) };
+                for element in &rebuild.elements {
+                    walk.ops(&element.ops, row + element.offsets.0, false);
+                    walk.ops(&element.prepared, row + element.offsets.0, false);
+                }
+            }
+        }
+    }
 }
 
 /// What counting has to know of the attic.
@@ -146,6 +173,12 @@ impl Walk<'_> {
                     let key = &self.stores.batches[*batch as usize];
                     if !has_tickets(from + *offset as usize, references, self.stores.attic, key) {
                         self.ops(otherwise, from, false);
+                    }
+                }
+                Op::Rebuild { from: offset, rebuild, .. } => {
+                    let key = (load(from + *offset as usize), *rebuild);
+                    if key.0 != 0 && self.counted.known.insert(key) {
+                        self.counted.rebuilt.push(key);
                     }
                 }
                 Op::Refuse { enumeration, variant } if self.counted.found.is_none() => {
@@ -209,7 +242,16 @@ fn has_tickets(at: usize, references: &References, attic: &Attic, key: &BatchKey
 impl<'a> Stores<'a> {
     /// Nothing has been applied yet.
     pub(crate) fn new(attic: &'a mut Attic, batches: &'a [BatchKey], queues: Vec<Queue>) -> Stores<'a> {
-        Stores { attic, batches, queues, notes: Vec::new(), released: Vec::new(), scratch: Vec::new() }
+        Stores {
+            attic,
+            batches,
+            queues,
+            notes: Vec::new(),
+            released: Vec::new(),
+            rebuilt: Rebuilt::default(),
+            copying: false,
+            scratch: Vec::new(),
+        }
     }
 
     /// Converts the values of a region, which has been counted.
@@ -294,6 +336,13 @@ impl<'a> Stores<'a> {
                     count: *count as usize,
                 };
                 ops.iter().for_each(|op| self.row(op, row));
+            }),
+            Op::Rebuild { from, to, rebuild } => row.each().for_each(|(f, t)| {
+                let made = self.rebuilt.find((load(f + *from as usize), *rebuild)).unwrap_or(0);
+                if made != 0 && !self.copying {
+                    count_up(Payload(made));
+                }
+                store(t + *to as usize, made);
             }),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
             Op::Own { .. } | Op::Count { .. } | Op::Refuse { .. } => {}

@@ -22,6 +22,8 @@ pub(crate) enum NoteKind {
     None,
     /// An array has lost this many elements.
     Cut(u32),
+    /// An array has more elements than these.
+    Longer(u32),
 }
 
 impl Note {
@@ -40,6 +42,9 @@ impl Note {
                 )
             }
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
+            NoteKind::Longer(kept) => format!(
+                "`{label}` was `{old}` and is now `{new}`: the first {kept} elements are kept, the others have the default"
+            ),
             NoteKind::Cut(lost) => {
                 format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone")
             }

@@ -81,11 +81,11 @@ fn fits(known: &KnownLayout, declared: &StructDef) -> bool {
 }
 
 /// Leaves out what touches anything but the copy; a parked value that comes back takes its default.
-fn pure(ops: Vec<Op>) -> Vec<Op> {
+pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
     let mut kept = Vec::new();
     for op in ops {
         match op {
-            Op::Release { .. } | Op::Park { .. } | Op::Own { .. } | Op::Count { .. } | Op::Note { .. } => {}
+            Op::Release { .. } | Op::Park { .. } | Op::Own { .. } | Op::Count { .. } => {}
             Op::Unpark { otherwise, .. } => kept.extend(pure(otherwise)),
             Op::Match { from, arms } => {
                 let arms = arms.into_iter().map(|mut arm| {
@@ -104,7 +104,7 @@ fn pure(ops: Vec<Op>) -> Vec<Op> {
 }
 
 /// The steps that take a prepared value (or those that do not), with what leads to them.
-fn split(ops: &[Op], prepared: bool) -> Vec<Op> {
+pub(super) fn split(ops: &[Op], prepared: bool) -> Vec<Op> {
     let mut kept = Vec::new();
     for op in ops {
         match op {
@@ -194,7 +194,7 @@ impl Planner {
     fn make_own(&mut self, ty: Ty, writer: Writer) -> Result<Own, String> {
         let nested = |op: &Op| matches!(op, Op::Own { number: u32::MAX, .. });
         let steps = |planner: &mut Planner, to: Ty| {
-            planner.copy_steps(ty, to).map_err(|missing| format!("`{}` has no default", missing.label))
+            planner.copy_steps(ty, to, &to.to_string()).map_err(|missing| format!("`{}` has no default", missing.label))
         };
         let (old, new) = (steps(self, writer.old)?, steps(self, ty)?);
         if any(&old, nested) || any(&new, nested) {
@@ -204,7 +204,11 @@ impl Planner {
             );
         }
         let (old, new) = (pure(old), pure(new));
-        if any(&old, |op| matches!(op, Op::Next { .. } | Op::Refuse { .. })) {
+        if any(&new, |op| matches!(op, Op::Rebuild { .. })) {
+            let why = "a container in it gets elements of another type in the same save; save the two one after the other";
+            return Err(why.to_owned());
+        }
+        if any(&old, |op| matches!(op, Op::Next { .. } | Op::Refuse { .. } | Op::Rebuild { .. })) {
             return Err("a type inside it changes in the same save; save the two one after the other".to_owned());
         }
         let layout = |known: &super::known::Known, ty: Ty| known.layout(ty).size as usize;
@@ -255,8 +259,10 @@ impl Migration {
         written.extend((0..self.planner.own.len()).map(|number| Written { number, places: Vec::new(), values: None }));
         self.each_place(trial, &mut |number, from, to| written[number as usize].places.push((from, to)));
         for one in &written {
-            let prepared = &self.planner.own[one.number].prepared;
-            one.places.iter().for_each(|(from, _)| counted.steps(prepared, *from, lookup));
+            let own = &self.planner.own[one.number];
+            for (from, _) in &one.places {
+                counted.steps(&own.prepared, *from, lookup);
+            }
         }
         trial.written = written;
     }

@@ -12,7 +12,7 @@ use super::defaults::{Declarations, Declared, Defaults, FieldKey, Wanted, zero};
 use super::known::Known;
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
-use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, References, Scalar};
+use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar};
 
 /// A value that would have to start with a default, of a type that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub(crate) struct Planner {
     pub(super) writing: bool,
     /// The type that steps are being made for, until its fields are reached.
     outermost: Option<Ty>,
+    /// Containers whose elements get another type, by number.
+    pub(super) rebuilds: Vec<Rebuild>,
     /// What there is to say about them.
     pub(super) remarks: Vec<String>,
 }
@@ -98,6 +100,7 @@ impl Planner {
             shapes: FxHashMap::default(),
             writing: false,
             outermost: None,
+            rebuilds: Vec::new(),
             remarks: Vec::new(),
         }
     }
@@ -110,12 +113,10 @@ impl Planner {
     }
 
     /// The steps that make a copy of a value, elsewhere and of another type or layout.
-    pub(super) fn copy_steps(&mut self, old: Ty, new: Ty) -> Result<Vec<Op>, NoDefault> {
+    pub(super) fn copy_steps(&mut self, old: Ty, new: Ty, label: &str) -> Result<Vec<Op>, NoDefault> {
         let mut ops = Vec::new();
-        let label = new.to_string();
         self.outermost = Some(old);
-        let made =
-            self.value(Value { old, new, from: 0, to: 0, still: false, label: &label, declared: None }, &mut ops);
+        let made = self.value(Value { old, new, from: 0, to: 0, still: false, label, declared: None }, &mut ops);
         self.outermost = None;
         made.map(|()| ops)
     }
@@ -154,8 +155,20 @@ impl Planner {
         let found = (!nothing).then(|| {
             let copied = in_place && overlaps(&ops);
             let dynamic = ops.iter().any(is_dynamic);
+            let shifts = in_place && ops.iter().any(shifts);
+            let types = (old, new);
             let (from_size, to_size) = (from_size as usize, to_size as usize);
-            self.conversions.push(Conversion { from_size, to_size, in_place, copied, ops, counts, dynamic });
+            self.conversions.push(Conversion {
+                types,
+                from_size,
+                to_size,
+                in_place,
+                copied,
+                ops,
+                counts,
+                dynamic,
+                shifts,
+            });
             self.conversions.len() - 1
         });
         Ok(found)
@@ -164,6 +177,8 @@ impl Planner {
     /// A conversion that does nothing, of values of this size.
     pub(super) fn identity(&mut self, size: usize) -> usize {
         let same = Conversion {
+            types: (Ty::unit(), Ty::unit()),
+            shifts: false,
             from_size: size,
             to_size: size,
             in_place: true,
@@ -213,7 +228,9 @@ impl Planner {
         let Value { old, new, from, to, still, .. } = value;
         match (old.kind(), new.kind()) {
             (TyKind::Struct(..), TyKind::Struct(..)) => self.record(value, ops),
-            (TyKind::Enum(..), TyKind::Enum(..)) if old == new => self.enumeration(value, ops),
+            (TyKind::Enum(a, _), TyKind::Enum(b, _)) if old == new || a == b && self.converts(old, new) => {
+                self.enumeration(value, ops)
+            }
             (TyKind::Tuple(a), TyKind::Tuple(b)) => {
                 let a: Vec<Ty> = a.iter().copied().collect();
                 let b: Vec<Ty> = b.iter().copied().collect();
@@ -237,6 +254,11 @@ impl Planner {
         if let (Some(kind), Some(into)) = (Scalar::of(old), Scalar::of(new)) {
             let note = self.note(NoteKind::Saturated, value);
             ops.push(Op::Number { from, to, old: kind, new: into, note });
+            return Ok(());
+        }
+        if let Some(step) = self.rebuild(old, new, (from, to))? {
+            self.give_up(old, from, ops);
+            ops.push(step);
             return Ok(());
         }
         if let Some((some, inner)) = option_of(&self.new, new)
@@ -274,15 +296,6 @@ impl Planner {
         let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
         let made = defaults.declared(value.declared, value.new, value.to, ops);
         made.map_err(|ty| NoDefault { label: value.label.to_owned(), ty })
-    }
-
-    /// Do values of one type become values of the other, and not just its default?
-    fn converts(&self, old: Ty, new: Ty) -> bool {
-        let both = |found: fn(&TyKind) -> bool| found(old.kind()) && found(new.kind());
-        old == new
-            || same_word(old, new)
-            || Scalar::of(old).is_some() && Scalar::of(new).is_some()
-            || both(|kind| matches!(kind, TyKind::Struct(..)))
     }
 
     fn others(&self, ty: Ty, than: i64) -> Vec<i64> {
@@ -362,10 +375,7 @@ impl Planner {
     /// Does a value of one type become one of the other, in whatever way?
     fn converts_inline(&self, old: Ty, new: Ty) -> bool {
         let array = |ty: Ty| matches!(ty.kind(), TyKind::Array(..) | TyKind::Tuple(_));
-        self.converts(old, new)
-            || array(old) && array(new)
-            || option_of(&self.new, new).is_some_and(|(_, inner)| self.converts(old, inner.ty))
-            || option_of(&self.old, old).is_some_and(|(_, inner)| self.converts(inner.ty, new))
+        self.converts(old, new) || array(old) && array(new) || self.converts_option(old, new)
     }
 
     fn kept(
@@ -553,6 +563,8 @@ impl Planner {
             ops.push(Op::Each { from, to, from_stride, to_stride, count: kept, ops: each });
         }
         if m > n {
+            let note = self.note(NoteKind::Longer(n), value);
+            ops.push(Op::Note { note });
             let mut rest = Vec::new();
             self.default(b, 0, value.label, &mut rest)?;
             let to = value.to + n * to_stride;
@@ -614,13 +626,13 @@ fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'a KnownFiel
 }
 
 /// Words that mean the same whatever they are called.
-fn same_word(old: Ty, new: Ty) -> bool {
+pub(super) fn same_word(old: Ty, new: Ty) -> bool {
     matches!((old.kind(), new.kind()),
         (TyKind::Pointer(a) | TyKind::Reference(a), TyKind::Pointer(b) | TyKind::Reference(b)) if a == b)
 }
 
 /// The number of `Some` and its payload, if the type is an `Option`.
-fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
+pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
     let TyKind::Enum(path, _) = ty.kind() else { return None };
     if path.name != "Option" || path.module != "std/prelude" {
         return None;
@@ -660,10 +672,22 @@ fn lift(ops: &mut Vec<Op>, times: u64, counts: &mut Vec<(u32, u64)>) {
 /// Does what a step counts depend on the value?
 fn is_dynamic(op: &Op) -> bool {
     match op {
-        Op::Next { .. } | Op::Count { .. } | Op::Refuse { .. } => true,
+        Op::Next { .. } | Op::Rebuild { .. } | Op::Count { .. } | Op::Refuse { .. } => true,
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
         Op::Unpark { otherwise, .. } => otherwise.iter().any(is_dynamic),
+        _ => false,
+    }
+}
+
+/// Does a step bring bytes that keep their meaning to another offset?
+fn shifts(op: &Op) -> bool {
+    match op {
+        Op::Copy { from, to, .. } => from != to,
+        Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(shifts)),
+        Op::Each { from, to, from_stride, to_stride, ops, .. } => {
+            from != to || from_stride != to_stride || ops.iter().any(shifts)
+        }
         _ => false,
     }
 }
@@ -717,6 +741,10 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         }
         // Its bytes are its own.
         Op::Park { .. } | Op::Unpark { .. } | Op::Own { .. } => {}
+        Op::Rebuild { from, to, .. } => {
+            reads.push((*from, from + 8));
+            writes.push((*to, to + 8));
+        }
         Op::Release { from, .. } => reads.push((*from, from + 8)),
         Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
     }

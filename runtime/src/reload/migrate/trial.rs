@@ -2,30 +2,88 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-use vaisjit_codegen::clif::frame::FrameLayout;
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
+use vaisjit_codegen::resume::{CarriedValue, CarryHome};
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::Migration;
 use super::defaults::Wanted;
 use super::known::Known;
+use super::moves::{Moves, Search};
 use super::own::{self, Written};
-use crate::code::GlobalMemory;
+use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
-use crate::heap::migrate::{Counted, Found, Lookup, MapChange, Queue, Region, Role, Stores, is_within};
+use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
 
-/// A block on a data stack that belongs to a running function.
+/// A frame of a running function.
 pub(crate) struct Local {
-    /// Where the block starts.
-    pub address: usize,
+    /// Its thread.
+    pub thread: usize,
+    /// Its frame pointer.
+    pub frame_pointer: usize,
+    /// Where its block on the data stack starts, if it has one.
+    pub address: Option<usize>,
     /// What lies in it.
     pub frame: Arc<FrameLayout>,
     /// The function.
     pub function: String,
     /// The numbers of the locals that hold values now; all of them if that is not known.
     pub live: Option<FxHashSet<u32>>,
+    /// How it goes on in other code at once, if it does.
+    pub going: Option<Going>,
+    /// Locals that lie outside the block because it has no room for them, by offset.
+    pub grown: Vec<(u32, usize)>,
+}
+
+/// How a frame goes on in other code at the poll of the loop it is in.
+pub(crate) struct Going {
+    /// What the poll hands over.
+    pub values: Vec<CarriedValue>,
+    /// Where the words of that lie; 0 if the frame has not come to the poll yet.
+    pub spill: usize,
+    /// Where the values go.
+    pub transfer: Transfer,
+    /// Where the data stack ends.
+    pub data_end: usize,
+}
+
+impl Going {
+    /// Is this local among what goes on?
+    fn takes(&self, local: &FrameLocal) -> bool {
+        self.values.iter().any(|value| value.home == CarryHome::Block(local.offset))
+    }
+
+    /// The offset that the bytes at a place get in the new block.
+    fn after(&self, place: u32) -> Option<u32> {
+        self.transfer.steps.iter().find_map(|step| match step {
+            Step::Copy { from: CarryHome::Block(from), to: CarryHome::Block(to), .. } if *from == place => Some(*to),
+            _ => None,
+        })
+    }
+}
+
+impl Local {
+    /// Where a local of the frame lies.
+    fn place(&self, local: &FrameLocal) -> Option<usize> {
+        let grown = self.grown.iter().find(|(offset, _)| *offset == local.offset);
+        grown.map(|(_, at)| *at).or_else(|| Some(self.address? + local.offset as usize))
+    }
+
+    fn holds(&self, local: &FrameLocal) -> bool {
+        match &self.going {
+            Some(going) if going.spill != 0 => going.takes(local),
+            _ => self.live.as_ref().is_none_or(|live| live.contains(&local.local)),
+        }
+    }
+
+    /// How people call a local.
+    fn name(&self, local: &FrameLocal) -> String {
+        let name = local.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
+        format!("local {name} of `{}`", self.function)
+    }
 }
 
 /// Why a reload cannot be, and what the author can do.
@@ -51,10 +109,18 @@ pub(crate) struct Trial {
     locals: Vec<String>,
     /// Values that functions of the program migrate.
     pub(super) written: Vec<Written>,
+    /// Counted blocks that go elsewhere: from, to, and the region of the value in them.
+    blocks: Vec<(usize, usize, usize)>,
+    /// Locals of running functions that their blocks have no room for: thread, frame, and where they lie then.
+    grown: Vec<(usize, usize, Option<Grown>)>,
+    /// Where regions are looked for, if not where they are put first.
+    seen: FxHashMap<usize, Option<usize>>,
+    moves: Moves,
+    /// Typed memory outside the heap, after the commit.
+    roots: Vec<Area>,
+    /// Containers that are made anew.
+    rebuilt: Rebuilt,
 }
-
-/// Visits the words of all stacks.
-pub(crate) type WordsOf<'a> = dyn Fn(&mut dyn FnMut(usize)) + 'a;
 
 /// Calls a function without parameters that gives a value of this type.
 pub(crate) type CallOf<'a> = dyn FnMut(Instance, Ty) -> Result<Vec<u8>, String> + 'a;
@@ -67,11 +133,11 @@ impl Migration {
         linkage: &Linkage,
         moving: &[(ItemPath, GlobalMemory)],
         locals: &[Local],
-        words: &WordsOf<'_>,
+        stopped: &Stopped<'_>,
     ) -> Result<Trial, Box<(Trial, Denied)>> {
         let mut trial = Trial::default();
         let heap = linkage.heap().clone();
-        match self.steps(linkage, &heap, moving, (locals, words), &mut trial) {
+        match self.steps(linkage, &heap, moving, (locals, stopped), &mut trial) {
             Ok(()) => Ok(trial),
             Err(denied) => Err(Box::new((trial, denied))),
         }
@@ -82,12 +148,12 @@ impl Migration {
         linkage: &Linkage,
         heap: &Heap,
         moving: &[(ItemPath, GlobalMemory)],
-        (locals, words): (&[Local], &WordsOf<'_>),
+        (locals, stopped): (&[Local], &Stopped<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
         fault::point()?;
         self.find_globals(linkage, moving, trial);
-        self.find_locals(locals, trial);
+        self.find_locals(locals, trial)?;
         let planner = &mut self.planner;
         let mut conversion = |ty: Ty| {
             let found = planner.conversion(ty, ty, &ty.to_string()).ok().flatten()?;
@@ -108,14 +174,19 @@ impl Migration {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
             self.find_own(trial, &mut counted, &lookup);
+            counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
         if let Some((region, found)) = &counted.found {
             return Err(self.removed_variant(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
+        for key in &counted.rebuilt {
+            let rebuild = &self.planner.rebuilds[key.1 as usize];
+            trial.rebuilt.make(heap, rebuild, *key).ok_or_else(|| out_of_memory(rebuild.types.1))?;
+        }
         self.make_room(heap, trial)?;
-        self.look_for_pins(heap, words, trial)?;
+        self.look_for_words((linkage, heap), (locals, stopped), trial)?;
         self.place_own(trial);
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
@@ -132,19 +203,59 @@ impl Migration {
         }
     }
 
-    fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) {
+    fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) -> Result<(), Denied> {
         for local in locals {
-            let holds = |number: u32| local.live.as_ref().is_none_or(|live| live.contains(&number));
-            for variable in local.frame.locals.iter().filter(|variable| holds(variable.local)) {
-                let ty = variable.ty;
-                let Ok(Some(conversion)) = self.planner.conversion(ty, ty, &ty.to_string()) else { continue };
-                let name = variable.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
-                trial.locals.push(format!("local {name} of `{}`", local.function));
-                let role = Role::Local(trial.locals.len() - 1);
-                let size = self.planner.conversions[conversion].from_size;
-                trial.regions.push(Region::new(local.address + variable.offset as usize, 1, size, conversion, role));
+            let grown = local.going.as_ref().map(|going| Grown::new(&going.transfer));
+            let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
+            for variable in variables {
+                self.find_local(local, variable, grown.as_ref(), trial)?;
+            }
+            let grown = grown.filter(|grown| !grown.locals.is_empty());
+            if grown.is_some() || !local.grown.is_empty() {
+                trial.grown.push((local.thread, local.frame_pointer, grown));
             }
         }
+        Ok(())
+    }
+
+    fn find_local(
+        &mut self,
+        local: &Local,
+        variable: &FrameLocal,
+        grown: Option<&Grown>,
+        trial: &mut Trial,
+    ) -> Result<(), Denied> {
+        let (ty, Some(at)) = (variable.ty, local.place(variable)) else { return Ok(()) };
+        let place = grown.and_then(|grown| grown.locals.iter().find(|known| known.offset == variable.offset));
+        let returns = local.grown.iter().any(|(offset, _)| *offset == variable.offset) && place.is_none();
+        let found = self.planner.conversion(ty, ty, &ty.to_string()).ok().flatten();
+        let conversion = match found {
+            Some(conversion) => conversion,
+            None if place.is_some() || returns => self.planner.identity(size_of(&self.planner.old, ty)),
+            None => return Ok(()),
+        };
+        trial.locals.push(local.name(variable));
+        let (role, number) = (Role::Local(trial.locals.len() - 1), trial.regions.len());
+        let Conversion { from_size, to_size, .. } = self.planner.conversions[conversion];
+        let mut region = Region::new(at, 1, from_size, conversion, role);
+        let block = local.address.unwrap_or_default();
+        if let (Some(place), Some(grown), Some(going)) = (place, grown, &local.going) {
+            region.to = Some(grown.address(place));
+            let now = going.after(place.place).map(|offset| block + offset as usize);
+            trial.seen.insert(number, now.filter(|_| going.spill != 0 && local.grown.is_empty()));
+            if block + going.transfer.block as usize > going.data_end {
+                trial.regions.push(region);
+                return Err(self.grows(trial, number, ty, 0));
+            }
+        } else if returns {
+            if to_size > variable.size as usize {
+                trial.regions.push(region);
+                return Err(self.grows(trial, number, ty, variable.size as usize));
+            }
+            region.to = Some(block + variable.offset as usize);
+        }
+        trial.regions.push(region);
+        Ok(())
     }
 
     /// New memory for the entries of a map. Hashes, keys and values go there row by row.
@@ -189,10 +300,15 @@ impl Migration {
                     let region = &mut trial.regions[number];
                     (region.to, region.to_stride) = (Some(made), conversion.to_size);
                 }
-                Role::Block(_, ty) if heap.room_behind(region.at) < conversion.to_size => {
-                    return Err(self.grows(trial, number, ty, heap.room_behind(region.at)));
+                Role::Block(block, ty) if heap.room_behind(region.at) < conversion.to_size => {
+                    let offset = region.at - block;
+                    let made =
+                        heap.new_home(block, offset, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
+                    trial.regions[number].to = Some(made + offset);
+                    trial.blocks.push((block, made, number));
                 }
                 Role::Block(..) => {}
+                Role::Local(_) if region.to.is_some() => {}
                 Role::Local(_) => {
                     return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
                 }
@@ -201,35 +317,66 @@ impl Migration {
         Ok(())
     }
 
-    /// Elements that something points at cannot move: of what a raw pointer or a running function holds on to nobody knows
-    /// which part it means.
-    fn look_for_pins(&self, heap: &Heap, words: &WordsOf<'_>, trial: &Trial) -> Result<(), Denied> {
-        let moving =
-            |region: &&Region| matches!(region.role, Role::Elements(..) | Role::Entries(..)) && region.to.is_some();
-        let mut ranges: Vec<(usize, usize)> = Vec::new();
-        let mut lists = Vec::new();
-        for region in trial.regions.iter().filter(moving) {
-            ranges.push((region.at, region.at + region.count * region.stride));
-            lists.extend(match region.role {
-                Role::Elements(list, _) | Role::Entries(list, _) => Some(list),
-                _ => None,
-            });
-        }
-        if ranges.is_empty() {
+    /// Every word that leads to what moves must be one whose type is known, so that the commit can put it right.
+    fn look_for_words(
+        &self,
+        (linkage, heap): (&Linkage, &Heap),
+        (locals, stopped): (&[Local], &Stopped<'_>),
+        trial: &mut Trial,
+    ) -> Result<(), Denied> {
+        let mut moves = Moves::new(&self.planner, &trial.regions, &trial.seen);
+        trial.blocks.iter().for_each(|(from, to, region)| moves.add_block(*from, *to, *region));
+        if moves.is_empty() {
             return Ok(());
         }
-        ranges.sort_unstable();
-        lists.sort_unstable();
-        let mut pinned = heap.points_into(&ranges, &lists);
-        words(&mut |word| pinned |= is_within(&ranges, word));
-        match trial.regions.iter().position(|region| moving(&region)) {
-            Some(region) if pinned => {
-                let mut denied = self.grows(trial, region, Ty::unit(), 0);
-                denied.why = format!("{}, and something points at elements, so that they cannot move", denied.why);
-                Err(denied)
-            }
-            _ => Ok(()),
+        let roots = self.roots_now(linkage, locals);
+        let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
+        search.check(&moves, &|region| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region)))?;
+        trial.roots = self.roots_after(linkage, locals, trial);
+        trial.moves = moves;
+        Ok(())
+    }
+
+    /// How many bytes there are for a value where it lies.
+    fn room(&self, heap: &Heap, trial: &Trial, region: usize) -> usize {
+        let region = &trial.regions[region];
+        match region.role {
+            Role::Block(..) => heap.room_behind(region.at),
+            _ => self.planner.conversions[region.conversion].from_size,
         }
+    }
+
+    /// Typed memory outside the heap, and what people call it.
+    fn roots_now(&self, linkage: &Linkage, locals: &[Local]) -> Vec<(Area, String)> {
+        let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
+        let mut roots = Vec::new();
+        for (path, ty, _) in &self.roots {
+            let memory = linkage.global(*path);
+            roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", path.name))));
+        }
+        for local in locals {
+            for variable in local.frame.locals.iter().filter(|variable| local.holds(variable)) {
+                roots.extend(local.place(variable).map(|at| (one(at, variable.ty), local.name(variable))));
+            }
+            roots.extend(spilled(local).map(|(at, ty)| (one(at, ty), format!("a local of `{}`", local.function))));
+        }
+        roots
+    }
+
+    /// The same after the commit.
+    fn roots_after(&self, linkage: &Linkage, locals: &[Local], trial: &Trial) -> Vec<Area> {
+        let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
+        let moved: FxHashMap<usize, usize> =
+            trial.regions.iter().filter_map(|region| Some((region.at, region.to?))).collect();
+        let now = |at: usize| moved.get(&at).copied().unwrap_or(at);
+        let memory = |(path, _, ty): &(ItemPath, Ty, Ty)| Some(one(now(linkage.global(*path)?.address()), *ty));
+        let mut roots: Vec<Area> = self.roots.iter().filter_map(memory).collect();
+        for local in locals {
+            let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
+            roots.extend(variables.filter_map(|variable| Some(one(now(local.place(variable)?), variable.ty))));
+            roots.extend(spilled(local).map(|(at, ty)| one(at, ty)));
+        }
+        roots
     }
 
     fn make_empties(&self, heap: &Heap, wanted: &[u64], trial: &mut Trial) -> Result<(), Denied> {
@@ -267,6 +414,8 @@ impl Migration {
             }
         }
         Migration::undo_own(heap, trial.written);
+        trial.blocks.iter().for_each(|(_, made, _)| heap.drop_block(*made));
+        trial.rebuilt.undo(heap, &self.planner.rebuilds);
         trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
@@ -306,11 +455,11 @@ impl Migration {
     /// A global that leads to a block of the heap.
     fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
         let heap = linkage.heap();
-        let leads = |(path, ty): &&(ItemPath, Ty)| {
+        let leads = |(path, ty, _): &&(ItemPath, Ty, Ty)| {
             let references = self.planner.references_before(*ty);
             linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
         };
-        self.roots.iter().find(leads).map(|(path, _)| *path)
+        self.roots.iter().find(leads).map(|(path, ..)| *path)
     }
 
     /// How people call the value at an index of a region.
@@ -340,6 +489,16 @@ impl Migration {
             name,
         }
     }
+}
+
+/// The words that a poll hands over.
+pub(super) fn spilled(local: &Local) -> impl Iterator<Item = (usize, Ty)> {
+    local.going.iter().filter(|going| going.spill != 0).flat_map(|going| {
+        going.values.iter().filter_map(|value| match value.home {
+            CarryHome::Word(offset) => Some((going.spill + offset as usize, value.ty)),
+            CarryHome::Block(_) => None,
+        })
+    })
 }
 
 fn size_of(known: &Known, ty: Ty) -> usize {
@@ -387,6 +546,11 @@ impl Trial {
         }
     }
 
+    /// Locals of running functions that their blocks have no room for, with thread and frame.
+    pub fn take_grown(&mut self) -> Vec<(usize, usize, Option<Grown>)> {
+        std::mem::take(&mut self.grown)
+    }
+
     /// How many values of changed types there are, by type.
     pub fn instances(&self, migration: &Migration) -> Vec<(Ty, u64)> {
         let counted = migration.planner.counted.iter().copied();
@@ -398,25 +562,40 @@ impl Trial {
         let planner = &migration.planner;
         let mut attic = heap.attic();
         let mut stores = Stores::new(&mut attic, &planner.batches, std::mem::take(&mut self.queues));
+        let mut rebuilt = std::mem::take(&mut self.rebuilt);
+        let (mut rehash, own_references): (Vec<usize>, Vec<usize>) =
+            (rebuilt.maps(&planner.rebuilds).collect(), rebuilt.all().collect());
+        rehash.append(&mut self.rehash);
+        let rows = rebuilt.rows();
+        stores.rebuilt = rebuilt;
+        stores.fill(rows, &planner.rebuilds);
         for region in &self.regions {
             stores.region(&planner.conversions[region.conversion], region);
         }
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
         let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
+        released.extend(own_references);
         drop(attic);
         own::install(planner, heap, std::mem::take(&mut self.written), &mut released);
+        let mut left = Vec::new();
         for region in &self.regions {
             match (region.role, region.to) {
-                (Role::Elements(list, _), Some(to)) => heap.move_elements(list, to),
-                (Role::Block(block, _), _) => {
+                (Role::Elements(list, _), Some(to)) => left.push(heap.move_elements(list, to)),
+                (Role::Block(block, _), None) => {
                     heap.set_size(block, region.at, planner.conversions[region.conversion].to_size)
                 }
                 _ => {}
             }
         }
-        self.entries.iter().for_each(|(map, _, to)| heap.move_entries(*map, *to));
+        left.extend(self.entries.iter().map(|(map, _, to)| heap.move_entries(*map, *to)));
+        for (from, to, region) in &self.blocks {
+            heap.move_block(*from, *to, self.regions[*region].at - from);
+            left.push(*from);
+        }
+        released.iter_mut().for_each(|block| *block = self.moves.block(*block));
         let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
-        Settle { released, rehash: self.rehash, notes: notes.collect() }
+        let (moves, roots) = (self.moves, self.roots);
+        Settle { released, rehash, notes: notes.collect(), left, moves, roots }
     }
 }
 
@@ -425,11 +604,20 @@ pub(crate) struct Settle {
     released: Vec<usize>,
     rehash: Vec<usize>,
     notes: Vec<String>,
+    /// Blocks that values have left.
+    left: Vec<usize>,
+    moves: Moves,
+    roots: Vec<Area>,
 }
 
 impl Settle {
     /// Once the heap knows the new types. Gives what a report tells of.
-    pub fn finish(mut self, heap: &Heap) -> Vec<String> {
+    pub fn finish(mut self, migration: &Migration, heap: &Heap) -> Vec<String> {
+        // Blocks that are left are not looked at, and what they hold tells which variant a value was of.
+        if !self.moves.is_empty() {
+            self.moves.settle(&migration.planner, heap, &self.roots);
+        }
+        self.left.iter().for_each(|block| heap.drop_block(*block));
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
             self.notes

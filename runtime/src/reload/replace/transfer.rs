@@ -9,7 +9,7 @@ use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
-use crate::code::{Conversion, Step, Transfer};
+use crate::code::{Conversion, GrownLocal, Step, Transfer};
 use crate::heap::TypeRef;
 use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
@@ -78,6 +78,8 @@ pub(super) fn make(
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
+    let (state, grown) = grown_homes(state, (old, new), layouts);
+    let state = &state;
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
@@ -103,7 +105,34 @@ pub(super) fn make(
         buffer: ends.max().unwrap_or(BUFFER_VALUES).max(BUFFER_VALUES),
         old_block: old.size,
         block: new.size,
+        grown,
     })
+}
+
+/// The values of a loop with places behind both blocks for those that have another size now: a migration puts them there
+/// in their new shape.
+fn grown_homes(
+    state: &LoopState,
+    (old, new): (&FrameLayout, &FrameLayout),
+    layouts: &TypeLayouts,
+) -> (LoopState, Vec<GrownLocal>) {
+    let (mut state, mut grown) = (state.clone(), Vec::new());
+    let mut end = old.size.max(new.size);
+    for value in &mut state.values {
+        let CarryHome::Block(offset) = value.home else { continue };
+        let layout = layouts.layout(value.ty);
+        let has_room = |local: &vaisjit_codegen::clif::frame::FrameLocal| {
+            local.offset == offset && (local.ty != value.ty || local.size == layout.size)
+        };
+        if old.locals.iter().any(has_room) {
+            continue;
+        }
+        let place = end.next_multiple_of(layout.align.max(1));
+        end = place + layout.size;
+        value.home = CarryHome::Block(place);
+        grown.push(GrownLocal { offset, place, size: layout.size });
+    }
+    (state, grown)
 }
 
 struct Maker<'a> {

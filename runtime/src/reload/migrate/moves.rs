@@ -1,0 +1,237 @@
+//! Values that lie elsewhere after a commit, and the words that lead to them. The trial looks for words that could not be
+//! put right; the commit puts all others right.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_abi::heap::CLOSURE_TAG;
+use vaisjit_semantics::Ty;
+
+use super::known::Known;
+use super::offsets::{Part, Words, leads_to};
+use super::plan::Planner;
+use super::trial::{Denied, Local, spilled};
+use crate::code::Stopped;
+use crate::heap::Heap;
+use crate::heap::migrate::moves::{each_word, put_word, word};
+use crate::heap::migrate::{Area, Attic, Region, Word, WordPart};
+
+/// Where values lie before and after.
+#[derive(Default)]
+pub(super) struct Moves {
+    /// Rows of values, by address.
+    ranges: Vec<Range>,
+    /// Counted blocks by their payload: where it lies afterwards, and the region of the value in it.
+    blocks: FxHashMap<usize, (usize, usize)>,
+}
+
+/// A row of values.
+struct Range {
+    /// Its region.
+    region: usize,
+    at: usize,
+    count: usize,
+    stride: usize,
+    size: usize,
+    /// Where it lies afterwards; nowhere if nothing may point at it.
+    to: Option<usize>,
+    to_stride: usize,
+    types: (Ty, Ty),
+}
+
+/// Rows whose ranges may lie in each other: hash, key and value of the entries of a map.
+const INTERLEAVED: usize = 3;
+
+impl Moves {
+    /// Of the regions of a trial whose values do not stay as they lie; `seen` are places that differ from where the
+    /// values are put first.
+    pub fn new(planner: &Planner, regions: &[Region], seen: &FxHashMap<usize, Option<usize>>) -> Moves {
+        let range = |(number, region): (usize, &Region)| {
+            let conversion = &planner.conversions[region.conversion];
+            let stays = region.to.is_none() && !conversion.shifts && conversion.in_place;
+            (!stays && region.at != 0 && region.count > 0 && conversion.from_size > 0).then(|| Range {
+                region: number,
+                at: region.at,
+                count: region.count,
+                stride: region.stride.max(1),
+                size: conversion.from_size,
+                to: seen.get(&number).copied().unwrap_or_else(|| Some(region.to.unwrap_or(region.at))),
+                to_stride: if region.to.is_some() { region.to_stride } else { region.stride },
+                types: conversion.types,
+            })
+        };
+        let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).collect();
+        ranges.sort_unstable_by_key(|range| range.at);
+        Moves { ranges, blocks: FxHashMap::default() }
+    }
+
+    /// A counted block goes elsewhere.
+    pub fn add_block(&mut self, from: usize, to: usize, region: usize) {
+        self.blocks.insert(from, (to, region));
+    }
+
+    /// Does everything stay as it lies?
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && self.blocks.is_empty()
+    }
+
+    /// Where a block is now.
+    pub fn block(&self, payload: usize) -> usize {
+        self.blocks.get(&payload).map_or(payload, |(to, _)| *to)
+    }
+
+    /// The row that an address lies in, and the number of the value in it.
+    fn find(&self, address: usize) -> Option<(&Range, usize)> {
+        let after = self.ranges.partition_point(|range| range.at <= address);
+        let near = self.ranges[after.saturating_sub(INTERLEAVED)..after].iter().rev();
+        near.filter_map(|range| {
+            let (index, offset) = ((address - range.at) / range.stride, (address - range.at) % range.stride);
+            (index < range.count && offset < range.size).then_some((range, index))
+        })
+        .next()
+    }
+
+    /// The region that a word leads to which nobody knows the type of.
+    fn pinned(&self, word: usize) -> Option<usize> {
+        let payload = word & !(CLOSURE_TAG as usize);
+        let found = self.find(word).map(|(range, _)| range.region);
+        found.or_else(|| self.blocks.get(&payload).map(|(_, region)| *region))
+    }
+
+    /// What a word has to be afterwards: `None` if it stays, an error with the region if what it points at is gone.
+    fn after(&self, planner: &Planner, word: usize, kind: Word) -> Result<Option<usize>, usize> {
+        let tag = CLOSURE_TAG as usize;
+        match kind {
+            Word::Handle => Ok(self.blocks.get(&word).map(|(to, _)| *to)),
+            Word::Function if word & tag == 0 => Ok(None),
+            Word::Function => Ok(self.blocks.get(&(word & !tag)).map(|(to, _)| to | tag)),
+            Word::Pointer(pointee) => {
+                let Some((range, index)) = self.find(word) else { return Ok(None) };
+                let at = range.at + index * range.stride;
+                let part = Part { at, offset: word - at, pointee };
+                let offset = planner.offset_after(range.types, part);
+                let (offset, to) = offset.zip(range.to).ok_or(range.region)?;
+                Ok(Some(to + index * range.to_stride + offset).filter(|to| *to != word))
+            }
+        }
+    }
+
+    /// Puts all words right that lead to what has moved. Afterwards nothing leads to where it lay.
+    pub fn settle(&self, planner: &Planner, heap: &Heap, roots: &[Area]) {
+        let mut words = Words::new(&planner.new);
+        let mut put = |at: usize, word: usize, kind: Word| {
+            if let Ok(Some(now)) = self.after(planner, word, kind) {
+                put_word(at, now);
+            }
+        };
+        roots.iter().for_each(|area| each(area, &words.of(area.ty), &mut put));
+        heap.each_area(&mut |area| each(&area, &words.of(area.ty), &mut put));
+        let mut attic = heap.attic();
+        Attic::each(&mut attic, &mut |word| {
+            let (block, tag) = (*word & !(CLOSURE_TAG as usize), *word & CLOSURE_TAG as usize);
+            *word = self.block(block) | tag;
+        });
+    }
+}
+
+fn each(area: &Area, parts: &Arc<[WordPart]>, visit: &mut dyn FnMut(usize, usize, Word)) {
+    if !parts.is_empty() {
+        (0..area.count).for_each(|index| each_word(area.at + index * area.stride, parts, visit));
+    }
+}
+
+/// A word that could not be put right.
+enum Stuck {
+    /// What it points at is gone: who holds it, and the region.
+    Lost(String, usize),
+    /// It leads to memory that nobody knows, where a word could lead to what moves: who holds it, and the type there.
+    Foreign(String, Ty),
+    /// Nobody knows its type: who holds it, and the region it leads to.
+    Untyped(String, usize),
+}
+
+/// What a look for such words needs.
+pub(super) struct Search<'a> {
+    pub planner: &'a Planner,
+    pub heap: &'a Heap,
+    pub stopped: &'a Stopped<'a>,
+    pub locals: &'a [Local],
+    /// Typed memory outside the heap, with who holds it.
+    pub roots: &'a [(Area, String)],
+}
+
+impl Search<'_> {
+    /// Refuses moves that some word could not follow.
+    pub fn check(&self, moves: &Moves, describe: &dyn Fn(usize) -> Denied) -> Result<(), Denied> {
+        let Some(stuck) = self.typed(moves).or_else(|| self.untyped(moves)) else { return Ok(()) };
+        let (mut denied, why) = match stuck {
+            Stuck::Lost(who, region) => {
+                (describe(region), format!("{who} points at a part of it that the new version does not have"))
+            }
+            Stuck::Foreign(who, ty) => {
+                let region = moves.ranges.first().map_or(0, |range| range.region);
+                let memory = format!("{who} points at a `{ty}` in memory that vaisjit does not know");
+                (describe(region), format!("{memory}, which may hold its address"))
+            }
+            Stuck::Untyped(who, region) => (describe(region), format!("{who} holds its address while it waits")),
+        };
+        denied.why = format!("{}, and it cannot move: {why}", denied.why);
+        Err(denied)
+    }
+
+    fn typed(&self, moves: &Moves) -> Option<Stuck> {
+        let moving: FxHashSet<Ty> = moves.ranges.iter().map(|range| range.types.0).collect();
+        let mut foreign: FxHashMap<Ty, bool> = FxHashMap::default();
+        let mut words = Words::new(&self.planner.old);
+        let mut stuck = None;
+        let mut look = |area: &Area, who: &dyn Fn() -> String| {
+            let parts = words.of(area.ty);
+            each(area, &parts, &mut |_, word, kind| {
+                let Word::Pointer(pointee) = kind else { return };
+                if word == 0 || stuck.is_some() {
+                    return;
+                }
+                match moves.after(self.planner, word, kind) {
+                    Err(region) => stuck = Some(Stuck::Lost(who(), region)),
+                    Ok(None) if !self.heap.knows(word) && !self.stopped.is_on_stack(word) => {
+                        let known: &Known = &self.planner.old;
+                        if *foreign.entry(pointee).or_insert_with(|| leads_to(known, pointee, &moving)) {
+                            stuck = Some(Stuck::Foreign(who(), pointee));
+                        }
+                    }
+                    Ok(_) => {}
+                }
+            });
+        };
+        self.roots.iter().for_each(|(area, who)| look(area, &|| who.clone()));
+        self.heap.each_area(&mut |area| look(&area, &|| format!("a value in a `{}`", area.block)));
+        stuck
+    }
+
+    fn untyped(&self, moves: &Moves) -> Option<Stuck> {
+        let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
+        let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
+        let going = self.locals.iter().filter(leaves);
+        let left: HashMap<usize, Vec<usize>> = going.map(|local| (local.frame_pointer, handed_over(local))).collect();
+        let mut stuck = None;
+        self.stopped.words(&known, &left, |word, owner| {
+            if stuck.is_none()
+                && let Some(region) = moves.pinned(word)
+            {
+                let function = self.locals.iter().find(|local| local.frame_pointer == owner);
+                let who = function.map_or_else(
+                    || "a function of the host's".to_owned(),
+                    |local| format!("the running `{}`", local.function),
+                );
+                stuck = Some(Stuck::Untyped(who, region));
+            }
+        });
+        stuck
+    }
+}
+
+/// The words that a frame at its poll hands over.
+fn handed_over(local: &Local) -> Vec<usize> {
+    spilled(local).map(|(at, _)| word(at)).collect()
+}

@@ -1,0 +1,185 @@
+//! Where the parts of a value lie in another type or layout, and which words of a value may lead elsewhere.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::{KnownField, KnownVariant};
+use vaisjit_semantics::{Ty, TyKind};
+
+use super::known::Known;
+use super::plan::{Planner, option_of};
+use crate::heap::migrate::moves::discriminant;
+use crate::heap::migrate::{Word, WordPart};
+
+/// A part of a value before a conversion that something points at.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    /// Where the value lies.
+    pub at: usize,
+    /// Bytes from the start of the value to the part.
+    pub offset: usize,
+    /// What the pointer says is there.
+    pub pointee: Ty,
+}
+
+impl Planner {
+    /// Where a part of a value of one type lies in the value of another that it becomes; none if it is gone.
+    pub(super) fn offset_after(&self, (old, new): (Ty, Ty), part: Part) -> Option<usize> {
+        let Part { at, offset, pointee } = part;
+        if offset == 0 && old == pointee {
+            return Some(0);
+        }
+        let found = self.inside(at, offset, (old, new), pointee);
+        // What points at the start may mean the whole.
+        found.or((offset == 0).then_some(0))
+    }
+
+    fn inside(&self, at: usize, offset: usize, (old, new): (Ty, Ty), pointee: Ty) -> Option<usize> {
+        match (old.kind(), new.kind()) {
+            _ if offset == 0 && old == pointee && old == new => Some(0),
+            (TyKind::Struct(..), TyKind::Struct(..)) => {
+                let (before, after) = (self.old.get(old)?, self.new.get(new)?);
+                self.field((at, offset), (before.variants.first()?, after.variants.first()?), new, pointee)
+            }
+            (TyKind::Enum(..), TyKind::Enum(..)) if old == new => self.payload((at, offset), old, pointee),
+            (TyKind::Tuple(a), TyKind::Tuple(b)) => {
+                let starts = self.old.tuple(a.iter().copied()).1;
+                let index = starts.iter().rposition(|start| *start as usize <= offset)?;
+                let (from, to) = (*a.iter().nth(index)?, *b.iter().nth(index)?);
+                let start = starts[index] as usize;
+                let inner = self.part((at + start, offset - start), (from, to), pointee)?;
+                Some(*self.new.tuple(b.iter().copied()).1.get(index)? as usize + inner)
+            }
+            (TyKind::Array(a, _), TyKind::Array(b, length)) => {
+                let size = (self.old.layout(*a).size as usize).max(1);
+                let index = offset / size;
+                if index as u64 >= *length {
+                    return None;
+                }
+                let inner = self.part((at + index * size, offset % size), (*a, *b), pointee)?;
+                Some(index * self.new.layout(*b).size as usize + inner)
+            }
+            _ if old == new => Some(offset),
+            (_, TyKind::Enum(..)) if option_of(&self.new, new).is_some() => {
+                let payload = option_of(&self.new, new)?.1;
+                Some(payload.offset as usize + self.part((at, offset), (old, payload.ty), pointee)?)
+            }
+            _ => (offset == 0).then_some(0),
+        }
+    }
+
+    /// A part of a part: what points at its start may mean all of it.
+    fn part(&self, (at, offset): (usize, usize), types: (Ty, Ty), pointee: Ty) -> Option<usize> {
+        self.offset_after(types, Part { at, offset, pointee })
+    }
+
+    fn payload(&self, (at, offset): (usize, usize), ty: Ty, pointee: Ty) -> Option<usize> {
+        let (before, after) = (self.old.get(ty)?, self.new.get(ty)?);
+        let number = discriminant(at);
+        let old = before.variants.iter().find(|variant| variant.declared && variant.discriminant == number)?;
+        let was = |variant: &&KnownVariant| {
+            variant.name.and_then(|now| self.declarations.variants.get(&(ty, now))) == old.name.as_ref()
+        };
+        let declared = || after.variants.iter().filter(|variant| variant.declared);
+        let new = declared().find(|variant| variant.name == old.name).or_else(|| declared().find(was))?;
+        self.field((at, offset), (old, new), ty, pointee)
+    }
+
+    fn field(
+        &self,
+        (at, offset): (usize, usize),
+        (before, after): (&KnownVariant, &KnownVariant),
+        new: Ty,
+        pointee: Ty,
+    ) -> Option<usize> {
+        let holds = |field: &&KnownField| (field.offset..field.offset + field.size).contains(&(offset as u32));
+        let field = before.fields.iter().find(holds)?;
+        let was = |other: &&KnownField| {
+            let key = (new, after.name, other.name);
+            self.declarations.fields.get(&key) == Some(&field.name)
+        };
+        let found = after.fields.iter().find(|other| other.name == field.name);
+        let found = found.or_else(|| after.fields.iter().find(was))?;
+        let start = field.offset as usize;
+        let inner = self.part((at + start, offset - start), (field.ty, found.ty), pointee)?;
+        Some(found.offset as usize + inner)
+    }
+}
+
+/// The words of values, by type, in one version.
+pub(super) struct Words {
+    known: Known,
+    by_type: FxHashMap<Ty, Arc<[WordPart]>>,
+}
+
+impl Words {
+    pub fn new(known: &Known) -> Words {
+        Words { known: known.clone(), by_type: FxHashMap::default() }
+    }
+
+    /// Those of a type.
+    pub fn of(&mut self, ty: Ty) -> Arc<[WordPart]> {
+        if let Some(found) = self.by_type.get(&ty) {
+            return found.clone();
+        }
+        let mut parts = Vec::new();
+        collect(&self.known, ty, 0, &mut parts);
+        let parts: Arc<[WordPart]> = parts.into();
+        self.by_type.insert(ty, parts.clone());
+        parts
+    }
+}
+
+fn collect(known: &Known, ty: Ty, at: usize, out: &mut Vec<WordPart>) {
+    let mut word = |kind: Word| out.push(WordPart::Word(at, kind));
+    match *ty.kind() {
+        TyKind::Vec(_) | TyKind::HashMap(..) | TyKind::Box(_) | TyKind::Dyn(_) => word(Word::Handle),
+        TyKind::Function(..) => word(Word::Function),
+        TyKind::Pointer(of) | TyKind::Reference(of) | TyKind::Slice(of) => word(Word::Pointer(of)),
+        TyKind::Array(of, count) => {
+            let mut parts = Vec::new();
+            collect(known, of, 0, &mut parts);
+            if !parts.is_empty() {
+                let (stride, count) = (known.layout(of).size as usize, count as usize);
+                out.push(WordPart::Repeat { offset: at, stride, count, parts });
+            }
+        }
+        TyKind::Tuple(parts) => {
+            let offsets = known.tuple(parts.iter().copied()).1;
+            parts.iter().zip(offsets).for_each(|(part, offset)| collect(known, *part, at + offset as usize, out));
+        }
+        TyKind::Struct(..) => {
+            let fields = known.get(ty).into_iter().flat_map(|known| known.fields());
+            fields.for_each(|field| collect(known, field.ty, at + field.offset as usize, out));
+        }
+        TyKind::Enum(..) => {
+            let declared = known.get(ty).into_iter().flat_map(|known| &known.variants);
+            let variants = declared.filter(|variant| variant.declared).filter_map(|variant| {
+                let mut parts = Vec::new();
+                let fields = variant.fields.iter();
+                fields.for_each(|field| collect(known, field.ty, field.offset as usize, &mut parts));
+                (!parts.is_empty()).then_some((variant.discriminant, parts))
+            });
+            let variants: Vec<_> = variants.collect();
+            if !variants.is_empty() {
+                out.push(WordPart::Choice(at, variants));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Does a value of one type lead to one of these?
+pub(super) fn leads_to(known: &Known, ty: Ty, wanted: &FxHashSet<Ty>) -> bool {
+    let (mut open, mut seen) = (vec![ty], FxHashSet::default());
+    while let Some(ty) = open.pop() {
+        if wanted.contains(&ty) {
+            return true;
+        }
+        if seen.insert(ty) {
+            known.inside(ty, &mut open);
+        }
+    }
+    false
+}
+

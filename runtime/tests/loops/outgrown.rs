@@ -1,0 +1,133 @@
+//! What a running loop holds outgrows its room in the save that changes the loop.
+
+use super::harness::{program, saved_meanwhile};
+
+/// A version: its types, what comes before its loop, a turn of that, and the result. The loop takes three turns in the
+/// last version.
+struct Version {
+    types: String,
+    start: &'static str,
+    turn: &'static str,
+    result: &'static str,
+}
+
+impl Version {
+    fn text(&self, last: usize) -> String {
+        let Version { types, start, turn, result } = self;
+        format!(
+            "{types}
+F run() -> i64 {{
+    {start}
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        {turn}
+        I hot_version() > asked {{
+            asked = hot_version()
+            I asked < {last} {{ save() }}
+        }}
+        I hot_version() == {last} {{ turns += 1 }}
+    }}
+    {result}
+}}
+"
+        )
+    }
+}
+
+fn play(versions: &[Version]) -> (i64, Vec<String>) {
+    let texts: Vec<String> = versions.iter().map(|version| version.text(versions.len())).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    saved_meanwhile(&texts)
+}
+
+#[test]
+fn a_struct_on_the_stack_of_the_loop() {
+    const START: &str = "b := mut Big { a: 1, name: \"x\" + \"y\" }
+    other := mut [Big { a: 5, name: \"o\" }; 3]";
+    let version = |fields: &str, turn, result| Version {
+        types: format!("S Big {{ {fields}, name: str }}\nF look(b: *Big) -> i64 {{ b.a += 0\n R 0 }}\n"),
+        start: START,
+        turn,
+        result,
+    };
+    let (result, told) = play(&[
+        version("a: i64", "b.a += 0\n        look(&other[1])\n        look(&b)", "b.a"),
+        version(
+            "a: i64, p: i64 = 2, q: i64 = 3, r: i64 = 4, s: str = \"four\", t: [i64; 9] = [7; 9]",
+            "b.q += 1\n        other[1].a += 10\n        look(&b)",
+            "b.a + b.q * 10 + b.t[8] * 100 + b.s.len() * 1000 + b.name.len() * 10000 + other[1].a * 100000 \
+             + other[2].r * 100000000",
+        ),
+    ]);
+    assert_eq!(result, 1 + (3 + 3) * 10 + 700 + 4000 + 20000 + 35 * 100000 + 400000000, "{told:#?}");
+}
+
+#[test]
+fn a_box_and_pointers_in_the_locals_of_the_loop() {
+    const START: &str = "list := mut Box.new(Node { v: 1, next: Some(Box.new(Node { v: 2, next: None })) })
+    at := &list.v
+    big := mut Big { a: 5, n: 6 }
+    seen = &big
+    p := &big.n
+    vec: Vec<Big> = [Big { a: 1, n: 2 }, Big { a: 3, n: 4 }]
+    q := &vec[1]
+    kept = |x| x + big.a";
+    let version = |node: &str, big: &str, turn, result| Version {
+        types: format!(
+            "S Node {{ v: i64, {node}next: Option<Box<Node>> }}
+S Big {{ {big}a: i64, n: i64 }}
+G seen: *Big
+G kept: fn(i64) -> i64"
+        ),
+        start: START,
+        turn,
+        result,
+    };
+    let (result, told) = play(&[
+        version("", "", "*at += 0\n        seen.a += 0\n        *p += 0\n        q.a += 0", "list.v"),
+        version(
+            "more: [i64; 12] = [1; 12], ",
+            "z: [i64; 12] = [2; 12], ",
+            "*at += 1\n        seen.a += 1\n        *p += 1\n        q.a += 1",
+            "list.v + list.more[3] * 10 + big.a * 100 + big.n * 10000 + vec[1].a * 1000000 + kept(0) * 100000000 \
+             + seen.z[2] * 10000000000",
+        ),
+    ]);
+    assert_eq!(result, 4 + 10 + 800 + 90000 + 6000000 + 500000000 + 20000000000, "{told:#?}");
+}
+
+#[test]
+fn what_points_at_a_local_follows_it() {
+    let version = |turn, result| Version {
+        types: "S Big { a: i64, n: i64 }\nG seen: *Big\n".to_owned(),
+        start: "big := mut Big { a: 5, n: 6 }\n    seen = &big\n    p := &big.n",
+        turn,
+        result,
+    };
+    let (result, told) = play(&[
+        version("seen.a += 0\n        *p += 0", "big.a"),
+        version("seen.a += 1\n        *p += 1", "big.a * 10 + big.n"),
+    ]);
+    assert_eq!(result, 89, "{told:#?}");
+}
+
+#[test]
+fn a_box_that_a_waiting_function_holds_stays() {
+    let text = "
+S Node { v: i64 }
+F look(n: &Node) -> i64 = n.v
+F run() -> i64 {
+    n := Box.new(Node { v: 5 })
+    next_text()
+    hot_reload()
+    look(&*n)
+}
+";
+    let played = program(text, &[&[("v: i64", "v: i64, more: [i64; 20] = [0; 20]"), ("= n.v", "= n.v + n.more[3]")]]);
+    assert_eq!(played.call("run"), 5);
+    let told = played.told();
+    assert!(told[0].contains("a `Node` on the heap has 24 bytes and would need"), "{told:?}");
+    assert!(told[0].contains("the running `run` holds its address while it waits"), "{told:?}");
+    played.assert_no_leaks();
+}
