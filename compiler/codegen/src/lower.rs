@@ -36,7 +36,7 @@ use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
 pub use resume::{CannotResume, lower_resumed};
-pub use scan::{children, closures};
+pub use scan::{assigned, children, closures, defers, root};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]
@@ -139,14 +139,16 @@ struct Lowerer<'a> {
     b: Builder,
     /// MIR locals by HIR local.
     locals: Vec<Local>,
+    /// The number of each HIR local among those of its name.
+    numbers: Vec<u32>,
     /// Of a closure with captures: the parameter with the address of its payload.
     environment: Option<Local>,
     /// Locals whose address is taken: writing them in parts may be seen.
     exposed: FxHashSet<Local>,
     loops: Vec<LoopFrame>,
     defers: Vec<defers::Deferred<'a>>,
-    /// How many deferred blocks there have been.
-    defers_seen: u32,
+    /// All deferred blocks of the body.
+    deferred_blocks: Vec<&'a hir::Expr>,
     /// Where returns go when there are deferred blocks to run.
     epilogue: Option<mir::BlockId>,
     /// Where the deferred blocks are run.
@@ -187,6 +189,7 @@ fn tail(mut expr: &hir::Expr) -> &hir::Expr {
 impl<'a> Lowerer<'a> {
     fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
+        let deferred_blocks = if facts.has_defer { scan::defers(hir) } else { Vec::new() };
         let mut b = Builder::new(hir);
         let environment = (hir.captures > 0).then(|| declare_environment(hir, &mut b));
         let locals = declare_locals(hir, &facts, &mut b);
@@ -200,11 +203,12 @@ impl<'a> Lowerer<'a> {
             facts,
             b,
             locals,
+            numbers: crate::resume::numbers(hir),
             environment,
             exposed,
             loops: Vec::new(),
             defers: Vec::new(),
-            defers_seen: 0,
+            deferred_blocks,
             epilogue: None,
             runs_defers: None,
             scopes: Vec::new(),

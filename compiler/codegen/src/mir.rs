@@ -89,8 +89,6 @@ pub struct Resumed {
     pub at: LoopId,
     /// What the code before it hands over.
     pub have: Vec<CarriedValue>,
-    /// Locals that lie in the block of the code before, so that something may point at them: they stay there.
-    pub whole: Vec<Local>,
 }
 
 /// A local variable or temporary.
@@ -202,6 +200,8 @@ pub struct Taken {
     pub key: CarryKey,
     /// Will the function release its references?
     pub owned: bool,
+    /// May there be pointers to it, made by the code before?
+    pub exposed: bool,
 }
 
 /// Bytes at an offset.

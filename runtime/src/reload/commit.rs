@@ -52,6 +52,11 @@ impl Live {
                 self.set_meta(&code, meta);
             }
         }
+        for (unit, index, meta) in prepared.replaced_places.drain(..) {
+            if let Some(known) = self.metas.get_mut(&unit).and_then(|metas| metas.get_mut(index)) {
+                *known = meta;
+            }
+        }
         for (path, global) in &prepared.snapshot.checked.globals {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());

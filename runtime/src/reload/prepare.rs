@@ -56,6 +56,8 @@ pub(crate) struct Prepared {
     pub removed: Vec<Instance>,
     /// Functions whose code stays, with their new bodies and places.
     pub refreshed: Vec<(Instance, Arc<hir::Body>, Arc<FunctionMeta>)>,
+    /// The same for loops that run on in code of their own.
+    pub replaced_places: Vec<replace::places::Moved>,
     /// Addresses to publish.
     pub stores: Vec<(Slot, CodeAddress)>,
     /// New globals; those of version 1 are initialised by running their initial values.
@@ -293,6 +295,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         .partition(|(slot, _)| prepared.defaults.iter().any(|(_, function)| function.slot == *slot));
     (prepared.migration, prepared.moving) = (migration, moving);
     (prepared.computed, prepared.resets) = (computed, resets);
+    let texts = prepared.refreshed.iter().map(|(instance, body, _)| (*instance, body.clone())).collect();
+    prepared.replaced_places = replace::places::moved(&texts, base.live, &prepared.snapshot.checked, &layouts);
     prepared.history = history;
     (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
@@ -561,6 +565,7 @@ impl Plan {
             functions: compiled.functions,
             removed: self.removed,
             refreshed,
+            replaced_places: Vec::new(),
             stores: compiled.stores,
             globals,
             global_bytes,

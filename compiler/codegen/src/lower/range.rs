@@ -56,8 +56,8 @@ impl<'a> Lowerer<'a> {
         let range = Range {
             id: *id,
             counter: *local,
-            at: self.counter_place(*local, start),
-            end: self.fixed_end(*local, last, end),
+            at: self.counter_place(*id, *local, start),
+            end: self.fixed_end(*id, *local, last, end),
             body,
             polled,
             from_zero: first.as_int().is_some_and(|first| first >= 0),
@@ -83,23 +83,23 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The loop variable itself unless the body may change it.
-    fn counter_place(&mut self, local: LocalId, start: &'a Expr) -> Place {
+    fn counter_place(&mut self, id: LoopId, local: LocalId, start: &'a Expr) -> Place {
         let declared = &self.hir.locals[local];
         let name = Name::new(&format!("{{{}.at}}", declared.name));
         let counter = match self.unchanging(local) {
             true => self.local(local),
             false => self.b.declare(declared.ty, Some(name)),
         };
-        self.show(name, counter, Origin::Value(start));
+        self.show_state(id, name, counter, Origin::Value(start));
         Place::local(counter, declared.ty)
     }
 
-    fn fixed_end(&mut self, local: LocalId, from: &'a Expr, end: Operand) -> Operand {
+    fn fixed_end(&mut self, id: LoopId, local: LocalId, from: &'a Expr, end: Operand) -> Operand {
         match end {
             Operand::Const(_) => end,
             Operand::Copy(_) => {
                 let name = format!("{{{}.end}}", self.hir.locals[local].name);
-                self.iterator_state(&name, end, Origin::Value(from))
+                self.iterator_state(id, &name, end, Origin::Value(from))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{Layouts, TypeLayouts, constant};
-use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
+use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of};
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Ty, TyKind, hir};
 use vaisjit_syntax::Name;
@@ -27,8 +27,12 @@ pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> 
         };
         // What cannot be converted takes the default if it is a field.
         if have.ty != want.ty && want.key.part.is_none() && conversion(have.ty, want.ty).is_none() {
-            let (name, old, new) = (want.key, have.ty, want.ty);
-            return Err(format!("`{name}` was `{old}` and is now `{new}`, which cannot be converted"));
+            let (old, new) = (have.ty, want.ty);
+            let what = match want.key.name.starts_with('{') {
+                true => "what the loop runs over, or a value without a name,".to_owned(),
+                false => format!("`{}`", want.key),
+            };
+            return Err(format!("{what} was `{old}` and is now `{new}`, which cannot be converted"));
         }
     }
     Ok(())
@@ -46,7 +50,7 @@ fn conversion(from: Ty, to: Ty) -> Option<Arc<Conversion>> {
 }
 
 /// Has a value of one type a meaning in another?
-fn can_become(from: Ty, to: Ty) -> bool {
+pub(super) fn can_become(from: Ty, to: Ty) -> bool {
     from == to || conversion(from, to).is_some()
 }
 
@@ -289,9 +293,7 @@ impl Maker<'_> {
 
     /// The type of the local that a part belongs to.
     fn whole_type(&self, want: &CarriedValue) -> Ty {
-        let locals = self.body.locals.values().filter(|local| local.name == want.key.name);
-        let fits = |ty: Ty| want.key.part.and_then(|part| self.field(ty, part)).is_some_and(|(_, ty)| ty == want.ty);
-        locals.map(|local| local.ty).find(|ty| fits(*ty)).unwrap_or(want.ty)
+        local_of(self.body, want.key).map_or(want.ty, |local| self.body.locals[local].ty)
     }
 
     /// A value of which only the declared defaults of fields are known.

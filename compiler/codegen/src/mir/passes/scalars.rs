@@ -71,7 +71,6 @@ fn candidates(body: &Body, layouts: &dyn Layouts) -> Vec<bool> {
                 && count_parts(declared.ty, layouts, most).is_some()
         })
         .collect();
-    body.resumed.iter().flat_map(|resumed| &resumed.whole).for_each(|local| candidates[index(*local)] = false);
     let mut whole = |place: &Place| {
         if let PlaceBase::Local(local) = place.base {
             candidates[index(local)] = false;
