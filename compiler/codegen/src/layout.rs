@@ -70,6 +70,10 @@ pub trait Layouts {
     fn variant_field_ty(&self, ty: Ty, variant: u32, field: u32) -> Ty;
     /// The number stored for a variant in the `i64` at offset 0.
     fn discriminant(&self, ty: Ty, variant: u32) -> i64;
+    /// The number of the variant that a value of an enum has before it gets one: the first without payload, else the first.
+    fn zero_discriminant(&self, ty: Ty) -> i64 {
+        self.discriminant(ty, 0)
+    }
     /// Where each method that can be called through a `dyn` of the trait is in its tables.
     fn method_numbers(&self, _: ItemPath) -> Arc<[u32]> {
         Arc::default()

@@ -108,7 +108,12 @@ impl<'a> Stopped<'a> {
     /// `known`, with the frame pointer they belong to (0 if the frame is not the program's). Words of the frames in `left`
     /// do not count: what these hold goes on elsewhere. What such a frame may have saved for its callers counts, but for
     /// the words it hands over.
-    pub fn words(&self, known: &HashSet<usize>, left: &HashMap<usize, Vec<usize>>, mut visit: impl FnMut(usize, usize)) {
+    pub fn words(
+        &self,
+        known: &HashSet<usize>,
+        left: &HashMap<usize, Vec<usize>>,
+        mut visit: impl FnMut(usize, usize),
+    ) {
         for record in self.threads.iter().filter(|record| record.is_active()) {
             let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
             let frames = frames(record, exit);
@@ -119,7 +124,8 @@ impl<'a> Stopped<'a> {
                 let owner = frame.map_or(0, |frame| frame.pointer);
                 // SAFETY: a word of a stack of a stopped thread, at or above its exit thunk's frame; it is only looked at.
                 let word = unsafe { (address as *const usize).read_volatile() };
-                let own = |frame: &Words| left.get(&owner).is_some_and(|own| frame.owns(address) || own.contains(&word));
+                let own =
+                    |frame: &Words| left.get(&owner).is_some_and(|own| frame.owns(address) || own.contains(&word));
                 if !frame.is_some_and(own) {
                     visit(word, owner);
                 }

@@ -19,8 +19,8 @@ use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
 pub(crate) use attic::{Attic, BatchKey};
-pub(crate) use number::Scalar;
 pub(crate) use moves::{Area, Word, WordPart};
+pub(crate) use number::Scalar;
 pub(crate) use rebuild::{Container, Element, Rebuild, Rebuilt};
 pub(crate) use regions::{MapChange, Region, Role};
 pub(crate) use run::{Counted, Lookup, Queue, Stores};

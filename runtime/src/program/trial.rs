@@ -124,14 +124,13 @@ impl ProgramInner {
         let locals = self.locals(prepared, stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) =
-            match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
-                Ok(trial) => (trial, None),
-                Err(both) => {
-                    let (trial, denied) = *both;
-                    (trial, Some(denied))
-                }
-            };
+        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
+            Ok(trial) => (trial, None),
+            Err(both) => {
+                let (trial, denied) = *both;
+                (trial, Some(denied))
+            }
+        };
         note_instances(&mut prepared.report, trial.instances(migration));
         tried.migration = Some(trial);
         denied.map_or(Ok(()), Err)

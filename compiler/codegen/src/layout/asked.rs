@@ -60,6 +60,10 @@ impl Layouts for Asked<'_> {
         self.note(ty).discriminant(ty, variant)
     }
 
+    fn zero_discriminant(&self, ty: Ty) -> i64 {
+        self.note(ty).zero_discriminant(ty)
+    }
+
     fn evolves(&self, ty: Ty) -> bool {
         self.note(ty).evolves(ty)
     }

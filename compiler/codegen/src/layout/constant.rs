@@ -23,11 +23,11 @@ pub fn zero(ty: Ty, layouts: &dyn Layouts) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Are there bytes in a zero value of the type that are not zero? In an enum whose first variant has another number than
+/// Are there bytes in a zero value of the type that are not zero? In an enum whose zero value has another number than
 /// 0, and in what has parked fields.
 pub fn is_beyond_zero(ty: Ty, layouts: &dyn Layouts) -> bool {
     match *ty.kind() {
-        TyKind::Enum(..) => layouts.discriminant(ty, 0) != 0,
+        TyKind::Enum(..) => layouts.zero_discriminant(ty) != 0,
         TyKind::Array(of, length) => length > 0 && is_beyond_zero(of, layouts),
         TyKind::Struct(..) if !layouts.parked(ty, 0).is_empty() => true,
         _ => fields(ty, layouts).any(|(_, field)| is_beyond_zero(field, layouts)),
@@ -49,7 +49,7 @@ fn beyond_zero(ty: Ty, layouts: &dyn Layouts, bytes: &mut [u8]) -> Option<()> {
         return Some(());
     }
     match *ty.kind() {
-        TyKind::Enum(..) => put(bytes, &layouts.discriminant(ty, 0).to_le_bytes()),
+        TyKind::Enum(..) => put(bytes, &layouts.zero_discriminant(ty).to_le_bytes()),
         TyKind::Array(of, _) => {
             let size = layouts.layout(of).size as usize;
             bytes.chunks_mut(size.max(1)).try_for_each(|bytes| beyond_zero(of, layouts, bytes))?;

@@ -396,6 +396,12 @@ impl Layouts for TypeLayouts {
         found.unwrap_or_else(Ty::error)
     }
 
+    fn zero_discriminant(&self, ty: Ty) -> i64 {
+        let variants = self.enums.get(&ty).map_or(&[][..], |known| &known.variants);
+        let empty = variants.iter().position(|variant| variant.fields.is_empty());
+        self.discriminant(ty, empty.unwrap_or(0) as u32)
+    }
+
     fn variant_field_offset(&self, ty: Ty, variant: u32, field: u32) -> u32 {
         self.offset(ty, variant, field)
     }

@@ -112,7 +112,7 @@ impl<'a> Lowerer<'a> {
         }
     }
 
-    /// Are there bytes in a zero value of the type that are not zero? In an enum whose first variant has another number
+    /// Are there bytes in a zero value of the type that are not zero? In an enum whose zero value has another number
     /// than 0, and in what has parked fields.
     fn is_beyond_zero(&self, ty: Ty) -> bool {
         constant::is_beyond_zero(ty, self.layouts)
@@ -125,7 +125,7 @@ impl<'a> Lowerer<'a> {
         }
         let fields = match *place.ty.kind() {
             TyKind::Enum(..) => {
-                let number = Operand::int(self.layouts.discriminant(place.ty, 0));
+                let number = Operand::int(self.layouts.zero_discriminant(place.ty));
                 self.b.assign(self.field(place, 0), Rvalue::Use(number));
                 0
             }

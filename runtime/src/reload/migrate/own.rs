@@ -205,7 +205,8 @@ impl Planner {
         }
         let (old, new) = (pure(old), pure(new));
         if any(&new, |op| matches!(op, Op::Rebuild { .. })) {
-            let why = "a container in it gets elements of another type in the same save; save the two one after the other";
+            let why =
+                "a container in it gets elements of another type in the same save; save the two one after the other";
             return Err(why.to_owned());
         }
         if any(&old, |op| matches!(op, Op::Next { .. } | Op::Refuse { .. } | Op::Rebuild { .. })) {

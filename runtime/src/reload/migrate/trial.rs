@@ -302,8 +302,7 @@ impl Migration {
                 }
                 Role::Block(block, ty) if heap.room_behind(region.at) < conversion.to_size => {
                     let offset = region.at - block;
-                    let made =
-                        heap.new_home(block, offset, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
+                    let made = heap.new_home(block, offset, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     trial.regions[number].to = Some(made + offset);
                     trial.blocks.push((block, made, number));
                 }
