@@ -33,13 +33,9 @@ impl<'a> Lowerer<'a> {
         let number = self.deferred_blocks.iter().position(|known| std::ptr::eq(*known, body)).unwrap_or_default();
         let name = Name::new(&format!("{{defer.{number}}}"));
         let counter = self.b.declare(Ty::i64(), Some(name));
-<<<<<<< HEAD
         self.b.pin(counter);
-        self.show_always(name, counter);
-=======
         self.show(name, counter, Origin::Reached);
         self.show_always((name, None), counter);
->>>>>>> loops
         let pending = Place::local(counter, Ty::i64());
         self.b.push_at_entry(StatementKind::Assign(pending.clone(), Rvalue::Use(Operand::int(0))));
         let repeated = !self.loops.is_empty();

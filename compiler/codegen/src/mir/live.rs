@@ -7,18 +7,12 @@ use super::{BlockId, Body, Local, Operand, PlaceBase, Statement, StatementKind, 
 
 /// The locals whose address is taken somewhere. Counting finds aggregates by their address too, but keeps none.
 pub fn addressed(body: &Body) -> FxHashSet<Local> {
-<<<<<<< HEAD
-    let mut found: FxHashSet<Local> = body.resumed.iter().flat_map(|resumed| &resumed.whole).copied().collect();
+    let mut found = FxHashSet::default();
     for statement in body.blocks.values().flat_map(|block| &block.statements) {
         if matches!(statement.kind, StatementKind::Retain(_) | StatementKind::Release { .. }) {
             continue;
         }
         statement_places(statement, &mut |place, access| match place.base {
-=======
-    let mut found = FxHashSet::default();
-    for block in body.blocks.values() {
-        block_places(block, &mut |place, access| match place.base {
->>>>>>> loops
             PlaceBase::Local(local) if access == Access::Address => drop(found.insert(local)),
             _ => {}
         });
