@@ -45,7 +45,7 @@ impl Planner {
             (TyKind::Tuple(a), TyKind::Tuple(b)) => {
                 let starts = self.old.tuple(a.iter().copied()).1;
                 let index = starts.iter().rposition(|start| *start as usize <= offset)?;
-                let (from, to) = (*a.iter().nth(index)?, *b.iter().nth(index)?);
+                let (from, to) = (*a.get(index)?, *b.get(index)?);
                 let start = starts[index] as usize;
                 let inner = self.part((at + start, offset - start), (from, to), pointee)?;
                 Some(*self.new.tuple(b.iter().copied()).1.get(index)? as usize + inner)
