@@ -206,10 +206,18 @@ impl<'a> Stopped<'a> {
     }
 
     fn reached(&self) -> HashSet<*const CodeUnit> {
-        let mut reached = HashSet::new();
-        self.walk(|frame| {
-            reached.insert(std::ptr::from_ref(frame.unit));
-        });
+        let (mut reached, mut last) = (HashSet::new(), std::ptr::null());
+        for record in &self.threads {
+            walk::stopped_thread(record, |found, _| {
+                // SAFETY: the frame is on the stack of a stopped thread.
+                let unit = std::ptr::from_ref(unsafe { found.unit() });
+                // A recursion is as deep as it is; it is the same unit again and again.
+                if std::mem::replace(&mut last, unit) != unit {
+                    reached.insert(unit);
+                }
+                ControlFlow::Continue(())
+            });
+        }
         reached
     }
 }
