@@ -2,7 +2,9 @@
 
 use crate::calls::Calls;
 use crate::memory::Memory;
+use crate::pause::Pause;
 use crate::rollback::Rollbacks;
+use crate::safepoints::Cost;
 use crate::save::Saves;
 use crate::start::Starts;
 
@@ -75,5 +77,24 @@ pub fn memory(memory: &Memory) {
     println!("\nresident memory after so many reloads of a program of 500 lines, MiB");
     for (reloads, mebibytes) in &memory.points {
         println!("{reloads:>8}  {mebibytes:.2}");
+    }
+}
+
+/// The cost of safepoints, a line a program.
+pub fn safepoints(all: &[Cost]) {
+    println!("\nwhat safepoints cost: microseconds a run, all functions hot; goal: at most 1 %");
+    println!("{:>14} {:>10} {:>10} {:>10} {:>8}", "", "static", "without", "with", "cost");
+    for Cost { name, example, fixed, unpolled, hot, safepoints } in all {
+        let times = [fixed, unpolled, hot].map(|time| format!("{:>10.3}", time / 1e3)).join(" ");
+        println!("{name:>14} {times} {:>+7.1}%{}", safepoints * 100.0, if *example { "  example" } else { "" });
+    }
+}
+
+/// How long the program stands still, a line an edit.
+pub fn pauses(all: &[Pause]) {
+    println!("\nhow long the program stands still, microseconds; the last row: until it runs again");
+    println!("{:>48} {:>6} {:>9} {:>9} {:>9} {:>8}", "", "times", "p50", "p99", "longest", "goal");
+    for Pause { what, times, p50, p99, longest, goal } in all {
+        println!("{what:>48} {times:>6} {p50:>9.0} {p99:>9.0} {longest:>9.0} {goal:>8.0}");
     }
 }

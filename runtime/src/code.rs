@@ -9,6 +9,7 @@ pub mod closure;
 mod enter;
 mod globals;
 mod guard;
+mod held;
 mod host_traps;
 mod libcalls;
 mod memory;
@@ -21,6 +22,7 @@ mod safepoint;
 mod slots;
 mod stack;
 mod stopped;
+mod sweeping;
 mod symbols;
 mod thread;
 mod traps;
@@ -30,6 +32,9 @@ mod world;
 
 #[cfg(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos"))]
 mod arch;
+mod cleanup;
+#[cfg(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos"))]
+mod landing;
 #[cfg(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos"))]
 mod signals;
 #[cfg(not(any(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")), target_os = "macos")))]
@@ -43,6 +48,7 @@ mod signals {
 mod tests;
 
 pub use barrier::needs_fence;
+pub use cleanup::CleanupHook;
 pub use enter::{Callee, Trampoline};
 pub use globals::GlobalMemory;
 pub use guard::{Guard, PauseHook};

@@ -59,7 +59,7 @@ impl Engine {
     fn lowered(&self, snapshot: &Snapshot, stage: DumpStage, function: Option<&str>) -> Result<String, Error> {
         let host = HostTable::new(self, None)?;
         let hot = !self.options.static_mode;
-        let layouts = Mode { hot, pauses: false }.layouts(&snapshot.checked, &LayoutHistory::default());
+        let layouts = Mode { hot, polled: hot, pauses: false }.layouts(&snapshot.checked, &LayoutHistory::default());
         let mut all = Vec::new();
         let mut mistakes = Vec::new();
         for (instance, body) in bodies(&snapshot.checked) {
@@ -73,7 +73,7 @@ impl Engine {
             return Err(Error::Rejected(diagnostics));
         }
         let links = links(&snapshot.checked, &all, hot);
-        let linker = UnitLinker { links: &links, hot, host: &host, guards: &|_| false };
+        let linker = UnitLinker { links: &links, hot, inlines: !hot, host: &host, guards: &|_| false };
         let isa = isa::isa(self.options.opt_level).map_err(Error::Other)?;
         let mut text = String::new();
         for (_, lowered) in all.iter().filter(|(instance, _)| is_chosen(*instance, function)) {

@@ -79,6 +79,7 @@ pub(crate) type EventHandler = Arc<dyn Fn(&Event) + Send + Sync>;
 pub(crate) struct Options {
     pub all_hot: bool,
     pub static_mode: bool,
+    pub safepoints: bool,
     pub single_threaded: bool,
     pub pause_on_trap: bool,
     pub opt_level: OptLevel,
@@ -118,6 +119,7 @@ impl Engine {
         let options = Options {
             all_hot: false,
             static_mode: false,
+            safepoints: true,
             single_threaded: false,
             pause_on_trap: false,
             opt_level: OptLevel::Speed,
@@ -200,6 +202,13 @@ impl EngineBuilder {
     /// Compiles without slots and safepoints: nothing can be reloaded.
     pub fn static_mode(mut self, static_mode: bool) -> EngineBuilder {
         self.options.static_mode = static_mode;
+        self
+    }
+
+    /// For measurements only: with `false` the code can be replaced but not stopped, so a reload waits for loops to end.
+    #[doc(hidden)]
+    pub fn safepoints(mut self, safepoints: bool) -> EngineBuilder {
+        self.options.safepoints = safepoints;
         self
     }
 

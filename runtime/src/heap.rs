@@ -5,6 +5,7 @@
 //! (`code/signals.rs`): so nothing here touches the program's memory while it holds a lock, and nothing is left half done
 //! that somebody else could see.
 
+mod abandoned;
 mod arena;
 mod atomic;
 mod block;
@@ -68,6 +69,10 @@ pub(crate) struct Heap {
     globals: Mutex<BTreeMap<usize, usize>>,
     /// References that lay in fields a save has removed.
     attic: Mutex<migrate::Attic>,
+    /// Has a counted value been put into memory that is not the program's own?
+    foreign: AtomicBool,
+    /// How many bytes of blocks the last trace has left.
+    traced: AtomicUsize,
 }
 
 /// Why a heap function failed: a trap of the program.
@@ -118,6 +123,8 @@ impl Heap {
             unit,
             globals: Mutex::default(),
             attic: Mutex::default(),
+            foreign: AtomicBool::new(false),
+            traced: AtomicUsize::new(0),
         }
     }
 

@@ -67,7 +67,7 @@ pub use signals::{interrupt_on_signals, on_interrupt};
 pub use state::StateReport;
 pub use terminal::{Keys, terminal_size};
 pub use tests::{TestFailure, TestFunction};
-pub use trap::{Trap, TrapCode, TrapFrame};
+pub use trap::{Trap, TrapCode, TrapFrame, TrapLocal};
 pub use vaisjit_semantics::{BUILTIN_NAMES, BUILTIN_TYPES};
 pub use vaisjit_std::{flush_stdout, write_to_stdout};
 pub use vaisjit_syntax::KEYWORDS;

@@ -6,7 +6,7 @@ mod guards;
 mod renames;
 mod tables;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_module::{FuncId, Module};
@@ -50,6 +50,8 @@ pub(crate) struct Linkage {
     tables: FxHashMap<(ItemPath, Ty), tables::Words>,
     thunks: FxHashMap<ThunkKey, Code>,
     trampolines: FxHashMap<AbiSignature, Trampoline>,
+    /// Where the world looks for how it enters cleanups.
+    cleanup_entry: Arc<OnceLock<Trampoline>>,
     /// By slot address and ABI types; C may keep the addresses, so they stay.
     callbacks: FxHashMap<(usize, String), (Code, Arc<CallbackTarget>)>,
     guards: FxHashMap<SlotKey, guards::Guarded>,
@@ -69,10 +71,11 @@ type Emit<'a> = dyn Fn(&mut dyn Module) -> Result<(FuncId, CodeInfo), ThunkError
 pub(crate) type LinkError = String;
 
 impl Linkage {
-    pub fn new(isa: OwnedTargetIsa, heap: Arc<Heap>) -> Linkage {
+    pub fn new(isa: OwnedTargetIsa, heap: Arc<Heap>, cleanup_entry: Arc<OnceLock<Trampoline>>) -> Linkage {
         Linkage {
             isa,
             heap,
+            cleanup_entry,
             slots: SlotTable::new(),
             by_key: FxHashMap::default(),
             globals: FxHashMap::default(),
@@ -227,6 +230,7 @@ impl Linkage {
             Import::Function(instance) => {
                 code(*instance).ok_or_else(|| format!("there is no code of `{instance}` to call directly"))
             }
+            Import::Cleanup(instance) => Err(format!("the cleanup of `{instance}` is not in its unit")),
             Import::Global(path) => {
                 self.global_address(*path).ok_or_else(|| format!("there is no memory of the global `{path}`"))
             }
@@ -330,6 +334,15 @@ impl Linkage {
         let made = Trampoline::new(&made.unit, 0, signature).map_err(|error| error.to_string())?;
         self.trampolines.insert(signature.clone(), made.clone());
         Ok(made)
+    }
+
+    /// There is a cleanup: the world must be able to enter it.
+    pub fn expect_cleanups(&mut self) -> Result<(), LinkError> {
+        if self.cleanup_entry.get().is_none() {
+            let entry = self.trampoline(&AbiSignature::default())?;
+            let _ = self.cleanup_entry.set(entry);
+        }
+        Ok(())
     }
 
     fn emit(&self, name: &str, imports: &[(String, usize)], make: &Emit<'_>) -> Result<Code, LinkError> {

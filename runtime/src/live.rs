@@ -149,7 +149,11 @@ impl FunctionMeta {
 
     /// Where a source location number points.
     pub fn resolve(&self, number: u32, sources: &Sources) -> Option<Resolved> {
-        let span = self.locations.get((number as usize).checked_sub(1)?)?.span;
+        self.resolve_span(self.locations.get((number as usize).checked_sub(1)?)?.span, sources)
+    }
+
+    /// Where a place in it is.
+    pub fn resolve_span(&self, span: Span, sources: &Sources) -> Option<Resolved> {
         match &self.frozen {
             Some(frozen) => Some(frozen.resolve(span)),
             None => resolve(Place::item(self.item.0, span), sources),

@@ -143,7 +143,7 @@ impl Program {
         let options = &engine.options;
         let isa = isa::isa(options.opt_level).map_err(Error::Other)?;
         let world = World::new();
-        let heap = world.heap().clone();
+        let (heap, cleanup_entry) = (world.heap().clone(), world.cleanup_entry());
         if options.static_mode && !options.single_threaded {
             // Later it would take a safepoint, and loops have none.
             heap.share_if_empty();
@@ -161,13 +161,17 @@ impl Program {
                 engine: engine.clone(),
                 world,
                 host,
-                mode: Mode { hot: !options.static_mode, pauses: options.pause_on_trap && !options.static_mode },
+                mode: Mode {
+                    hot: !options.static_mode,
+                    polled: !options.static_mode && options.safepoints,
+                    pauses: options.pause_on_trap && !options.static_mode,
+                },
                 version: AtomicU64::new(0),
                 mains_running: AtomicUsize::new(0),
                 live: Mutex::default(),
                 reloader: Mutex::new(reloader),
                 reloads_on: AtomicUsize::new(0),
-                linkage: Mutex::new(Linkage::new(isa, heap)),
+                linkage: Mutex::new(Linkage::new(isa, heap, cleanup_entry)),
                 history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
@@ -178,6 +182,9 @@ impl Program {
         if let Some(error) = failure {
             return Err(error);
         }
+        let program = Arc::downgrade(&inner);
+        let runs = move || program.upgrade().is_none_or(|program| !program.exits());
+        inner.world.on_cleanup(Box::new(runs));
         inner.first_version()?;
         inner.control.set_loaded();
         let program = Arc::downgrade(&inner);
@@ -272,6 +279,9 @@ impl ProgramInner {
     /// Is this thread in the middle of a reload, and this a handler of events that has been called from there?
     pub fn reloads_here(&self) -> Result<(), Error> {
         match self.reloads_on.load(Ordering::SeqCst) == this_thread() {
+            _ if self.world.cleans_here() => Err(Error::Other(
+                "what a failed call has deferred is running; reloads wait until it has ended".to_owned(),
+            )),
             true => Err(Error::Other("a reload is going on, and this is called from inside it".to_owned())),
             false => Ok(()),
         }
@@ -311,11 +321,11 @@ impl ProgramInner {
             // The line shown is the program's own if it has one here: calls of the library in it are only named.
             let own = resolved.as_ref().is_some_and(|resolved| !resolved.at.is_library());
             if frames.is_empty() || own && !shown {
-                (line, shown) = (resolved.as_ref().map(|resolved| resolved.line.clone()), own);
+                (line, shown) = (resolved.as_ref().map(|resolved| resolved.line.as_str().into()), own);
             }
             let width = resolved.as_ref().map_or(1, |resolved| resolved.width);
             let at = resolved.map(|resolved| resolved.at);
-            frames.push(TrapFrame { function: meta.name(), at, width, version });
+            frames.push(TrapFrame { function: meta.name(), at, width, version, locals: Vec::new() });
         };
         for frame in &raw.frames {
             let Some(meta) = live.meta(&frame.unit, frame.function) else { continue };
@@ -328,11 +338,21 @@ impl ProgramInner {
             }
             push(meta, number, meta.version);
         }
+        // Of a body that has been inlined nothing is known.
+        let own = |frame: &crate::code::RawFrame| {
+            live.meta(&frame.unit, frame.function).filter(|it| it.inlined(frame.srcloc).is_none())
+        };
+        let innermost = raw.frames.first().and_then(own);
+        if let (Some(meta), Some(frame)) = (innermost, frames.first_mut()) {
+            frame.locals = crate::trap::locals(&meta.frame.named, &raw.values);
+        }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),
             (None, Some(address)) if address != 0 => format!("{} at {address:#x}", raw.code.message()),
             _ => raw.code.message().to_owned(),
         };
-        Trap { code: raw.code, message, frames, omitted: raw.truncated, line, paused: None }
+        drop(live);
+        let deferred = raw.deferred.iter().map(|raw| self.trap(raw)).collect();
+        Trap { code: raw.code, message, frames, omitted: raw.truncated, line, paused: None, deferred }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(crate) struct Threads {
     last: AtomicI64,
     /// Those that have not been joined.
     known: Mutex<HashMap<i64, Arc<Spawned>>>,
+    /// How many have not ended.
+    going: AtomicUsize,
     /// Who waits, in order.
     parked: Mutex<Vec<Arc<Parked>>>,
 }
@@ -116,6 +118,14 @@ impl Threads {
     }
 }
 
+impl Threads {
+    /// Have all threads of the program's ended? One that has not may be on its way into it, with a value that only its
+    /// cell holds.
+    pub fn have_ended(&self) -> bool {
+        self.going.load(Ordering::SeqCst) == 0
+    }
+}
+
 impl ProgramInner {
     /// Calls a function of the program in a thread of its own. The thread keeps the program alive.
     fn spawn(self: &Arc<Self>, function: FunctionValue, argument: i64) -> Result<i64, String> {
@@ -125,11 +135,16 @@ impl ProgramInner {
         let thread = Arc::<Spawned>::default();
         lock(&self.threads.known).insert(id, thread.clone());
         let program = self.clone();
-        let run = move || thread.finish(program.run_thread(function, argument));
+        self.threads.going.fetch_add(1, Ordering::SeqCst);
+        let run = move || {
+            thread.finish(program.run_thread(function, argument));
+            program.threads.going.fetch_sub(1, Ordering::SeqCst);
+        };
         let started = std::thread::Builder::new().name(format!("vais-{id}")).stack_size(STACK).spawn(run);
         match started {
             Ok(_) => Ok(id),
             Err(error) => {
+                self.threads.going.fetch_sub(1, Ordering::SeqCst);
                 lock(&self.threads.known).remove(&id);
                 Err(format!("a thread cannot be started: {error}"))
             }

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 pub use vaisjit_abi::TrapCode;
+use vaisjit_codegen::clif::NamedValue;
+use vaisjit_semantics::types::{FloatKind, IntKind};
+use vaisjit_semantics::{Ty, TyKind};
 
 use crate::report::Location;
 
@@ -23,9 +26,11 @@ pub struct Trap {
     /// How many frames below the last of `frames` were left out (deep recursion).
     pub omitted: usize,
     /// The source line at [`Trap::location`], for a code frame.
-    pub line: Option<String>,
+    pub line: Option<Box<str>>,
     /// The function whose call is made again after the next reload; `None` if the trap ended the call.
     pub paused: Option<String>,
+    /// Traps in deferred blocks (`D`) of the calls that this one ended, in the order in which they came.
+    pub deferred: Box<[Trap]>,
 }
 
 /// One function that was being called.
@@ -39,6 +44,17 @@ pub struct TrapFrame {
     pub width: u32,
     /// The version of the program its code was compiled for.
     pub version: u64,
+    /// Of the innermost frame: what its scalar variables and parameters held, as far as the machine still held them.
+    pub locals: Vec<TrapLocal>,
+}
+
+/// A variable of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrapLocal {
+    /// Its name; of a field of a struct in registers with the path to it, `p.x`.
+    pub name: String,
+    /// Its value, as the language writes it; of pointers the address in hexadecimal digits.
+    pub value: String,
 }
 
 impl Trap {
@@ -68,6 +84,11 @@ impl Trap {
             let marks = "^".repeat(self.shown_frame().map_or(1, |frame| frame.width.max(1)) as usize);
             let _ = write!(text, "\n{gutter} --> {}:{}:{}", at.file.display(), at.line, at.column);
             let _ = write!(text, "\n{gutter} |\n{number} | {line}\n{gutter} | {indent}{marks}");
+            let locals = self.shown_frame().map_or(&[][..], |frame| &frame.locals);
+            let held: Vec<String> = locals.iter().map(|local| format!("{} = {}", local.name, local.value)).collect();
+            if !held.is_empty() {
+                let _ = write!(text, "\n    with {}", held.join(", "));
+            }
         }
         let shown = if self.frames.len() > SHOWN_FRAMES { SHOWN_FRAMES - 2 } else { self.frames.len() };
         for (index, frame) in self.frames.iter().take(shown).enumerate() {
@@ -81,6 +102,9 @@ impl Trap {
         if left_out > 0 {
             let _ = write!(text, "\n  ... and {left_out} more calls");
         }
+        for trap in &self.deferred {
+            let _ = write!(text, "\nand in a deferred block, {}", trap.report());
+        }
         text
     }
 
@@ -90,6 +114,8 @@ impl Trap {
             .iter()
             .map(|frame| json!({ "function": frame.function, "at": frame.at, "version": frame.version }))
             .collect();
+        let locals = self.frames.first().map_or(&[][..], |frame| &frame.locals).iter();
+        let locals: Vec<Value> = locals.map(|local| json!({ "name": local.name, "value": local.value })).collect();
         json!({
             "code": format!("{:?}", self.code),
             "message": self.message,
@@ -97,9 +123,47 @@ impl Trap {
             "line": self.location().map(|at| at.line),
             "column": self.location().map(|at| at.column),
             "backtrace": frames,
+            "locals": locals,
             "paused": self.paused,
+            "deferred": self.deferred.iter().map(Trap::to_json).collect::<Vec<_>>(),
         })
     }
+}
+
+/// The variables whose values are known; of several with one name the innermost.
+pub(crate) fn locals(named: &[NamedValue], values: &[(u32, u64)]) -> Vec<TrapLocal> {
+    let known = named.iter().filter_map(|named| {
+        let (_, bits) = values.iter().find(|(label, _)| *label == named.label)?;
+        Some(TrapLocal { name: named.name.to_string(), value: value(named.ty, *bits)? })
+    });
+    let mut locals: Vec<TrapLocal> = Vec::new();
+    for local in known {
+        locals.retain(|other| other.name != local.name);
+        locals.push(local);
+    }
+    locals
+}
+
+/// The bits of a scalar as a report shows them.
+fn value(ty: Ty, bits: u64) -> Option<String> {
+    Some(match ty.kind() {
+        TyKind::Bool => (bits as u8 != 0).to_string(),
+        TyKind::Float(FloatKind::F32) => format!("{:?}", f32::from_bits(bits as u32)),
+        TyKind::Float(FloatKind::F64) => format!("{:?}", f64::from_bits(bits)),
+        TyKind::Pointer(_) => format!("{bits:#x}"),
+        TyKind::Int(kind) => match kind {
+            IntKind::I8 => (bits as i8).to_string(),
+            IntKind::I16 => (bits as i16).to_string(),
+            IntKind::I32 => (bits as i32).to_string(),
+            IntKind::I64 => (bits as i64).to_string(),
+            IntKind::U8 => (bits as u8).to_string(),
+            IntKind::U16 => (bits as u16).to_string(),
+            IntKind::U32 => (bits as u32).to_string(),
+            IntKind::U64 => bits.to_string(),
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 impl fmt::Display for Trap {

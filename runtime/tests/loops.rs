@@ -16,3 +16,5 @@ mod outgrown;
 mod refusals;
 #[path = "loops/structs.rs"]
 mod structs;
+#[path = "loops/which.rs"]
+mod which;

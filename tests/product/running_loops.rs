@@ -96,28 +96,176 @@ fn twenty_edits_of_main_one_after_the_other() {
     counter.is_continuous();
 }
 
-/// The seed's example, unchanged, with its condition, its body and its locals edited while it runs.
-#[test]
-fn the_first_example_with_its_loop_edited() {
-    let project = Project::example("hot_reload_simple.vais");
-    let file = "hot_reload_simple.vais";
-    let mut run = Run::hot(&project, file);
-    run.out.line("a frame", |line| line.starts_with("Frame 2:"));
-    let edit = |from: &str, to: &str, run: &mut Run| {
-        project.edit(file, from, to);
-        let event = run.event("reloaded");
-        assert_eq!(when(&event, "main"), "at_next_loop_head");
+/// The seed's example, running, with what its lines say: frame, x, y.
+struct Example {
+    project: Project,
+    run: Run,
+    text: String,
+}
+
+const EXAMPLE: &str = "hot_reload_simple.vais";
+
+impl Example {
+    fn start() -> Example {
+        let project = Project::example(EXAMPLE);
+        let mut run = Run::hot(&project, EXAMPLE);
+        run.out.line("a frame", |line| line.starts_with("Frame 2:"));
+        let text = project.read(EXAMPLE);
+        Example { project, run, text }
+    }
+
+    /// Saves with these replacements made.
+    fn edit(&mut self, edits: &[(&str, &str)]) -> Value {
+        for (from, to) in edits {
+            assert!(self.text.contains(from), "`{from}` is to be replaced in\n{}", self.text);
+            self.text = self.text.replace(from, to);
+        }
+        self.project.save(EXAMPLE, &self.text);
+        let event = self.run.event("reloaded");
+        assert_eq!(when(&event, "main"), "at_next_loop_head", "{event:#}");
         event
-    };
-    edit("        game_update(&state)\n", "        game_update(&state)\n        state.x = state.x + 1000\n", &mut run);
-    let line = run.out.line("a frame of the new body", |line| line.contains("x=1"));
-    let frame = |line: &str| line.trim_start_matches("Frame ").split(':').next().unwrap().parse::<i64>().unwrap();
-    let seen = frame(&line);
-    edit("    state := GameState", "    far := 5000\n    state := GameState", &mut run);
-    edit("state.x + 1000", "state.x + far", &mut run);
-    let line = run.out.line("a frame with the new local", |line| line.contains("x=") && frame(line) > seen + 1);
-    let now = frame(&line);
-    assert!(line.contains(&format!("y={}", now * 2)), "all frames were counted: {line}");
-    edit("state.frame < 1000", "state.frame < 10", &mut run);
-    assert_eq!(run.wait().code(), Some(0));
+    }
+
+    /// Frame, x and y of a line printed from now on that fits.
+    fn frame(&mut self, what: &str, wanted: impl Fn(i64, i64) -> bool) -> (i64, i64, i64) {
+        let line = self.run.out.line(what, |line| numbers(line).is_some_and(|(frame, x, _)| wanted(frame, x)));
+        numbers(&line).unwrap_or_default()
+    }
+
+    /// No frame was lost or repeated, and `y` counted all of them.
+    fn is_continuous(&self) {
+        let text = self.run.out.text();
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        for (expected, (frame, _, y)) in (1..).zip(complete.lines().filter_map(numbers)) {
+            assert_eq!((frame, y), (expected, 2 * expected));
+        }
+    }
+}
+
+/// `Frame 3: x=3, y=6`, and what may follow.
+fn numbers(line: &str) -> Option<(i64, i64, i64)> {
+    let (frame, rest) = line.strip_prefix("Frame ")?.split_once(": x=")?;
+    let (x, rest) = rest.split_once(", y=")?;
+    let y = rest.split([' ', '.']).next()?;
+    Some((frame.parse().ok()?, x.parse().ok()?, y.parse().ok()?))
+}
+
+const CONDITION: (&str, &str) = ("state.frame < 1000", "state.frame < 5000");
+const BODY: (&str, &str) =
+    ("        game_update(&state)\n", "        game_update(&state)\n        state.x = state.x + 1000\n");
+const LOCAL: (&str, &str) = ("    state := GameState", "    far := 5000\n    state := GameState");
+const USES_LOCAL: (&str, &str) =
+    ("        game_update(&state)\n", "        game_update(&state)\n        state.x = state.x + far\n");
+const FIELDS: (&str, &str) =
+    ("    frame: i64,\n    x: i64,\n    y: i64,\n", "    x: i64,\n    y: f64,\n    frame: i64,\n    lives: i64 = 3,\n");
+const USES_FIELDS: [(&str, &str); 3] = [
+    ("state.y + 2", "state.y + 2.0"),
+    ("y=%d\\n\", state.frame, state.x, state.y)", "y=%.0f lives=%d\\n\", state.frame, state.x, state.y, state.lives)"),
+    ("y: 0 }", "y: 0.0 }"),
+];
+
+#[test]
+fn the_first_example_with_its_loop_edited_piece_by_piece() {
+    let mut example = Example::start();
+    example.edit(&[CONDITION]);
+    example.edit(&[BODY]);
+    let (frame, ..) = example.frame("a frame of the new body", |_, x| x > 1000);
+    let event = example.edit(&[LOCAL, ("state.x + 1000", "state.x + far")]);
+    assert!(notices(&event).contains("`far` in the running `main` is new: it starts with `5000`"), "{event:#}");
+    example.frame("a frame with the new local", |now, x| now > frame + 1 && x > 5000);
+    let event = example.edit(&[FIELDS, USES_FIELDS[0], USES_FIELDS[1], USES_FIELDS[2]]);
+    assert_eq!(names(&event, "types"), ["GameState"]);
+    example.run.out.line("a line with the new field", |line| line.contains("lives=3"));
+    // Under another name, and with another kind of loop.
+    let event = example.edit(&[("state", "world")]);
+    assert!(notices(&event).contains("`world` in the running `main` takes over the value of `state`"), "{event:#}");
+    example.edit(&[("    L world.frame < 5000 {", "    L turn: 0..5000 {")]);
+    example.edit(&[("L turn: 0..5000", "L now: 0..=6000")]);
+    let (frame, ..) = example.frame("a frame of that loop", |_, _| true);
+    example.frame("further frames", |now, _| now > frame + 3);
+    example.is_continuous();
+    // All undone in one save.
+    example.text = Project::example(EXAMPLE).read(EXAMPLE);
+    example.edit(&[]);
+    example.run.out.line("a line without the field", |line| numbers(line).is_some() && !line.contains("lives"));
+    example.is_continuous();
+    example.edit(&[("state.frame < 1000", "state.frame < 10")]);
+    assert_eq!(example.run.wait().code(), Some(0));
+}
+
+#[test]
+fn the_first_example_with_all_of_it_edited_in_one_save() {
+    let mut example = Example::start();
+    let event = example.edit(&[CONDITION, LOCAL, USES_LOCAL, FIELDS, USES_FIELDS[0], USES_FIELDS[1], USES_FIELDS[2]]);
+    assert_eq!(names(&event, "types"), ["GameState"]);
+    example.run.out.line("a line of the new program", |line| line.contains("lives=3"));
+    let (frame, ..) = example.frame("a frame with the new local", |_, x| x > 5000);
+    example.frame("further frames", |now, _| now > frame + 3);
+    example.is_continuous();
+    example.text = Project::example(EXAMPLE).read(EXAMPLE);
+    example.edit(&[]);
+    example.run.out.line("a line without the field", |line| numbers(line).is_some() && !line.contains("lives"));
+    example.is_continuous();
+}
+
+#[test]
+fn thirty_saves_of_the_first_example_and_back() {
+    let mut example = Example::start();
+    for number in 1..=30 {
+        let text = Project::example(EXAMPLE).read(EXAMPLE);
+        let name = if number % 3 == 0 { "world" } else { "state" };
+        let kind = ["L state.frame < 9000 {", "L i: 0..9000 {", "L {", "LW state.frame <= 8000 {"][number % 4];
+        let locals: String = (0..number % 4).map(|n| format!("    v{n} := \"text {{state.x}} {n}\"\n")).collect();
+        let body = format!("        state.x = state.x + {number} * 1000\n        usleep(1000)\n");
+        let text = replaced(&text, "    L state.frame < 1000 {\n", &format!("{locals}    {kind}\n{body}"));
+        example.text = text.replace("state", name);
+        example.edit(&[]);
+        let (frame, x, _) = example.frame("a frame", |_, _| true);
+        example.frame("a further frame", |now, far| now > frame && far >= x + number as i64 * 1000);
+    }
+    example.is_continuous();
+    example.text = replaced(&Project::example(EXAMPLE).read(EXAMPLE), "frame < 1000", "frame < 30");
+    example.edit(&[]);
+    assert_eq!(example.run.wait().code(), Some(0));
+    example.is_continuous();
+}
+
+/// A commit that changes a layout waits for a frame that would still build a value of the old shape, names it, and
+/// happens as soon as that has moved on.
+#[test]
+fn a_save_that_waits_for_a_frame_in_old_code() {
+    let text = r#"
+S P { x: i64, y: i64 }
+F sum(p: *P) -> i64 = p.x + p.y
+F build(n: i64) -> i64 {
+    println("building {n}")
+    usleep(700000)
+    p := P { x: n, y: 1 }
+    sum(&p)
+}
+F main() -> i64 {
+    n := 0
+    L n < 100000 {
+        println("built {build(n)}")
+        n += 1
+    }
+    0
+}
+"#;
+    let project = Project::new(&[(FILE, text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("a call", |line| line == "building 0");
+    let text = replaced(text, "y: i64 }", "y: i64, z: i64 = 50 }");
+    let text = replaced(&replaced(&text, "p.x + p.y", "p.x + p.y + p.z"), "y: 1 }", "y: 1, z: 1000 }");
+    project.save(FILE, &text);
+    let pending = run.event_after("pending", &["notice"]);
+    assert!(pending.to_string().contains("build"), "{pending:#}");
+    run.event("reloaded");
+    let built = |line: &str| line.strip_prefix("built ").and_then(|sum| sum.parse::<i64>().ok());
+    run.out.line("a value of the new shape", |line| built(line).is_some_and(|sum| sum > 1000));
+    let text = run.out.text();
+    let sums: Vec<i64> = text.lines().filter_map(built).collect();
+    let old = sums.iter().filter(|sum| **sum < 1000).count() as i64;
+    let expected = (0..).map(|n| if n < old { n + 1 } else { n + 1001 });
+    assert!(sums.iter().copied().eq(expected.take(sums.len())), "{sums:?}");
 }

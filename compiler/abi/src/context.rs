@@ -18,7 +18,7 @@ pub struct CallContext {
     /// Lowest address the machine stack may reach; a prologue that would pass it traps with
     /// [`TrapCode::StackOverflow`](crate::TrapCode::StackOverflow). A red zone for C and host functions lies below it.
     pub stack_limit: usize,
-    /// Not zero asks the thread to leave the fast path: a loop's back-edge poll calls the safepoint thunk, an exit
+    /// Not zero asks the thread to leave the fast path: the poll of a loop calls the safepoint thunk, an exit
     /// thunk calls the gate. Bits are [`poll`].
     pub poll: AtomicU8,
     /// [`RUNNING`], [`IN_HOST`], [`AT_SAFEPOINT`] or [`AT_POLL`]; written by exit thunks around each call of a host or C
@@ -39,7 +39,8 @@ pub struct CallContext {
     /// What the standard library's functions may ask for.
     pub services: *const Services,
     /// Where code that starts in the middle of a loop finds its block, the address of its result and the values that the
-    /// code before it handed over; means something only between a poll's answer and the start of that code.
+    /// code before it handed over; means something only between a poll's answer and the start of that code. On the way
+    /// from a poll to its thunk: the address of the poll's spill area.
     pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,
@@ -164,6 +165,8 @@ pub mod guard_offsets {
 ///                     | descriptor,size |  which function, which locals (a `FrameLayout` id); 4 bytes each
 ///                     +-----------------+
 ///                     | locals ...      |  zeroed on entry
+///                     | (cleanup)       |  8 bytes, if `descriptor` has the bit [`CLEANUP`]: the code that runs what is
+///                     |                 |  deferred when a trap has ended the activation
 /// data_top after  ->  +-----------------+
 /// ```
 #[repr(C)]
@@ -183,6 +186,10 @@ impl FrameBlock {
         descriptor as u64 | (size as u64) << 32
     }
 }
+
+/// Added to [`FrameBlock::descriptor`] if the last word of the block is the address of a cleanup, `tail fn(ctx)`. It goes on
+/// in the block, whose address it finds in [`CallContext::carried`], and may be called again after a trap in it.
+pub const CLEANUP: u32 = 1 << 31;
 
 /// Size of [`FrameBlock`], also the offset of the first local. Blocks are aligned to 16 bytes.
 pub const FRAME_BLOCK_HEADER: u32 = size_of::<FrameBlock>() as u32;

@@ -14,6 +14,7 @@ mod cast;
 mod counts;
 mod flow;
 mod locals;
+mod named;
 mod place;
 mod poll;
 mod prologue;
@@ -41,6 +42,7 @@ use symbols::Symbols;
 use types::machine_type;
 
 pub use frame::{FrameLocal, Location, locations};
+pub use named::NamedValue;
 pub use types::{abi_signature, abi_type, tail_signature};
 
 /// Host function that reports a failed index check: `(index: i64, length: i64)`, does not return.
@@ -99,7 +101,11 @@ pub(crate) fn translate(
 ) -> Result<FrameLayout, CompileError> {
     let fail = |message: String| CompileError { function: Some(body.instance), message };
     let frame = FrameLayout::of(body, env.layouts, env.linker, keep);
-    let frame = frame.ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
+    let mut frame = frame.ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
+    frame.named = named::named(body);
+    if !frame.named.is_empty() {
+        function.dfg.collect_debug_info();
+    }
     function.signature = tail_signature(&poll::own_signature(body));
     let mut translator = Translator {
         body,
@@ -148,8 +154,8 @@ pub(crate) struct Translator<'a, 'f> {
     result_address: Option<Value>,
     /// Of a resumed body: where what it takes over lies.
     buffer: Option<Value>,
-    /// The spill area, once a poll has needed it.
-    spill: Option<ir::StackSlot>,
+    /// The spill area of a function that polls, and where its own address stands in it.
+    spill: Option<(ir::StackSlot, u32)>,
     /// The loop of the block being translated, as an index of `Body::loops`.
     in_loop: Option<u32>,
     error: Option<String>,

@@ -1,7 +1,12 @@
 //! What the runtime must know about a piece of machine code besides its bytes: where it may trap and why, which source
 //! location an instruction came from, and where traps that unwind through a call continue.
 
-use cranelift_codegen::{Context, FinalizedMachCallSite, FinalizedMachExceptionHandler};
+use cranelift_codegen::{
+    Context, FinalizedMachCallSite, FinalizedMachExceptionHandler, LabelValueLoc, RegClass, ValueLocRange,
+};
+
+/// From the frame pointer to the address that Cranelift counts from: return address and saved frame pointer.
+const FRAME: i64 = 16;
 
 /// Side tables of one compiled function. All offsets count from its first byte; every table is sorted by offset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +20,32 @@ pub struct CodeInfo {
     pub locations: Vec<(u32, u32, u32)>,
     /// Call sites that catch traps.
     pub handlers: Vec<Handler>,
+    /// Where the values of variables are.
+    pub values: Vec<Held>,
+}
+
+/// Where the value of a variable is while the code runs between two offsets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which variable: see [`NamedValue`](crate::clif::NamedValue).
+    pub label: u32,
+    /// From this offset on.
+    pub start: u32,
+    /// To this one.
+    pub end: u32,
+    /// Where it is.
+    pub spot: Spot,
+}
+
+/// A place in the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// A register for integers, by its number in the machine's encoding.
+    Int(u8),
+    /// One for floats.
+    Float(u8),
+    /// A word of the frame, at a distance from the frame pointer.
+    Frame(i32),
 }
 
 /// A call that catches traps: an entry trampoline has one, other functions none.
@@ -43,7 +74,9 @@ impl CodeInfo {
                 .map(|range| (range.start, range.end, range.loc.bits()))
                 .collect(),
             handlers: buffer.call_sites().filter_map(|site| handler_of(&site)).collect(),
+            values: code.value_labels_ranges.iter().flat_map(|(label, ranges)| held(label.as_u32(), ranges)).collect(),
         };
+        info.values.sort_unstable_by_key(|held| (held.label, held.start));
         info.traps.sort_unstable();
         info
     }
@@ -69,6 +102,23 @@ impl CodeInfo {
     }
 }
 
+fn held(label: u32, ranges: &[ValueLocRange]) -> impl Iterator<Item = Held> {
+    ranges.iter().filter_map(move |range| {
+        let spot = match range.loc {
+            LabelValueLoc::CFAOffset(offset) => Spot::Frame(i32::try_from(offset + FRAME).ok()?),
+            LabelValueLoc::Reg(register) => {
+                let register = register.to_real_reg()?;
+                match register.class() {
+                    RegClass::Int => Spot::Int(register.hw_enc()),
+                    RegClass::Float => Spot::Float(register.hw_enc()),
+                    RegClass::Vector => return None,
+                }
+            }
+        };
+        Some(Held { label, start: range.start, end: range.end, spot })
+    })
+}
+
 fn handler_of(site: &FinalizedMachCallSite<'_>) -> Option<Handler> {
     let handler_offset = site.exception_handlers.iter().find_map(|handler| match handler {
         FinalizedMachExceptionHandler::Default(offset) => Some(*offset),
@@ -88,6 +138,7 @@ mod tests {
             traps: vec![(4, 3), (9, 1)],
             locations: vec![(2, 4, 7), (8, 10, 8)],
             handlers: vec![],
+            values: vec![],
         };
         assert_eq!(CodeInfo::default().location_at(0), None);
         assert_eq!([info.trap_at(4), info.trap_at(5)], [Some(3), None]);

@@ -103,6 +103,8 @@ pub enum Import {
     Slot(SlotKey),
     /// Code of a function in another unit, called directly.
     Function(Instance),
+    /// Code: the cleanup of a function of the same unit.
+    Cleanup(Instance),
     /// Data: a global variable.
     Global(ItemPath),
     /// Data: the first byte of a literal in the program's string pool.
@@ -142,6 +144,7 @@ impl fmt::Display for Import {
         match self {
             Import::Slot(key) => write!(f, "slot:{key}"),
             Import::Function(instance) => write!(f, "code:{instance}"),
+            Import::Cleanup(instance) => write!(f, "cleanup:{instance}"),
             Import::Global(path) => write!(f, "global:{path}"),
             Import::Str(text) => write!(f, "str:{text}"),
             Import::Type(ty) => write!(f, "type:{}", ty.qualified()),

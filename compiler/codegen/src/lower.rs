@@ -36,7 +36,7 @@ use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
 pub use resume::{CannotResume, lower_resumed};
-pub use scan::{children, closures};
+pub use scan::{assigned, children, closures, defers, root};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]
@@ -95,6 +95,10 @@ pub fn lower_with(body: &hir::Body, program: &Checked, layouts: &dyn Layouts, op
 /// Runs the passes, and checks what they made.
 fn settled(mut made: Body, program: &Checked, layouts: &dyn Layouts, options: Options) -> Body {
     mir::passes::run(&mut made, program, layouts, options.passes);
+    if let Some(cleanup) = made.cleanup.take() {
+        let own = made.location_count();
+        made.cleanup = Some(Box::new(Body { cleans: Some(own), ..settled(*cleanup, program, layouts, options) }));
+    }
     debug_assert!(
         mir::check::check(&made, layouts).is_ok(),
         "{}\n{}",
@@ -135,16 +139,20 @@ struct Lowerer<'a> {
     b: Builder,
     /// MIR locals by HIR local.
     locals: Vec<Local>,
+    /// The number of each HIR local among those of its name.
+    numbers: Vec<u32>,
     /// Of a closure with captures: the parameter with the address of its payload.
     environment: Option<Local>,
     /// Locals whose address is taken: writing them in parts may be seen.
     exposed: FxHashSet<Local>,
     loops: Vec<LoopFrame>,
     defers: Vec<defers::Deferred<'a>>,
-    /// How many deferred blocks there have been.
-    defers_seen: u32,
+    /// All deferred blocks of the body.
+    deferred_blocks: Vec<&'a hir::Expr>,
     /// Where returns go when there are deferred blocks to run.
     epilogue: Option<mir::BlockId>,
+    /// Where the deferred blocks are run.
+    runs_defers: Option<mir::BlockId>,
     /// The open scopes, the innermost last.
     scopes: Vec<owned::Scope>,
     /// What the function's end releases, after the deferred blocks.
@@ -181,6 +189,7 @@ fn tail(mut expr: &hir::Expr) -> &hir::Expr {
 impl<'a> Lowerer<'a> {
     fn new(hir: &'a hir::Body, program: &'a Checked, layouts: &'a dyn Layouts, options: Options) -> Lowerer<'a> {
         let facts = scan::Facts::of(hir);
+        let deferred_blocks = if facts.has_defer { scan::defers(hir) } else { Vec::new() };
         let mut b = Builder::new(hir);
         let environment = (hir.captures > 0).then(|| declare_environment(hir, &mut b));
         let locals = declare_locals(hir, &facts, &mut b);
@@ -194,12 +203,14 @@ impl<'a> Lowerer<'a> {
             facts,
             b,
             locals,
+            numbers: crate::resume::numbers(hir),
             environment,
             exposed,
             loops: Vec::new(),
             defers: Vec::new(),
-            defers_seen: 0,
+            deferred_blocks,
             epilogue: None,
+            runs_defers: None,
             scopes: Vec::new(),
             late: Vec::new(),
             counted: RefCell::default(),
@@ -216,6 +227,7 @@ impl<'a> Lowerer<'a> {
         let hir = self.hir;
         if self.facts.has_defer {
             self.epilogue = Some(self.b.block());
+            self.runs_defers = self.epilogue;
         }
         let result = self.result_place();
         self.enter_scope(owned::ScopeKind::Block);
@@ -244,7 +256,14 @@ impl<'a> Lowerer<'a> {
 
     fn finish(mut self) -> Body {
         self.finish_polls();
-        self.b.finish()
+        self.made()
+    }
+
+    /// The body, with its cleanup.
+    fn made(self) -> Body {
+        let mut made = self.b.finish();
+        made.cleanup = self.runs_defers.map(|epilogue| Box::new(defers::cleanup(&made, epilogue)));
+        made
     }
 
     /// Ends the current block: to the deferred blocks, or back to the caller.
@@ -290,7 +309,11 @@ fn declare_locals(hir: &hir::Body, facts: &scan::Facts, b: &mut Builder) -> Vec<
     let declare = |id: hir::LocalId, b: &mut Builder| {
         let local = &hir.locals[id];
         let in_memory = local.ty.is_aggregate() || facts.address_taken(id);
-        b.body.locals.alloc(LocalDecl { ty: local.ty, name: Some(local.name), in_memory })
+        let made = b.body.locals.alloc(LocalDecl { ty: local.ty, name: Some(local.name), in_memory, pinned: None });
+        if facts.deferred(id) && !local.ty.is_unit() {
+            b.pin(made);
+        }
+        made
     };
     let own = &hir.params[hir.captures as usize..];
     let passed = |id: &hir::LocalId| !hir.locals[*id].ty.is_unit();

@@ -24,8 +24,8 @@
 //!   Copying the bits of a counted value moves or borrows it; a `Retain` beside the copy makes it a copy.
 //! - Unit and never have no operands: such parameters, arguments, fields and results do not occur in calls and
 //!   assignments.
-//! - A loop cut into strips (one poll every [`STRIP`] turns) is one [`LoopInfo`] whose header starts a strip; the
-//!   back-edge within the strip carries no safepoint.
+//! - A loop cut into strips (one poll every [`STRIP`] turns) is one [`LoopInfo`] whose header polls and starts a
+//!   strip; the back-edge within the strip leads elsewhere.
 //! - Locals whose name starts with `{` are iterator state (`{i.at}`, `{i.end}`); `p.x` is a field of a local `p` that
 //!   has been taken apart.
 
@@ -75,6 +75,11 @@ pub struct Body {
     pub loops: Vec<LoopInfo>,
     /// Does it start in the middle of a loop? Then it has no parameters, and finds where its result goes in the buffer.
     pub resumed: Option<Resumed>,
+    /// What is run for a call of it that a trap has ended: the deferred blocks that are pending.
+    pub cleanup: Option<Box<Body>>,
+    /// Is it the cleanup of a body with so many locations? Its own are numbered behind those. It has no parameters and no
+    /// result, and finds the block of the call that has ended in the call context.
+    pub cleans: Option<u32>,
 }
 
 /// Where a body starts that goes on with a loop of another version.
@@ -84,8 +89,6 @@ pub struct Resumed {
     pub at: LoopId,
     /// What the code before it hands over.
     pub have: Vec<CarriedValue>,
-    /// Locals that lie in the block of the code before, so that something may point at them: they stay there.
-    pub whole: Vec<Local>,
 }
 
 /// A local variable or temporary.
@@ -97,6 +100,8 @@ pub struct LocalDecl {
     pub name: Option<Name>,
     /// Must it live in memory: is it an aggregate or is its address taken?
     pub in_memory: bool,
+    /// The cleanup needs it: it stays in memory, in the block on the data stack. Names the same local in both bodies.
+    pub pinned: Option<u32>,
 }
 
 /// A loop of the source.
@@ -108,7 +113,7 @@ pub struct LoopInfo {
     pub parent: Option<u32>,
     /// The block every turn starts in; in a loop cut into strips every strip.
     pub header: BlockId,
-    /// Does its back-edge carry a safepoint? Loops proved short carry none.
+    /// Does its head carry a safepoint? Loops proved short carry none.
     pub polled: bool,
 }
 
@@ -172,7 +177,7 @@ pub enum StatementKind {
         /// a global, a heap block); in foreign memory, which may hold anything, nothing is done.
         checked: bool,
     },
-    /// A place where the thread can take part in a commit: stands before the back-edge of a polled loop. With what is in
+    /// A place where the thread can take part in a commit: stands at the head of a polled loop. With what is in
     /// scope there, outer locals first, which is handed over if the loop goes on in other code.
     Safepoint(Box<[Carried]>),
 }
@@ -195,6 +200,8 @@ pub struct Taken {
     pub key: CarryKey,
     /// Will the function release its references?
     pub owned: bool,
+    /// May there be pointers to it, made by the code before?
+    pub exposed: bool,
 }
 
 /// Bytes at an offset.
@@ -526,6 +533,17 @@ impl Body {
         let mut hasher = rustc_hash::FxHasher::default();
         self.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// It and its cleanup.
+    pub fn with_cleanup(&self) -> impl Iterator<Item = &Body> {
+        std::iter::once(self).chain(self.cleanup.as_deref())
+    }
+
+    /// The highest number of a location in its code: its cleanup's places are numbered behind its own.
+    pub fn location_count(&self) -> u32 {
+        let own = |body: &Body| body.blocks.values().map(|block| block.statements.len() as u32 + 1).sum::<u32>();
+        self.cleans.unwrap_or(0) + self.with_cleanup().map(own).sum::<u32>()
     }
 
     /// The types of its signature.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! At a poll that has to stop, code writes the scalars in scope into a *spill area* of its frame: the address its result
-//! goes to (or 0), then the values. If the runtime answers with an address, the code goes on there by a tail call with
+//! goes to (or 0), the number of the loop, then the values; and the area's address into the call context. If the runtime answers with an address, the code goes on there by a tail call with
 //! nothing but the call context; the code there finds the *buffer* through the context. Values in memory stay where they
 //! are: the new code takes over the block, in which every local that keeps its type keeps its offset.
 
@@ -20,11 +20,20 @@ use vaisjit_syntax::Name;
 
 use crate::layout::Layouts;
 
+mod counterpart;
+mod locals;
 mod matching;
+mod parts;
+mod same;
 
-pub use matching::match_loops;
+pub use counterpart::{Counterpart, carried_local, local_of, loop_span, starts};
+pub(crate) use counterpart::{label, numbers};
+pub use matching::{Lost, loop_id, most_similar};
+pub use same::fingerprint_from_head;
 
 /// What a local is known by in all versions of its function.
+///
+/// [`Counterpart`] tells which key of one version is which of another.
 ///
 /// Hidden ones: `{i.at}` the counter of the loop over `i` (also where `i` itself counts), `{i.end}`, `{i.of}` and `{i.in.0}`
 /// what it runs to and over, `{defer.0}` how often a `D` is still to run, `{owned}` a temporary that a scope around the
@@ -33,13 +42,13 @@ pub use matching::match_loops;
 pub struct CarryKey {
     /// Its name; that of hidden ones starts with `{` (`{i.at}`).
     pub name: Name,
-    /// Which of the locals in scope with this name, counted from the outermost.
+    /// Which of those with this name: of the body's locals; of the state of loops the number of the loop.
     pub nth: u32,
     /// The path of fields below the local, if it has been taken apart into scalars (of `pos.at.x` it is `at.x`).
     pub part: Option<Name>,
 }
 
-/// `x`, `x#1` for the second `x` from the outermost, `pos.x` for a field.
+/// `x`, `x#1` for the second `x` of the function, `pos.x` for a field.
 impl fmt::Display for CarryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.name)?;
@@ -99,8 +108,12 @@ pub fn part_of(ty: Ty, part: Name, program: &Checked, layouts: &dyn Layouts) -> 
 
 /// Offset of the address the result goes to in the spill area; values follow.
 pub const SPILL_RESULT: u32 = 0;
+/// Offset of the answer to a poll in the spill area; the result's address has been read by then.
+pub const SPILL_ANSWER: u32 = 0;
+/// Offset of the number of the loop in the spill area.
+pub const SPILL_LOOP: u32 = 8;
 /// Offset of the first value in the spill area.
-pub const SPILL_VALUES: u32 = 8;
+pub const SPILL_VALUES: u32 = 16;
 /// Offset of the block's address in the buffer.
 pub const BUFFER_BLOCK: u32 = 0;
 /// Offset of the address the result goes to in the buffer.

@@ -29,7 +29,7 @@ pub use guard::{GuardThunk, guard_thunk};
 /// `extern "C" fn(ctx, state: u32) -> u8`: what an exit thunk calls when it finds `poll` set; `state` is what the
 /// thread was in. Not zero: a trap waits in the thread's record.
 pub const GATE: &str = "rt:gate";
-/// `extern "C" fn(ctx) -> u8`: what the safepoint thunk calls; the result means the same.
+/// `extern "C" fn(ctx, spill area, number of the loop, frame pointer) -> address`: what the safepoint thunk calls.
 pub const SAFEPOINT: &str = "rt:safepoint";
 /// What [`SAFEPOINT`] answers to let its thunk trap: no address of code.
 pub const SAFEPOINT_TRAP: u32 = 1;

@@ -69,6 +69,8 @@ pub struct MachineFunction {
     pub frame: FrameLayout,
     /// Places in inlined bodies: location numbers above those of the function's own table, in order.
     pub inlined: Vec<InlinedLocation>,
+    /// The function of the unit whose cleanup it is.
+    pub cleanup_of: Option<usize>,
 }
 
 /// A place in the code where an address is written.
@@ -98,7 +100,7 @@ pub enum RelocationTarget {
 /// What came of a unit.
 #[derive(Clone, Debug, Default)]
 pub struct CompiledUnit {
-    /// The functions, in the order of the input.
+    /// The functions, in the order of the input, then their cleanups.
     pub functions: Vec<CompiledFunction>,
     /// What they refer to outside the unit, each once, in the order of first use.
     pub imports: Vec<Import>,
@@ -119,6 +121,8 @@ pub struct CompiledFunction {
     pub frame: FrameLayout,
     /// Places in inlined bodies: location numbers above those of the function's own table, in order.
     pub inlined: Vec<InlinedLocation>,
+    /// The function of the unit whose cleanup it is.
+    pub cleanup_of: Option<usize>,
 }
 
 /// Compiles a unit into a module.
@@ -145,7 +149,7 @@ impl Default for Compiler {
 }
 
 impl Compiler {
-    /// Compiles the functions of a unit, one after the other.
+    /// Compiles the functions of a unit, one after the other; their cleanups come behind them.
     pub fn compile(
         &mut self,
         input: &UnitInput<'_>,
@@ -156,10 +160,29 @@ impl Compiler {
         let unit: FxHashSet<Instance> = input.functions.iter().map(|body| body.instance).collect();
         let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
         if inline::wanted(input, linker, isa) {
-            return inline::compile(input, &env, 1);
+            let made = inline::compile(input, &env, 1)?;
+            return self.add_cleanups(made, input, &env);
         }
         let function = |(number, body): (u32, &&Body)| self.function(body, number, &env, input.keep(number as usize));
-        (0u32..).zip(&input.functions).map(function).collect()
+        let made = (0u32..).zip(&input.functions).map(function).collect::<Result<Vec<_>, _>>()?;
+        self.add_cleanups(made, input, &env)
+    }
+
+    /// Compiles the cleanups of the functions that have one.
+    fn add_cleanups(
+        &mut self,
+        mut made: Vec<MachineFunction>,
+        input: &UnitInput<'_>,
+        env: &Env<'_>,
+    ) -> Result<Vec<MachineFunction>, CompileError> {
+        let env = Env { inlining: false, ..*env };
+        for (index, body) in input.functions.iter().enumerate() {
+            let Some(cleanup) = &body.cleanup else { continue };
+            let left = made[index].frame.clone();
+            let cleanup = self.function(cleanup, made.len() as u32, &env, Some(&left))?;
+            made.push(MachineFunction { cleanup_of: Some(index), ..cleanup });
+        }
+        Ok(made)
     }
 
     /// Compiles one function without inlining.
@@ -209,6 +232,7 @@ impl Compiler {
             info,
             frame,
             inlined: Vec::new(),
+            cleanup_of: None,
         })
     }
 }

@@ -13,7 +13,7 @@ use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::link::{Link, Linker};
 use vaisjit_codegen::lower::{CannotResume, Options, lower_resumed};
 use vaisjit_codegen::mir::interp::{Exit, Interp, Outcome, Program};
-use vaisjit_codegen::resume::match_loops;
+use vaisjit_codegen::resume::{Counterpart, Lost};
 use vaisjit_semantics::hir::{Body, LoopId};
 use vaisjit_semantics::{Checked, Instance};
 
@@ -37,7 +37,7 @@ fn checked(text: &str) -> Checked {
     source::check(text).unwrap_or_else(|errors| panic!("{}\n{text}", errors.join("\n"))).0
 }
 
-/// Runs the old program up to a safepoint and its `main` from there on in the new version.
+/// Runs the old program up to the safepoint with this number, from 0, and its `main` from there on in the new version.
 fn reloaded(old: &str, new: &str, at: u64) -> Result<Outcome, CannotResume> {
     let mut seen = None;
     for options in [Options::all(true), Options::plain(true)] {
@@ -66,14 +66,17 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
     }
     let body = program.functions[&before.instance].clone();
     let frame = FrameLayout::polled(&body, &layouts, None).unwrap();
-    for (from, to) in match_loops(&before, &after) {
+    let counterpart = Counterpart::between(&before, &after, &|_, _| false);
+    for &(from, to) in &counterpart.loops {
         let Some(state) = frame.loops.iter().find(|state| state.id == from) else { continue };
+        let state = counterpart.under_new_names(state);
         let made = lower_resumed(&after, to, &state.values, &new, &layouts, options)?;
         let taken_over = FrameLayout::of(&made, &layouts, &Slots, Some(&frame)).unwrap();
         assert_eq!(taken_over.wanted.len(), made.taken().count());
         program.resumed.insert((before.instance, from), Arc::new(made));
     }
-    program.resume_at = Some(at);
+    // The first one is met before the first turn.
+    program.resume_at = Some(at + 1);
     Ok(Interp::new(&program, &layouts).run_main())
 }
 
@@ -175,7 +178,7 @@ fn a_counter_outside_the_new_bounds_is_checked() {
 fn a_loop_variable_that_is_assigned_to_counts_apart() {
     let old = "L i: 0..3 { L j: 0..2 { println(\"{i} {j}\") } }\n0";
     let new = "L i: 0..3 { L j: 0..2 { println(\"new {i} {j}\") }; i += 10; println(\"{i}\") }\n0";
-    assert_eq!(outcome(old, new, 1), "0 0\nnew 0 1\n10\nnew 1 0\nnew 1 1\n11\nnew 2 0\nnew 2 1\n12\n");
+    assert_eq!(outcome(old, new, 2), "0 0\nnew 0 1\n10\nnew 1 0\nnew 1 1\n11\nnew 2 0\nnew 2 1\n12\n");
 }
 
 #[test]
@@ -217,21 +220,110 @@ fn loops_over_collections_go_on_where_they_were() {
     }
 }
 
-fn matches(old: &str, new: &str) -> Vec<(u32, u32)> {
-    let (old, new) = (checked(&program(old)), checked(&program(new)));
-    let pair = |(old, new): (LoopId, LoopId)| (old.0, new.0);
-    match_loops(&main_of(&old), &main_of(&new)).into_iter().map(pair).collect()
+#[test]
+fn a_renamed_loop_variable_keeps_its_place() {
+    let old = "L i: 0..4 { println(\"{i}\") }\n0";
+    assert_eq!(outcome(old, "L turn: 0..6 { println(\"new {turn}\") }\n0", 2), "0\n1\nnew 2\nnew 3\nnew 4\nnew 5\n");
+    let old = "v := [\"a\", \"b\", \"c\"]\nL x: v { println(x) }\n0";
+    assert_eq!(outcome(old, "v := [\"a\", \"b\", \"c\"]\nL y: v { println(\"new {y}\") }\n0", 1), "a\nnew b\nnew c\n");
 }
 
 #[test]
-fn loops_are_matched_by_place_or_likeness() {
+fn a_range_becomes_a_condition_and_back() {
+    let range = "L i: 0..4 { println(\"{i}\") }\n0";
+    let condition = "i := mut 0\nLW i < 6 { println(\"new {i}\"); i += 1 }\n0";
+    assert_eq!(outcome(range, condition, 2), "0\n1\nnew 2\nnew 3\nnew 4\nnew 5\n");
+    let other = "n := mut 0\nLW n < 6 { println(\"new {n}\"); n += 1 }\n0";
+    assert_eq!(outcome(range, other, 2), "0\n1\nnew 2\nnew 3\nnew 4\nnew 5\n");
+    let range = "L i: 0..8 { println(\"again {i}\") }\n0";
+    assert_eq!(outcome(other, range, 5), "new 0\nnew 1\nnew 2\nnew 3\nnew 4\nagain 5\nagain 6\nagain 7\n");
+    assert_eq!(outcome(condition, range, 5), "new 0\nnew 1\nnew 2\nnew 3\nnew 4\nagain 5\nagain 6\nagain 7\n");
+}
+
+#[test]
+fn swapped_loops_go_on_where_they_stand_now() {
+    let (a, b) = ("L i: 0..3 { println(\"a {i}\") }\n", "LW n < 3 { n += 1; println(\"b {n}\") }\n");
+    let with = |loops: &str| format!("n := mut 0\n{loops}println(\"end\")\n0");
+    let (old, new) = (with(&format!("{a}{b}")), with(&format!("{b}{a}")));
+    assert_eq!(outcome(&old, &new, 1), "a 0\na 1\na 2\nend\n");
+    assert_eq!(outcome(&new, &old, 1), "b 1\nb 2\nb 3\nend\n");
+}
+
+#[test]
+fn a_new_loop_around_the_running_one_starts_with_its_first_turn() {
+    let new = "n := mut 0\nL turn: 0..2 { LW n < 4 { n += 1; println(\"{turn} {n}\") }; n = 2 }\n0";
+    assert_eq!(outcome(COUNT, new, 2), "1\n2\n0 3\n0 4\n1 3\n1 4\n");
+    // And back: the loop around is gone.
+    assert_eq!(outcome(new, COUNT, 2), "0 1\n0 2\n3\n4\n");
+}
+
+#[test]
+fn deferred_blocks_are_known_by_what_they_do() {
+    let (first, second) = ("D println(\"first\")\n", "D println(\"second {n}\")\n");
+    let with = |defers: &str| format!("n := mut 0\n{defers}LW n < 3 {{ n += 1; I n == 2 {{ D println(\"in\") }} }}\n0");
+    let both = with(&format!("{first}{second}"));
+    assert_eq!(outcome(&both, &with(second), 2), "in\nsecond 3\n");
+    assert_eq!(outcome(&both, &with(first), 1), "in\nfirst\n");
+    // One that is new above the loop counts as reached.
+    assert_eq!(outcome(&with(first), &both, 1), "in\nsecond 3\nfirst\n");
+    assert_eq!(outcome(&with(second), &both, 2), "in\nsecond 3\nfirst\n");
+}
+
+#[test]
+fn locals_keep_their_values_by_what_they_are() {
+    let old = "score := mut 1\nn := mut 0\nLW n < 3 { n += 1; score = score * 10 + n; println(\"{score}\") }\n0";
+    let renamed =
+        "points := mut 7 + 0\nn := mut 0\nLW n < 3 { n += 1; points = points * 10 + n; println(\"{points}\") }\n0";
+    assert_eq!(outcome(old, renamed, 1), "11\n112\n1123\n");
+    let other = "lives := mut 3\nn := mut 0\nLW n < 3 { n += 1; lives -= 1; println(\"lives {lives}\") }\n0";
+    assert_eq!(outcome(old, other, 1), "11\nlives 2\nlives 1\n");
+    let shadowed = "score := \"text\"\nprintln(score)\nscore := mut 1\nn := mut 0\nLW n < 3 { n += 1; score = score * 10 + n; println(\"now {score}\") }\n0";
+    assert_eq!(outcome(old, shadowed, 1), "11\nnow 112\nnow 1123\n");
+}
+
+#[test]
+fn a_pointer_to_a_local_that_changes_its_type_is_made_again() {
+    let old = "x := mut 5\np := &x\nn := mut 0\nLW n < 3 { n += 1; println(\"{*p}\") }\n0";
+    let new = "x := mut \"text\"\np := &x\nn := mut 0\nLW n < 3 { n += 1; println(\"new {*p}\") }\n0";
+    assert_eq!(outcome(old, new, 1), "5\nnew text\nnew text\n");
+    let renamed = "y := mut 5\np := &y\nn := mut 0\nLW n < 3 { n += 1; y += 1; println(\"new {*p}\") }\n0";
+    assert_eq!(outcome(old, renamed, 1), "5\nnew 6\nnew 7\n");
+}
+
+fn counterpart(old: &str, new: &str) -> Counterpart {
+    let (old, new) = (checked(&program(old)), checked(&program(new)));
+    Counterpart::between(&main_of(&old), &main_of(&new), &|_, _| false)
+}
+
+fn matches(old: &str, new: &str) -> Vec<(u32, u32)> {
+    let pair = |(old, new): (LoopId, LoopId)| (old.0, new.0);
+    counterpart(old, new).loops.into_iter().map(pair).collect()
+}
+
+#[test]
+fn loops_are_matched_by_likeness() {
     let (a, b) = ("L i: 0..9 { println(\"a{i}\") }\n", "LW n < 5 { n += 1; println(\"b\") }\n");
     let with = |loops: &str| format!("n := mut 0\n{loops}0");
-    assert_eq!(matches(&with(a), &with(b)), [(0, 0)]);
+    assert_eq!(matches(&with(a), &with(b)), []);
     assert_eq!(matches(&with(b), &with(&format!("{a}{b}"))), [(0, 1)]);
     assert_eq!(matches(&with(&format!("{a}{b}")), &with(b)), [(1, 0)]);
-    assert_eq!(matches(&with(b), &with(&format!("{b}{b}"))), []);
+    assert_eq!(matches(&with(&format!("{a}{b}")), &with(&format!("{b}{a}"))), [(0, 1), (1, 0)]);
     let around = |inner: &str| with(&format!("LW n < 100 {{ {inner} }}\n"));
     assert_eq!(matches(&around(a), &around(&format!("{b}{a}"))), [(0, 0), (1, 2)]);
+    assert_eq!(matches(&around(a), &with(a)), [(1, 0)]);
+    assert_eq!(matches(&with(&format!("I n > 0 {{ {a} }}\n{b}")), &with(&format!("{b}{a}"))), [(0, 1), (1, 0)]);
     assert_eq!(matches(&with(a), &with("")), []);
+    // As many that look the same go together in order.
+    assert_eq!(matches(&with(&format!("{b}{b}")), &with(&format!("{a}{b}{b}"))), [(0, 1), (1, 2)]);
+}
+
+#[test]
+fn why_a_loop_has_no_counterpart() {
+    let b = "LW n < 5 { n += 1; println(\"b\") }\n";
+    let with = |loops: &str| format!("n := mut 0\n{loops}0");
+    let lost = |new: &str| counterpart(&with(b), &with(new)).of(LoopId(0)).unwrap_err();
+    assert!(matches!(lost(&format!("{b}{b}")), Lost::Ambiguous(spans) if spans.len() == 2));
+    assert_eq!(lost("L x: [1, 2] { println(\"{x}\") }\n"), Lost::Gone);
+    let turned = counterpart("L i: 0..3 { println(\"{i}\") }\n0", "L i: [1, 2] { println(\"{i}\") }\n0");
+    assert_eq!(turned.turned, [LoopId(0)]);
 }

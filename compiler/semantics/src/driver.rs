@@ -185,8 +185,14 @@ impl Changes {
             before.tree.items.iter().map(|parsed| (Arc::as_ptr(&parsed.item), parsed.id)).collect();
         let imports =
             known.imports.iter().map(|i| (&i.module, &i.names)).ne(table.imports.iter().map(|i| (&i.module, &i.names)));
+        // Of what was declared twice, one body has stood for both.
+        let twins: FxHashSet<ItemPath> = twins(known).chain(twins(table)).collect();
+        let is_twin = |index: usize| {
+            let range = table.by_item[index].clone();
+            table.defs[range.start as usize..range.end as usize].iter().any(|def| twins.contains(&def.path))
+        };
         for (index, parsed) in module.tree.items.iter().enumerate() {
-            if imports || !old.contains(&(Arc::as_ptr(&parsed.item), parsed.id)) {
+            if imports || !old.contains(&(Arc::as_ptr(&parsed.item), parsed.id)) || is_twin(index) {
                 self.item(number, index as u32, table);
             }
         }
@@ -272,6 +278,11 @@ impl Changes {
         !self.keys.is_empty() && entry.deps.iter().any(|dep| self.keys.contains(dep))
             || self.noisy && self.points(&entry.diagnostics)
     }
+}
+
+/// The paths that a module declares twice.
+fn twins(table: &ModuleTable) -> impl Iterator<Item = ItemPath> {
+    table.duplicates.iter().map(|(later, _)| table.defs[*later as usize].path)
 }
 
 fn same_interface(a: &Interface, b: &Interface) -> bool {

@@ -88,7 +88,7 @@ impl World {
         if outermost {
             self.begin(record);
         }
-        let result = self.enter_active(record, trampoline, callee, args, ret);
+        let result = enter_active(self.shared(), record, trampoline, &|| callee.address(), args, ret);
         if outermost {
             self.end(record);
         }
@@ -130,56 +130,57 @@ impl World {
         let own = ptr::from_ref(record) as usize;
         let _ = self.shared().solo.compare_exchange(own, 0, Ordering::Release, Ordering::Relaxed);
     }
+}
 
-    fn enter_active(
-        &self,
-        record: &ThreadRecord,
-        trampoline: &Trampoline,
-        callee: Callee<'_>,
-        args: &[u64],
-        ret: &mut [u64; 2],
-    ) -> Result<(), Box<RawTrap>> {
-        let state = record.state().load(Ordering::Relaxed);
-        record.state().store(RUNNING, Ordering::Relaxed);
-        barrier::light();
-        if record.poll().load(Ordering::Relaxed) != 0 {
-            pass_gate(self.shared(), record, state)?;
-        }
-        let previous = record.entry().load(Ordering::Relaxed);
-        let mut entry = EntryRecord {
-            previous,
-            exit_fp: record.exit_fp().load(Ordering::Relaxed),
-            data_top: record.data_top().load(Ordering::Relaxed),
-            trampoline_fp: 0,
-            handler_pc: trampoline.handler_pc,
-            handler_frame: trampoline.handler_frame,
-        };
-        record.entry().store(&mut entry, Ordering::Relaxed);
-        // Guards belong to one activation: a trap never passes the frames of a host.
-        let guard = record.guard().swap(ptr::null_mut(), Ordering::Relaxed);
-        let covered = thread::set_innermost(record);
-        // SAFETY: the trampoline's code is alive, the context and the entry record are this thread's, the arguments
-        // are as many as the trampoline reads, and the callee has its signature by the caller's promise.
-        let status = unsafe {
-            let entry = &raw mut entry;
-            (trampoline.entry)(record.context(), entry, callee.address(), args.as_ptr(), ret.as_mut_ptr())
-        };
-        let result = if status == 0 {
-            Ok(())
-        } else {
-            record.data_top().store(entry.data_top, Ordering::Relaxed);
-            Err(traps::take(record))
-        };
-        thread::set_innermost(covered);
-        record.exit_fp().store(entry.exit_fp, Ordering::Relaxed);
-        record.entry().store(previous, Ordering::Relaxed);
-        record.guard().store(guard, Ordering::Relaxed);
-        record.state().store(state, Ordering::Release);
-        if record.poll().load(Ordering::Relaxed) != 0 && ptr::eq(previous, ptr::null()) {
-            self.shared().left(record);
-        }
-        result
+/// Calls generated code at an address, which is asked for once the entry has been announced.
+pub(super) fn enter_active(
+    shared: &Shared,
+    record: &ThreadRecord,
+    trampoline: &Trampoline,
+    address: &dyn Fn() -> usize,
+    args: &[u64],
+    ret: &mut [u64; 2],
+) -> Result<(), Box<RawTrap>> {
+    let state = record.state().load(Ordering::Relaxed);
+    record.state().store(RUNNING, Ordering::Relaxed);
+    barrier::light();
+    if record.poll().load(Ordering::Relaxed) != 0 {
+        pass_gate(shared, record, state)?;
     }
+    let previous = record.entry().load(Ordering::Relaxed);
+    let mut entry = EntryRecord {
+        previous,
+        exit_fp: record.exit_fp().load(Ordering::Relaxed),
+        data_top: record.data_top().load(Ordering::Relaxed),
+        trampoline_fp: 0,
+        handler_pc: trampoline.handler_pc,
+        handler_frame: trampoline.handler_frame,
+    };
+    record.entry().store(&mut entry, Ordering::Relaxed);
+    // Guards belong to one activation: a trap never passes the frames of a host.
+    let guard = record.guard().swap(ptr::null_mut(), Ordering::Relaxed);
+    let covered = thread::set_innermost(record);
+    // SAFETY: the trampoline's code is alive, the context and the entry record are this thread's, the arguments
+    // are as many as the trampoline reads, and the callee has its signature by the caller's promise.
+    let status = unsafe {
+        let entry = &raw mut entry;
+        (trampoline.entry)(record.context(), entry, address(), args.as_ptr(), ret.as_mut_ptr())
+    };
+    let result = if status == 0 {
+        Ok(())
+    } else {
+        record.data_top().store(entry.data_top, Ordering::Relaxed);
+        Err(traps::take(record))
+    };
+    thread::set_innermost(covered);
+    record.exit_fp().store(entry.exit_fp, Ordering::Relaxed);
+    record.entry().store(previous, Ordering::Relaxed);
+    record.guard().store(guard, Ordering::Relaxed);
+    record.state().store(state, Ordering::Release);
+    if record.poll().load(Ordering::Relaxed) != 0 && ptr::eq(previous, ptr::null()) {
+        shared.left(record);
+    }
+    result
 }
 
 /// Somebody wants something of a thread that is about to enter.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock, poll};
@@ -130,6 +130,9 @@ pub(super) struct Stale {
     frames: Mutex<Vec<usize>>,
     /// The innermost of them; 0 for none.
     innermost: AtomicUsize,
+    /// The loop without a follower that polled last: the innermost frame, if it is that one's, and its number. It need not
+    /// look again.
+    refused: (AtomicUsize, AtomicU32),
     /// What the new code reads at its start.
     buffer: Mutex<Vec<u128>>,
     /// Locals that their blocks have no room for, by frame pointer.
@@ -165,6 +168,7 @@ impl Stale {
     }
 
     fn set(&self, frames: Vec<usize>) {
+        self.refused.0.store(0, Ordering::Relaxed);
         self.innermost.store(frames.last().copied().unwrap_or(0), Ordering::Relaxed);
         *lock(&self.frames) = frames;
     }
@@ -181,7 +185,16 @@ impl Stale {
         found
     }
 
-    fn put_back(&self, frame: usize) {
+    /// Has this loop of the innermost frame been found to have no follower?
+    fn is_refused(&self, frame: usize, number: u32) -> bool {
+        let (refused, of) = (self.refused.0.load(Ordering::Relaxed), self.refused.1.load(Ordering::Relaxed));
+        refused == frame && of == number && self.innermost.load(Ordering::Relaxed) == frame
+    }
+
+    /// Another loop of the frame may have a follower.
+    fn put_back(&self, frame: usize, number: u32) {
+        self.refused.1.store(number, Ordering::Relaxed);
+        self.refused.0.store(frame, Ordering::Relaxed);
         lock(&self.frames).push(frame);
         self.innermost.store(frame, Ordering::Relaxed);
     }
@@ -254,7 +267,7 @@ impl Shared {
         }
         // SAFETY: the frame of the thunk is on this thread's stack: its caller's frame pointer and the return address.
         let (frame, back) = unsafe { ((exit as *const usize).read(), (exit as *const usize).add(1).read()) };
-        if record.stale.is_inside(frame) {
+        if record.stale.is_inside(frame) || record.stale.is_refused(frame, number) {
             return 0;
         }
         let stale = record.stale.take(frame);
@@ -278,8 +291,7 @@ impl Shared {
             let known = followers.by_place.contains_key(&place);
             let Some(follower) = followers.find(place, number) else {
                 if known {
-                    // Another loop of the function may have one.
-                    record.stale.put_back(frame);
+                    record.stale.put_back(frame, number);
                 }
                 return None;
             };

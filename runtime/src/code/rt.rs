@@ -38,10 +38,12 @@ unsafe extern "C" fn gate(context: *mut CallContext, state: u32) -> u8 {
 }
 
 /// Called by loops whose poll byte is set, with what they hand over: 0 lets the loop go on where it is,
-/// [`SAFEPOINT_TRAP`] lets the thunk trap, anything else is the code that the loop goes on in.
-unsafe extern "C" fn safepoint(context: *mut CallContext, spill: *const u64, number: u64) -> usize {
+/// [`SAFEPOINT_TRAP`] lets the thunk trap, anything else is the code that the loop goes on in. Below `kept` lie the
+/// registers that the loop's callers keep values in.
+unsafe extern "C" fn safepoint(context: *mut CallContext, spill: *const u64, number: u64, kept: usize) -> usize {
     // SAFETY: as above.
     let record = unsafe { ThreadRecord::of(context) };
+    record.kept.store(kept, Ordering::Release);
     let Some(shared) = record.shared.upgrade() else { return 0 };
     let stops = |bits: u8| bits & poll::STOP != 0 && bits & poll::TRAP == 0;
     if stops(record.poll().load(Ordering::Relaxed)) && !record.still_declines() {

@@ -19,7 +19,8 @@ use super::world::{Shared, World, lock};
 
 /// How long a commit waits for the outermost loops before inner ones are admitted too.
 pub const PATIENCE: Duration = Duration::from_millis(250);
-/// How many polls rely on a refusal before the stack is looked at again. Chosen by feel.
+/// How many polls rely on a refusal before the stack is looked at again, or as many as it has frames if these are more: else
+/// a deep recursion through loops would do nothing but look. Chosen by feel.
 const REFUSALS: u32 = 64;
 
 /// What a request asks of the threads.
@@ -83,6 +84,8 @@ pub(super) struct Control {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Running,
+    /// Stopped while it cleans up after a trap: for sweeps only.
+    CleaningUp,
     /// Stopped somewhere inside a loop.
     Inner,
     /// Stopped where a commit may happen.
@@ -103,25 +106,35 @@ impl World {
     ///
     /// Inside the action this thread may enter generated code; all others wait.
     pub fn run_at_safepoint(&self, kind: SafepointKind, action: impl FnOnce(&Stopped<'_>) + Send + 'static) -> Ticket {
-        let shared = self.shared();
-        let mut control = shared.control();
+        self.shared().request(kind, action)
+    }
+}
+
+impl Shared {
+    /// See [`World::run_at_safepoint`].
+    pub(super) fn request(
+        self: &Arc<Self>,
+        kind: SafepointKind,
+        action: impl FnOnce(&Stopped<'_>) + Send + 'static,
+    ) -> Ticket {
+        let mut control = self.control();
         let result = Arc::<Pending>::default();
         let number = control.next;
         control.next += 1;
-        let ticket = Ticket { shared: Arc::downgrade(shared), number, result: result.clone() };
+        let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
         control.requests.push(Request { number, kind, action, since: Instant::now(), relaxed: false, result });
         for record in &control.threads {
             record.poll().fetch_or(poll::STOP, Ordering::SeqCst);
         }
-        shared.new_epoch();
+        self.new_epoch();
         barrier::heavy();
-        control = shared.run_ready(control);
+        control = self.run_ready(control);
         if !control.requests.is_empty() {
-            shared.start_pacer(&mut control);
+            self.start_pacer(&mut control);
         }
         drop(control);
-        shared.pace.notify_one();
+        self.pace.notify_one();
         ticket
     }
 }
@@ -174,7 +187,11 @@ impl Ticket {
 
 impl Request {
     fn admits(&self, level: Level) -> bool {
-        let wanted = if self.kind == SafepointKind::Sweep || self.relaxed { Level::Inner } else { Level::Outermost };
+        let wanted = match (self.kind, self.relaxed) {
+            (SafepointKind::Sweep, _) => Level::CleaningUp,
+            (SafepointKind::Commit, true) => Level::Inner,
+            (SafepointKind::Commit, false) => Level::Outermost,
+        };
         level >= wanted
     }
 }
@@ -229,6 +246,7 @@ fn level(record: &ThreadRecord) -> Level {
     match record.state().load(Ordering::Acquire) {
         RUNNING => Level::Running,
         _ if !record.is_active() => Level::Outermost,
+        _ if record.cleaning.load(Ordering::Acquire) > 0 => Level::CleaningUp,
         AT_SAFEPOINT => Level::Outermost,
         state => {
             let mut own_loop = state == AT_POLL;
@@ -435,8 +453,9 @@ impl ThreadRecord {
     /// Remembers that no request admits the thread where it is, and why.
     fn decline(&self, epoch: u64) {
         let mut frames = Vec::new();
-        let mut outermost = 0;
+        let (mut outermost, mut depth) = (0, 0);
         walk::stopped_thread(self, |found, frame| {
+            depth += 1;
             if frames.is_empty() || walk::is_looping(found) {
                 frames.truncate(1);
                 frames.push(frame_of(found));
@@ -446,7 +465,7 @@ impl ThreadRecord {
         });
         self.declined.frame.store(outermost, Ordering::Relaxed);
         self.declined.epoch.store(epoch, Ordering::Relaxed);
-        self.declined.left.store(REFUSALS, Ordering::Relaxed);
+        self.declined.left.store(REFUSALS.max(depth), Ordering::Relaxed);
         *lock(&self.blocked) = frames;
     }
 }

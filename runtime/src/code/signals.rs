@@ -9,6 +9,7 @@ use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{EntryRecord, GuardRecord, IN_HEAP, RUNNING};
 
 use super::arch::{self, Place, Registers};
+use super::landing;
 use super::registry::{Found, find};
 use super::thread::{ThreadRecord, innermost};
 use super::traps::{NULL_PAGE, NativeFault, fault_reporter};
@@ -104,7 +105,7 @@ unsafe extern "C" fn handler(number: libc::c_int, info: *mut libc::siginfo_t, co
         // An address that no mapping could have is not told on x86-64.
         let told = !(cfg!(target_arch = "x86_64") && code == SI_KERNEL);
         let signal = Signal { number, address: told.then_some(address) };
-        if let Some(target) = trap(record, &signal, &registers) {
+        if let Some(target) = trap(record, &signal, &registers, context) {
             // SAFETY: the trampoline's handler expects these registers and no others.
             unsafe { arch::write(context, &target) };
             return;
@@ -121,7 +122,12 @@ const SI_KERNEL: libc::c_int = 0x80;
 const SI_KERNEL: libc::c_int = libc::c_int::MIN;
 
 /// If generated code did this, notes the trap and gives the registers to go on with.
-fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option<Registers> {
+fn trap(
+    record: &ThreadRecord,
+    signal: &Signal,
+    registers: &Registers,
+    context: *mut libc::c_void,
+) -> Option<Registers> {
     let entry = record.entry().load(Ordering::Relaxed);
     if entry.is_null() || record.state().load(Ordering::Relaxed) != RUNNING {
         return None;
@@ -146,6 +152,9 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
     caught.begin(code, address);
     if found.is_some() {
         caught.push(registers.pc);
+        // SAFETY: the context is that of the running handler.
+        caught.has_values = unsafe { arch::read_values(context, &mut caught.held.ints, &mut caught.held.floats) };
+        caught.held.keep_frame(record.bounds, registers.sp, registers.fp);
     }
     let mut frame = registers.fp;
     if let Some(back) = arch::return_address(registers, place, record.bounds) {
@@ -161,7 +170,8 @@ fn trap(record: &ThreadRecord, signal: &Signal, registers: &Registers) -> Option
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    Some(resume_at(record, entry, registers))
+    let target = resume_at(record, entry, registers.link);
+    Some(landing::detour(record, registers, target))
 }
 
 /// Is the thread in a heap function that has not returned?
@@ -186,11 +196,12 @@ fn heap_trap(record: &ThreadRecord, entry: &EntryRecord, signal: &Signal, regist
         caught.push(frame.pc);
         ControlFlow::Continue(())
     });
-    resume_at(record, entry, registers)
+    let target = resume_at(record, entry, registers.link);
+    landing::detour(record, registers, target)
 }
 
 /// The handler of the innermost guard that has room, or that of the trampoline.
-fn resume_at(record: &ThreadRecord, entry: &EntryRecord, registers: &Registers) -> Registers {
+pub(super) fn resume_at(record: &ThreadRecord, entry: &EntryRecord, link: usize) -> Registers {
     let (pc, fp, frame) = match guard(record) {
         None => (entry.handler_pc, entry.trampoline_fp, entry.handler_frame),
         Some(guard) => {
@@ -200,7 +211,7 @@ fn resume_at(record: &ThreadRecord, entry: &EntryRecord, registers: &Registers) 
             (pc.load(Ordering::Relaxed), guard.frame_fp, frame.load(Ordering::Relaxed))
         }
     };
-    Registers { pc, sp: fp - frame, fp, link: registers.link }
+    Registers { pc, sp: fp - frame, fp, link }
 }
 
 /// The innermost guard that leaves the host enough stack for a report and a reload; it becomes the head of the chain.

@@ -1,13 +1,14 @@
 //! What may be done while all threads of a world are stopped: look at their stacks, and free code none of them needs.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
+use super::cleanup;
 use super::replace::Grown;
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -95,13 +96,18 @@ impl<'a> Stopped<'a> {
                 let srcloc = unit.location(found.function, found.offset);
                 let frame_pointer = frame.frame_pointer;
                 let block = blocks.iter().rev().find(|block| block.frame_pointer == frame_pointer).copied();
-                let function = found.function;
+                let function = unit.stands_for(found.function);
                 let spill = if polls { record.spill.load(Ordering::Acquire) } else { 0 };
                 visit(&StoppedFrame { thread, unit, function, polls, spill, srcloc, frame_pointer, block });
                 polls = false;
                 ControlFlow::Continue(())
             });
         }
+    }
+
+    /// Is a thread in the program, waiting somewhere?
+    pub fn is_active(&self) -> bool {
+        self.threads.iter().any(|record| record.is_active())
     }
 
     /// The words on the machine stacks that nobody knows the types of, and those of blocks on data stacks that are not
@@ -116,8 +122,9 @@ impl<'a> Stopped<'a> {
     ) {
         for record in self.threads.iter().filter(|record| record.is_active()) {
             let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
-            let frames = frames(record, exit);
-            let machine = exit.saturating_sub(SAVED_REGISTERS).next_multiple_of(8)..record.bounds.high;
+            let saved = saved_registers(record, exit);
+            let frames = frames(record, exit, saved.start);
+            let machine = saved.chain(exit.next_multiple_of(8)..record.bounds.high);
             for address in machine.step_by(8).filter(|at| record.bounds.holds_word(*at)) {
                 let after = frames.partition_point(|frame| frame.low <= address);
                 let frame = after.checked_sub(1).map(|at| &frames[at]).filter(|frame| address < frame.high);
@@ -199,10 +206,18 @@ impl<'a> Stopped<'a> {
     }
 
     fn reached(&self) -> HashSet<*const CodeUnit> {
-        let mut reached = HashSet::new();
-        self.walk(|frame| {
-            reached.insert(std::ptr::from_ref(frame.unit));
-        });
+        let (mut reached, mut last) = (HashSet::new(), std::ptr::null());
+        for record in &self.threads {
+            walk::stopped_thread(record, |found, _| {
+                // SAFETY: the frame is on the stack of a stopped thread.
+                let unit = std::ptr::from_ref(unsafe { found.unit() });
+                // A recursion is as deep as it is; it is the same unit again and again.
+                if std::mem::replace(&mut last, unit) != unit {
+                    reached.insert(unit);
+                }
+                ControlFlow::Continue(())
+            });
+        }
         reached
     }
 }
@@ -229,8 +244,16 @@ impl Words {
     }
 }
 
+/// Where the thunk that a thread has left the program by has saved the registers of its callers. At a poll that is not the
+/// safepoint thunk itself: what that saves is the polling function's own, which has handed over what it still needs.
+fn saved_registers(record: &ThreadRecord, exit: usize) -> Range<usize> {
+    let polls = record.state().load(Ordering::Acquire) == AT_POLL;
+    let end = if polls { record.kept.load(Ordering::Acquire) } else { exit };
+    end.saturating_sub(SAVED_REGISTERS).next_multiple_of(8)..end
+}
+
 /// The frames of a thread, innermost first. The registers that its exit thunk has saved are the innermost frame's.
-fn frames(record: &ThreadRecord, exit: usize) -> Vec<Words> {
+fn frames(record: &ThreadRecord, exit: usize, saved: usize) -> Vec<Words> {
     let mut frames: Vec<Words> = Vec::new();
     walk::stopped_thread(record, |_, frame| {
         let follows = frames.last().is_some_and(|inner| inner.high + 16 == frame.low);
@@ -242,7 +265,7 @@ fn frames(record: &ThreadRecord, exit: usize) -> Vec<Words> {
         ControlFlow::Continue(())
     });
     if let Some(first) = frames.first_mut().filter(|first| first.low == exit + 16) {
-        first.low = exit.saturating_sub(SAVED_REGISTERS);
+        first.low = saved;
     }
     frames
 }
@@ -253,17 +276,11 @@ fn blocks(record: &ThreadRecord) -> Vec<DataBlock> {
     if !record.is_active() {
         return blocks;
     }
-    let mut address = record.data_base();
     let top = record.data_top().load(Ordering::Acquire);
-    while address + FRAME_BLOCK_HEADER as usize <= top {
-        // SAFETY: below its top the data stack consists of blocks, and its thread is stopped.
-        let header = unsafe { (address as *const FrameBlock).read() };
+    // SAFETY: the thread is stopped.
+    for (address, header) in unsafe { cleanup::blocks(record.data_base(), top) } {
         let FrameBlock { frame_fp, descriptor, size } = header;
-        if size < FRAME_BLOCK_HEADER || address + size as usize > top {
-            break;
-        }
         blocks.push(DataBlock { frame_pointer: frame_fp, descriptor, size, address });
-        address += size as usize;
     }
     blocks
 }

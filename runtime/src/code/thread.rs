@@ -31,6 +31,10 @@ pub(super) struct ThreadRecord {
     pub(super) caught: UnsafeCell<TrapBuffer>,
     /// A trap raised by a host function, on its way to the exit thunk. Only this thread touches it.
     pending: UnsafeCell<Option<Box<RawTrap>>>,
+    /// A trap whose calls have been cleaned up, until it comes to where it goes. Only this thread touches it.
+    pub(super) landed: UnsafeCell<Option<Box<RawTrap>>>,
+    /// How many traps wait for what they have ended to be cleaned up.
+    pub(super) cleaning: AtomicU32,
     /// The outermost activation must end with `Interrupted`.
     pub(super) interrupted: AtomicBool,
     /// The thread's last answer to a stop request was "not here".
@@ -39,6 +43,8 @@ pub(super) struct ThreadRecord {
     pub(super) blocked: Mutex<Vec<RawFrame>>,
     /// How long it has stood still.
     pub(super) pause: Pause,
+    /// At a poll: the frame pointer below which the registers of the callers are saved.
+    pub(super) kept: AtomicUsize,
     /// Its frames that may go on in other code.
     pub(super) stale: Stale,
     /// What the poll that it stands at hands over.
@@ -86,7 +92,10 @@ impl ThreadRecord {
             data: Mutex::new(Some(data)),
             caught: UnsafeCell::default(),
             pending: UnsafeCell::default(),
+            landed: UnsafeCell::default(),
+            cleaning: AtomicU32::new(0),
             interrupted: AtomicBool::new(false),
+            kept: AtomicUsize::default(),
             declined: Declined::default(),
             blocked: Mutex::default(),
             pause: Pause::default(),

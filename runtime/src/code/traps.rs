@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::trap::PENDING;
 
+use super::held::Held;
 use super::registry::find;
 use super::thread::ThreadRecord;
 use super::unit::CodeUnit;
@@ -32,6 +33,10 @@ pub struct RawTrap {
     pub frames: Vec<RawFrame>,
     /// How many frames are missing at the end of `frames`.
     pub truncated: usize,
+    /// What the machine held of the variables of the innermost frame, by their labels.
+    pub values: Vec<(u32, u64)>,
+    /// Traps in what was deferred in the calls that it has ended, in the order in which they came.
+    pub deferred: Vec<RawTrap>,
     /// Does `frames` reach down to the entry of the current activation already?
     pub(super) complete: bool,
 }
@@ -39,7 +44,16 @@ pub struct RawTrap {
 impl RawTrap {
     /// A trap that happened outside generated code.
     pub fn new(code: TrapCode, message: Option<String>) -> RawTrap {
-        RawTrap { code, address: None, message, frames: Vec::new(), truncated: 0, complete: false }
+        RawTrap {
+            code,
+            address: None,
+            message,
+            frames: Vec::new(),
+            truncated: 0,
+            values: Vec::new(),
+            deferred: Vec::new(),
+            complete: false,
+        }
     }
 }
 
@@ -75,17 +89,31 @@ pub(super) struct TrapBuffer {
     pcs: [usize; FRAMES],
     /// How many frames there were, `pcs` holds the first of them.
     count: usize,
+    /// What the machine held of the innermost.
+    pub(super) held: Held,
+    pub(super) has_values: bool,
 }
 
 impl Default for TrapBuffer {
     fn default() -> Self {
-        TrapBuffer { code: 0, address: None, pcs: [0; FRAMES], count: 0 }
+        TrapBuffer { code: 0, address: None, pcs: [0; FRAMES], count: 0, held: Held::default(), has_values: false }
     }
 }
 
 impl TrapBuffer {
     pub(super) fn begin(&mut self, code: u8, address: Option<usize>) {
-        (self.code, self.address, self.count) = (code, address, 0);
+        (self.code, self.address, self.count, self.has_values) = (code, address, 0, false);
+    }
+
+    /// The values of the innermost frame's variables that are known.
+    fn values(&self) -> Vec<(u32, u64)> {
+        let Some(found) = find(self.pcs[0]).filter(|_| self.has_values && self.count > 0) else { return Vec::new() };
+        // SAFETY: as in `frame`.
+        let unit = unsafe { found.unit() };
+        if unit.is_cleanup(found.function) {
+            return Vec::new();
+        }
+        self.held.values(unit, found.function, found.offset)
     }
 
     pub(super) fn push(&mut self, pc: usize) {
@@ -98,6 +126,10 @@ impl TrapBuffer {
 
 /// Makes a value of what the handler noted, on the thread that trapped, before anybody can free code.
 pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
+    // SAFETY: only this thread touches the cell, and no reference to it outlives this statement.
+    if let Some(trap) = unsafe { (*record.landed.get()).take() } {
+        return trap;
+    }
     // SAFETY: the handler has returned; only this thread touches the buffer.
     let buffer = unsafe { &*record.caught.get() };
     let known = &buffer.pcs[..buffer.count.min(FRAMES)];
@@ -120,7 +152,8 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
         TrapCode::StackOverflow if interrupted => TrapCode::Interrupted,
         code => code,
     };
-    Box::new(RawTrap { code, address: buffer.address, message: None, frames, truncated, complete: false })
+    let values = buffer.values();
+    Box::new(RawTrap { address: buffer.address, frames, truncated, values, ..RawTrap::new(code, None) })
 }
 
 fn frame(pc: usize) -> Option<RawFrame> {
@@ -129,7 +162,7 @@ fn frame(pc: usize) -> Option<RawFrame> {
     // passes a safepoint, which it has not since.
     let unit = unsafe { found.share() };
     let srcloc = unit.location(found.function, found.offset);
-    Some(RawFrame { unit, function: found.function, srcloc })
+    Some(RawFrame { function: unit.stands_for(found.function), unit, srcloc })
 }
 
 /// The frames of a thread at this moment; it is stopped, or the current one in a host call.
@@ -137,7 +170,7 @@ pub(super) fn frame_of(found: super::registry::Found) -> RawFrame {
     // SAFETY: the caller has just found the place on that thread's stack.
     let unit = unsafe { found.share() };
     let srcloc = unit.location(found.function, found.offset);
-    RawFrame { unit, function: found.function, srcloc }
+    RawFrame { function: unit.stands_for(found.function), unit, srcloc }
 }
 
 /// The meaning of the number at a trapping instruction, Cranelift's own included.

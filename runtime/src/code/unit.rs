@@ -140,6 +140,7 @@ impl CodeModule {
         let functions: Box<[Function]> = functions
             .into_iter()
             .map(|function| Function {
+                cleanup_of: function.cleanup_of,
                 start: memory.executable(self.module.get_finalized_function(function.id) as usize),
                 name: function.name,
                 info: function.info,
@@ -167,12 +168,14 @@ pub struct UnitFunction {
     pub info: CodeInfo,
     /// By source location: does it lie inside a loop with a safepoint? Short lists are filled up with `false`.
     pub looping: Box<[bool]>,
+    /// The function of the unit whose cleanup it is.
+    pub cleanup_of: Option<usize>,
 }
 
 impl UnitFunction {
     /// A function without safepoint loops.
     pub fn straight(id: FuncId, name: impl Into<String>, info: CodeInfo) -> UnitFunction {
-        UnitFunction { id, name: name.into(), info, looping: Box::default() }
+        UnitFunction { id, name: name.into(), info, looping: Box::default(), cleanup_of: None }
     }
 }
 
@@ -204,6 +207,7 @@ struct Function {
     start: usize,
     info: CodeInfo,
     looping: Box<[bool]>,
+    cleanup_of: Option<usize>,
 }
 
 impl CodeUnit {
@@ -225,6 +229,16 @@ impl CodeUnit {
     /// The function's name.
     pub fn name(&self, function: usize) -> &str {
         &self.functions[function].name
+    }
+
+    /// Is it the cleanup of another function?
+    pub fn is_cleanup(&self, function: usize) -> bool {
+        self.functions[function].cleanup_of.is_some()
+    }
+
+    /// The function that a cleanup is a part of; others are themselves.
+    pub fn stands_for(&self, function: usize) -> usize {
+        self.functions[function].cleanup_of.unwrap_or(function)
     }
 
     /// The function's tables.

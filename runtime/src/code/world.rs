@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use vaisjit_abi::context::poll;
 
+use super::cleanup::Cleanups;
 use super::guard::PauseHook;
 use super::replace::Followers;
 use super::safepoint::Control;
+use super::sweeping::Sweeping;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
 use super::unit::CodeUnit;
@@ -20,7 +22,7 @@ use crate::heap::Heap;
 pub type OrphanHook = Box<dyn Fn(&RawTrap) + Send + Sync>;
 
 /// A stack limit that no stack pointer satisfies; adding the size of a frame to it does not overflow.
-const NO_STACK: usize = usize::MAX / 2;
+pub(super) const NO_STACK: usize = usize::MAX / 2;
 
 /// The threads of one program. Clones are the same world; it ends with the last of them.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ pub(super) struct Shared {
     pub(super) solo: AtomicUsize,
     orphans: Mutex<Option<Arc<OrphanHook>>>,
     pub(super) pause: Mutex<Option<Arc<PauseHook>>>,
+    pub(super) cleanups: Cleanups,
+    pub(super) sweeping: Sweeping,
 }
 
 impl World {
@@ -72,6 +76,8 @@ impl World {
             solo: AtomicUsize::new(0),
             orphans: Mutex::default(),
             pause: Mutex::default(),
+            cleanups: Cleanups::default(),
+            sweeping: Sweeping::default(),
         });
         World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
     }
@@ -138,7 +144,8 @@ impl World {
         self.shared().changed.notify_all();
     }
 
-    /// Runs something that enters generated code on this thread; what takes longer than `limit` is interrupted.
+    /// Runs something that enters generated code on this thread; what takes longer than `limit` is interrupted, and so is
+    /// what it then runs because it was, after as long again.
     pub(crate) fn within<R>(&self, limit: Duration, work: impl FnOnce() -> R) -> R {
         let Ok(record) = self.record() else { return work() };
         let threads = self.shared().control().threads().to_vec();
@@ -146,14 +153,19 @@ impl World {
         let done = Arc::new((Mutex::new(false), Condvar::new()));
         let watched = done.clone();
         let watchdog = std::thread::spawn(move || {
-            let waited = watched.1.wait_timeout_while(lock(&watched.0), limit, |done| !*done);
-            let late = !*waited.unwrap_or_else(PoisonError::into_inner).0;
-            if let Some(own) = own.filter(|_| late) {
-                own.interrupted.store(true, Ordering::SeqCst);
-                own.stack_limit().store(NO_STACK, Ordering::SeqCst);
-                own.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+            let mut late = false;
+            loop {
+                let waited = watched.1.wait_timeout_while(lock(&watched.0), limit, |done| !*done);
+                if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+                    return late;
+                }
+                late = true;
+                if let Some(own) = &own {
+                    own.interrupted.store(true, Ordering::SeqCst);
+                    own.stack_limit().store(NO_STACK, Ordering::SeqCst);
+                    own.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+                }
             }
-            late
         });
         let result = work();
         *lock(&done.0) = true;

@@ -101,6 +101,11 @@ impl Arena {
         self.live
     }
 
+    /// How many bytes of memory its blocks take, counted in pages.
+    pub(super) fn size(&self) -> usize {
+        self.pages.iter().filter(|page| !matches!(page, Page::Free)).count() * PAGE
+    }
+
     /// The addresses blocks can have.
     pub(super) fn range(&self) -> Range<usize> {
         let base = self.memory.as_ref().map_or(0, Memory::base);

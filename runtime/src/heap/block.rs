@@ -126,6 +126,25 @@ pub(super) fn store(address: usize, value: usize) {
     unsafe { (address as *mut usize).write_unaligned(value) };
 }
 
+/// The number at an address of the program.
+pub(super) fn get<T: Number>(address: usize) -> T {
+    // SAFETY: as above; all bits are a number.
+    unsafe { (address as *const T).read_unaligned() }
+}
+
+/// Changes the number at an address of the program.
+pub(super) fn put<T: Number>(address: usize, value: T) {
+    // SAFETY: as above.
+    unsafe { (address as *mut T).write_unaligned(value) };
+}
+
+/// Numbers of the machine: any bits are one.
+pub(super) trait Number: Copy {}
+impl Number for i32 {}
+impl Number for i64 {}
+impl Number for f32 {}
+impl Number for f64 {}
+
 /// Copies bytes between places of the program that do not overlap.
 pub(super) fn copy(to: usize, from: usize, bytes: usize) {
     // SAFETY: as above.

@@ -56,7 +56,10 @@ extern "C" fn release_checked(context: *mut CallContext, value: i64, of: i64) {
         // SAFETY: the context is that of this call.
         match unsafe { heap.owns(context, value as usize) } {
             true => heap.release(value as usize, type_at(of)?),
-            false => Ok(()),
+            false => {
+                heap.note_foreign();
+                Ok(())
+            }
         }
     });
 }

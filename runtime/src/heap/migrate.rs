@@ -7,6 +7,7 @@
 pub(crate) mod attic;
 pub(crate) mod moves;
 pub(crate) mod number;
+mod numbers;
 pub(crate) mod rebuild;
 pub(crate) mod regions;
 pub(crate) mod rows;

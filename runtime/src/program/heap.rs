@@ -1,11 +1,14 @@
 //! What is left on a program's heap when it has ended.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{ItemPath, Ty};
 
-use super::Program;
+use super::{Program, ProgramInner};
+use crate::code::SafepointKind;
 use crate::engine::Error;
 use crate::heap::HeapReport;
 
@@ -13,14 +16,17 @@ impl Program {
     /// Looks for values that nobody gave up. To be called once, after `main` has returned and while no thread is in the
     /// program: all global variables give up their values and are zero afterwards; what still lives is told.
     ///
-    /// An error means that nothing can be told: a thread is in the program, or a call has ended with a trap (`exit` is
-    /// one too), which gives up nothing.
+    /// What calls held that a trap has ended (`exit` is one too) is freed first, and with it whatever else nothing leads to.
+    ///
+    /// An error means that nothing can be told: a thread is in the program, or a call has ended with a trap and there are
+    /// counted values in memory that is not the program's own (`malloc`).
     pub fn heap_check(&self) -> Result<HeapReport, Error> {
         let inner = &self.inner;
         if inner.world.is_active() {
             return Err(Error::Other("the program is running".to_owned()));
         }
-        if inner.control.unwound.load(Ordering::SeqCst) {
+        let unwound = inner.control.unwound.load(Ordering::SeqCst);
+        if unwound && !inner.free_abandoned() {
             return Err(Error::Other("a call has ended without giving up its values".to_owned()));
         }
         let live = inner.live();
@@ -33,6 +39,38 @@ impl Program {
             }
         }
         inner.world.heap().clear_attic();
+        drop((live, linkage));
+        if unwound {
+            // What a global shared with such a call was counted once too often.
+            inner.free_abandoned();
+        }
         Ok(inner.world.heap().report())
+    }
+}
+
+impl ProgramInner {
+    /// After a trap: frees what the call held, if there is much on the heap.
+    pub fn after_trap(&self) {
+        if self.world.heap().has_grown() && self.control.is_loaded() && !self.world.is_active() {
+            self.free_abandoned();
+        }
+    }
+
+    /// Frees what nothing leads to, at once if no thread is in the program. False if that cannot be done.
+    fn free_abandoned(&self) -> bool {
+        if self.world.acts_here() || !self.threads.have_ended() {
+            return false;
+        }
+        let heap = self.world.heap().clone();
+        let freed = Arc::new(AtomicBool::new(false));
+        let done = freed.clone();
+        let ticket = self.world.run_at_safepoint(SafepointKind::Sweep, move |stopped| {
+            done.store(!stopped.is_active() && heap.free_unreached(), Ordering::SeqCst);
+        });
+        // Another thread may have come in meanwhile: it is not waited for.
+        if !ticket.cancel() {
+            while ticket.wait(Duration::from_secs(1)).is_none() {}
+        }
+        freed.load(Ordering::SeqCst)
     }
 }

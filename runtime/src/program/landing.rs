@@ -8,7 +8,7 @@ use vaisjit_semantics::Instance;
 use super::pending::Attempt;
 use super::trial::Tried;
 use super::{ProgramInner, Reloader};
-use crate::code::{SafepointKind, Stopped};
+use crate::code::Stopped;
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -188,9 +188,7 @@ impl ProgramInner {
         drop(live);
         if !retired.is_empty() {
             retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
-                stopped.sweep();
-            });
+            self.world.sweep_soon();
         }
     }
 }

@@ -45,6 +45,7 @@ impl Program {
             omitted: 0,
             line: None,
             paused: None,
+            deferred: Box::default(),
         };
         vaisjit_std::prepare_stdout();
         self.inner.control.begin();
@@ -59,7 +60,10 @@ impl Program {
             self.inner.restore_terminal();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
-                (Err(_), Some(Ending::Restart)) => self.inner.take_newest(),
+                (Err(trap), Some(Ending::Restart)) => {
+                    trap.deferred.iter().for_each(|trap| self.inner.tell_trap(trap));
+                    self.inner.take_newest();
+                }
                 (_, Some(Ending::Exit(status))) => return Ok(status),
                 (Ok(value), Some(Ending::Restart)) => return Ok(exit_status(value, entry.result)),
                 (Err(trap), None) => match self.inner.pause_main(&trap) {
@@ -131,6 +135,12 @@ impl ProgramInner {
         };
     }
 
+    /// Is `main` ending because the program exits, so that nothing of it is run any more?
+    pub fn exits(&self) -> bool {
+        let asked = self.main_is_running() && matches!(self.control.ending(), Some(Ending::Exit(_)));
+        asked || self.control.signalled.load(Ordering::SeqCst) != 0
+    }
+
     /// Is `main` being called?
     pub fn main_is_running(&self) -> bool {
         self.mains_running.load(Ordering::SeqCst) > 0
@@ -173,7 +183,9 @@ impl ProgramInner {
             Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),
             Err(raw) => {
                 self.control.unwound.store(true, Ordering::SeqCst);
-                Err(self.trap(&raw))
+                let trap = self.trap(&raw);
+                self.after_trap();
+                Err(trap)
             }
         }
     }

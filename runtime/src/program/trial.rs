@@ -122,6 +122,9 @@ impl ProgramInner {
 
     /// Counts live values and makes room for them.
     fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
+        if prepared.migration.is_none() {
+            return Ok(());
+        }
         let locals = self.locals(prepared, stopped);
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();

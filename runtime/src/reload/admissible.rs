@@ -14,7 +14,7 @@ use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, T
 use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{addressed, is_live};
 use vaisjit_codegen::mir::visit::{self, Access};
-use vaisjit_codegen::mir::{Block, BlockId, Body, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Place, PlaceBase, Projection, Rvalue, StatementKind};
 use vaisjit_semantics::{Checked, Ty, TyKind};
 
 use super::prepare::body_of;
@@ -59,10 +59,15 @@ impl<'a> Changes<'a> {
     }
 
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
-    /// (`goes` tells of which loops).
+    /// (`goes` tells of which loops); or what is deferred in it, should a trap end it before.
     pub fn objection(&self, meta: &FunctionMeta, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> Option<String> {
         match mir_of(meta, self.checked, self.before) {
-            Some(body) => Walk { changes: self, body: &body, goes, seen: FxHashSet::default() }.from(srcloc),
+            Some(body) => {
+                let walk = |body, goes| Walk { changes: self, body, goes, seen: FxHashSet::default() };
+                let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
+                let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false).all());
+                walk(&body, goes).from(srcloc).or_else(deferred)
+            }
             None => Some("runs code of an older version".to_owned()),
         }
     }
@@ -148,9 +153,20 @@ pub(crate) fn live_locals(
     let numbers = meta.frame.locals.iter().map(|local| local.local);
     let holds = |number: &u32| {
         let local = body.local(*number);
-        addressed.contains(&local) || is_live(&body, at, local)
+        // A trap may end the frame anywhere, and what is deferred needs them.
+        let deferred = body.locals[local].pinned.is_some();
+        deferred || addressed.contains(&local) || is_live(&body, at, local)
     };
     Some(numbers.filter(holds).collect())
+}
+
+/// Does the frame stand at the poll of a loop that goes on in new code?
+fn goes_at_once(body: &Body, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> bool {
+    place(body, srcloc).is_some_and(|(id, index)| {
+        let block = &body.blocks[id];
+        let polls = matches!(block.statements.get(index).map(|it| &it.kind), Some(StatementKind::Safepoint(_)));
+        polls && block.in_loop.is_some_and(goes)
+    })
 }
 
 /// Block and statement of a location number.
@@ -166,6 +182,22 @@ fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
     None
 }
 
+/// Is it one word, behind which the elements lie?
+fn is_handle(ty: Ty) -> bool {
+    matches!(ty.kind(), TyKind::Vec(_) | TyKind::HashMap(..))
+}
+
+/// Does a statement leave alone what is behind the words it handles? A callee is new code: only functions that are never
+/// on a stack while threads are stopped are called without a slot.
+fn passes_on(statement: &StatementKind) -> bool {
+    match statement {
+        StatementKind::Assign(_, Rvalue::Use(_)) | StatementKind::Retain(_) | StatementKind::Release { .. } => true,
+        StatementKind::Safepoint(_) => true,
+        StatementKind::Call(call) => matches!(call.callee, Callee::Function(..)),
+        _ => false,
+    }
+}
+
 /// A walk over what a frame may still do.
 struct Walk<'a> {
     changes: &'a Changes<'a>,
@@ -175,13 +207,23 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn from(mut self, srcloc: u32) -> Option<String> {
+    fn from(self, srcloc: u32) -> Option<String> {
         let (block, index) = place(self.body, srcloc)?;
         let mut open = Vec::new();
         let first = self.block(block, Some(index), &mut open);
         if first.is_some() {
             return first;
         }
+        self.on(open)
+    }
+
+    /// What the whole body would do.
+    fn all(self) -> Option<String> {
+        let entry = self.body.blocks.iter().next().map(|(id, _)| id);
+        self.on(entry.into_iter().collect())
+    }
+
+    fn on(mut self, mut open: Vec<BlockId>) -> Option<String> {
         while let Some(next) = open.pop() {
             if self.seen.insert(next) {
                 let found = self.block(next, None, &mut open);
@@ -207,9 +249,10 @@ impl Walk<'_> {
                 return None;
             }
             let mut found = self.matches(&statement.kind);
+            let passes_on = passes_on(&statement.kind);
             visit::statement_places(statement, &mut |place, access| {
                 if waits_in != Some(index) || access == Access::Write {
-                    found = found.take().or_else(|| self.touches(place, access));
+                    found = found.take().or_else(|| self.touches(place, access, passes_on));
                 }
             });
             if found.is_some() {
@@ -294,7 +337,7 @@ impl Walk<'_> {
     }
 
     /// Does something with a place that the new layouts do not allow.
-    fn touches(&self, place: &Place, access: Access) -> Option<String> {
+    fn touches(&self, place: &Place, access: Access, passes_on: bool) -> Option<String> {
         let mut ty = self.base_ty(&place.base);
         for step in &place.projections {
             if let Some(change) = self.changes.types.get(&ty) {
@@ -313,7 +356,8 @@ impl Walk<'_> {
             }
             ty = of;
         }
-        let whole = access != Access::Address && self.changes.resized(place.ty);
+        let looks_inside = access != Access::Address && !(passes_on && is_handle(place.ty));
+        let whole = looks_inside && self.changes.resized(place.ty);
         whole.then(|| format!("would use a whole `{}`", place.ty))
     }
 

@@ -11,6 +11,7 @@ use crate::code::CodeUnit;
 use crate::heap::TypeUpdate;
 use crate::linkage::{NewGuard, TableStore};
 use crate::live::{Code, FunctionMeta, LineCounter, Live, LiveFunction};
+use crate::report::Edit;
 
 impl Live {
     /// Makes a prepared version the live one, under this number. Returns code that nobody can ask for any more.
@@ -51,11 +52,18 @@ impl Live {
                 self.set_meta(&code, meta);
             }
         }
+        for (unit, index, meta) in prepared.replaced_places.drain(..) {
+            if let Some(known) = self.metas.get_mut(&unit).and_then(|metas| metas.get_mut(index)) {
+                *known = meta;
+            }
+        }
         for (path, global) in &prepared.snapshot.checked.globals {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
-        if !prepared.moved.is_empty() {
+        // A field can get another name where it lies.
+        let is_type = |edit: &Edit| matches!(edit.kind, "struct" | "enum");
+        if !prepared.moved.is_empty() || prepared.report.edits.iter().any(is_type) {
             self.shapes.follow(&prepared.snapshot.checked);
         }
         self.layouts = prepared.layouts.clone();

@@ -170,7 +170,7 @@ pub(crate) fn compile(
     };
     let members = |group: &[Instance]| -> Vec<&Lowered> { group.iter().map(|instance| bodies[instance]).collect() };
     let guards = |caller: Instance| guards(&snapshot.checked, base.mode, caller);
-    let linker = UnitLinker { links, hot: base.mode.hot, host: base.host, guards: &guards };
+    let linker = UnitLinker { links, hot: base.mode.polled, inlines: !base.mode.hot, host: base.host, guards: &guards };
     let isa = base.linkage.isa().clone();
     let translate = |compiler: &mut Compiler, group: &Vec<Instance>| {
         let functions = members(group).iter().map(|member| &member.body).collect();
@@ -282,7 +282,7 @@ fn one_by_one(
 /// Calls of C functions that do not exist.
 fn unknown_functions(lowered: &Lowered, base: &mut Base<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (_, block) in lowered.body.blocks.iter() {
+    for block in lowered.body.with_cleanup().flat_map(|body| body.blocks.values()) {
         for statement in &block.statements {
             let StatementKind::Call(call) = &statement.kind else { continue };
             let place = Place::item(lowered.hir.item.0, statement.span);
@@ -332,17 +332,17 @@ impl Work {
     pub fn resumed(
         &mut self,
         lowered: &Lowered,
-        machine: &MachineFunction,
+        machine: &[MachineFunction],
         base: &mut Base<'_>,
         snapshot: &Snapshot,
         layouts: &TypeLayouts,
     ) -> Result<(Code, Arc<FunctionMeta>), String> {
         let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
-        let (unit, _) = self.make(&[lowered], std::slice::from_ref(machine), base, &shape)?;
+        let (unit, _) = self.make(&[lowered], machine, base, &shape)?;
         let meta = FunctionMeta {
-            instance: machine.instance,
+            instance: machine[0].instance,
             body: lowered.hir.clone(),
-            frame: Arc::new(machine.frame.clone()),
+            frame: Arc::new(machine[0].frame.clone()),
             resumed: Some(Arc::new(lowered.body.clone())),
             version: base.version,
             locations: lowered.locations.clone(),
@@ -376,11 +376,15 @@ impl Work {
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
             imports.push((import.clone(), address));
         }
-        let functions = unit.functions.iter().zip(members).map(|(function, member)| UnitFunction {
+        if unit.functions.iter().any(|function| function.cleanup_of.is_some()) {
+            base.linkage.expect_cleanups()?;
+        }
+        let functions = unit.functions.iter().enumerate().map(|(index, function)| UnitFunction {
             id: function.func_id,
             name: function.instance.to_string(),
             info: function.info.clone(),
-            looping: looping(&member.locations),
+            looping: looping(&members[function.cleanup_of.unwrap_or(index)].locations),
+            cleanup_of: function.cleanup_of,
         });
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
         Ok((made, imports))

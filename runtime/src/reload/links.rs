@@ -29,7 +29,7 @@ impl Summary {
         let mut callees = Vec::new();
         let mut seen = FxHashSet::default();
         let mut meets_safepoints = false;
-        for (_, block) in body.blocks.iter() {
+        for block in body.with_cleanup().flat_map(|body| body.blocks.values()) {
             for statement in &block.statements {
                 match &statement.kind {
                     StatementKind::Safepoint(_) => meets_safepoints = true,
@@ -113,6 +113,8 @@ pub(crate) struct UnitLinker<'a> {
     pub links: &'a Links,
     /// Is the program hot: polled, with data stack?
     pub hot: bool,
+    /// May functions be inlined into each other? Then none can be replaced by itself.
+    pub inlines: bool,
     /// Tells which host functions are leaves.
     pub host: &'a HostTable,
     /// Which functions outlive the traps of what they call.
@@ -129,7 +131,7 @@ impl Linker for UnitLinker<'_> {
     }
 
     fn may_inline(&self, _: Instance, _: Instance) -> bool {
-        !self.hot
+        self.inlines
     }
 
     fn guards(&self, caller: Instance) -> bool {

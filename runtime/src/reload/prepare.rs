@@ -32,6 +32,8 @@ use crate::workspace::Snapshot;
 pub(crate) struct Mode {
     /// With slots, polls and data stack.
     pub hot: bool,
+    /// Its code can be stopped; a hot program's always can, but for measurements of what that costs.
+    pub polled: bool,
     /// Calls that fail can be made again after a reload.
     pub pauses: bool,
 }
@@ -55,6 +57,8 @@ pub(crate) struct Prepared {
     pub removed: Vec<Instance>,
     /// Functions whose code stays, with their new bodies and places.
     pub refreshed: Vec<(Instance, Arc<hir::Body>, Arc<FunctionMeta>)>,
+    /// The same for loops that run on in code of their own.
+    pub replaced_places: Vec<replace::places::Moved>,
     /// Addresses to publish.
     pub stores: Vec<(Slot, CodeAddress)>,
     /// New globals; those of version 1 are initialised by running their initial values.
@@ -307,6 +311,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         .partition(|(slot, _)| prepared.defaults.iter().any(|(_, function)| function.slot == *slot));
     (prepared.migration, prepared.moving) = (migration, moving);
     (prepared.computed, prepared.resets) = (computed, resets);
+    let texts = prepared.refreshed.iter().map(|(instance, body, _)| (*instance, body.clone())).collect();
+    prepared.replaced_places = replace::places::moved(&texts, base.live, &prepared.snapshot.checked, &layouts);
     prepared.history = history;
     (prepared.layouts, prepared.moved) = (layouts, moved);
     prepared.new_globals = new_globals;
@@ -389,7 +395,7 @@ impl Plan {
                     continue;
                 }
             }
-            match lower(body, &snapshot.checked, layouts, base.mode.hot, base.host) {
+            match lower(body, &snapshot.checked, layouts, base.mode.polled, base.host) {
                 Ok(body) => lowered.push((instance, body)),
                 Err(found) => diagnostics.push(*found),
             }
@@ -479,7 +485,7 @@ impl Plan {
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
-            let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.hot, base.host)?;
+            let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.polled, base.host)?;
             lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
@@ -500,7 +506,7 @@ impl Plan {
         let mut seen = FxHashSet::default();
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
-                let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.hot, base.host)?;
+                let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.polled, base.host)?;
                 lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }
@@ -577,6 +583,7 @@ impl Plan {
             functions: compiled.functions,
             removed: self.removed,
             refreshed,
+            replaced_places: Vec::new(),
             stores: compiled.stores,
             globals,
             global_bytes,

@@ -68,6 +68,13 @@ fn declared(snapshot: &Snapshot) -> Vec<Declared<'_>> {
     named.collect()
 }
 
+/// The path that `#[was]` gives a global.
+pub(crate) fn was(snapshot: &Snapshot, global: ItemPath) -> Option<ItemPath> {
+    let all = declared(snapshot);
+    let found = all.iter().find(|item| item.kind == "global" && item.path == global)?;
+    Some(ItemPath::new(global.module, found.was()?))
+}
+
 /// Compares the running program with a new version of it.
 pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
     let running = live.snapshot.as_ref().filter(|_| !snapshot.has_errors() && !live.functions.is_empty())?;

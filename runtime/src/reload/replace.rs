@@ -1,8 +1,9 @@
 //! Running loops of functions with new code: which of them go on in it, and how (`ARCHITECTURE.md`, "Changing a loop that
 //! is running").
 
-pub(crate) mod initial;
-mod renamed;
+pub(crate) mod places;
+mod reasons;
+mod remarks;
 mod transfer;
 
 use std::sync::Arc;
@@ -10,11 +11,10 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
-use vaisjit_codegen::resume::{LoopState, match_loops};
+use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::LoopId;
-use vaisjit_syntax::Name;
 
 use super::compile::{Lowered, Work};
 use super::guards::guards;
@@ -24,9 +24,6 @@ use crate::code::{Follower, StoppedFrame};
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
-
-/// Locals with the texts of their initial values.
-type Texts = Vec<(Name, String)>;
 
 /// A frame on a stack of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -65,7 +62,8 @@ struct Resumed {
     /// What the loop hands over, under the names of the new text.
     state: LoopState,
     lowered: Lowered,
-    machine: MachineFunction,
+    /// Its code, then that of its cleanup if it has one.
+    machine: Vec<MachineFunction>,
 }
 
 /// What becomes of a loop.
@@ -84,6 +82,8 @@ enum Fate {
 struct Target {
     place: (usize, usize),
     meta: Arc<FunctionMeta>,
+    /// What of it is what of the new text.
+    counterpart: Counterpart,
     /// By loop number.
     fates: FxHashMap<u32, Fate>,
     /// The loops its frames are in; `None` for frames in no loop.
@@ -156,20 +156,21 @@ pub(crate) fn plan(
             let target = found.entry(frame.place()).or_insert_with(|| Target {
                 place: frame.place(),
                 meta: meta.clone(),
+                counterpart: Counterpart::default(),
                 fates: FxHashMap::default(),
                 standing: FxHashSet::default(),
             });
             target.standing.insert(frame.in_loop(meta));
         }
     }
-    let mut resumer = Resumer { snapshot, base, layouts, links, moved, compiler: Compiler::default() };
+    let mut resumer = Resumer { snapshot, base, layouts, links, moved, changed, compiler: Compiler::default() };
     for (_, mut target) in found {
         let lowered = new[&target.meta.instance];
         resumer.decide(&mut target, lowered);
         loops.targets.push(target);
     }
     loops.targets.sort_by_key(|target| (target.meta.instance, target.place));
-    loops.notices = loops.targets.iter().flat_map(|target| resumer.kept_values(target, &new)).collect();
+    loops.notices = loops.targets.iter().flat_map(|target| resumer.remarks(target, &new)).collect();
     loops.notices.sort();
     loops.notices.dedup();
     loops
@@ -198,6 +199,8 @@ struct Resumer<'a> {
     links: &'a super::links::Links,
     /// Does any type lie otherwise now? Then code may differ where the functions do not.
     moved: bool,
+    /// All functions with new code.
+    changed: &'a [(Instance, Lowered)],
     compiler: Compiler,
 }
 
@@ -210,18 +213,15 @@ impl Resumer<'_> {
             target.fates.extend(meta.frame.loops.iter().map(|state| (state.number, Fate::Stays(why.clone()))));
             return;
         }
-        let pairs = match_loops(&meta.body, &new.hir);
+        let counterpart = Counterpart::between(&meta.body, &new.hir, &transfer::can_become);
         for state in &meta.frame.loops {
-            let next = pairs.iter().find(|(old, _)| *old == state.id).map(|(_, next)| *next);
-            let fate = match next {
-                None => Fate::Stays("the running loop has no clear counterpart in the new text".to_owned()),
-                Some(next) => {
-                    let state = renamed::under_new_names(state, &self.renamed(&meta, state.id, new, next));
-                    self.resume(&meta, &state, next, new).unwrap_or_else(Fate::Stays)
-                }
-            };
-            target.fates.insert(state.number, fate);
+            let fate = self.next_loop(&meta, state, &counterpart, new).and_then(|next| {
+                let state = counterpart.under_new_names(state);
+                self.resume(&meta, &state, next, new)
+            });
+            target.fates.insert(state.number, fate.unwrap_or_else(Fate::Stays));
         }
+        target.counterpart = counterpart;
     }
 
     /// The program that a body belongs to, if that is the running version and no layout changes: a body of an older one
@@ -232,13 +232,15 @@ impl Resumer<'_> {
         (!self.moved && Arc::ptr_eq(&newest.body, &meta.body)).then_some(live)
     }
 
+    /// Compiles a loop once more; `state` is what it hands over, under the new names.
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
         let options = Options::all(true);
         let body = lower_resumed(&new.hir, at, &state.values, &self.snapshot.checked, self.layouts, options)
-            .map_err(|cannot| cannot.why)?;
+            .map_err(|cannot| self.with_place(&cannot.why, new, cannot.span))?;
         if let Some(live) = self.running(meta)
-            && lower_resumed(&meta.body, state.id, &state.values, &live.checked, &*live.layouts, options)
-                .is_ok_and(|old| old.fingerprint() == body.fingerprint())
+            && let Some(before) = meta.frame.loops.iter().find(|known| known.number == state.number)
+            && lower_resumed(&meta.body, state.id, &before.values, &live.checked, &*live.layouts, options)
+                .is_ok_and(|old| fingerprint_from_head(&old) == fingerprint_from_head(&body))
         {
             let whole = lower::lower(&meta.body, &live.checked, &*live.layouts, true);
             let undone = whole.is_ok_and(|old| old.fingerprint() == new.plain_fingerprint);
@@ -246,51 +248,32 @@ impl Resumer<'_> {
         }
         let lowered = Lowered::resumed(body, new, self.base.host);
         let guarded = |caller| guards(&self.snapshot.checked, self.base.mode, caller);
-        let linker = UnitLinker { links: self.links, hot: true, host: self.base.host, guards: &guarded };
+        let linker =
+            UnitLinker { links: self.links, hot: true, inlines: false, host: self.base.host, guards: &guarded };
         let keep = vec![Some(&*meta.frame)];
         let input = UnitInput { functions: vec![&lowered.body], inline: Vec::new(), keep };
         let isa = self.base.linkage.isa().clone();
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
-        let machine = made.map_err(|error| error.to_string())?.remove(0);
-        transfer::check(state, &machine.frame)?;
+        let machine = made.map_err(|error| error.to_string())?;
+        transfer::check(state, &machine[0].frame)?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
-    /// The initial values around a loop, as they are written in the old text and in the new.
-    fn texts(&self, meta: &FunctionMeta, from: LoopId, new: &Lowered, at: LoopId) -> (Texts, Texts) {
-        let old = initial::texts(&meta.body, from, &|span| meta.text(span, &self.base.live.sources));
-        let text = |span| crate::live::text(new.hir.item, span, &self.snapshot.sources);
-        (old, initial::texts(&new.hir, at, &text))
-    }
-
-    fn renamed(&self, meta: &FunctionMeta, from: LoopId, new: &Lowered, at: LoopId) -> Vec<(Name, Name)> {
-        let (old, texts) = self.texts(meta, from, new, at);
-        renamed::renamed((&meta.body, &old), (&new.hir, &texts))
-    }
-
-    /// Remarks on locals that keep their values although their names or initial values have changed.
-    fn kept_values(&self, target: &Target, new: &FxHashMap<Instance, &Lowered>) -> Vec<String> {
-        let mut notices = Vec::new();
-        let new = new[&target.meta.instance];
-        let pairs = match_loops(&target.meta.body, &new.hir);
-        for state in target.meta.frame.loops.iter().filter(|state| target.standing.contains(&Some(state.number))) {
-            let Some((_, at)) = pairs.iter().find(|(old, _)| *old == state.id) else { continue };
-            if matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None) {
-                continue;
-            }
-            let (old, texts) = self.texts(&target.meta, state.id, new, *at);
-            for (old, new) in renamed::renamed((&target.meta.body, &old), (&new.hir, &texts)) {
-                let function = target.meta.name();
-                notices.push(format!("`{new}` in the running `{function}` takes over the value of `{old}`"));
-            }
-            for name in initial::changed(&old, &texts) {
-                notices.push(format!(
-                    "`{name}` in the running `{}` keeps its value: only its initial value changed",
-                    target.meta.name()
-                ));
-            }
-        }
-        notices
+    /// Remarks on what loops that go on hold.
+    fn remarks(&self, target: &Target, new: &FxHashMap<Instance, &Lowered>) -> Vec<String> {
+        let (meta, new) = (&target.meta, new[&target.meta.instance]);
+        let old_text = |span| meta.text(span, &self.base.live.sources);
+        let new_text = |span| crate::live::text(new.hir.item, span, &self.snapshot.sources);
+        let old = remarks::Version { body: &meta.body, text: &old_text };
+        let new = remarks::Version { body: &new.hir, text: &new_text };
+        let stands = |state: &&LoopState| target.standing.contains(&Some(state.number));
+        let goes = |state: &&LoopState| !matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None);
+        let states = meta.frame.loops.iter().filter(stands).filter(goes);
+        let remarks = states.filter_map(|state| {
+            let at = target.counterpart.of(state.id).ok()?;
+            Some(remarks::remarks(&meta.name(), state, &target.counterpart, (&old, &new), at))
+        });
+        remarks.flatten().collect()
     }
 }
 
@@ -384,7 +367,7 @@ impl Loops {
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
                 let transfer = {
-                    let frames = (&*target.meta.frame, &resumed.machine.frame);
+                    let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;

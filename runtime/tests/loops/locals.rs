@@ -48,11 +48,11 @@ fn a_renamed_local_keeps_its_value() {
     let (result, told) = run(LOOP, &[&turn]);
     assert_eq!(result, 35);
     assert!(told.contains(&"`turn` in the running `run` takes over the value of `n`".to_owned()), "{told:?}");
-    // Another initial value makes another local: it starts afresh.
+    // With another initial value too, if it is used in the same way.
     let total = [("sum := 0", "total := 0 + 0"), ("sum += speed", "total += speed"), ("sum + name", "total + name")];
     let (result, told) = run(LOOP, &[&total]);
-    assert_eq!(result, 18 + 5);
-    assert!(!told.iter().any(|line| line.contains("takes over")), "{told:?}");
+    assert_eq!(result, 35);
+    assert!(told.contains(&"`total` in the running `run` takes over the value of `sum`".to_owned()), "{told:?}");
 }
 
 #[test]
@@ -86,12 +86,145 @@ fn a_local_changes_its_type() {
 }
 
 #[test]
-fn a_local_that_cannot_be_converted_keeps_the_old_code() {
+fn a_local_that_cannot_be_converted_starts_afresh_and_is_named() {
     let edits: &[(&str, &str)] = &[("speed := 3", "speed := \"text\""), ("sum += speed", "sum += speed.len()")];
     let (result, told) = run(LOOP, &[edits]);
-    assert_eq!(result, 35);
-    assert_eq!(told[0], "run at the next call");
-    assert!(told.iter().any(|line| line.contains("`speed` was `i64` and is now `str`")), "{told:?}");
+    assert_eq!(result, 12 + 6 * 4 + 5);
+    let remark = "`speed` in the running `run` was `i64` and is now `str`, which it cannot be converted to: it starts \
+                  with `\"text\"`";
+    assert_eq!(told, ["run at the next loop head", remark]);
+}
+
+#[test]
+fn locals_that_are_gone_or_new_are_named() {
+    let edits: &[(&str, &str)] =
+        &[("name := \"first\"", "lives := 3"), ("sum += speed", "sum += lives"), (" + name.len()", "")];
+    let (result, told) = run(LOOP, &[edits]);
+    assert_eq!(result, 12 + 18);
+    let gone = "`name` in the running `run` is gone: its value is dropped";
+    let new = "`lives` in the running `run` is new: it starts with `3`";
+    assert_eq!(told, ["run at the next loop head", new, gone]);
+}
+
+#[test]
+fn a_local_that_takes_the_place_of_another_of_its_type_is_another_one() {
+    let text = LOOP.replace("name := \"first\"", "score := 12").replace("name.len()", "score");
+    let edits: &[(&str, &str)] =
+        &[("score := 12", "lives := 3"), ("+ score", ""), ("sum += speed", "lives -= 1\n        sum += lives")];
+    let (result, told) = run(&text, &[edits]);
+    assert_eq!(result, 12 + 2 + 1 - 1 - 2 - 3);
+    assert!(told.iter().any(|line| line.starts_with("`score` in the running `run` is gone")), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("`lives` in the running `run` is new")), "{told:?}");
+}
+
+#[test]
+fn a_pointer_to_a_renamed_local_still_points_at_it() {
+    let text = "
+S State { frame: i64, far: i64 }
+F step(s: *State) -> i64 { s.frame += 1; s.frame }
+F run() -> i64 {
+    state := State { frame: 0, far: 7 }
+    own := &state
+    turns := 0
+    L state.frame < 10 && turns < 50 {
+        turns += 1
+        I step(own) == 4 {
+            next_text()
+            hot_reload()
+        }
+        own.far += 1
+    }
+    state.frame * 100 + state.far
+}
+";
+    let (result, told) = run(text, &[&[("state", "world"), ("own.far += 1", "own.far += 2")]]);
+    assert_eq!(result, 1000 + 7 + 4 + 12, "{told:?}");
+    assert_eq!(told, ["run at the next loop head", "`world` in the running `run` takes over the value of `state`"]);
+}
+
+#[test]
+fn the_same_name_in_sibling_blocks_and_below_a_new_one() {
+    let text = "
+F run() -> i64 {
+    sum := 0
+    I sum == 0 {
+        x := 5
+        sum += x
+    }
+    {
+        x := 1
+        n := 0
+        L n < 6 {
+            n += 1
+            x += 1
+            I n == 3 {
+                next_text()
+                hot_reload()
+            }
+        }
+        sum += x * 10
+    }
+    sum
+}
+";
+    let turn = ("n += 1", "n += 2 - 1");
+    let gone: &[(&str, &str)] = &[turn, ("    I sum == 0 {\n        x := 5\n        sum += x\n    }\n", "")];
+    assert_eq!(goes_on(text, &[gone]), 5 + 70);
+    let below: &[(&str, &str)] =
+        &[turn, ("        x := 1\n", "        x := \"above\"\n        sum += x.len()\n        x := 1\n")];
+    assert_eq!(goes_on(text, &[below]), 5 + 70);
+    let swapped: &[(&str, &str)] = &[("x := 5", "x := 1 + 0"), ("x := 1\n", "x := 5\n"), turn];
+    assert_eq!(goes_on(text, &[swapped]), 5 + 70);
+}
+
+#[test]
+fn locals_of_every_type() {
+    let text = "
+W Shape { F area(&self) -> i64 }
+S Square { side: i64 }
+X Square: Shape { F area(&self) -> i64 = self.side * self.side }
+F run() -> i64 {
+    pair := (1, \"two\")
+    row := [3, 4, 5]
+    maybe := Some(6)
+    by := 7
+    add := |x: i64| x + by
+    shape: dyn Shape = Square { side: 8 }
+    list := Vec.new()
+    list.push(\"nine {by}\")
+    map := HashMap.new()
+    map.insert(\"ten\", 10)
+    boxed := Box.new(11)
+    part := row[1..3]
+    sum := 0
+    n := 0
+    L n < 4 {
+        n += 1
+        I n == 2 {
+            next_text()
+            hot_reload()
+        }
+        got := M maybe { Some(v) => v, None => 0 }
+        sum += pair.0 + pair.1.len() + row[2] + got + add(1) + shape.area() + list.len() + map.len() + *boxed + part[0]
+    }
+    sum
+}
+";
+    let turn = 1 + 3 + 5 + 6 + 8 + 64 + 1 + 1 + 11 + 4;
+    assert_eq!(run(text, &[]).0, 4 * turn);
+    assert_eq!(goes_on(text, &[&[("sum += pair.0", "sum += 1000 + pair.0")]]), 4 * turn + 2000);
+    // All of them under other names.
+    let names = [
+        ("pair", "both"),
+        ("maybe", "perhaps"),
+        ("add", "plus"),
+        ("shape", "form"),
+        ("list", "all"),
+        ("boxed", "held"),
+    ];
+    let (result, told) = run(text, &[&names]);
+    assert_eq!(result, 4 * turn, "{told:?}");
+    assert_eq!(told.iter().filter(|line| line.contains("takes over the value of")).count(), names.len(), "{told:?}");
 }
 
 #[test]
@@ -229,4 +362,33 @@ F run() -> i64 = work(10, 5)
     assert_eq!(played.call("run"), 3 * 5 + 7);
     assert!(played.told().contains(&"work at the next loop head".to_owned()), "{:?}", played.told());
     assert_eq!(played.call("run"), 10);
+}
+
+#[test]
+fn the_only_struct_is_the_same_one_whatever_it_is_called() {
+    let text = "
+S State { frame: i64, far: i64 }
+F run() -> i64 {
+    state := State { frame: 0, far: 7 }
+    L state.frame < 6 {
+        state.frame += 1
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 10 + state.far
+}
+";
+    let edits: &[(&str, &str)] =
+        &[("state", "world"), ("far: 7", "far: 9"), ("world.frame += 1", "world.frame = world.frame + 1")];
+    assert_eq!(goes_on(text, &[edits]), 67);
+}
+
+#[test]
+fn a_loop_variable_that_starts_is_named() {
+    let text = LOOP.replace("    sum + name", "    next_text()\n    sum + name");
+    let (result, told) = run(&text, &[&[("L n < 10 {", "L turn: 0..3 {")]]);
+    assert_eq!(result, 12 + 9 + 5, "{told:?}");
+    assert_eq!(told, ["run at the next loop head", "`turn` in the running `run` is new: it starts with `0`"]);
 }

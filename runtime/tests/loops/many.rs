@@ -127,3 +127,55 @@ F other() -> i64 = 1
 ";
     assert_eq!(program(text, &[&[("= 1", "= 2")]]).call("run"), 1);
 }
+
+#[test]
+fn white_space_moves_the_places_in_a_loop_that_has_gone_on() {
+    let text = "
+F run() -> i64 {
+    all := [1, 2, 3]
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 1 || n == 2 {
+            next_text()
+            hot_reload()
+        }
+        I n == 5 { n += all[n] }
+    }
+    n
+}
+";
+    let body: &[(&str, &str)] = &[("n += all[n]", "n += all[n] + 1")];
+    let space: &[(&str, &str)] = &[("    n := 0\n", "\n\n    n := 0\n\n\n"), ("F run", "# A comment.\nF run")];
+    let played = program(text, &[body, space]);
+    let trap = played.program.function::<(), i64>("run").expect("the function").call(()).expect_err("an index");
+    assert_eq!(trap.location().map(|at| at.line), Some(11 + 5), "{trap:?}");
+    assert_eq!(trap.line.as_deref(), Some("        I n == 5 { n += all[n] + 1 }"));
+}
+
+#[test]
+fn a_loop_without_a_counterpart_before_one_that_has_one() {
+    let text = "
+F next(n: i64) -> i64 = n
+F run() -> i64 {
+    n := 0
+    sum := 0
+    L n < 5 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+        sum += 1
+    }
+    L k: 0..4 { sum += next(k) * 10 }
+    sum
+}
+";
+    // The loop that runs is gone; the one behind it goes on in the new code at its second turn.
+    let first = text.split("    L n < 5").nth(1).unwrap().split("    L k").next().unwrap();
+    let gone = format!("    L n < 5{first}");
+    let (result, told) = super::harness::run(text, &[&[(&gone, ""), ("* 10", "* 100")]]);
+    assert_eq!(result, 5 + 600, "{told:?}");
+    assert_eq!(told[0], "run at the next call");
+}

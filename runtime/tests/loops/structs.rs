@@ -176,3 +176,92 @@ fn a_field_of_a_struct_in_registers_renamed_and_retyped() {
     let (result, told) = run(LOCAL, &[edits]);
     assert_eq!(result, 10020 + 100000, "{told:?}");
 }
+
+/// The copy that an assignment to a global is made by is in no use when the loop comes round: it gets no list of its own.
+#[test]
+fn a_collection_added_to_a_struct_that_is_copied_out() {
+    let text = "
+S State { frame: i64, name: str }
+G shown: State
+F run() -> i64 {
+    state := State { frame: 0, name: \"a\" }
+    L state.frame < 6 {
+        shown = state
+        state.frame += 1
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    shown.frame * 1000 + shown.name.len()
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("S State {", "S State { list: Vec<i64>,"),
+        ("State { frame: 0,", "State { list: Vec.new(), frame: 0,"),
+        ("name.len()", "name.len() + shown.list.len() * 10"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 5001, "{told:?}");
+}
+
+/// Elements that outgrow their room move; a loop that only passes the map on need not be compiled again for it.
+#[test]
+fn elements_that_move_behind_a_map_that_a_loop_copies() {
+    let text = "
+S Entry { name: str }
+S State { entries: HashMap<str, Entry> }
+G shown: State
+G turns: i64
+F all(entries: HashMap<str, Entry>) -> i64 {
+    I entries.contains_key(\"a\") { entries[\"a\"].name.len() } E { 0 }
+}
+F run() -> i64 {
+    state := State { entries: HashMap.new() }
+    state.entries.insert(\"a\", Entry { name: \"abc\" })
+    sum := 0
+    L turns < 6 {
+        shown = state
+        sum += all(state.entries)
+        turns += 1
+        I turns == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    sum
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("name: str }", "name: str, more: [str; 4], last: i64 = 9 }"),
+        ("name: \"abc\"", "name: \"abc\", more: [\"\"; 4]"),
+        ("name.len()", "name.len() * 1000 + entries[\"a\"].last"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 9 + 3 * 3009, "{told:?}");
+}
+
+/// What a removed field of a struct in registers held is there when the field comes back.
+#[test]
+fn a_field_of_a_struct_in_registers_is_removed_and_comes_back() {
+    let text = "
+S State { frame: i64, x: i64, y: f64 }
+F run() -> i64 {
+    state := State { frame: 0, x: 70, y: 2.5 }
+    L state.frame < 10 {
+        state.frame += 1
+        I state.frame == 3 || state.frame == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 1000 + state.x
+}
+";
+    let without: &[(&str, &str)] =
+        &[("x: i64, y: f64", "y: f64"), ("x: 70, ", ""), ("+ state.x", "+ (state.y * 2.0) as i64")];
+    let with: &[(&str, &str)] =
+        &[("y: f64 }", "x: i64, y: f64 }"), ("0, y: 2.5", "0, x: 1, y: 2.5"), ("2.0) as i64", "2.0) as i64 + state.x")];
+    let (result, told) = run(text, &[without, with]);
+    assert_eq!(result, 10000 + 5 + 70, "{told:?}");
+}

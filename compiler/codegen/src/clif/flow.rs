@@ -51,7 +51,7 @@ impl Translator<'_, '_> {
     /// Gives every reachable block its state and returns them so that most edges lead forward.
     fn reverse_postorder(&mut self) -> Vec<BlockId> {
         let mut locations = Vec::with_capacity(self.body.blocks.len());
-        let mut location = 1;
+        let mut location = 1 + self.body.cleans.unwrap_or(0);
         for (_, block) in self.body.blocks.iter() {
             locations.push(location);
             location += block.statements.len() as u32 + 1;

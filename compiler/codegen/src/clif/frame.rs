@@ -5,13 +5,16 @@ use vaisjit_abi::context::FRAME_BLOCK_HEADER;
 use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::{Name, Span};
 
-use super::{MAX_FRAME, leaf};
+use super::{MAX_FRAME, NamedValue, leaf};
 use crate::layout::{Layouts, holds_evolving};
 use crate::link::{Link, Linker};
 use crate::mir::{Body, Callee, Local, StatementKind};
 use crate::resume::{CarriedValue, CarryKey, LoopState};
 
 pub(crate) mod carry;
+
+/// What the address of a cleanup takes at the end of a block, which stays a multiple of 16 long.
+const CLEANUP_ROOM: u32 = 16;
 
 /// The block a function pushes on the data stack: the locals in memory of a function with a polled loop; of a function
 /// that can be on a stack at a safepoint otherwise, those whose layout a reload may change. Parameters and results by
@@ -26,6 +29,10 @@ pub struct FrameLayout {
     pub loops: Vec<LoopState>,
     /// What a resumed body takes over: homes in the buffer or in the block.
     pub wanted: Vec<CarriedValue>,
+    /// Do its last words name the code that cleans up after a trap (see `vaisjit_abi::FrameBlock`)?
+    pub cleanup: bool,
+    /// The variables whose values may be found while it runs.
+    pub named: Vec<NamedValue>,
 }
 
 /// A local in a block on the data stack.
@@ -43,6 +50,8 @@ pub struct FrameLocal {
     pub offset: u32,
     /// Bytes.
     pub size: u32,
+    /// What the cleanup of the body knows it by.
+    pub pinned: Option<u32>,
 }
 
 impl FrameLayout {
@@ -63,19 +72,56 @@ impl FrameLayout {
         linker: &dyn Linker,
         keep: Option<&FrameLayout>,
     ) -> Option<FrameLayout> {
-        if !linker.hot() {
+        if body.cleans.is_some() {
+            return FrameLayout::cleaning(body, layouts, linker, keep?);
+        }
+        let frame = FrameLayout::without_cleanup(body, layouts, linker, keep)?;
+        Some(if body.cleanup.is_some() { frame.with_cleanup() } else { frame })
+    }
+
+    fn without_cleanup(
+        body: &Body,
+        layouts: &dyn Layouts,
+        linker: &dyn Linker,
+        keep: Option<&FrameLayout>,
+    ) -> Option<FrameLayout> {
+        if !linker.hot() && body.cleanup.is_none() {
             return Some(FrameLayout::default());
         }
         // The loop that a resumed body starts at may have become so short that it needs no poll.
-        if body.resumed.is_some() || body.loops.iter().any(|info| info.polled) {
+        if linker.hot() && (body.resumed.is_some() || body.loops.iter().any(|info| info.polled)) {
             return FrameLayout::polled(body, layouts, keep);
         }
-        if !may_wait(body, linker) {
-            return Some(FrameLayout::default());
+        FrameLayout::in_order(placed(body, layouts, linker), layouts).filter(|frame| frame.size <= MAX_FRAME)
+    }
+
+    /// The same with room for the address of the cleanup.
+    fn with_cleanup(self) -> FrameLayout {
+        FrameLayout { size: self.size.max(FRAME_BLOCK_HEADER) + CLEANUP_ROOM, cleanup: true, ..self }
+    }
+
+    /// Where what is laid out ends.
+    fn end(&self) -> u32 {
+        if self.cleanup { self.size - CLEANUP_ROOM } else { self.size }
+    }
+
+    /// The layout for a cleanup: it takes over the block that the body left; locals of its own come behind.
+    fn cleaning(body: &Body, layouts: &dyn Layouts, linker: &dyn Linker, left: &FrameLayout) -> Option<FrameLayout> {
+        let mut locals = placed(body, layouts, linker);
+        let mut end = u64::from(left.size);
+        for local in &mut locals {
+            let same = left.locals.iter().find(|old| old.pinned.is_some() && old.pinned == local.pinned);
+            local.offset = match same {
+                Some(old) => old.offset,
+                None => {
+                    let offset = end.next_multiple_of(u64::from(layouts.layout(local.ty).align.max(1)));
+                    end = offset + u64::from(local.size);
+                    u32::try_from(offset).ok()?
+                }
+            };
         }
-        let mut locals = locals_in_memory(body, layouts);
-        locals.retain(|local| local.local > body.params && holds_evolving(local.ty, layouts));
-        FrameLayout::in_order(locals, layouts).filter(|frame| frame.size <= MAX_FRAME)
+        let size = u32::try_from(end.next_multiple_of(16)).ok()?;
+        Some(FrameLayout { size, locals, ..FrameLayout::default() })
     }
 
     /// The layout for a body with polled loops, in which all locals in memory have a place.
@@ -119,6 +165,16 @@ impl FrameLocal {
     }
 }
 
+/// What the locals of a body that belong into its block are, their offsets not decided.
+fn placed(body: &Body, layouts: &dyn Layouts, linker: &dyn Linker) -> Vec<FrameLocal> {
+    let waits = linker.hot() && may_wait(body, linker);
+    let all = linker.hot() && body.loops.iter().any(|info| info.polled);
+    let evolves = |local: &FrameLocal| waits && local.local > body.params && holds_evolving(local.ty, layouts);
+    let mut locals = locals_in_memory(body, layouts);
+    locals.retain(|local| all || local.pinned.is_some() || evolves(local));
+    locals
+}
+
 /// Can a safepoint be met in something it calls? Functions that are called directly in hot mode meet none.
 fn may_wait(body: &Body, linker: &dyn Linker) -> bool {
     let statements = body.blocks.values().flat_map(|block| &block.statements);
@@ -149,6 +205,7 @@ fn locals_in_memory(body: &Body, layouts: &dyn Layouts) -> Vec<FrameLocal> {
             ty: declared.ty,
             offset: 0,
             size: layouts.layout(declared.ty).size,
+            pinned: declared.pinned,
         })
         .collect()
 }
@@ -170,15 +227,17 @@ pub struct Location {
     pub in_loop: Option<u32>,
 }
 
-/// The locations of a body: one for each statement and terminator, block by block. Machine code refers to them by
+/// The locations of a body and its cleanup: one for each statement and terminator, block by block. Machine code refers to them by
 /// number from 1; 0 is no place. The numbers depend only on what the body means, so code of an equal body with other
 /// spans stays usable.
 pub fn locations(body: &Body) -> Vec<Location> {
     let mut locations = Vec::new();
-    for (_, block) in body.blocks.iter() {
-        let in_loop = polled_loop(body, block.in_loop);
-        let spans = block.statements.iter().map(|statement| statement.span).chain([block.terminator_span]);
-        locations.extend(spans.map(|span| Location { span, in_loop }));
+    for body in body.with_cleanup() {
+        for (_, block) in body.blocks.iter() {
+            let in_loop = polled_loop(body, block.in_loop);
+            let spans = block.statements.iter().map(|statement| statement.span).chain([block.terminator_span]);
+            locations.extend(spans.map(|span| Location { span, in_loop }));
+        }
     }
     locations
 }

@@ -226,7 +226,10 @@ impl Translator<'_, '_> {
     pub(crate) fn write(&mut self, place: &Place, value: Value) {
         if let Some(local) = place.as_local() {
             match self.homes[index_of(local)] {
-                Home::Value(variable) => return self.define(variable, value),
+                Home::Value(variable) => {
+                    self.label(local, value);
+                    return self.define(variable, value);
+                }
                 Home::Absent => return,
                 Home::Memory(..) => {}
             }

@@ -12,13 +12,17 @@ use super::{Translator, abi_signature, tail_signature};
 use crate::layout::Layout;
 use crate::link::Import;
 use crate::mir::{Body, Carried, Place, Taken};
-use crate::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESULT};
+use crate::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_ANSWER, SPILL_LOOP, SPILL_RESULT, SPILL_VALUES};
 use crate::thunks::{AbiSignature, safepoint_signature};
 
 /// How a body is called: a resumed one with the call context only, and it returns as the code before it would.
 pub(super) fn own_signature(body: &Body) -> AbiSignature {
     let signature = abi_signature(&body.signature());
-    if body.resumed.is_some() { only_result(signature) } else { signature }
+    match (&body.resumed, body.cleans) {
+        (_, Some(_)) => AbiSignature::default(),
+        (Some(_), None) => only_result(signature),
+        (None, None) => signature,
+    }
 }
 
 fn only_result(signature: AbiSignature) -> AbiSignature {
@@ -29,21 +33,18 @@ impl Translator<'_, '_> {
     /// Polls: one byte load and a branch that is not taken. The load must happen each time: it is neither `readonly`
     /// nor `can_move`, and the call in the other branch keeps Cranelift from taking an older load's value.
     pub(crate) fn safepoint(&mut self, carried: &[Carried]) {
-        if !self.env.linker.hot() {
-            return;
-        }
+        // There is none where nothing polls.
+        let Some((slot, own)) = self.spill else { return };
         let poll = self.b.ins().load(types::I8, MemFlagsData::trusted(), self.ctx, offsets::POLL);
         let (stop, go) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(stop);
         self.b.ins().brif(poll, stop, &[], go, &[]);
         self.b.seal_block(stop);
         self.b.switch_to_block(stop);
-        let spill = self.spill(carried);
-        let number = self.b.ins().iconst(types::I64, i64::from(self.in_loop.unwrap_or(0)));
-        let signature = || tail_signature(&safepoint_signature());
-        let thunk = self.symbols.function(Import::Safepoint, false, signature, self.b.func);
-        let call = self.b.ins().call(thunk, &[self.ctx, spill, number]);
-        let answer = self.b.inst_results(call)[0];
+        self.spill((slot, own), carried);
+        let thunk = self.symbols.function(Import::Safepoint, false, safepoint_signature, self.b.func);
+        self.b.ins().call(thunk, &[self.ctx]);
+        let answer = self.b.ins().stack_load(types::I64, types::I64, slot, SPILL_ANSWER as i32);
         self.go_on_there(answer, go);
         self.b.seal_block(go);
         self.b.switch_to_block(go);
@@ -56,36 +57,40 @@ impl Translator<'_, '_> {
         self.b.ins().brif(answer, there, &[], go, &[]);
         self.b.seal_block(there);
         self.b.switch_to_block(there);
-        let signature = tail_signature(&only_result(abi_signature(&self.body.signature())));
+        let signature = tail_signature(&AbiSignature { params: Default::default(), ..own_signature(self.body) });
         let signature = self.b.import_signature(signature);
         self.b.ins().return_call_indirect(signature, answer, &[self.ctx]);
     }
 
-    /// Stores the scalars in scope into the spill area, which all polls share; its address.
-    fn spill(&mut self, carried: &[Carried]) -> Value {
-        let slot = self.spill_slot();
+    /// Makes the spill area, which all polls share; its last word is its own address. To compute the address at a poll
+    /// would be the same in every turn, so it would be kept in a register all through the loop.
+    pub(crate) fn prepare_polls(&mut self) {
+        if !self.env.linker.hot() || !self.body.loops.iter().any(|info| info.polled) {
+            return;
+        }
+        let own = self.frame.loops.iter().map(spill_end).max().unwrap_or(SPILL_VALUES);
+        let slot = self.stack_slot(Layout { size: own + 8, align: 16 });
         let address = self.b.ins().stack_addr(types::I64, slot, 0);
+        self.b.ins().stack_store(types::I64, address, slot, own as i32);
+        self.spill = Some((slot, own));
+    }
+
+    /// Stores the scalars in scope into the spill area, and its address into the context.
+    fn spill(&mut self, (slot, own): (ir::StackSlot, u32), carried: &[Carried]) {
+        let address = self.b.ins().stack_load(types::I64, types::I64, slot, own as i32);
+        self.store(address, self.context(offsets::CARRIED));
         let result = self.result_address.unwrap_or_else(|| self.b.ins().iconst(types::I64, 0));
-        self.store(result, trusted(address).plus(u64::from(SPILL_RESULT)));
+        self.b.ins().stack_store(types::I64, result, slot, SPILL_RESULT as i32);
+        let number = self.b.ins().iconst(types::I64, i64::from(self.in_loop.unwrap_or(0)));
+        self.b.ins().stack_store(types::I64, number, slot, SPILL_LOOP as i32);
         let state = self.frame.loops.iter().find(|state| Some(state.number) == self.in_loop);
         let homes: Vec<CarryHome> = state.iter().flat_map(|state| &state.values).map(|value| value.home).collect();
         for (carried, home) in carried.iter().zip(homes) {
             if let CarryHome::Word(offset) = home {
                 let value = self.operand_value(&carried.value);
-                self.store(value, trusted(address).plus(u64::from(offset)));
+                self.b.ins().stack_store(types::I64, value, slot, offset as i32);
             }
         }
-        address
-    }
-
-    fn spill_slot(&mut self) -> ir::StackSlot {
-        if let Some(slot) = self.spill {
-            return slot;
-        }
-        let size = self.frame.loops.iter().map(spill_end).max().unwrap_or(SPILL_RESULT + 8);
-        let slot = self.stack_slot(Layout { size, align: 16 });
-        self.spill = Some(slot);
-        slot
     }
 
     /// The prologue of a resumed body: the block of the code before it becomes its own; what is not taken over in it is
@@ -101,6 +106,7 @@ impl Translator<'_, '_> {
         }
         let block = self.load(types::I64, trusted(buffer).plus(u64::from(BUFFER_BLOCK)));
         self.own_block(block, descriptor);
+        self.name_cleanup();
         let taken = |offset| self.frame.wanted.iter().any(|value| value.home == CarryHome::Block(offset));
         let locals = self.frame.locals.iter().filter(|local| !taken(local.offset));
         let fresh: Vec<(u32, u32)> = locals.map(|local| (local.offset, local.size)).collect();
@@ -108,6 +114,13 @@ impl Translator<'_, '_> {
             let place = Address { region: Region::Any, ..trusted(block) };
             self.zero(place.plus(u64::from(offset)), u64::from(size));
         }
+    }
+
+    /// The prologue of a cleanup: it goes on in the block of the call that has ended.
+    pub(crate) fn take_block(&mut self, descriptor: u32) {
+        let block = self.load(types::I64, self.context(offsets::CARRIED));
+        self.check_room(block);
+        self.own_block(block, descriptor);
     }
 
     /// A local of a resumed body gets the value it had before; one in memory has it already.

@@ -2,15 +2,18 @@
 
 use cranelift::prelude::*;
 use cranelift_codegen::ir::{self, GlobalValueData, MemFlagsData};
-use vaisjit_abi::context::{FRAME_BLOCK_HEADER, offsets};
+use vaisjit_abi::context::{CLEANUP, FRAME_BLOCK_HEADER, offsets};
 use vaisjit_abi::{FrameBlock, TrapCode as Trap};
 
 use super::Translator;
 use super::locals::Home;
 use super::place::{Address, Base, Region, index_of};
+use super::tail_signature;
 use super::trap_code;
 use super::types::machine_type;
+use crate::link::Import;
 use crate::mir::{Body, Local};
+use crate::thunks::AbiSignature;
 
 impl Translator<'_, '_> {
     /// Sets up the function at the start of its first block.
@@ -18,8 +21,11 @@ impl Translator<'_, '_> {
         let params = self.b.block_params(entry).to_vec();
         self.ctx = params[0];
         self.check_stack();
+        self.prepare_polls();
         let mut params = params.into_iter().skip(1);
-        if self.body.resumed.is_some() {
+        if self.body.cleans.is_some() {
+            self.take_block(descriptor);
+        } else if self.body.resumed.is_some() {
             self.take_over(descriptor);
         } else {
             if self.frame.size > 0 {
@@ -54,7 +60,10 @@ impl Translator<'_, '_> {
         let home = self.home(local, incoming);
         self.homes.push(home);
         match (home, incoming) {
-            (Home::Value(variable), Some(value)) => self.b.def_var(variable, value),
+            (Home::Value(variable), Some(value)) => {
+                self.b.def_var(variable, value);
+                self.label(local, value);
+            }
             (Home::Memory(..), Some(value)) if machine_type(decl.ty).is_some() => {
                 let to = self.home_address(local);
                 self.store(value, to);
@@ -90,13 +99,8 @@ impl Translator<'_, '_> {
     /// Pushes the block on the data stack, with its header. In a function with a polled loop it is all zero; else only
     /// what a reload goes by is, for such functions are called often.
     fn push_frame(&mut self, descriptor: u32) {
-        let size = i64::from(self.frame.size);
         let top = self.load(types::I64, self.context(offsets::DATA_TOP));
-        let end = self.load(types::I64, self.context(offsets::DATA_END));
-        let room = self.b.ins().isub(end, top);
-        let needed = self.b.ins().iconst(types::I64, size);
-        let full = self.b.ins().icmp(IntCC::UnsignedLessThan, room, needed);
-        self.b.ins().trapnz(full, trap_code(Trap::StackOverflow));
+        self.check_room(top);
         let header = u64::from(FRAME_BLOCK_HEADER);
         // Without a region: the bytes belong to the regions of the locals.
         let block = Address { region: Region::Any, ..trusted(top) };
@@ -110,12 +114,34 @@ impl Translator<'_, '_> {
             }
         }
         self.own_block(top, descriptor);
+        self.name_cleanup();
+    }
+
+    /// Traps if the data stack has no room for the block there.
+    pub(crate) fn check_room(&mut self, block: Value) {
+        let end = self.load(types::I64, self.context(offsets::DATA_END));
+        let room = self.b.ins().isub(end, block);
+        let needed = self.b.ins().iconst(types::I64, i64::from(self.frame.size));
+        let full = self.b.ins().icmp(IntCC::UnsignedLessThan, room, needed);
+        self.b.ins().trapnz(full, trap_code(Trap::StackOverflow));
+    }
+
+    /// Writes behind the locals what cleans up should a trap end this call.
+    pub(crate) fn name_cleanup(&mut self) {
+        if let (Some(base), true) = (self.frame_base, self.frame.cleanup) {
+            let signature = || tail_signature(&AbiSignature::default());
+            // Code refers to code of its own unit by distance: it does not run where it is written.
+            let cleanup = self.symbols.function(Import::Cleanup(self.body.instance), true, signature, self.b.func);
+            let code = self.b.ins().func_addr(types::I64, cleanup);
+            self.store(code, trusted(base).plus(u64::from(self.frame.size - 8)));
+        }
     }
 
     /// Writes the header of the block and the end of the data stack behind it.
     pub(crate) fn own_block(&mut self, block: Value, descriptor: u32) {
         let frame_pointer = self.b.ins().get_frame_pointer(types::I64);
-        let word = FrameBlock::header_word(descriptor, self.frame.size);
+        let flag = if self.frame.cleanup { CLEANUP } else { 0 };
+        let word = FrameBlock::header_word(descriptor | flag, self.frame.size);
         let word = self.b.ins().iconst(types::I64, word as i64);
         self.store(frame_pointer, trusted(block));
         self.store(word, trusted(block).plus(8));
@@ -133,7 +159,7 @@ impl Translator<'_, '_> {
     pub(crate) fn return_(&mut self) {
         let local = self.body.local(Body::RESULT);
         let ty = self.body.locals[local].ty;
-        let result = machine_type(ty).map(|_| self.local_value(local));
+        let result = machine_type(ty).filter(|_| self.body.cleans.is_none()).map(|_| self.local_value(local));
         if let Some(base) = self.frame_base {
             if let Some(to) = self.result_address.filter(|_| self.frame.offset(local).is_some()) {
                 let from = self.home_address(local);

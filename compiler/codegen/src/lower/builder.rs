@@ -31,9 +31,11 @@ impl Builder {
             blocks: Arena::new(),
             loops: Vec::new(),
             resumed: None,
+            cleanup: None,
+            cleans: None,
         };
         let result = if hir.result.is_unit() { Ty::unit() } else { hir.result };
-        body.locals.alloc(LocalDecl { ty: result, name: None, in_memory: result.is_aggregate() });
+        body.locals.alloc(LocalDecl { ty: result, name: None, in_memory: result.is_aggregate(), pinned: None });
         let span = hir.value.span;
         let current = body.blocks.alloc(open_block(None, span));
         Builder { body, current, in_loop: None, span, at_entry: Vec::new() }
@@ -118,7 +120,14 @@ impl Builder {
     }
 
     pub fn declare(&mut self, ty: Ty, name: Option<Name>) -> Local {
-        self.body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate() })
+        self.body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None })
+    }
+
+    /// The local stays in memory, where the cleanup of a call that a trap ends finds it.
+    pub fn pin(&mut self, local: Local) {
+        let declared = &mut self.body.locals[local];
+        declared.in_memory = true;
+        declared.pinned = Some(u32::from(local.into_raw()));
     }
 
     pub fn temp_place(&mut self, ty: Ty) -> Place {

@@ -2,6 +2,10 @@
 //!
 //! Every `D` counts how often it was reached; the function's one exit runs each block as often, the last `D` of the
 //! source first. So the order among several `D`s of one loop is by `D`, then by turn.
+//!
+//! The *cleanup* of a function is the same body with another entry: it goes to that exit at once. The runtime calls it for
+//! calls that a trap has ended. What it needs, the counters and the variables that deferred blocks name, is pinned: it
+//! lies in the block on the data stack from the start.
 
 use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, Expr};
@@ -9,10 +13,12 @@ use vaisjit_syntax::Name;
 
 use super::visible::Origin;
 use super::{Lowerer, Result};
-use crate::mir::{Operand, Place, Rvalue, StatementKind, Terminator};
+use crate::mir::{BlockId, Body, Operand, Place, Rvalue, StatementKind, Terminator};
 
 /// The name of the result where deferred blocks run.
 const RESULT: &str = "{result}";
+/// Has what deferred blocks name been given up?
+const RELEASED: &str = "{released}";
 
 pub(super) struct Deferred<'a> {
     body: &'a Expr,
@@ -24,10 +30,12 @@ pub(super) struct Deferred<'a> {
 
 impl<'a> Lowerer<'a> {
     pub(super) fn defer(&mut self, body: &'a Expr) {
-        let name = Name::new(&format!("{{defer.{}}}", self.defers_seen));
-        self.defers_seen += 1;
+        let number = self.deferred_blocks.iter().position(|known| std::ptr::eq(*known, body)).unwrap_or_default();
+        let name = Name::new(&format!("{{defer.{number}}}"));
         let counter = self.b.declare(Ty::i64(), Some(name));
-        self.show_always(name, counter);
+        self.b.pin(counter);
+        self.show(name, counter, Origin::Reached);
+        self.show_always((name, None), counter);
         let pending = Place::local(counter, Ty::i64());
         self.b.push_at_entry(StatementKind::Assign(pending.clone(), Rvalue::Use(Operand::int(0))));
         let repeated = !self.loops.is_empty();
@@ -52,11 +60,30 @@ impl<'a> Lowerer<'a> {
         }
         self.epilogue = None;
         self.late_owners.extend(self.late.iter().filter_map(Place::as_local));
-        for place in std::mem::take(&mut self.late).iter().rev() {
-            self.release(place);
-        }
+        self.release_late();
         self.b.end(Terminator::Return);
         Ok(())
+    }
+
+    /// Gives up what deferred blocks have named, once: should a trap come in between, the cleanup leaves the rest alone.
+    fn release_late(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        if late.is_empty() {
+            return;
+        }
+        let local = self.b.declare(Ty::i64(), Some(RELEASED.into()));
+        self.b.pin(local);
+        let released = Place::local(local, Ty::i64());
+        self.b.push_at_entry(StatementKind::Assign(released.clone(), Rvalue::Use(Operand::int(0))));
+        let (first, done) = (self.b.block(), self.b.block());
+        let equal = Rvalue::Binary(BinaryOp::Eq, Operand::Copy(released.clone()), Operand::int(0));
+        let is_first = self.b.value(Ty::bool(), equal);
+        self.b.branch(is_first, first, done);
+        self.b.switch_to(first);
+        self.b.assign(released, Rvalue::Use(Operand::int(1)));
+        late.iter().rev().for_each(|place| self.release(place));
+        self.b.jump(done);
+        self.b.switch_to(done);
     }
 
     fn run_deferred(&mut self, deferred: Deferred<'a>) -> Result {
@@ -76,4 +103,22 @@ impl<'a> Lowerer<'a> {
         self.b.switch_to(done);
         Ok(())
     }
+}
+
+/// The cleanup of a body whose deferred blocks are run from `epilogue` on.
+pub(super) fn cleanup(body: &Body, epilogue: BlockId) -> Body {
+    let mut cleanup = Body { params: 0, resumed: None, cleans: Some(0), ..body.clone() };
+    for (index, (_, block)) in cleanup.blocks.iter_mut().enumerate() {
+        if index == 0 {
+            block.statements.clear();
+            block.terminator = Terminator::Goto(epilogue);
+        }
+        for statement in &mut block.statements {
+            // Nobody makes a loop of it go on in other code.
+            if let StatementKind::Safepoint(carried) = &mut statement.kind {
+                *carried = Box::default();
+            }
+        }
+    }
+    cleanup
 }

@@ -216,6 +216,9 @@ impl<'a> Lowerer<'a> {
                 if self.exposed.contains(&self.local(*id)) {
                     self.exposed.insert(own);
                 }
+                if self.facts.deferred(*id) {
+                    self.b.pin(own);
+                }
                 self.locals[u32::from(id.into_raw()) as usize] = own;
                 self.b.assign(Place::local(own, ty), Rvalue::Use(Operand::Copy(given)));
             }

@@ -1,6 +1,6 @@
 //! Loops but those over a range: endless, while, over an array or slice; break and continue.
 
-use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, LoopId, Pattern, PatternKind};
+use vaisjit_semantics::hir::{BinaryOp, CastKind, Expr, LoopId, Pattern};
 use vaisjit_semantics::types::IntKind;
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
@@ -10,6 +10,7 @@ use super::visible::Origin;
 use super::{LoopFrame, Lowerer, Result, scan};
 use crate::mir::visit::address_locals_mut;
 use crate::mir::{BlockId, Local, LoopInfo, Operand, Place, PlaceBase, Projection, Rvalue};
+use crate::resume;
 
 /// Call-free loops of at most so many turns carry no safepoint.
 pub(super) const SHORT: i128 = 64;
@@ -46,11 +47,22 @@ impl<'a> Lowerer<'a> {
         OpenLoop { header, latch, exit, polled, outer }
     }
 
-    /// The way back to the header, from the current block.
-    pub(super) fn back_edge(&mut self, open: &OpenLoop) {
+    /// Goes on at the loop's header, and polls there: what is handed over has its place for the turn already, and nothing
+    /// is computed for the poll only.
+    pub(super) fn enter_header(&mut self, open: &OpenLoop) {
+        self.b.goto(open.header);
+        self.head(open);
+    }
+
+    /// The start of the header.
+    pub(super) fn head(&mut self, open: &OpenLoop) {
         if open.polled {
             self.poll();
         }
+    }
+
+    /// The way back to the header, from the current block.
+    pub(super) fn back_edge(&mut self, open: &OpenLoop) {
         self.b.jump(open.header);
     }
 
@@ -63,7 +75,7 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn endless(&mut self, id: LoopId, body: &'a Expr, dest: Option<&Place>) -> Result {
         let open = self.open_loop(id, true, dest);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         self.branch(body, None)?;
         self.b.goto(open.latch);
         self.back_edge(&open);
@@ -73,7 +85,7 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn while_loop(&mut self, id: LoopId, condition: &'a Expr, body: &'a Expr) -> Result {
         let open = self.open_loop(id, true, None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         self.branch_on(condition, turn, open.exit)?;
         self.b.switch_to(turn);
@@ -88,10 +100,10 @@ impl<'a> Lowerer<'a> {
         if let TyKind::Vec(of) = *over.ty.kind() {
             return self.for_each_of_vec(id, (pattern, of), over, body);
         }
-        let label = label(pattern, self);
+        let label = resume::label(pattern, self.hir);
         let shown = self.shown();
         let place = self.place(over)?;
-        let place = self.kept_place(place, &label);
+        let place = self.kept_place(id, place, &label);
         let (length, short) = match *over.ty.kind() {
             TyKind::Array(_, length) => (Operand::int(length as i64), i128::from(length) <= SHORT),
             TyKind::Slice(_) => (Operand::Copy(self.field(&place, 1)), false),
@@ -99,13 +111,13 @@ impl<'a> Lowerer<'a> {
         };
         let length = match length {
             Operand::Const(_) => length,
-            length => self.iterator_state(&format!("{{{label}.end}}"), length, Origin::Given),
+            length => self.iterator_state(id, &format!("{{{label}.end}}"), length, Origin::Given),
         };
-        let source = self.element_source(over, place, &label);
-        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
+        let source = self.element_source(id, over, place, &label);
+        let at = self.iterator_state(id, &format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
         let guarded = self.resumes_in(id, body);
         let open = self.open_loop(id, !short || scan::calls(body), None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         let more = self.has_more(&at, length, guarded);
         self.b.branch(more, turn, open.exit);
@@ -146,14 +158,14 @@ impl<'a> Lowerer<'a> {
     /// Length and elements are looked up every turn: the body may change the `Vec`.
     fn for_each_of_vec(&mut self, id: LoopId, each: (&'a Pattern, Ty), over: &'a Expr, body: &'a Expr) -> Result {
         let (pattern, of) = each;
-        let label = label(pattern, self);
+        let label = resume::label(pattern, self.hir);
         self.enter_scope(ScopeKind::Branch);
         let vec = self.held_operand(over)?;
-        let vec = self.iterator_state(&format!("{{{label}.of}}"), vec, Origin::Given);
-        let at = self.iterator_state(&format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
+        let vec = self.iterator_state(id, &format!("{{{label}.of}}"), vec, Origin::Given);
+        let at = self.iterator_state(id, &format!("{{{label}.at}}"), Operand::int(0), Origin::Zero);
         let guarded = self.resumes_in(id, body);
         let open = self.open_loop(id, true, None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         let length = self.vec_length(vec.clone());
         let more = self.has_more(&at, length, guarded);
@@ -171,36 +183,36 @@ impl<'a> Lowerer<'a> {
     }
 
     /// A hidden local that outlives a turn.
-    pub(super) fn iterator_state(&mut self, name: &str, value: Operand, from: Origin<'a>) -> Operand {
+    pub(super) fn iterator_state(&mut self, id: LoopId, name: &str, value: Operand, from: Origin<'a>) -> Operand {
         let ty = value.ty();
         let local = self.b.declare(ty, Some(Name::new(name)));
         self.b.assign(Place::local(local, ty), Rvalue::Use(value));
-        self.show(Name::new(name), local, from);
+        self.show_state(id, Name::new(name), local, from);
         Operand::local(local, ty)
     }
 
     /// The same place, found through hidden locals that no statement of the body changes.
-    fn kept_place(&mut self, mut place: Place, label: &str) -> Place {
+    fn kept_place(&mut self, id: LoopId, mut place: Place, label: &str) -> Place {
         let mut number = 0;
         address_locals_mut(&mut place, &mut |local| {
             let operand = Operand::local(*local, self.b.body.locals[*local].ty);
-            let kept = self.iterator_state(&format!("{{{label}.in.{number}}}"), operand, Origin::Given);
+            let kept = self.iterator_state(id, &format!("{{{label}.in.{number}}}"), operand, Origin::Given);
             *local = self.b.scalar_local(kept);
             number += 1;
         });
         if let PlaceBase::Local(local) = place.base
             && self.b.body.locals[local].name.is_none()
         {
-            self.show(Name::new(&format!("{{{label}.of}}")), local, Origin::Given);
+            self.show_state(id, Name::new(&format!("{{{label}.of}}")), local, Origin::Given);
         }
         place
     }
 
-    fn element_source(&mut self, over: &Expr, place: Place, label: &str) -> Source {
+    fn element_source(&mut self, id: LoopId, over: &Expr, place: Place, label: &str) -> Source {
         match *over.ty.kind() {
             TyKind::Slice(of) => {
                 let pointer = Operand::Copy(self.field(&place, 0));
-                let pointer = self.iterator_state(&format!("{{{label}.of}}"), pointer, Origin::Given);
+                let pointer = self.iterator_state(id, &format!("{{{label}.of}}"), pointer, Origin::Given);
                 Source::Slice(self.b.scalar_local(pointer), of)
             }
             TyKind::Array(of, _) => Source::Array(place, of),
@@ -236,14 +248,6 @@ impl<'a> Lowerer<'a> {
         self.release_from(scopes, None);
         self.b.end(crate::mir::Terminator::Goto(to));
         Ok(())
-    }
-}
-
-/// What the hidden locals of a loop over elements are named after.
-fn label(pattern: &Pattern, lowerer: &Lowerer<'_>) -> String {
-    match pattern.kind {
-        PatternKind::Bind(local, _) => lowerer.hir.locals[local].name.to_string(),
-        _ => "each".to_owned(),
     }
 }
 

@@ -4,16 +4,16 @@
 //! exclusive                         inclusive                        exclusive, in strips
 //!   at = start                        at = start                       at = start
 //! header:                             at <= end ? header : exit      header:
-//!   at < end ? turn : exit          header:                            at < end ? strip : exit
+//!   safepoint                       header:                            safepoint
+//!   at < end ? turn : exit            safepoint                        at < end ? strip : exit
 //! turn:                               i = at; body                   strip:
 //!   i = at; body                    latch:                             stop = at + min(end - at, 1024)
 //! latch:                              at == end ? exit : step          -> turn
-//!   at += 1; safepoint              step:                            turn:
-//!   -> header                         at += 1; safepoint               i = at; body
-//! exit:                               -> header                      latch:
-//!                                   exit:                              at += 1; at < stop ? turn : poll
-//!                                                                    poll:
-//!                                                                      safepoint -> header
+//!   at += 1 -> header               step:                            turn:
+//! exit:                               at += 1 -> header                i = at; body
+//!                                   exit:                            latch:
+//!                                                                      at += 1; at < stop ? turn : header
+//!                                                                    exit:
 //! ```
 //!
 //! When the body never assigns to `i`, `at` is `i` itself.
@@ -56,8 +56,8 @@ impl<'a> Lowerer<'a> {
         let range = Range {
             id: *id,
             counter: *local,
-            at: self.counter_place(*local, start),
-            end: self.fixed_end(*local, last, end),
+            at: self.counter_place(*id, *local, start),
+            end: self.fixed_end(*id, *local, last, end),
             body,
             polled,
             from_zero: first.as_int().is_some_and(|first| first >= 0),
@@ -83,30 +83,30 @@ impl<'a> Lowerer<'a> {
     }
 
     /// The loop variable itself unless the body may change it.
-    fn counter_place(&mut self, local: LocalId, start: &'a Expr) -> Place {
+    fn counter_place(&mut self, id: LoopId, local: LocalId, start: &'a Expr) -> Place {
         let declared = &self.hir.locals[local];
         let name = Name::new(&format!("{{{}.at}}", declared.name));
         let counter = match self.unchanging(local) {
             true => self.local(local),
             false => self.b.declare(declared.ty, Some(name)),
         };
-        self.show(name, counter, Origin::Value(start));
+        self.show_state(id, name, counter, Origin::Value(start));
         Place::local(counter, declared.ty)
     }
 
-    fn fixed_end(&mut self, local: LocalId, from: &'a Expr, end: Operand) -> Operand {
+    fn fixed_end(&mut self, id: LoopId, local: LocalId, from: &'a Expr, end: Operand) -> Operand {
         match end {
             Operand::Const(_) => end,
             Operand::Copy(_) => {
                 let name = format!("{{{}.end}}", self.hir.locals[local].name);
-                self.iterator_state(&name, end, Origin::Value(from))
+                self.iterator_state(id, &name, end, Origin::Value(from))
             }
         }
     }
 
     fn exclusive(&mut self, range: Range<'a>) -> Result {
         let open = self.open_loop(range.id, range.polled, None);
-        self.b.goto(open.header);
+        self.enter_header(&open);
         let turn = self.b.block();
         let more = self.in_range(&range);
         self.b.branch(more, turn, open.exit);
@@ -125,6 +125,7 @@ impl<'a> Lowerer<'a> {
         self.b.branch(any, open.header, open.exit);
         self.enter_only_if(range.id, open.exit, |lowerer| lowerer.compare(BinaryOp::Le, &range.at, &range.end));
         self.b.switch_to(open.header);
+        self.head(&open);
         self.turn(&range)?;
         self.b.goto(open.latch);
         let step = self.b.block();
@@ -141,33 +142,24 @@ impl<'a> Lowerer<'a> {
 
     fn strips(&mut self, range: Range<'a>) -> Result {
         let open = self.open_loop(range.id, true, None);
-        self.b.goto(open.header);
-        let (strip, turn, poll) = (self.b.block(), self.b.block(), self.b.block());
+        self.enter_header(&open);
+        let (strip, turn) = (self.b.block(), self.b.block());
         let more = self.in_range(&range);
         self.b.branch(more, strip, open.exit);
         self.b.switch_to(strip);
         let stop = self.strip_end(&range);
         self.b.goto(turn);
         self.turn(&range)?;
-        self.close_strip(&range, &open, stop, turn, poll);
+        self.close_strip(&range, &open, stop, turn);
         self.close_loop(open);
         Ok(())
     }
 
-    fn close_strip(
-        &mut self,
-        range: &Range<'a>,
-        open: &OpenLoop,
-        stop: Operand,
-        turn: crate::mir::BlockId,
-        poll: crate::mir::BlockId,
-    ) {
+    fn close_strip(&mut self, range: &Range<'a>, open: &OpenLoop, stop: Operand, turn: crate::mir::BlockId) {
         self.b.goto(open.latch);
         self.step(range);
         let more = self.compare(BinaryOp::Lt, &range.at, &stop);
-        self.b.branch(more, turn, poll);
-        self.b.switch_to(poll);
-        self.back_edge(open);
+        self.b.branch(more, turn, open.header);
     }
 
     /// `at + min(end - at, STRIP)`; the difference, taken without sign, cannot overflow.

@@ -145,6 +145,7 @@ impl<'a> Lowerer<'a> {
         match entry.seen.from {
             _ if self.is_empty(place.ty) => {}
             Origin::Zero => self.b.assign(place, Rvalue::Use(Operand::int(0))),
+            Origin::Reached => self.b.assign(place, Rvalue::Use(Operand::int(1))),
             Origin::Counter(counter) => {
                 let value = Operand::local(counter, self.b.body.locals[counter].ty);
                 self.b.assign(place, Rvalue::Use(value));
@@ -230,7 +231,7 @@ impl<'a> Lowerer<'a> {
         }
         self.start_at(&point, opened);
         self.finish_polls();
-        Ok(self.b.finish())
+        Ok(self.made())
     }
 
     /// Makes the entry take over and go on with the loop.
@@ -240,29 +241,31 @@ impl<'a> Lowerer<'a> {
         self.b.body.blocks[entry].statements.clear();
         self.b.switch_to(entry);
         (self.b.in_loop, self.b.span) = (None, opened.span);
-        let (mut taken, mut whole) = (FxHashSet::default(), Vec::new());
+        let mut taken = FxHashSet::default();
         for (key, entry) in keyed(self.with_lasting(opened.entries)) {
             if let Some(before) = point.has(key) {
                 taken.insert(entry.seen.local);
-                whole.extend(matches!(before.home, CarryHome::Block(_)).then_some(entry.seen.local));
-                self.take(key, entry, before.owned);
+                let exposed = matches!(before.home, CarryHome::Block(_));
+                self.take(key, entry, (before.owned, exposed));
             }
         }
         self.keep_references(point);
         self.b.jump(opened.start);
         self.b.forget_at_entry(|local| taken.contains(&local));
         self.b.body.params = 0;
-        self.b.body.resumed = Some(Resumed { at: point.at, have: point.have.to_vec(), whole });
+        self.b.body.resumed = Some(Resumed { at: point.at, have: point.have.to_vec() });
     }
 
-    fn take(&mut self, key: CarryKey, entry: Entry<'a>, owned_before: bool) {
+    fn take(&mut self, key: CarryKey, entry: Entry<'a>, (owned_before, exposed): (bool, bool)) {
         let ty = self.b.body.locals[entry.seen.local].ty;
         let place = Place::local(entry.seen.local, ty);
         if owned_before && !entry.owned && self.counted(ty) {
             let kept = self.keep(key, ty);
             self.b.assign(place, Rvalue::Use(Operand::Copy(kept)));
         } else {
-            self.b.assign(place, Rvalue::Carried(Taken { key, owned: entry.owned }));
+            let exposed =
+                (exposed || self.exposed.contains(&entry.seen.local)) && self.b.body.locals[entry.seen.local].in_memory;
+            self.b.assign(place, Rvalue::Carried(Taken { key, owned: entry.owned, exposed }));
         }
     }
 
@@ -276,9 +279,12 @@ impl<'a> Lowerer<'a> {
     /// Takes over a reference that is released when the function ends.
     fn keep(&mut self, key: CarryKey, ty: Ty) -> Place {
         let kept = self.b.declare(ty, Some(KEPT.into()));
+        if self.facts.has_defer {
+            self.b.pin(kept);
+        }
         let place = Place::local(kept, ty);
-        self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true }));
-        self.show_always(KEPT.into(), kept);
+        self.b.assign(place.clone(), Rvalue::Carried(Taken { key, owned: true, exposed: false }));
+        self.show_always((KEPT.into(), None), kept);
         self.late_owners.insert(kept);
         let entry = self.b.current;
         let ends = self.b.body.blocks.iter().filter(|(_, block)| block.terminator == Terminator::Return);

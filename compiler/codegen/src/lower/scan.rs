@@ -61,13 +61,18 @@ impl Facts {
 }
 
 /// The local a place lies in; none behind a pointer.
-pub(super) fn root(place: &Expr) -> Option<LocalId> {
+pub fn root(place: &Expr) -> Option<LocalId> {
     match &*place.kind {
         ExprKind::Local(local) => Some(*local),
         ExprKind::Field(base, _) => root(base),
         ExprKind::Index(base, _) if matches!(base.ty.kind(), TyKind::Array(..)) => root(base),
         _ => None,
     }
+}
+
+/// The locals that a body assigns to after their declaration.
+pub fn assigned(body: &Body) -> FxHashSet<LocalId> {
+    Facts::of(body).assigned
 }
 
 /// Is it a place, not a value made on the spot?
@@ -221,6 +226,24 @@ fn collect_closures(expr: &Expr, found: &mut Vec<Arc<Body>>) {
     children(expr, &mut |child| collect_closures(child, found));
 }
 
+/// The deferred blocks of a body, in the order of the source.
+pub fn defers(body: &Body) -> Vec<&Expr> {
+    let mut found = Vec::new();
+    collect_defers(&body.value, &mut found);
+    found
+}
+
+fn collect_defers<'a>(expr: &'a Expr, found: &mut Vec<&'a Expr>) {
+    if let ExprKind::Block(statements, _) = &*expr.kind {
+        let deferred = statements.iter().filter_map(|statement| match statement {
+            Stmt::Defer(body) => Some(body),
+            Stmt::Let(..) | Stmt::Expr(_) => None,
+        });
+        found.extend(deferred);
+    }
+    children(expr, &mut |child| collect_defers(child, found));
+}
+
 fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
     let mut all = true;
     children(expr, &mut |child| all = all && holds(child));
@@ -228,7 +251,7 @@ fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
 }
 
 /// Calls `f` with every direct part of an expression; closures' bodies are no part of it, nor patterns.
-pub fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
+pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
     match &*expr.kind {
         ExprKind::Int(_)
         | ExprKind::Float(_)
@@ -297,7 +320,7 @@ pub fn children(expr: &Expr, f: &mut dyn FnMut(&Expr)) {
     }
 }
 
-fn callee_child(callee: &Callee, f: &mut dyn FnMut(&Expr)) {
+fn callee_child<'a>(callee: &'a Callee, f: &mut dyn FnMut(&'a Expr)) {
     if let Callee::Value(value) = callee {
         f(value);
     }

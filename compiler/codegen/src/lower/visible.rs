@@ -1,7 +1,7 @@
 //! What is in scope: the locals that polls hand over, and where their values come from.
 
 use rustc_hash::FxHashMap;
-use vaisjit_semantics::hir::{Expr, LocalId, Pattern, PatternKind};
+use vaisjit_semantics::hir::{Expr, LocalId, LoopId, Pattern, PatternKind};
 use vaisjit_syntax::Name;
 
 use super::Lowerer;
@@ -16,6 +16,8 @@ const OWNED: &str = "{owned}";
 #[derive(Clone, Copy)]
 pub(super) struct Visible<'a> {
     pub name: Name,
+    /// What tells it from others of the same name; none where they are counted.
+    pub nth: Option<u32>,
     pub local: Local,
     pub from: Origin<'a>,
 }
@@ -31,6 +33,8 @@ pub(super) enum Origin<'a> {
     Value(&'a Expr),
     /// It is 0.
     Zero,
+    /// It counts a deferred block that has been reached once.
+    Reached,
     /// It is the value of a loop's counter.
     Counter(Local),
 }
@@ -63,26 +67,36 @@ pub(super) struct Names<'a> {
 impl<'a> Lowerer<'a> {
     /// The local is in scope from now on.
     pub(super) fn show(&mut self, name: Name, local: Local, from: Origin<'a>) {
+        self.show_as((name, None), local, from);
+    }
+
+    /// The state of a loop is in scope from now on.
+    pub(super) fn show_state(&mut self, of: LoopId, name: Name, local: Local, from: Origin<'a>) {
+        self.show_as((name, Some(of.0)), local, from);
+    }
+
+    fn show_as(&mut self, (name, nth): (Name, Option<u32>), local: Local, from: Origin<'a>) {
         let seen = self.names.open.iter().any(|seen| seen.local == local);
         if self.options.hot && !seen && !self.b.body.locals[local].ty.is_unit() {
-            self.names.open.push(Visible { name, local, from });
+            self.names.open.push(Visible { name, nth, local, from });
         }
     }
 
     /// A local of the source is in scope from now on.
     pub(super) fn show_local(&mut self, id: LocalId, from: Origin<'a>) {
         let (name, local) = (self.hir.locals[id].name, self.local(id));
-        self.show(name, local, from);
+        let named = (name, self.numbers.get(u32::from(id.into_raw()) as usize).copied());
+        self.show_as(named, local, from);
         if self.facts.deferred(id) {
-            self.show_always(name, local);
+            self.show_always(named, local);
         }
     }
 
     /// The local is in scope wherever the function is.
-    pub(super) fn show_always(&mut self, name: Name, local: Local) {
+    pub(super) fn show_always(&mut self, (name, nth): (Name, Option<u32>), local: Local) {
         let seen = self.names.lasting.iter().any(|seen| seen.local == local);
         if self.options.hot && !seen && !self.b.body.locals[local].ty.is_unit() {
-            self.names.lasting.push(Visible { name, local, from: Origin::Given });
+            self.names.lasting.push(Visible { name, nth, local, from: Origin::Given });
         }
     }
 
@@ -117,7 +131,7 @@ impl<'a> Lowerer<'a> {
         let mut entries: Vec<Entry<'a>> = self.names.open.iter().map(entry).collect();
         for local in owned {
             if !entries.iter().any(|entry| entry.seen.local == local) {
-                let seen = Visible { name: OWNED.into(), local, from: Origin::Given };
+                let seen = Visible { name: OWNED.into(), nth: None, local, from: Origin::Given };
                 entries.push(Entry { seen, owned: true });
             }
         }
@@ -164,8 +178,8 @@ pub(super) fn keyed(entries: Vec<Entry<'_>>) -> Vec<(CarryKey, Entry<'_>)> {
     let mut counts: FxHashMap<Name, u32> = FxHashMap::default();
     let key = |entry: Entry<'_>| {
         let count = counts.entry(entry.seen.name).or_default();
-        *count += 1;
-        CarryKey { name: entry.seen.name, nth: *count - 1, part: None }
+        let nth = entry.seen.nth.unwrap_or_else(|| std::mem::replace(count, *count + 1));
+        CarryKey { name: entry.seen.name, nth, part: None }
     };
     let keys: Vec<CarryKey> = entries.iter().copied().map(key).collect();
     keys.into_iter().zip(entries).collect()

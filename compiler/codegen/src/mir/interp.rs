@@ -4,6 +4,7 @@
 //! unchecked index outside its array, a statement the contract forbids) ends the run as [`Exit::Bug`].
 
 pub mod arith;
+mod cleanup;
 mod format;
 mod frame;
 pub mod heap;
@@ -368,6 +369,9 @@ impl<'a> Interp<'a> {
         let ran = self.run_until(base, body, arguments, result);
         ran.map_err(|stop| {
             let exit = self.exit_of(stop);
+            if matches!(exit, Exit::Trap(_)) {
+                self.clean_up(base);
+            }
             self.frames.truncate(base);
             exit
         })

@@ -2,14 +2,17 @@
 
 use rustc_hash::FxHashSet;
 
-use super::visit::{Access, block_places, place_locals, statement_places, successors, terminator_operand};
+use super::visit::{Access, place_locals, statement_places, successors, terminator_operand};
 use super::{BlockId, Body, Local, Operand, PlaceBase, Statement, StatementKind, Terminator};
 
-/// The locals whose address is taken somewhere.
+/// The locals whose address is taken somewhere. Counting finds aggregates by their address too, but keeps none.
 pub fn addressed(body: &Body) -> FxHashSet<Local> {
-    let mut found: FxHashSet<Local> = body.resumed.iter().flat_map(|resumed| &resumed.whole).copied().collect();
-    for block in body.blocks.values() {
-        block_places(block, &mut |place, access| match place.base {
+    let mut found = FxHashSet::default();
+    for statement in body.blocks.values().flat_map(|block| &block.statements) {
+        if matches!(statement.kind, StatementKind::Retain(_) | StatementKind::Release { .. }) {
+            continue;
+        }
+        statement_places(statement, &mut |place, access| match place.base {
             PlaceBase::Local(local) if access == Access::Address => drop(found.insert(local)),
             _ => {}
         });

@@ -21,6 +21,9 @@ pub fn statement_places(statement: &Statement, f: &mut impl FnMut(&Place, Access
     match &statement.kind {
         StatementKind::Assign(place, value) => {
             rvalue_places(value, f);
+            if matches!(value, Rvalue::Carried(taken) if taken.exposed) {
+                f(place, Access::Address);
+            }
             f(place, Access::Write);
         }
         StatementKind::Call(call) => call_places(call, f),

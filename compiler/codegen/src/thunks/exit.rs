@@ -13,6 +13,7 @@ use super::{
     AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
 };
 use crate::info::CodeInfo;
+use crate::resume::{SPILL_ANSWER, SPILL_LOOP};
 
 /// What an exit thunk calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,28 +117,53 @@ fn heap_thunk(
     })
 }
 
-/// How the cold path of a loop's poll calls the safepoint thunk: address of the spill area, number of the loop; the answer
-/// is 0 to go on, or where to go on instead.
-pub fn safepoint_signature() -> AbiSignature {
-    AbiSignature::new([AbiType::I64, AbiType::I64], Some(AbiType::I64))
+/// How the cold path of a loop's poll calls the safepoint thunk: with the call context, in which the address of the spill
+/// area is. The answer is left in the first word of that area: 0 to go on, or where to go on instead.
+///
+/// The convention keeps all registers, and only one has to hold an argument: the poll of a loop must not be the reason why
+/// its values are kept elsewhere.
+pub fn safepoint_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.extend([AbiParam::new(types::I64)]);
+    signature
 }
 
 /// Emits the function of [`safepoint_signature`]. What it calls answers 1 to trap.
 pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
-    let own = safepoint_signature().clif(CallConv::Tail, true);
-    define(module, name, own, |builder, module| {
-        let params = begin(builder);
-        keep_registers(builder, params[0]);
-        record_exit(builder, params[0]);
-        let words = [types::I64; 3];
-        let safepoint = import(module, builder, SAFEPOINT, &words, Some(AbiType::I64))?;
-        let call = builder.ins().call(safepoint, &params);
+    let keeping = keeping_thunk(module, &format!("{name}:keeping"))?;
+    define(module, name, safepoint_signature(), |builder, module| {
+        let ctx = begin(builder)[0];
+        record_exit(builder, ctx);
+        let spill = builder.ins().load(types::I64, trusted(), ctx, offsets::CARRIED);
+        let number = builder.ins().load(types::I64, trusted(), spill, SPILL_LOOP as i32);
+        let keeping = module.declare_func_in_func(keeping, builder.func);
+        let call = builder.ins().call(keeping, &[ctx, spill, number]);
         let answer = builder.inst_results(call)[0];
         let failed = builder.ins().icmp_imm_u(IntCC::Equal, answer, i64::from(SAFEPOINT_TRAP));
         builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
-        builder.ins().return_(&[answer]);
+        builder.ins().store(trusted(), answer, spill, SPILL_ANSWER as i32);
+        builder.ins().return_(&[]);
         Ok(())
     })
+}
+
+/// What the safepoint thunk calls: saves the registers that callers of the polling function keep values in, and no others,
+/// and tells [`SAFEPOINT`] below which frame pointer they lie.
+fn keeping_thunk(module: &mut dyn Module, name: &str) -> Result<FuncId, ThunkError> {
+    let mut own = Signature::new(CallConv::Tail);
+    own.params.extend([AbiParam::new(types::I64); 3]);
+    own.returns.push(AbiParam::new(types::I64));
+    let (id, _) = define(module, name, own, |builder, module| {
+        let params = begin(builder);
+        keep_registers(builder, params[0]);
+        let frame = builder.ins().get_frame_pointer(types::I64);
+        let safepoint = import(module, builder, SAFEPOINT, &[types::I64; 4], Some(AbiType::I64))?;
+        let call = builder.ins().call(safepoint, &[params[0], params[1], params[2], frame]);
+        let answer = builder.inst_results(call)[0];
+        builder.ins().return_(&[answer]);
+        Ok(())
+    })?;
+    Ok(id)
 }
 
 /// The function to call, behind the jump that variadic calls need.

@@ -16,11 +16,15 @@ pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<
     let mut names = Names { ids: FxHashMap::default(), imports: IndexSet::default() };
     let mut own = Vec::with_capacity(functions.len());
     for function in functions {
-        let symbol = Import::Function(function.instance).to_string();
+        let import = match function.cleanup_of {
+            Some(_) => Import::Cleanup(function.instance),
+            None => Import::Function(function.instance),
+        };
+        let symbol = import.to_string();
         let signature = plain(module);
         let id =
             declare(module, &symbol, Linkage::Export, &signature).map_err(|error| failed(function.instance, error))?;
-        names.ids.insert(Import::Function(function.instance), Id::Function(id));
+        names.ids.insert(import, Id::Function(id));
         own.push((symbol, id));
     }
     let mut unit = CompiledUnit::default();
@@ -33,6 +37,7 @@ pub fn define(functions: &[MachineFunction], module: &mut dyn Module) -> Result<
             info: function.info.clone(),
             frame: function.frame.clone(),
             inlined: function.inlined.clone(),
+            cleanup_of: function.cleanup_of,
         });
     }
     unit.imports = names.imports.into_iter().collect();
@@ -96,16 +101,14 @@ impl Names {
             Import::Slot(_) | Import::Global(_) | Import::Str(_) | Import::Type(_) | Import::Table(_) => {
                 Id::Data(module.declare_data(&symbol, Linkage::Import, true, false).map_err(text)?)
             }
-            Import::Function(_) | Import::Leaf(_) => {
+            Import::Function(_) | Import::Cleanup(_) | Import::Leaf(_) => {
                 let signature = plain(module);
                 Id::Function(declare(module, &symbol, Linkage::Import, &signature)?)
             }
             Import::Thunk(key) => {
                 Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&key.signature))?)
             }
-            Import::Safepoint => {
-                Id::Function(declare(module, &symbol, Linkage::Import, &tail_signature(&safepoint_signature()))?)
-            }
+            Import::Safepoint => Id::Function(declare(module, &symbol, Linkage::Import, &safepoint_signature())?),
         };
         self.ids.insert(import.clone(), id);
         self.imports.insert(import.clone());

@@ -129,7 +129,7 @@ impl<'a> Unit<'a> {
             let Function { body, clif, keep, .. } = function;
             let keep = *keep;
             function.frame = translate(body, number, &env, &mut self.numbers, clif, &mut scratch, keep)?;
-            tag(clif, number, location_count(body) as usize <= SMALL);
+            tag(clif, number, body.location_count() as usize <= SMALL);
         }
         Ok(())
     }
@@ -167,7 +167,8 @@ impl<'a> Unit<'a> {
         let function = &mut self.functions[number];
         // A polled loop of a hot program is replaced by itself when it is edited, so it stays apart.
         let polled = env.linker.hot() && function.body.loops.iter().any(|info| info.polled);
-        if !polled && is_small(&context.func) {
+        // What a block on the data stack leads to belongs to one function.
+        if !polled && function.body.cleanup.is_none() && is_small(&context.func) {
             function.small = Some(context.func.clone());
             for _ in 0..UNROLL_ROUNDS {
                 if !self.inline_calls(number, &mut context, env, UNROLLED)? {
@@ -196,7 +197,7 @@ impl<'a> Unit<'a> {
     /// Turns the tags of a finished function into locations: its own keep their number, those of inlined bodies get
     /// numbers above.
     fn take_tags(&self, number: usize, clif: &mut ir::Function) -> Vec<InlinedLocation> {
-        let own = location_count(self.functions[number].body);
+        let own = self.functions[number].body.location_count();
         let mut numbers = FxHashMap::default();
         let mut inlined = Vec::new();
         for block in clif.layout.blocks().collect::<Vec<_>>() {
@@ -223,10 +224,6 @@ impl<'a> Unit<'a> {
         clif.debug_tags.clear();
         inlined
     }
-}
-
-fn location_count(body: &Body) -> u32 {
-    body.blocks.iter().map(|(_, block)| block.statements.len() as u32 + 1).sum()
 }
 
 /// Marks instructions with their function and location: all of them in a function that may be inlined itself, else

@@ -25,12 +25,14 @@ pub fn compile_functions(
 ) -> Result<Vec<MachineFunction>, CompileError> {
     let unit: FxHashSet<Instance> = input.functions.iter().map(|body| body.instance).collect();
     if inline::wanted(input, linker, isa) {
-        return inline::compile(input, &Env { layouts, linker, isa, unit: &unit, inlining: true }, threads);
+        let env = Env { layouts, linker, isa, unit: &unit, inlining: true };
+        return Compiler::default().add_cleanups(inline::compile(input, &env, threads)?, input, &env);
     }
-    on_threads(threads, input.functions.len(), |compiler, index| {
+    let made = on_threads(threads, input.functions.len(), |compiler, index| {
         let env = Env { layouts, linker, isa, unit: &unit, inlining: false };
         compiler.function(input.functions[index], index as u32, &env, input.keep(index))
-    })
+    })?;
+    Compiler::default().add_cleanups(made, input, &Env { layouts, linker, isa, unit: &unit, inlining: false })
 }
 
 /// Does `count` pieces of work; the results are in their order, and of several errors the first one counts.

@@ -127,9 +127,11 @@ impl FnBuilder {
             blocks: Default::default(),
             loops: Vec::new(),
             resumed: None,
+            cleanup: None,
+            cleans: None,
         };
         for ty in [result].iter().chain(params) {
-            body.locals.alloc(LocalDecl { ty: *ty, name: None, in_memory: ty.is_aggregate() });
+            body.locals.alloc(LocalDecl { ty: *ty, name: None, in_memory: ty.is_aggregate(), pinned: None });
         }
         let current = body.blocks.alloc(empty_block(None));
         FnBuilder { body, current }
@@ -150,7 +152,7 @@ impl FnBuilder {
 
     /// A new local.
     pub fn temp(&mut self, ty: Ty) -> Place {
-        let local = self.body.locals.alloc(LocalDecl { ty, name: None, in_memory: ty.is_aggregate() });
+        let local = self.body.locals.alloc(LocalDecl { ty, name: None, in_memory: ty.is_aggregate(), pinned: None });
         Place::local(local, ty)
     }
 

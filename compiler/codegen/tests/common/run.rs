@@ -153,7 +153,7 @@ impl Machine {
                     continue;
                 }
                 Import::Type(_) | Import::Table(_) => panic!("{symbol}: there is no heap here"),
-                Import::Function(_) => panic!("{symbol} is not in the unit"),
+                Import::Function(_) | Import::Cleanup(_) => panic!("{symbol} is not in the unit"),
             };
             table.lock().unwrap().insert(symbol, address);
         }

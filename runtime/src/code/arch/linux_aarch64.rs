@@ -16,6 +16,14 @@ pub(in crate::code) unsafe fn read(context: *mut libc::c_void) -> Registers {
     }
 }
 
+/// Nobody has written this yet: false.
+///
+/// # Safety
+/// As for `read`.
+pub(in crate::code) unsafe fn read_values(_: *mut libc::c_void, _: &mut [u64; 16], _: &mut [u64; 16]) -> bool {
+    false
+}
+
 /// # Safety
 /// As for `read`, and the thread may go on with these registers.
 pub(in crate::code) unsafe fn write(context: *mut libc::c_void, to: &Registers) {

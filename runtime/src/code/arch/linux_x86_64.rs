@@ -15,6 +15,37 @@ pub(in crate::code) unsafe fn read(context: *mut libc::c_void) -> Registers {
     Registers { pc: registers[PC] as usize, sp: registers[SP] as usize, fp: registers[FP] as usize, link: 0 }
 }
 
+/// The registers values are in, by their numbers in the machine's encoding: those for integers, the low words of those for
+/// floats. False if they are not known.
+///
+/// # Safety
+/// As for `read`.
+pub(in crate::code) unsafe fn read_values(
+    context: *mut libc::c_void,
+    ints: &mut [u64; 16],
+    floats: &mut [u64; 16],
+) -> bool {
+    use libc::{REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+    use libc::{REG_RAX, REG_RBP, REG_RBX, REG_RCX, REG_RDI, REG_RDX, REG_RSI, REG_RSP};
+    const ORDER: [libc::c_int; 16] = [
+        REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, REG_R8, REG_R9, REG_R10, REG_R11,
+        REG_R12, REG_R13, REG_R14, REG_R15,
+    ];
+    // SAFETY: by the promise above; the state of the floating-point unit is part of the context, or null.
+    let (registers, state) = unsafe {
+        let machine = &(*context.cast::<libc::ucontext_t>()).uc_mcontext;
+        (&machine.gregs, machine.fpregs.as_ref())
+    };
+    for (value, number) in ints.iter_mut().zip(ORDER) {
+        *value = registers[number as usize] as u64;
+    }
+    let Some(state) = state else { return false };
+    for (value, register) in floats.iter_mut().zip(&state._xmm) {
+        *value = u64::from(register.element[0]) | u64::from(register.element[1]) << 32;
+    }
+    true
+}
+
 /// # Safety
 /// As for `read`, and the thread may go on with these registers.
 pub(in crate::code) unsafe fn write(context: *mut libc::c_void, to: &Registers) {

@@ -11,6 +11,7 @@ use cranelift_module::{FuncId, Linkage, Module};
 use vaisjit_abi::context::offsets;
 use vaisjit_codegen::info::CodeInfo;
 use vaisjit_codegen::isa::{OptLevel, isa};
+use vaisjit_codegen::resume::{SPILL_LOOP, SPILL_VALUES};
 use vaisjit_codegen::thunks::{
     AbiSignature, AbiType, ExitKind, ExitThunk, entry_trampoline, exit_thunk, safepoint_signature, safepoint_thunk,
 };
@@ -156,7 +157,13 @@ impl Building {
         b.finalize(self.code.isa().frontend_config());
         self.code.define_function(id, &mut context).unwrap();
         let info = CodeInfo::of(&context);
-        self.functions.push(UnitFunction { id, name: name.to_owned(), info, looping: looping.into() });
+        self.functions.push(UnitFunction {
+            id,
+            name: name.to_owned(),
+            info,
+            looping: looping.into(),
+            cleanup_of: None,
+        });
         id
     }
 }
@@ -225,8 +232,14 @@ impl Body<'_, '_> {
         let back = self.b.create_block();
         self.b.ins().brif(poll, stop, &[], back, &[]);
         self.b.switch_to_block(stop);
-        let nothing = self.number(0);
-        self.call("safepoint", &safepoint_signature(), &[nothing, nothing]);
+        let slot = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, SPILL_VALUES, 3));
+        let spill = self.b.ins().stack_addr(types::I64, slot, 0);
+        let number = self.number(0);
+        self.b.ins().store(MemFlagsData::trusted(), number, spill, SPILL_LOOP as i32);
+        self.b.ins().store(MemFlagsData::trusted(), spill, self.ctx, offsets::CARRIED);
+        let id = self.module.declare_function("safepoint", Linkage::Import, &safepoint_signature()).unwrap();
+        let thunk = self.module.declare_func_in_func(id, self.b.func);
+        self.b.ins().call(thunk, &[self.ctx]);
         self.b.ins().jump(back, &[]);
         self.b.switch_to_block(back);
         self.b.ins().brif(go_on, head, &[], after, &[]);

@@ -49,6 +49,11 @@ impl Attic {
         self.batches.remove(batch).unwrap_or_default().into_values()
     }
 
+    /// All words that are kept.
+    pub(in crate::heap) fn words(&self) -> impl Iterator<Item = usize> {
+        self.batches.values().flat_map(|batch| batch.values().map(|(word, _)| *word))
+    }
+
     /// Visits every reference that is kept.
     pub(crate) fn each(&mut self, visit: &mut dyn FnMut(&mut usize)) {
         self.batches.values_mut().flat_map(FxHashMap::values_mut).for_each(|(word, _)| visit(word));

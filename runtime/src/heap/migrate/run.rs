@@ -3,12 +3,12 @@
 use rustc_hash::FxHashSet;
 
 use super::attic::{Attic, BatchKey, block_of};
-use super::number::Scalar;
+use super::numbers::numbers;
 use super::rebuild::{Rebuild, RebuildKey, Rebuilt};
 use super::regions::Region;
 use super::{Arm, Conversion, Found, Op, References};
 use crate::heap::Heap;
-use crate::heap::block::{Payload, bytes, copy, load, store, zero};
+use crate::heap::block::{Payload, copy, load, store, zero};
 use crate::heap::counts::count_up;
 use crate::heap::types::Part;
 
@@ -301,13 +301,17 @@ impl<'a> Stores<'a> {
 
     fn row(&mut self, op: &Op, row: Row) {
         match op {
+            Op::Copy { from, to, bytes: 8 } => {
+                row.each().for_each(|(f, t)| store(t + *to as usize, load(f + *from as usize)));
+            }
             Op::Copy { from, to, bytes } => {
                 row.each().for_each(|(f, t)| copy(t + *to as usize, f + *from as usize, *bytes as usize));
             }
             Op::Fill { to, bytes } => fill(row, *to as usize, bytes),
             Op::Zero { to, bytes } => row.each().for_each(|(_, t)| zero(t + *to as usize, *bytes as usize)),
             Op::Number { from, to, old, new, note } => {
-                let cut = numbers(row, (*from as usize, *old), (*to as usize, *new));
+                let places = |(f, t)| (f + *from as usize, t + *to as usize);
+                let cut = numbers(row.each().map(places), *old, *new);
                 add(&mut self.notes, *note, cut);
             }
             Op::Next { to, bytes, queue } => row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue)),
@@ -394,18 +398,4 @@ fn fill(row: Row, offset: usize, value: &[u8]) {
         return row.each().for_each(|(_, to)| store(to + offset, word));
     }
     row.each().for_each(|(_, to)| copy(to + offset, value.as_ptr() as usize, value.len()));
-}
-
-/// Converts numbers; returns how many have become others.
-fn numbers(row: Row, (from, old): (usize, Scalar), (to, new): (usize, Scalar)) -> u64 {
-    let mut cut = 0;
-    for (f, t) in row.each() {
-        let mut bits = [0; 16];
-        bits[..old.size()].copy_from_slice(bytes(f + from, old.size()));
-        let (value, other) = old.convert(u128::from_le_bytes(bits), new);
-        cut += u64::from(other);
-        let value = value.to_le_bytes();
-        copy(t + to, value.as_ptr() as usize, new.size());
-    }
-    cut
 }

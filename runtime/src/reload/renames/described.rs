@@ -38,7 +38,7 @@ impl Described {
             let instance = renames.instance(*before);
             let Some(function) = other.functions.get_mut(&instance) else { continue };
             let same = Arc::ptr_eq(&function.body, &of.body);
-            let made = || lower(&function.body, &checked, &layouts, making.mode.hot, making.host).ok();
+            let made = || lower(&function.body, &checked, &layouts, making.mode.polled, making.host).ok();
             if let Some(mut made) = (!same).then(made).flatten() {
                 made.seal(instance, &links, &layouts, guards(&checked, making.mode, instance));
                 (function.plain_fingerprint, function.fingerprint) = (made.plain_fingerprint, made.fingerprint);

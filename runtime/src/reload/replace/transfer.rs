@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{Layouts, TypeLayouts, constant};
-use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
+use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of};
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Ty, TyKind, hir};
 use vaisjit_syntax::Name;
@@ -27,8 +27,12 @@ pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> 
         };
         // What cannot be converted takes the default if it is a field.
         if have.ty != want.ty && want.key.part.is_none() && conversion(have.ty, want.ty).is_none() {
-            let (name, old, new) = (want.key, have.ty, want.ty);
-            return Err(format!("`{name}` was `{old}` and is now `{new}`, which cannot be converted"));
+            let (old, new) = (have.ty, want.ty);
+            let what = match want.key.name.starts_with('{') {
+                true => "what the loop runs over, or a value without a name,".to_owned(),
+                false => format!("`{}`", want.key),
+            };
+            return Err(format!("{what} was `{old}` and is now `{new}`, which cannot be converted"));
         }
     }
     Ok(())
@@ -46,7 +50,7 @@ fn conversion(from: Ty, to: Ty) -> Option<Arc<Conversion>> {
 }
 
 /// Has a value of one type a meaning in another?
-fn can_become(from: Ty, to: Ty) -> bool {
+pub(super) fn can_become(from: Ty, to: Ty) -> bool {
     from == to || conversion(from, to).is_some()
 }
 
@@ -201,7 +205,7 @@ impl Maker<'_> {
     /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
     fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.field(want.ty, part)?;
+            let (offset, ty) = self.field(want.ty, part).or_else(|| self.parked(want.ty, part))?;
             can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
         });
         // A name of its own goes before the one that a field had.
@@ -210,6 +214,15 @@ impl Maker<'_> {
         found.sort_by_key(|(have, offset, _)| (*offset, !is_named(have)));
         found.dedup_by_key(|(_, offset, _)| *offset);
         found
+    }
+
+    /// Where a number lies that the new text has no field for: it is there if the field comes back.
+    fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
+        let (above, name) = path.as_str().rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
+        let (start, of) = above.map_or(Some((0, ty)), |above| self.field(ty, Name::new(above)))?;
+        let parked = self.layouts.parked(of, 0);
+        let field = parked.iter().find(|field| field.name.as_str() == name && Scalar::of(field.ty).is_some())?;
+        Some((start + field.offset, field.ty))
     }
 
     /// Do the fields of this path have these names now?
@@ -280,9 +293,7 @@ impl Maker<'_> {
 
     /// The type of the local that a part belongs to.
     fn whole_type(&self, want: &CarriedValue) -> Ty {
-        let locals = self.body.locals.values().filter(|local| local.name == want.key.name);
-        let fits = |ty: Ty| want.key.part.and_then(|part| self.field(ty, part)).is_some_and(|(_, ty)| ty == want.ty);
-        locals.map(|local| local.ty).find(|ty| fits(*ty)).unwrap_or(want.ty)
+        local_of(self.body, want.key).map_or(want.ty, |local| self.body.locals[local].ty)
     }
 
     /// A value of which only the declared defaults of fields are known.

@@ -109,6 +109,6 @@ pub(super) fn place_in(
         };
     }
     let end = locals.iter().map(|local| local.bytes().1).max().unwrap_or(0);
-    let size = u32::try_from(end.next_multiple_of(16)).ok()?.max(keep.size);
+    let size = u32::try_from(end.next_multiple_of(16)).ok()?.max(keep.end());
     Some(FrameLayout { size, locals, ..FrameLayout::default() })
 }

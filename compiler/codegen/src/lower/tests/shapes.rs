@@ -165,8 +165,9 @@ fn m.main() -> i64 {
         _3 = 0: i64
         goto bb1
     bb1:  ; loop 0
+        safepoint [sum = _1, n = _2, {i.at} = _3, {i.end} = _4]
         _5 = lt _3, _4
-        branch _5 ? bb2 : bb5
+        branch _5 ? bb2 : bb4
     bb2:  ; loop 0
         _6 = sub _4, _3
         _7 = int _6 as u64
@@ -178,11 +179,8 @@ fn m.main() -> i64 {
         _1 = add _1, _3
         _3 = add _3, 1: i64
         _11 = lt _3, _10
-        branch _11 ? bb3 : bb4
-    bb4:  ; loop 0
-        safepoint [sum = _1, n = _2, {i.at} = _3, {i.end} = _4]
-        goto bb1
-    bb5:
+        branch _11 ? bb3 : bb1
+    bb4:
         _0 = 0: i64
         return
 }

@@ -60,6 +60,11 @@ impl Interp<'_> {
     /// Runs a function until it returns to the frame it was called from.
     pub(super) fn run_until(&mut self, base: usize, body: Arc<Body>, arguments: &[u128], result: u64) -> Done<u128> {
         self.enter(body, arguments, result)?;
+        self.run_on(base)
+    }
+
+    /// Goes on until so many frames are left.
+    pub(super) fn run_on(&mut self, base: usize) -> Done<u128> {
         loop {
             if let Some(bits) = self.step()? {
                 if self.frames.len() == base {

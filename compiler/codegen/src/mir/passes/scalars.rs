@@ -65,10 +65,12 @@ fn candidates(body: &Body, layouts: &dyn Layouts) -> Vec<bool> {
         .map(|(local, declared)| {
             let number = u32::from(local.into_raw());
             let most = if number <= body.params { MOST_PARAMETER_PARTS } else { MOST_PARTS };
-            number != Body::RESULT && is_apart(declared.ty) && count_parts(declared.ty, layouts, most).is_some()
+            number != Body::RESULT
+                && declared.pinned.is_none()
+                && is_apart(declared.ty)
+                && count_parts(declared.ty, layouts, most).is_some()
         })
         .collect();
-    body.resumed.iter().flat_map(|resumed| &resumed.whole).for_each(|local| candidates[index(*local)] = false);
     let mut whole = |place: &Place| {
         if let PlaceBase::Local(local) = place.base {
             candidates[index(local)] = false;
@@ -146,7 +148,8 @@ fn node(
     layouts: &dyn Layouts,
 ) -> Node {
     if !is_apart(ty) {
-        let local = (!ty.is_unit()).then(|| body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate() }));
+        let local = (!ty.is_unit())
+            .then(|| body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None }));
         return Node { ty, part, local, fields: Vec::new() };
     }
     let mut fields = Vec::new();

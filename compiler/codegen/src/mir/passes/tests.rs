@@ -24,8 +24,8 @@ fn local(index: u32) -> Local {
 /// A body without parameters of these blocks; each assigns its number to `_0`, unless it is empty.
 fn graph(blocks: &[(Terminator, Option<u32>, bool)], loops: &[(Option<u32>, u32)]) -> Body {
     let mut locals = Arena::new();
-    locals.alloc(LocalDecl { ty: Ty::i64(), name: None, in_memory: false });
-    locals.alloc(LocalDecl { ty: Ty::bool(), name: Some(Name::new("c")), in_memory: false });
+    locals.alloc(LocalDecl { ty: Ty::i64(), name: None, in_memory: false, pinned: None });
+    locals.alloc(LocalDecl { ty: Ty::bool(), name: Some(Name::new("c")), in_memory: false, pinned: None });
     let mut body = Body {
         instance: Instance::plain(ItemPath::new(Name::new("m"), "f")),
         item: BodyItem(ItemId::fresh()),
@@ -34,6 +34,8 @@ fn graph(blocks: &[(Terminator, Option<u32>, bool)], loops: &[(Option<u32>, u32)
         blocks: Arena::new(),
         loops: Vec::new(),
         resumed: None,
+        cleanup: None,
+        cleans: None,
     };
     for (number, (terminator, in_loop, empty)) in blocks.iter().enumerate() {
         let kind = StatementKind::Assign(Place::local(local(0), Ty::i64()), Rvalue::Use(Operand::int(number as i64)));

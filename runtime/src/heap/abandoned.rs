@@ -1,0 +1,87 @@
+//! Values that calls held which a trap has ended: found by tracing, when no thread is in the program.
+//!
+//! Then all that the program can still reach is reached from its global variables and the attic. Every word there and in
+//! every block that is reached is taken for an address, wherever in a block it points: so raw pointers keep what they
+//! point at, and nothing depends on what the program may have spoilt. What is not reached is freed as it lies; a value that
+//! stays and was shared with one that is freed keeps a count too many, and goes with a later trace.
+//!
+//! Memory of somebody else's (`malloc`) is not seen. The program cannot put a counted value there without asking whether
+//! the memory is its own (`Release { checked }`): once one has been put elsewhere, nothing is traced any more.
+
+use std::sync::atomic::Ordering;
+
+use vaisjit_abi::heap::{HEADER_SIZE, TYPE_OFFSET};
+
+use super::arena::Arena;
+use super::block::{Payload, load};
+use super::{Heap, lock};
+
+/// So many bytes are not worth a trace. Chosen by feel.
+const FEW: usize = 1 << 20;
+
+impl Heap {
+    /// A counted value is being put into memory that is not the program's own.
+    pub(super) fn note_foreign(&self) {
+        self.foreign.store(true, Ordering::Relaxed);
+    }
+
+    /// Is it twice as large as the last trace has left it?
+    pub(crate) fn has_grown(&self) -> bool {
+        lock(&self.arena).size() > 2 * self.traced.load(Ordering::Relaxed).max(FEW)
+    }
+
+    /// Frees what nothing leads to. False if that cannot be told. While no thread is in the program.
+    pub(crate) fn free_unreached(&self) -> bool {
+        if self.foreign.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut roots: Vec<usize> = lock(&self.attic).words().collect();
+        for (start, size) in lock(&self.globals).iter() {
+            roots.extend(words(*start, *size));
+        }
+        let mut arena = lock(&self.arena);
+        let mut trace = Trace::of(&arena);
+        trace.reach(&arena, roots);
+        for block in trace.left() {
+            Payload(block + HEADER_SIZE).set_word(TYPE_OFFSET, 0);
+            arena.free(block);
+        }
+        self.traced.store(arena.size(), Ordering::Relaxed);
+        true
+    }
+}
+
+/// The words of memory that is known to be there.
+fn words(start: usize, size: usize) -> impl Iterator<Item = usize> {
+    (start.next_multiple_of(8)..start + size - size % 8).step_by(8).filter(move |at| at + 8 <= start + size).map(load)
+}
+
+/// Which blocks have been reached.
+struct Trace {
+    /// By address.
+    blocks: Vec<usize>,
+    reached: Vec<bool>,
+}
+
+impl Trace {
+    fn of(arena: &Arena) -> Trace {
+        let mut blocks: Vec<usize> = arena.blocks().collect();
+        blocks.sort_unstable();
+        Trace { reached: vec![false; blocks.len()], blocks }
+    }
+
+    fn reach(&mut self, arena: &Arena, mut open: Vec<usize>) {
+        while let Some(word) = open.pop() {
+            let Some(block) = arena.find(word) else { continue };
+            let Ok(number) = self.blocks.binary_search(&block) else { continue };
+            if !std::mem::replace(&mut self.reached[number], true) {
+                let range = arena.range();
+                open.extend(words(block, arena.room(block)).filter(|word| range.contains(word)));
+            }
+        }
+    }
+
+    fn left(self) -> impl Iterator<Item = usize> {
+        self.blocks.into_iter().zip(self.reached).filter(|(_, reached)| !reached).map(|(block, _)| block)
+    }
+}

@@ -1,0 +1,247 @@
+//! What a report says of the locals and deferred blocks of a loop that goes on in new code.
+
+use rustc_hash::FxHashSet;
+use vaisjit_codegen::lower::{children, defers};
+use vaisjit_codegen::resume::{Counterpart, LoopState, carried_local, loop_id, starts};
+use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt};
+use vaisjit_syntax::{Name, Span};
+
+/// How many characters of an initial value are shown.
+const SHOWN: usize = 40;
+
+/// A version of a function, with a way to its text.
+pub(super) struct Version<'a> {
+    pub body: &'a Body,
+    pub text: &'a dyn Fn(Span) -> Option<String>,
+}
+
+/// What is in scope at a loop.
+#[derive(Default)]
+struct Scope {
+    locals: Vec<LocalId>,
+    /// Deferred blocks, by number.
+    defers: Vec<u32>,
+}
+
+/// Remarks on what a loop of a function holds, when it goes on as the loop `at` of the new text.
+pub(super) fn remarks(
+    function: &str,
+    state: &LoopState,
+    counterpart: &Counterpart,
+    (old, new): (&Version<'_>, &Version<'_>),
+    at: LoopId,
+) -> Vec<String> {
+    let mut remarks = Remarks { function, old, new, found: Vec::new() };
+    let scope = Scope::at(new.body, at);
+    let held: FxHashSet<LocalId> = state.values.iter().filter_map(|value| carried_local(old.body, value.key)).collect();
+    for (from, to) in counterpart.locals.iter().filter(|(from, to)| held.contains(from) && scope.locals.contains(to)) {
+        remarks.kept(*from, *to, counterpart);
+    }
+    let of = |to: &LocalId| counterpart.locals.iter().find(|(_, new)| new == to).map(|(old, _)| *old);
+    for to in scope.locals.iter().filter(|to| of(to).is_none_or(|from| !held.contains(&from))) {
+        remarks.added(*to, &held);
+    }
+    let taken: FxHashSet<LocalId> =
+        counterpart.locals.iter().filter(|(_, to)| scope.locals.contains(to)).map(|(from, _)| *from).collect();
+    for from in held.iter().filter(|from| !taken.contains(from)) {
+        remarks.gone(*from, &scope);
+    }
+    remarks.deferred(counterpart, &scope);
+    remarks.found
+}
+
+struct Remarks<'a> {
+    function: &'a str,
+    old: &'a Version<'a>,
+    new: &'a Version<'a>,
+    found: Vec<String>,
+}
+
+impl Remarks<'_> {
+    fn kept(&mut self, from: LocalId, to: LocalId, counterpart: &Counterpart) {
+        let (before, after) = (&self.old.body.locals[from], &self.new.body.locals[to]);
+        if is_hidden(after.name.as_str()) {
+            return;
+        }
+        let name = format!("`{}` in the running `{}`", after.name, self.function);
+        let start = |version: &Version<'_>, of: LocalId| version.start(of).map(|text| squeezed(&text));
+        if before.name != after.name {
+            self.found.push(format!("{name} takes over the value of `{}`", before.name));
+        }
+        if before.ty != after.ty {
+            self.found.push(format!("{name} keeps its value, converted from `{}` to `{}`", before.ty, after.ty));
+        } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
+            && self.under_new_names(&old, counterpart) != new
+        {
+            self.found.push(format!("{name} keeps its value: only its initial value changed"));
+        }
+    }
+
+    /// An expression with the names that its locals have now.
+    fn under_new_names(&self, text: &str, counterpart: &Counterpart) -> String {
+        let renamed = counterpart
+            .locals
+            .iter()
+            .map(|(from, to)| (self.old.body.locals[*from].name, self.new.body.locals[*to].name));
+        let renamed: Vec<(Name, Name)> = renamed.filter(|(from, to)| from != to).collect();
+        let in_word = |c: char| c.is_alphanumeric() || c == '_';
+        let words = text.split_inclusive(|c| !in_word(c)).map(|piece| {
+            let word = piece.trim_end_matches(|c| !in_word(c));
+            match renamed.iter().find(|(from, _)| from.as_str() == word) {
+                Some((_, to)) => format!("{to}{}", &piece[word.len()..]),
+                None => piece.to_owned(),
+            }
+        });
+        words.collect()
+    }
+
+    /// A local that starts afresh.
+    fn added(&mut self, to: LocalId, held: &FxHashSet<LocalId>) {
+        let after = &self.new.body.locals[to];
+        let Some(start) = self.new.start(to).filter(|_| !is_hidden(after.name.as_str())) else { return };
+        let name = format!("`{}` in the running `{}`", after.name, self.function);
+        let mut chars = start.trim().chars();
+        let mut start: String = chars.by_ref().take(SHOWN).collect();
+        start += if chars.next().is_some() { "..." } else { "" };
+        let before = held.iter().map(|from| &self.old.body.locals[*from]).find(|before| before.name == after.name);
+        self.found.push(match before.filter(|before| before.ty != after.ty) {
+            Some(before) => format!(
+                "{name} was `{}` and is now `{}`, which it cannot be converted to: it starts with `{start}`",
+                before.ty, after.ty
+            ),
+            None => format!("{name} is new: it starts with `{start}`"),
+        });
+    }
+
+    fn gone(&mut self, from: LocalId, scope: &Scope) {
+        let name = self.old.body.locals[from].name;
+        let again = scope.locals.iter().any(|to| self.new.body.locals[*to].name == name);
+        if !again && !is_hidden(name.as_str()) {
+            self.found.push(format!("`{name}` in the running `{}` is gone: its value is dropped", self.function));
+        }
+    }
+
+    fn deferred(&mut self, counterpart: &Counterpart, scope: &Scope) {
+        for number in 0..defers(self.old.body).len() as u32 {
+            if !counterpart.defers.iter().any(|(from, _)| *from == number) {
+                self.found
+                    .push(format!("a `D` of the running `{}` is gone: what it put off does not run", self.function));
+            }
+        }
+        for number in &scope.defers {
+            if !counterpart.defers.iter().any(|(_, to)| to == number) {
+                let function = self.function;
+                self.found.push(format!(
+                    "a `D` is new above the running loop of `{function}`: it runs when `{function}` ends"
+                ));
+            }
+        }
+    }
+}
+
+impl Version<'_> {
+    /// The initial value of a local, as it is written.
+    fn start(&self, of: LocalId) -> Option<String> {
+        (self.text)(starts(self.body).get(&of)?.span)
+    }
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('{') || name.is_empty()
+}
+
+/// White space left out.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+impl Scope {
+    /// Of a loop of a body; empty if it is not there.
+    fn at(body: &Body, at: LoopId) -> Scope {
+        let mut scope = Scope { locals: body.params.clone(), defers: Vec::new() };
+        let deferred = defers(body);
+        if !scope.search(&body.value, at, &deferred) {
+            return Scope::default();
+        }
+        scope
+    }
+
+    fn search(&mut self, expr: &Expr, at: LoopId, deferred: &[&Expr]) -> bool {
+        if loop_id(expr) == Some(at) {
+            self.bind_head(expr);
+            return true;
+        }
+        let (locals, defers) = (self.locals.len(), self.defers.len());
+        self.bind_head(expr);
+        let mut inside = false;
+        match &*expr.kind {
+            ExprKind::Block(statements, value) => {
+                for statement in statements {
+                    inside = inside || self.statement(statement, at, deferred);
+                }
+                inside = inside || value.as_ref().is_some_and(|value| self.search(value, at, deferred));
+            }
+            ExprKind::Match(value, arms) => {
+                inside = self.search(value, at, deferred);
+                for arm in arms {
+                    let outside = self.locals.len();
+                    if !inside {
+                        self.bind(&arm.pattern);
+                        inside = self.search(&arm.body, at, deferred);
+                    }
+                    if !inside {
+                        self.locals.truncate(outside);
+                    }
+                }
+            }
+            _ => children(expr, &mut |child| inside = inside || self.search(child, at, deferred)),
+        }
+        if !inside {
+            self.locals.truncate(locals);
+            self.defers.truncate(defers);
+        }
+        inside
+    }
+
+    fn statement(&mut self, statement: &Stmt, at: LoopId, deferred: &[&Expr]) -> bool {
+        match statement {
+            Stmt::Let(pattern, value) => {
+                let inside = self.search(value, at, deferred);
+                if !inside {
+                    self.bind(pattern);
+                }
+                inside
+            }
+            Stmt::Expr(value) => self.search(value, at, deferred),
+            Stmt::Defer(value) => {
+                let inside = self.search(value, at, deferred);
+                if let Some(number) = deferred.iter().position(|known| std::ptr::eq(*known, value)).filter(|_| !inside)
+                {
+                    self.defers.push(number as u32);
+                }
+                inside
+            }
+        }
+    }
+
+    fn bind_head(&mut self, expr: &Expr) {
+        match &*expr.kind {
+            ExprKind::ForRange { local, .. } => self.locals.push(*local),
+            ExprKind::ForEach { pattern, .. } => self.bind(pattern),
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, pattern: &Pattern) {
+        match &pattern.kind {
+            PatternKind::Bind(local, inner) => {
+                self.locals.push(*local);
+                inner.iter().for_each(|inner| self.bind(inner));
+            }
+            PatternKind::Variant(_, parts) => parts.iter().for_each(|part| self.bind(part)),
+            PatternKind::Fields(fields) => fields.iter().for_each(|(_, part)| self.bind(part)),
+            PatternKind::Or(alternatives) => alternatives.iter().take(1).for_each(|one| self.bind(one)),
+            PatternKind::Wildcard | PatternKind::Constant(_) | PatternKind::Range(..) => {}
+        }
+    }
+}
