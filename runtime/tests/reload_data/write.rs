@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::random::Random;
 use crate::source::{Closure, FILES, Field, Global, Source, Variant};
-use crate::types::{ENUMS, NUMBERS, SHAPES, STRUCTS, Type};
+use crate::types::{NUMBERS, SHAPES, STRUCTS, Type};
 
 /// The name and text of each file.
 pub type Texts = Vec<(String, String)>;
