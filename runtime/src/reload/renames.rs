@@ -10,7 +10,7 @@ mod described;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::{Checked, Instance, ItemPath, Renames, Ty, TyKind, rename::owner};
+use vaisjit_semantics::{Checked, Instance, ItemPath, ModuleInput, Renames, Ty, TyKind, rename::owner};
 use vaisjit_syntax::ast::{Item, ItemKind};
 use vaisjit_syntax::{Name, Place};
 
@@ -50,8 +50,12 @@ impl Declared<'_> {
     }
 }
 
-fn declared(snapshot: &Snapshot) -> Vec<Declared<'_>> {
-    let own = snapshot.input.modules.iter().filter(|module| !module.name.starts_with("std/"));
+/// The items of the modules that another snapshot has not just so.
+fn declared<'a>(snapshot: &'a Snapshot, but: Option<&Snapshot>) -> Vec<Declared<'a>> {
+    let known = but.into_iter().flat_map(|but| &but.input.modules);
+    let known: FxHashSet<_> = known.map(|module| (module.name, Arc::as_ptr(&module.tree))).collect();
+    let is_other = |module: &&ModuleInput| !known.contains(&(module.name, Arc::as_ptr(&module.tree)));
+    let own = snapshot.input.modules.iter().filter(|module| !module.name.starts_with("std/")).filter(is_other);
     let items = own.flat_map(|module| module.tree.items.iter().map(|item| (module.name, item)));
     let named = items.filter_map(|(module, parsed)| {
         let (kind, name) = match &parsed.item.kind {
@@ -70,7 +74,7 @@ fn declared(snapshot: &Snapshot) -> Vec<Declared<'_>> {
 
 /// The path that `#[was]` gives a global.
 pub(crate) fn was(snapshot: &Snapshot, global: ItemPath) -> Option<ItemPath> {
-    let all = declared(snapshot);
+    let all = declared(snapshot, None);
     let found = all.iter().find(|item| item.kind == "global" && item.path == global)?;
     Some(ItemPath::new(global.module, found.was()?))
 }
@@ -78,7 +82,7 @@ pub(crate) fn was(snapshot: &Snapshot, global: ItemPath) -> Option<ItemPath> {
 /// Compares the running program with a new version of it.
 pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
     let running = live.snapshot.as_ref().filter(|_| !snapshot.has_errors() && !live.functions.is_empty())?;
-    let (before, after) = (declared(running), declared(snapshot));
+    let (before, after) = (declared(running, Some(snapshot)), declared(snapshot, Some(running)));
     let paths = |list: &[Declared<'_>]| list.iter().map(|item| item.path).collect::<FxHashSet<_>>();
     let (known, wanted) = (paths(&before), paths(&after));
     let gone: Vec<Declared<'_>> = before.into_iter().filter(|item| !wanted.contains(&item.path)).collect();
