@@ -119,6 +119,7 @@ impl Sequence {
             3 => self.go_back(&mut random, &before),
             _ => self.edit(&mut random, &before),
         }
+        self.running.is_whole();
         self.goes_on();
     }
 
@@ -190,6 +191,7 @@ impl Sequence {
         if pieces {
             self.save_in_pieces(&texts, random);
         }
+        self.running.is_whole();
         let number = self.running.program.version();
         self.running.save(&texts, &self.texts);
         let update = match random.one_in(3) {
@@ -199,6 +201,7 @@ impl Sequence {
         match update {
             Ok(Update::Reloaded { version, .. }) => {
                 assert_eq!(version, number + 1);
+                self.running.is_whole();
                 self.counts.reloads += 1;
                 self.taken(next, before);
                 let old = std::mem::replace(&mut self.texts, texts);
