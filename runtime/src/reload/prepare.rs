@@ -6,7 +6,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::mir::Signature;
-use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir, owner_and_number};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -25,6 +24,7 @@ use crate::linkage::{Fresh, Lacking, Linkage, NewGuard, TableStore};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
+use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// How a program is compiled; the same for all its versions.
@@ -281,7 +281,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
         return Some(Preparation::Refused(report));
     }
-    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
+    let shapes = AllShapes::new(&snapshot.checked, &layouts, &history);
+    let types = base.linkage.heap().type_updates(&|ty| shapes.has(ty), &|ty| shapes.get(ty));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
     report.times.compile_us = clock.micros();
