@@ -176,6 +176,14 @@ impl TypeUpdate {
 pub(crate) type ShapeOf<'a> = dyn Fn(Ty) -> Shape + 'a;
 
 impl Types {
+    /// Their names.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.known.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
     /// The record of a type, made if there was none.
     pub(super) fn get(&mut self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
         let mut new = Vec::new();
