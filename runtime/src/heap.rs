@@ -22,6 +22,7 @@ mod runs;
 mod tests;
 mod types;
 mod vec;
+mod verify;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ use vaisjit_abi::heap::{
 use vaisjit_abi::string::LENGTH_OFFSET;
 use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
-use vaisjit_semantics::{Checked, Renames, Ty};
+use vaisjit_semantics::{Renames, Ty};
 
 use arena::Arena;
 use block::{Payload, Role, bytes, copy, type_word, zero};
@@ -177,8 +178,8 @@ impl Heap {
     }
 
     /// What a commit has to replace for another version of the program.
-    pub(crate) fn type_updates(&self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
-        lock(&self.types).updates(program, shape)
+    pub(crate) fn type_updates(&self, shaped: &dyn Fn(Ty) -> bool, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
+        lock(&self.types).updates(shaped, shape)
     }
 
     /// The types that have got a record since the last time this was asked.

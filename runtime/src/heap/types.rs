@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
 use vaisjit_semantics::types::{FloatKind, IntKind};
-use vaisjit_semantics::{Checked, Renames, Ty, TyKind};
+use vaisjit_semantics::{Renames, Ty};
 
 /// At the start of every record, so that a wild address is not taken for one.
 const MAGIC: u64 = 0x7661_6973_7479_7065;
@@ -181,6 +181,14 @@ impl TypeUpdate {
 pub(crate) type ShapeOf<'a> = dyn Fn(Ty) -> Shape + 'a;
 
 impl Types {
+    /// Their names.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.known.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
     /// The record of a type, made if there was none.
     pub(super) fn get(&mut self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
         let mut new = Vec::new();
@@ -210,10 +218,10 @@ impl Types {
         self.known.retain(|ty, _| used.contains(ty));
     }
 
-    /// What has to be replaced for records to be right in another version of the program. A type that is gone keeps
-    /// its record: values of it may be anywhere.
-    pub(super) fn updates(&mut self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
-        let known: Vec<Ty> = self.known.keys().copied().filter(|ty| exists(*ty, program)).collect();
+    /// What has to be replaced for records to be right in another version of the program. Of types that are not
+    /// `shaped` nothing is known.
+    pub(super) fn updates(&mut self, shaped: &dyn Fn(Ty) -> bool, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
+        let known: Vec<Ty> = self.known.keys().copied().filter(|ty| shaped(*ty)).collect();
         let mut new = Vec::new();
         let mut updates = Vec::new();
         for ty in known {
@@ -370,29 +378,5 @@ fn references(kind: &ShapeKind, at: usize, shape: &ShapeOf<'_>, out: &mut Vec<Pa
 fn fields_references(fields: &[vaisjit_codegen::shape::Part], at: usize, shape: &ShapeOf<'_>, out: &mut Vec<Part>) {
     for field in fields {
         references(&shape(field.ty).kind, at + field.offset as usize, shape, out);
-    }
-}
-
-/// Does the program still have the structs and enums whose values lie in one of this type, or in an entry of a map?
-fn exists(ty: Ty, program: &Checked) -> bool {
-    match *ty.kind() {
-        TyKind::HashMap(key, value) => lies_known(key, program) && lies_known(value, program),
-        _ => lies_known(ty, program),
-    }
-}
-
-/// What lies behind a handle does not count: a type may hold a map of values of its own.
-fn lies_known(ty: Ty, program: &Checked) -> bool {
-    match *ty.kind() {
-        TyKind::Struct(..) => program
-            .structs
-            .get(&ty)
-            .is_some_and(|definition| definition.fields.iter().all(|field| lies_known(field.ty, program))),
-        TyKind::Enum(..) => program.enums.get(&ty).is_some_and(|definition| {
-            definition.variants.iter().flat_map(|variant| &variant.fields).all(|field| lies_known(field.ty, program))
-        }),
-        TyKind::Tuple(parts) => parts.iter().all(|part| lies_known(*part, program)),
-        TyKind::Array(of, _) => lies_known(of, program),
-        _ => true,
     }
 }

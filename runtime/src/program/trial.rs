@@ -9,9 +9,9 @@ use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
+use super::ProgramInner;
 use super::hooks::trapped;
 use super::run::Entry;
-use super::{ProgramInner, constant};
 use crate::code::{Slot, Stopped, StoppedFrame};
 use crate::engine::Error;
 use crate::fault;
@@ -42,7 +42,11 @@ impl ProgramInner {
     pub fn try_out(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Tried> {
         let mut tried = Tried::default();
         match self.trial_steps(prepared, stopped, &mut tried) {
-            Ok(()) => Some(tried),
+            Ok(()) => {
+                // What code of the program has written over them since counts.
+                prepared.global_bytes.clear();
+                Some(tried)
+            }
             Err(denied) => {
                 self.undo(prepared, tried);
                 deny(&mut prepared.report, denied);
@@ -65,8 +69,10 @@ impl ProgramInner {
 
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
+        fault::point()?;
         self.count_closures(prepared, stopped);
         self.try_values(prepared, stopped, tried)?;
+        fault::point()?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
         let computes = prepared.migration.as_ref().is_some_and(runs);
@@ -78,7 +84,7 @@ impl ProgramInner {
         if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
             migration.note_own(trial, &mut prepared.report);
         }
-        Ok(())
+        fault::point()
     }
 
     /// No value may be left without a method that its trait has got.
@@ -162,11 +168,11 @@ impl ProgramInner {
     }
 
     /// The memory of new globals can be seen by nobody yet.
-    fn fill_new_globals(&self, prepared: &mut Prepared) -> Result<(), Denied> {
-        for (path, bytes) in prepared.global_bytes.drain(..) {
+    fn fill_new_globals(&self, prepared: &Prepared) -> Result<(), Denied> {
+        for (path, bytes) in &prepared.global_bytes {
             fault::point()?;
-            if let Some(memory) = self.linkage().global(path) {
-                memory.write(&bytes);
+            if let Some(memory) = self.linkage().global(*path) {
+                memory.write(bytes);
             }
         }
         Ok(())
@@ -232,9 +238,8 @@ impl ProgramInner {
         let Some(init) = &global.init else {
             return Ok(vec![0; prepared.layouts.layout(global.ty).size as usize]);
         };
-        let literal = constant(&init.value, &prepared.layouts, &mut self.linkage());
-        match literal {
-            Some(bytes) => Ok(bytes),
+        match prepared.literals.get(&path) {
+            Some(bytes) => Ok(bytes.clone()),
             None => self.call_new(prepared, init.instance, global.ty).map_err(|why| failed(&path.name, &why)),
         }
     }
@@ -242,6 +247,7 @@ impl ProgramInner {
     /// Calls a migration of the program's with the addresses of the old and the new value.
     fn call_own(&self, prepared: &Prepared, instance: Instance, old: usize, new: usize) -> Result<(), String> {
         let entry = self.new_entry(prepared, instance)?;
+        fault::plain()?;
         let called = self.enter(&entry, &mut [old as u64, new as u64]);
         called.map(|_| ()).map_err(|trap| trapped(&trap))
     }
@@ -261,6 +267,7 @@ impl ProgramInner {
     /// Calls a function without parameters of the new version.
     fn call_new(&self, prepared: &Prepared, instance: Instance, ty: Ty) -> Result<Vec<u8>, String> {
         let entry = self.new_entry(prepared, instance)?;
+        fault::plain()?;
         let size = prepared.layouts.layout(ty).size as usize;
         self.compute(&entry, ty, size).map_err(|trap| match trap.frames.first().and_then(|frame| frame.at.as_ref()) {
             Some(at) => format!("{} ({at})", trap.message),
@@ -281,7 +288,7 @@ impl ProgramInner {
     }
 
     /// Gives back what a trial has made.
-    pub fn undo(&self, prepared: &mut Prepared, tried: Tried) {
+    pub fn undo(&self, prepared: &Prepared, tried: Tried) {
         let heap = self.world.heap();
         if let (Some(migration), Some(trial)) = (&prepared.migration, tried.migration) {
             migration.undo(heap, trial);
@@ -289,7 +296,8 @@ impl ProgramInner {
         let checked = prepared.snapshot.checked.clone();
         let layouts = prepared.layouts.clone();
         let shape = |ty: Ty| shape(ty, &checked, &*layouts);
-        let mut linkage = self.linkage();
+        let linkage = self.linkage();
+        heap.take_new_types();
         for path in &prepared.new_globals {
             if let (Some(memory), Some(global)) = (linkage.global(*path), checked.globals.get(path)) {
                 // What cannot be given up is left: memory, not the program, pays for it.
@@ -301,15 +309,8 @@ impl ProgramInner {
                 let _ = heap.clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
             }
         }
-        // A preparation that is tried once more writes them again.
-        for path in &prepared.new_globals {
-            let init = checked.globals.get(path).and_then(|global| global.init.as_ref());
-            if let Some(bytes) = init.and_then(|init| constant(&init.value, &layouts, &mut linkage))
-                && !prepared.global_bytes.iter().any(|(known, _)| known == path)
-            {
-                prepared.global_bytes.push((*path, bytes));
-            }
-        }
+        // To clear them their types had to be known.
+        heap.forget_types(&heap.take_new_types());
     }
 
     /// Gives the locals that their blocks have no room for to where they are looked for. Once nothing can fail any more.

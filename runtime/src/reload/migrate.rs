@@ -12,8 +12,6 @@ pub(crate) mod notes;
 mod offsets;
 pub(crate) mod own;
 pub(crate) mod plan;
-#[cfg(test)]
-mod tests;
 mod trial;
 
 use std::sync::Arc;

@@ -6,7 +6,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::mir::Signature;
-use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir, owner_and_number};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -26,6 +25,7 @@ use crate::linkage::{Fresh, Lacking, Linkage, NewGuard, TableStore};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::program::{constant, is_literal};
 use crate::report::{Clock, Edit, Outcome, Report};
+use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// How a program is compiled; the same for all its versions.
@@ -87,6 +87,8 @@ pub(crate) struct Prepared {
     pub computed: Vec<ItemPath>,
     /// Globals marked `#[reset]` whose initial value is another one.
     pub resets: Vec<ItemPath>,
+    /// The initial values of these that are made of literals.
+    pub literals: FxHashMap<ItemPath, Vec<u8>>,
     /// Functions that compute defaults of fields; only the trial calls them.
     pub defaults: Vec<(Instance, LiveFunction)>,
     /// Their addresses.
@@ -281,6 +283,11 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             None => {}
         }
     }
+    let literal = |path: &ItemPath| {
+        let init = snapshot.checked.globals.get(path)?.init.as_ref()?;
+        Some((*path, constant(&init.value, &layouts, base.linkage)?))
+    };
+    let literals = resets.iter().filter_map(literal).collect();
     if fault::strikes(&mut report) {
         new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
         return Some(Preparation::Refused(report));
@@ -297,9 +304,15 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
         return Some(Preparation::Refused(report));
     }
-    let types = base.linkage.heap().type_updates(&snapshot.checked, &|ty| shape(ty, &snapshot.checked, &*layouts));
+    let shapes = AllShapes::new(&snapshot.checked, &layouts, &history);
+    let types = base.linkage.heap().type_updates(&|ty| shapes.has(ty), &|ty| shapes.get(ty));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
+    if fault::strikes(&mut report) {
+        compiled.new_slots.iter().for_each(|key| base.linkage.forget_slot(key));
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     let (defaults, functions) = std::mem::take(&mut prepared.functions).into_iter().partition(|(instance, _)| {
@@ -310,7 +323,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         .into_iter()
         .partition(|(slot, _)| prepared.defaults.iter().any(|(_, function)| function.slot == *slot));
     (prepared.migration, prepared.moving) = (migration, moving);
-    (prepared.computed, prepared.resets) = (computed, resets);
+    (prepared.computed, prepared.resets, prepared.literals) = (computed, resets, literals);
     let texts = prepared.refreshed.iter().map(|(instance, body, _)| (*instance, body.clone())).collect();
     prepared.replaced_places = replace::places::moved(&texts, base.live, &prepared.snapshot.checked, &layouts);
     prepared.history = history;
@@ -598,6 +611,7 @@ impl Plan {
             moving: Vec::new(),
             computed: Vec::new(),
             resets: Vec::new(),
+            literals: FxHashMap::default(),
             defaults: Vec::new(),
             default_stores: Vec::new(),
             types: Vec::new(),

@@ -21,6 +21,7 @@ use super::guards::guards;
 use super::links::UnitLinker;
 use super::prepare::Base;
 use crate::code::{Follower, StoppedFrame};
+use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
@@ -366,11 +367,13 @@ impl Loops {
             }
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
+                fault::plain()?;
                 let transfer = {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
+                fault::plain()?;
                 moves.followers.push(Follower {
                     from: from.clone(),
                     function: target.place.1,

@@ -75,6 +75,7 @@ fn reload(program: &Program) -> String {
         Err(error) => (format!("failed: {error}"), false),
     };
     assert_eq!(program.version(), before + u64::from(is_new), "`{text}` must count");
+    assert_eq!(program.heap_verify(), Vec::<String>::new(), "`{text}` leaves the heap whole");
     text
 }
 

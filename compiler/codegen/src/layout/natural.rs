@@ -115,8 +115,8 @@ impl TypeLayouts {
         TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
     }
 
-    /// The history before with every struct and enum of the program as laid out now; those that stay as they were keep
-    /// their `Arc`.
+    /// The history before with every struct and enum of the program as laid out now, and those that are gone from it as
+    /// follows from their parts; those that stay as they were keep their `Arc`.
     pub fn history(&self, before: &LayoutHistory) -> LayoutHistory {
         let mut history = before.clone();
         history.methods = self.methods.clone();
@@ -128,6 +128,7 @@ impl TypeLayouts {
                 history.insert(*ty, Arc::new(now));
             }
         }
+        gone::follow(self, before, &mut history);
         history
     }
 
@@ -145,6 +146,11 @@ impl TypeLayouts {
             method_numbers: self.method_numbers.iter().map(|(of, n)| (renames.path(*of), n.clone())).collect(),
             cache: RwLock::default(),
         }
+    }
+
+    /// Is it a struct or enum of the program?
+    fn defines(&self, ty: Ty) -> bool {
+        self.structs.contains_key(&ty) || self.enums.contains_key(&ty)
     }
 
     /// The layout of a struct or enum as a history knows it.
@@ -504,5 +510,6 @@ impl Packer {
     }
 }
 
+mod gone;
 #[cfg(test)]
 mod tests;

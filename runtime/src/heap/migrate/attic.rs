@@ -54,6 +54,12 @@ impl Attic {
         self.batches.values().flat_map(|batch| batch.values().map(|(word, _)| *word))
     }
 
+    /// The blocks that are kept, once for each reference.
+    pub(in crate::heap) fn counted(&self) -> Vec<usize> {
+        let words = self.batches.values().flat_map(FxHashMap::values);
+        words.filter_map(|(word, is_function)| block_of(*word, *is_function)).map(|block| block.0).collect()
+    }
+
     /// Visits every reference that is kept.
     pub(crate) fn each(&mut self, visit: &mut dyn FnMut(&mut usize)) {
         self.batches.values_mut().flat_map(FxHashMap::values_mut).for_each(|(word, _)| visit(word));

@@ -163,6 +163,7 @@ impl Migration {
         let found = heap.changing(&mut conversion);
         trial.regions.extend(found.regions);
         for map in &found.maps {
+            fault::point()?;
             self.lay_out_map(heap, map, trial)?;
         }
         trial.rehash = found.rehash;
@@ -183,10 +184,12 @@ impl Migration {
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
         for key in &counted.rebuilt {
+            fault::point()?;
             let rebuild = &self.planner.rebuilds[key.1 as usize];
             trial.rebuilt.make(heap, rebuild, *key).ok_or_else(|| out_of_memory(rebuild.types.1))?;
         }
         self.make_room(heap, trial)?;
+        fault::point()?;
         self.look_for_words((linkage, heap), (locals, stopped), trial)?;
         self.place_own(trial);
         fault::point()?;
@@ -297,12 +300,14 @@ impl Migration {
             match region.role {
                 Role::Global(_) | Role::Entries(..) => {}
                 Role::Elements(list, ty) => {
+                    fault::point()?;
                     let made = heap.new_elements(list, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     let region = &mut trial.regions[number];
                     (region.to, region.to_stride) = (Some(made), conversion.to_size);
                 }
                 Role::Block(block, ty) if heap.room_behind(region.at) < conversion.to_size => {
                     let offset = region.at - block;
+                    fault::point()?;
                     let made = heap.new_home(block, offset, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     trial.regions[number].to = Some(made + offset);
                     trial.blocks.push((block, made, number));
@@ -385,6 +390,7 @@ impl Migration {
             let Wanted::Empty(ty) = queue else { continue };
             let Some(record) = self.empties.get(ty) else { continue };
             for _ in 0..wanted.get(number).copied().unwrap_or(0) {
+                fault::point()?;
                 let made = heap.new_empty(*record).ok_or_else(|| out_of_memory(*ty))?;
                 trial.queues[number].bytes.extend(made.to_le_bytes());
             }
