@@ -22,6 +22,7 @@ mod runs;
 mod tests;
 mod types;
 mod vec;
+mod verify;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ use vaisjit_abi::heap::{
 use vaisjit_abi::string::LENGTH_OFFSET;
 use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
-use vaisjit_semantics::{Checked, Ty};
+use vaisjit_semantics::{Renames, Ty};
 
 use arena::Arena;
 use block::{Payload, Role, bytes, copy, type_word, zero};
@@ -43,7 +44,7 @@ use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate};
+pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate, changed_keys};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.
@@ -177,13 +178,19 @@ impl Heap {
     }
 
     /// What a commit has to replace for another version of the program.
-    pub(crate) fn type_updates(&self, program: &Checked, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
-        lock(&self.types).updates(program, shape)
+    pub(crate) fn type_updates(&self, shaped: &dyn Fn(Ty) -> bool, shape: &ShapeOf<'_>) -> Vec<TypeUpdate> {
+        lock(&self.types).updates(shaped, shape)
     }
 
     /// The types that have got a record since the last time this was asked.
     pub(crate) fn take_new_types(&self) -> Vec<Ty> {
         lock(&self.types).take_new()
+    }
+
+    /// Its types, and the parked references, go by other names of items.
+    pub(crate) fn rename(&self, renames: &Renames) {
+        lock(&self.types).rename(renames);
+        lock(&self.attic).rename(renames);
     }
 
     /// Forgets what is known of types that nothing live uses.

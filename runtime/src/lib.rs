@@ -37,6 +37,7 @@ mod program;
 mod reload;
 mod reloader;
 mod report;
+mod shapes;
 mod signals;
 mod state;
 mod terminal;

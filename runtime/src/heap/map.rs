@@ -124,6 +124,11 @@ pub(super) fn buffers(map: Payload) -> [usize; 2] {
     [map.word(ENTRIES), map.word(INDEX)]
 }
 
+/// How many bytes the index of a map takes.
+pub(super) fn index_bytes(map: Payload) -> usize {
+    if map.word(INDEX) == 0 { 0 } else { (map.word(MASK) + 1).saturating_mul(PLACE) }
+}
+
 /// Number of live entries.
 pub(super) fn length(map: Payload) -> usize {
     map.word(LENGTH)

@@ -38,10 +38,26 @@ impl References {
         References(references_of(&shape.kind, all).into())
     }
 
+    /// Bytes from the start of the value to the end of the last one.
+    pub(crate) fn end(&self) -> u32 {
+        end(&self.0) as u32
+    }
+
     /// Are there none?
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+fn end(parts: &[Part]) -> usize {
+    let ends = parts.iter().map(|part| match part {
+        Part::Payload(offset) | Part::Function(offset) => offset + 8,
+        Part::Choice(offset, variants) => {
+            offset + variants.iter().map(|(_, parts)| end(parts)).max().unwrap_or(0).max(8)
+        }
+        Part::Repeat { offset, stride, count, parts } => offset + (count - 1) * stride + end(parts),
+    });
+    ends.max().unwrap_or(0)
 }
 
 /// How a value of one type and layout becomes one of another.

@@ -21,7 +21,7 @@ use crate::code::Stopped;
 /// The memory of a stopped program.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory<'a> {
-    heap: &'a Heap,
+    pub(super) heap: &'a Heap,
 }
 
 /// What a counted block is.

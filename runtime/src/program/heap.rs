@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use vaisjit_codegen::shape::shape;
+use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{ItemPath, Ty};
 
 use super::{Program, ProgramInner};
-use crate::code::SafepointKind;
+use crate::code::{SafepointKind, Stopped};
 use crate::engine::Error;
 use crate::heap::HeapReport;
+use crate::shapes::AllShapes;
 
 impl Program {
     /// Looks for values that nobody gave up. To be called once, after `main` has returned and while no thread is in the
@@ -30,7 +31,8 @@ impl Program {
             return Err(Error::Other("a call has ended without giving up its values".to_owned()));
         }
         let live = inner.live();
-        let shape = |ty: Ty| shape(ty, &live.checked, &*live.layouts);
+        let shapes = AllShapes::of(&live);
+        let shape = |ty: Ty| shapes.get(ty);
         let linkage = inner.linkage();
         let globals: Vec<(ItemPath, Ty)> = live.globals.iter().map(|(path, global)| (*path, global.ty)).collect();
         for (path, ty) in globals {
@@ -48,7 +50,36 @@ impl Program {
     }
 }
 
+impl Program {
+    /// For tests: stops the threads and looks whether all values are whole, gives what is wrong, a sentence each. Exact
+    /// only while no thread is in the program, for what stacks hold is not looked at, and before the first trap.
+    #[doc(hidden)]
+    pub fn heap_verify(&self) -> Vec<String> {
+        let inner = self.inner.clone();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let ticket = self.inner.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
+            let _ = sender.send(inner.verify(stopped));
+        });
+        while ticket.wait(Duration::from_secs(1)).is_none() {}
+        receiver.try_recv().unwrap_or_default()
+    }
+}
+
 impl ProgramInner {
+    fn verify(&self, stopped: &Stopped<'_>) -> Vec<String> {
+        let (live, linkage) = (self.live(), self.linkage());
+        let memory = self.world.heap().memory(stopped);
+        let shapes = AllShapes::of(&live);
+        let shape = |ty: Ty| shapes.get(ty);
+        let root = |(path, global): (&ItemPath, &Global)| {
+            let of = memory.record(global.ty, &shape);
+            Some((linkage.global(*path)?.address(), of, format!("global `{}`", path.name)))
+        };
+        let roots: Vec<_> = live.globals.iter().filter_map(root).collect();
+        let exact = !stopped.is_active() && !self.control.unwound.load(Ordering::SeqCst);
+        memory.verify(&roots, exact)
+    }
+
     /// After a trap: frees what the call held, if there is much on the heap.
     pub fn after_trap(&self) {
         if self.world.heap().has_grown() && self.control.is_loaded() && !self.world.is_active() {

@@ -82,6 +82,7 @@ fn reload(program: &Program, case: &Case) -> String {
         let found = (&text, program.version());
         assert_eq!((&asked, planned), found, "{}: asked first, then saved", case.name);
     }
+    assert_eq!(program.heap_verify(), Vec::<String>::new(), "`{text}` leaves the heap whole");
     text
 }
 

@@ -71,6 +71,12 @@ impl Loaded {
         assert!(report.is_empty(), "{place}: leaked {report}");
     }
 
+    /// Every word of the data leads to a whole value, and all of them are counted right.
+    pub fn is_whole(&self) {
+        let wrong = self.program.heap_verify();
+        assert!(wrong.is_empty(), "the heap is not whole:\n{}", wrong.join("\n"));
+    }
+
     /// Waits until the loop of `main` has come round.
     pub fn has_turned(&self) {
         self.call("turn");

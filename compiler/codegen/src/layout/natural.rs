@@ -14,7 +14,7 @@ use std::sync::{Arc, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
 use vaisjit_semantics::types::FloatKind;
-use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind, is_library};
+use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind, is_library};
 
 use super::history::{Fill, KnownField, KnownLayout, LayoutHistory};
 use super::{Layout, Layouts, MethodNumbers, constant, evolve};
@@ -115,8 +115,8 @@ impl TypeLayouts {
         TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
     }
 
-    /// The history before with every struct and enum of the program as laid out now; those that stay as they were keep
-    /// their `Arc`.
+    /// The history before with every struct and enum of the program as laid out now, and those that are gone from it as
+    /// follows from their parts; those that stay as they were keep their `Arc`.
     pub fn history(&self, before: &LayoutHistory) -> LayoutHistory {
         let mut history = before.clone();
         history.methods = self.methods.clone();
@@ -128,7 +128,29 @@ impl TypeLayouts {
                 history.insert(*ty, Arc::new(now));
             }
         }
+        gone::follow(self, before, &mut history);
         history
+    }
+
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> TypeLayouts {
+        let evolving = self.evolving.as_ref().map(|evolving| Evolving {
+            exposed: evolving.exposed.iter().map(|ty| renames.ty(*ty)).collect(),
+            known: evolving.known.renamed(renames),
+        });
+        TypeLayouts {
+            structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
+            enums: self.enums.iter().map(|(ty, of)| (renames.ty(*ty), renames.enumeration(of))).collect(),
+            evolving,
+            methods: self.methods.renamed(renames),
+            method_numbers: self.method_numbers.iter().map(|(of, n)| (renames.path(*of), n.clone())).collect(),
+            cache: RwLock::default(),
+        }
+    }
+
+    /// Is it a struct or enum of the program?
+    fn defines(&self, ty: Ty) -> bool {
+        self.structs.contains_key(&ty) || self.enums.contains_key(&ty)
     }
 
     /// The layout of a struct or enum as a history knows it.
@@ -488,5 +510,6 @@ impl Packer {
     }
 }
 
+mod gone;
 #[cfg(test)]
 mod tests;

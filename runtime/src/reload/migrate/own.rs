@@ -16,6 +16,7 @@ use crate::fault;
 use crate::heap::migrate::rows::{Values, each_own};
 use crate::heap::migrate::{Counted, Lookup, Op, References, Stores};
 use crate::heap::{Heap, TypeRef};
+use crate::reload::diff::name_of;
 use crate::report::Report;
 
 /// A function that migrates values of a type.
@@ -364,7 +365,7 @@ impl Migration {
             let called = call(function, shown.at(0), values.at(index));
             heap.release_all(lent);
             called.map_err(|why| Denied {
-                name: own.ty.to_string(),
+                name: name_of(own.ty),
                 why: format!("`{}` {why}, after {index} of {} instances", function.path.name, written.places.len()),
                 help: "mend it and save again".to_owned(),
             })?;

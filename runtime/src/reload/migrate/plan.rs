@@ -699,8 +699,8 @@ fn overlaps(ops: &[Op]) -> bool {
         let (mut reads, mut writes) = (Vec::new(), Vec::new());
         ranges(op, &mut reads, &mut writes);
         let met = reads.iter().any(|(start, end)| written.iter().any(|(s, e)| start < e && s < end));
-        // Within one step with several parts nothing is said of their order.
-        let inner = reads.len() + writes.len() > 2
+        // Within a step with several parts nothing is said of their order.
+        let inner = matches!(op, Op::Each { .. } | Op::Match { .. })
             && reads.iter().any(|(start, end)| writes.iter().any(|(s, e)| start < e && s < end));
         written.append(&mut writes);
         met || inner
@@ -745,7 +745,7 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
             reads.push((*from, from + 8));
             writes.push((*to, to + 8));
         }
-        Op::Release { from, .. } => reads.push((*from, from + 8)),
+        Op::Release { from, references } => reads.push((*from, from + references.end())),
         Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
     }
 }

@@ -18,6 +18,7 @@ use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
+use crate::reload::diff::name_of;
 
 /// A frame of a running function.
 pub(crate) struct Local {
@@ -461,7 +462,7 @@ impl Migration {
             Role::Local(_) => self.holder(trial, region, found.index),
         };
         Denied {
-            name: ty.to_string(),
+            name: name_of(ty),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
             help: format!(
                 "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{}\")]`",
@@ -493,7 +494,7 @@ impl Migration {
 
     fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
         let conversion = &self.planner.conversions[trial.regions[region].conversion];
-        let name = self.planner.counted.first().copied().unwrap_or(ty).to_string();
+        let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
         let holder = self.holder(trial, region, 0);
         Denied {
             why: format!(
@@ -525,7 +526,7 @@ fn size_of(known: &Known, ty: Ty) -> usize {
 
 pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
-        name: ty.to_string(),
+        name: name_of(ty),
         why: "there is no memory to bring its values into their new shape".to_owned(),
         help: "undo the edit, or restart with the new version".to_owned(),
     }
