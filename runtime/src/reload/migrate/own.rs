@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_codegen::layout::KnownLayout;
 use vaisjit_semantics::program::StructDef;
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use super::Migration;
 use super::plan::Planner;
@@ -256,6 +257,11 @@ impl Migration {
     /// The functions that are going to be called.
     pub fn functions(&self) -> impl Iterator<Item = Instance> {
         self.planner.own.iter().map(|own| own.writer.function)
+    }
+
+    /// The types whose values functions of the program migrate, each with the function's name.
+    pub fn written(&self) -> Vec<(Ty, Name)> {
+        self.planner.own.iter().map(|own| (own.ty, own.writer.function.path.name)).collect()
     }
 
     /// Makes sure that the heap has records of what they are shown.
