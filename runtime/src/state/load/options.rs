@@ -19,7 +19,7 @@ fn some(node: &Node) -> Option<&Variant> {
 
 impl<'t> Loader<'_, '_, 't> {
     /// Reads a value that is no `Option` into one; none if the place is for none.
-    pub(super) fn into_option(&mut self, node: &Node, at: usize, text: &'t str, region: usize) -> Option<Read> {
+    pub(super) fn read_some(&mut self, node: &Node, at: usize, text: &'t str, region: usize) -> Option<Read> {
         let found = some(node)?;
         let (field, discriminant) = (&found.fields[0], found.discriminant);
         let inner = self.types.node(field.of);

@@ -92,14 +92,14 @@ impl<'t> Loader<'_, '_, 't> {
             (Form::Enum(variants), Kind::Text) => {
                 let name = json::string(text)?;
                 if find_variant(variants, &name).is_none()
-                    && let Some(read) = self.into_option(node, at, text, region)
+                    && let Some(read) = self.read_some(node, at, text, region)
                 {
                     return read;
                 }
                 self.variant(node, variants, &name, None, at, region)
             }
             (Form::Enum(_), Kind::Number | Kind::Bool(_) | Kind::List | Kind::Null) => {
-                self.into_option(node, at, text, region).unwrap_or_else(|| self.unlike(kind, node))
+                self.read_some(node, at, text, region).unwrap_or_else(|| self.unlike(kind, node))
             }
             (
                 Form::Pointer(_)
@@ -339,7 +339,7 @@ impl<'t> Loader<'_, '_, 't> {
                     let (name, payload) = &parts[0];
                     self.variant(node, variants, name, Some(payload), at, region)
                 }
-                _ if let Some(read) = self.into_option(node, at, text, region) => read,
+                _ if let Some(read) = self.read_some(node, at, text, region) => read,
                 [(name, payload)] => self.variant(node, variants, name, Some(payload), at, region),
                 _ => Err(Damaged("a variant is an object with one member".to_owned())),
             },
