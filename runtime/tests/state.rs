@@ -2,6 +2,8 @@
 
 #[path = "state/random.rs"]
 mod random;
+#[path = "state/rows.rs"]
+mod rows;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -61,7 +61,12 @@ impl ProgramInner {
         let tables = self.look_at_tables(prepared, stopped);
         self.count_closures(prepared, stopped);
         match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
-            Ok(()) => {}
+            Ok(()) => {
+                if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
+                    migration.note_own(trial, &mut prepared.report);
+                    prepared.report.notices.extend(migration.foresee_notes(self.world.heap(), trial));
+                }
+            }
             Err(denied) => deny(&mut prepared.report, denied),
         }
         self.undo(prepared, tried);

@@ -3,6 +3,7 @@
 
 mod build;
 mod finish;
+mod options;
 mod value;
 
 use std::borrow::Cow;

@@ -12,6 +12,7 @@ use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
 use super::own::{self, Written};
+use super::plan::Planner;
 use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
@@ -412,6 +413,18 @@ impl Migration {
         Ok(())
     }
 
+    /// What the commit of a trial would tell of values that do not come over as they are.
+    pub fn foresee_notes(&self, heap: &Heap, trial: &Trial) -> Vec<String> {
+        let mut counted = Counted::noting();
+        let attic = heap.attic();
+        let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+        for (number, region) in trial.regions.iter().enumerate() {
+            counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
+        }
+        counted.containers(heap, &self.planner.rebuilds, &lookup);
+        self.planner.told(&counted.notes.unwrap_or_default())
+    }
+
     /// Gives back what a trial has made.
     pub fn undo(&self, heap: &Heap, trial: Trial) {
         for region in &trial.regions {
@@ -599,9 +612,15 @@ impl Trial {
             left.push(*from);
         }
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
-        let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
-        let (moves, roots) = (self.moves, self.roots);
-        Settle { released, rehash, notes: notes.collect(), left, moves, roots }
+        let (moves, roots, notes) = (self.moves, self.roots, planner.told(&notes));
+        Settle { released, rehash, notes, left, moves, roots }
+    }
+}
+
+impl Planner {
+    /// Sentences about what has happened so often.
+    fn told(&self, notes: &[u64]) -> Vec<String> {
+        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times)).collect()
     }
 }
 
