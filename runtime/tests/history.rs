@@ -146,17 +146,20 @@ fn a_rollback_from_inside_says_what_it_did_and_why_not() {
     }
 }
 
-/// Edits that alternate, edits that differ and rollbacks: `RELOADS=20000` for a long run.
+/// Edits that alternate, edits that differ, types that change with their values, and rollbacks: `RELOADS=20000` for a run
+/// that is long enough to tell whether memory grows.
 #[test]
 fn memory_stays_flat() {
     let rounds: usize = std::env::var("RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let text = |n: usize| {
         let (types, body) = (["i64", "f64"][n % 2], if n.is_multiple_of(3) { n } else { n % 4 });
         format!(
-            "#[hot] F hot() -> i64 {{ {body} }}\nF flips(x: {types}) -> i64 {{ x as i64 + {body} }}\nF tick() -> i64 {{ hot() + flips({n} as {types}) }}"
+            "S P {{ a: i64, b: {types} }}\nG all: Vec<P>\nF fill() -> i64 {{ L i: 0..100 {{ all.push(P {{ a: i, b: 7 as {types} }}) }}\n all.len() }}\n#[hot] F hot() -> i64 {{ {body} + all[3].b as i64 }}\nF flips(x: {types}) -> i64 {{ x as i64 + {body} }}\nF tick() -> i64 {{ hot() + flips({n} as {types}) }}"
         )
     };
     let memory = Memory::new(&text(0));
+    memory.call("fill");
+    let settling = rounds / 10;
     let mut settled = 0;
     for n in 1..=rounds {
         memory.save(&text(n));
@@ -165,13 +168,14 @@ fn memory_stays_flat() {
         }
         memory.call("tick");
         memory.events.lock().unwrap().clear();
-        if n == 100 {
+        if n == settling {
             settled = resident();
         }
-        if n.is_multiple_of(2000) {
-            println!("{n} reloads: {} KiB more than after 100", resident() as i64 - settled as i64);
+        if n == rounds || n.is_multiple_of(2000) {
+            println!("{n} reloads: {} KiB more than after {settling}", resident() as i64 - settled as i64);
         }
     }
+    assert!(rounds < 20_000 || resident() <= settled + 1024, "memory grows");
 }
 
 /// Resident memory in KiB; 0 where nobody tells.
