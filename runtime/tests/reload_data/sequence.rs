@@ -89,6 +89,14 @@ impl Sequence {
         format!("{}\n{}----- then\n{}", numbered.join("\n"), shown(&self.texts), shown(&self.tried))
     }
 
+    /// For sequences that end the process: what comes now, and the texts before it.
+    fn show(&self) {
+        if std::env::var_os("SHOW").is_some() {
+            let last = self.told.last().map_or("", |told| told.as_str());
+            eprintln!("{}\n{}: {last}", shown(&self.texts), self.told.len() - 1);
+        }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -175,6 +183,7 @@ impl Sequence {
         self.running.save(texts, &self.texts);
         let update = self.running.program.poll();
         assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
+        self.running.is_whole();
         self.counts.reloads += 1;
     }
 
@@ -193,6 +202,7 @@ impl Sequence {
         let texts = next.texts();
         let pieces = !refusable && random.one_in(5);
         self.told.push(format!("{}{}", told.join("; "), if pieces { " (file by file)" } else { "" }));
+        self.show();
         self.tried = texts.clone();
         if pieces {
             self.save_in_pieces(&texts, random);
@@ -276,6 +286,7 @@ impl Sequence {
         if self.main.is_some() && self.told.iter().rev().take(2).any(|told| told.contains("field")) {
             return;
         }
+        self.running.is_whole();
         let now = self.data();
         assert!(now == data, "what was removed comes back: {}", difference(&now, data));
     }
@@ -289,6 +300,7 @@ impl Sequence {
             told = next.edit(random);
         }
         self.told.push(format!("{} and rolled back", told.what));
+        self.show();
         let number = self.running.program.version();
         let texts = next.texts();
         if told.what == "field of Pair removed"

@@ -15,6 +15,8 @@ pub struct Field {
     pub was: Option<usize>,
     pub ty: Type,
     pub default: Option<String>,
+    /// May it become a text, or cease to be one? One of them only: what comes back has the value from before.
+    to_text: bool,
 }
 
 /// A variant with its payloads.
@@ -135,7 +137,7 @@ impl Source {
     fn add_field(&mut self, random: &mut Random, of: usize) {
         let ty = Type::random(random, of, 2);
         let default = if random.one_in(2) { ty.constant(random) } else { None };
-        let field = Field { name: self.fresh(), was: None, ty, default };
+        let field = Field { name: self.fresh(), was: None, ty, default, to_text: random.one_in(2) };
         let place = random.below(self.structs[of].len() + 1);
         self.structs[of].insert(place, field);
     }
@@ -271,7 +273,8 @@ impl Source {
         field.ty = match &field.ty {
             // An array that a loop holds in a struct taken apart gets the default where others keep their elements.
             Type::Array(..) if looping => return "nothing".to_owned(),
-            Type::Number(_) | Type::Vec(_) if random.one_in(5) => Type::Str,
+            Type::Number(_) | Type::Vec(_) if field.to_text && random.one_in(5) => Type::Str,
+            Type::Str if field.to_text => Type::Str,
             Type::Number(_) | Type::Str => Type::Number(NUMBERS[random.below(NUMBERS.len())]),
             Type::Array(inner, _) => Type::Array(inner.clone(), 1 + random.below(4)),
             other => other.clone(),
