@@ -15,8 +15,8 @@ use versions::{PROGRAM, VALUES};
 
 /// Reloads of each test; `RELOADS=1000` for more.
 const RELOADS: u64 = 30;
-/// A reload fails at one of so many steps, and at others the next time; a prime number. `STRIDE=1` for all.
-const STRIDE: u64 = 17;
+/// A reload fails at one of so many steps, and at others the next time; prime numbers. `STRIDE=1` for all.
+const STRIDES: [u64; 2] = [5, 17];
 /// How long `main` may take for one turn.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How often `main` looks up.
@@ -155,12 +155,13 @@ struct Trial {
     /// How often each step has failed.
     struck: BTreeMap<(String, u32), u64>,
     faults: u64,
+    stride: u64,
 }
 
 impl Trial {
-    fn new(versions: &[&str], pauses: bool) -> Trial {
+    fn new(versions: &[&str], pauses: bool, stride: u64) -> Trial {
         let subject = || Subject::new(versions[0], pauses);
-        Trial { subject: subject(), twin: subject(), struck: BTreeMap::new(), faults: 0 }
+        Trial { subject: subject(), twin: subject(), struck: BTreeMap::new(), faults: 0, stride }
     }
 
     /// One reload: fails at every step, then goes through.
@@ -169,7 +170,7 @@ impl Trial {
             let ticked = [&self.subject, &self.twin].map(|subject| subject.call("tick", number as i64));
             assert_eq!(ticked[0], ticked[1], "turn {turn}");
         }
-        let stride = setting("STRIDE", STRIDE);
+        let stride = setting("STRIDE", self.stride);
         for step in (1 + turn % stride..).step_by(stride as usize) {
             let text = format!("{text}# {turn} {step}\n");
             let (before, held) = (state(&self.subject.program), texts(&self.subject.program));
@@ -224,8 +225,8 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 }
 
 /// Reloads through all versions, again and again.
-fn through(versions: &[&str], pauses: bool) -> (u64, usize) {
-    let mut trial = Trial::new(versions, pauses);
+fn through(versions: &[&str], pauses: bool, stride: u64) -> (u64, usize) {
+    let mut trial = Trial::new(versions, pauses, stride);
     let mut at = 0;
     for turn in 1..=setting("RELOADS", RELOADS) {
         let version = trial.subject.program.version();
@@ -245,12 +246,12 @@ fn through(versions: &[&str], pauses: bool) -> (u64, usize) {
 
 #[test]
 fn a_fault_while_values_change_changes_nothing() {
-    let (faults, places) = through(&VALUES, false);
+    let (faults, places) = through(&VALUES, false, STRIDES[0]);
     assert!(faults > 100 && places >= 12, "only {faults} faults at {places} places");
 }
 
 #[test]
 fn a_fault_in_a_running_program_changes_nothing() {
-    let (faults, places) = through(&PROGRAM, true);
+    let (faults, places) = through(&PROGRAM, true, STRIDES[1]);
     assert!(faults > 100 && places >= 12, "only {faults} faults at {places} places");
 }
