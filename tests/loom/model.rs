@@ -12,6 +12,25 @@ use vaisjit_abi::context::{AT_POLL, IN_HOST, poll};
 use crate::rendezvous::{Admission, Control, Level, Member, Party, Rendezvous, announce};
 use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, MutexGuard, Ordering};
 
+/// Memory that only the protocol protects.
+pub struct Memory<T>(UnsafeCell<T>);
+
+impl<T: Copy> Memory<T> {
+    fn new(value: T) -> Memory<T> {
+        Memory(UnsafeCell::new(value))
+    }
+
+    pub fn get(&self) -> T {
+        // SAFETY: loom ends the test if somebody may write at the same time.
+        self.0.with(|value| unsafe { *value })
+    }
+
+    pub fn set(&self, new: T) {
+        // SAFETY: loom ends the test if somebody may read or write at the same time.
+        self.0.with_mut(|value| unsafe { *value = new });
+    }
+}
+
 /// What a walk over a thread's stack shows.
 #[derive(Clone, Copy, Default)]
 pub struct Stack {
@@ -26,7 +45,7 @@ pub struct Thread {
     poll: AtomicU8,
     state: AtomicU32,
     /// Changed by the thread while it runs, read while it is stopped.
-    pub stack: UnsafeCell<Stack>,
+    pub stack: Memory<Stack>,
     /// The epoch of its last refusal.
     declined: AtomicU64,
 }
@@ -45,7 +64,7 @@ pub struct World {
     rendezvous: Rendezvous<Thread, Request>,
     pub slots: [AtomicUsize; 2],
     /// Is the unit's code there? Running it reads this.
-    pub units: [UnsafeCell<bool>; 2],
+    pub units: [Memory<bool>; 2],
 }
 
 loom::thread_local! {
@@ -71,14 +90,14 @@ impl Ticket {
 impl World {
     pub fn new() -> Arc<World> {
         let slots = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let units = [UnsafeCell::new(true), UnsafeCell::new(true)];
+        let units = [Memory::new(true), Memory::new(true)];
         Arc::new(World { rendezvous: Rendezvous::new(), slots, units })
     }
 
     /// A thread's record, made when it comes for the first time.
     pub fn join(&self) -> Arc<Thread> {
         let (poll, state) = (AtomicU8::new(0), AtomicU32::new(IN_HOST));
-        let stack = UnsafeCell::new(Stack::default());
+        let stack = Memory::new(Stack::default());
         let thread = Arc::new(Thread { poll, state, stack, declined: AtomicU64::new(0) });
         self.rendezvous.control().add_thread(thread.clone());
         thread
@@ -128,9 +147,9 @@ impl World {
         if announce(thread) != 0 {
             self.stop_if_asked(thread, state);
         }
-        let outer = thread.stack.with(|stack| unsafe { *stack });
+        let outer = thread.stack.get();
         body();
-        thread.show(outer);
+        thread.stack.set(outer);
         thread.state.store(state, Ordering::Release);
         if thread.poll.load(Ordering::Relaxed) != 0 && self.control().running != Some(Self::token()) {
             self.look();
@@ -151,18 +170,6 @@ impl World {
         if announce(thread) != 0 {
             self.stop_if_asked(thread, IN_HOST);
         }
-    }
-}
-
-impl Thread {
-    /// Changes what a walk finds. On the thread itself.
-    pub fn show(&self, stack: Stack) {
-        self.stack.with_mut(|own| unsafe { *own = stack });
-    }
-
-    /// What a walk finds.
-    pub fn shown(&self) -> Stack {
-        self.stack.with(|stack| unsafe { *stack })
     }
 }
 
@@ -200,11 +207,11 @@ impl Member for Thread {
     }
 
     fn stopped_level(&self, _: u32) -> Level {
-        if self.shown().is_inner { Level::Inner } else { Level::Outermost }
+        if self.stack.get().is_inner { Level::Inner } else { Level::Outermost }
     }
 
     fn still_declines(&self) -> bool {
-        self.shown().is_inner && self.declined.load(Ordering::Relaxed) != 0
+        self.stack.get().is_inner && self.declined.load(Ordering::Relaxed) != 0
     }
 
     fn decline(&self, epoch: u64) {

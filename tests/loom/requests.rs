@@ -18,7 +18,7 @@ fn calls_both(world: &World) {
 
 /// A commit of both slots, which looks at the stacks.
 fn publish(world: &World, threads: &[Arc<Thread>]) {
-    threads.iter().for_each(|thread| assert!(!thread.shown().is_inner));
+    threads.iter().for_each(|thread| assert!(!thread.stack.get().is_inner));
     world.slots[0].store(1, Relaxed);
     world.slots[1].store(1, Relaxed);
 }
@@ -76,7 +76,7 @@ fn the_gate_holds_threads_that_come_back_from_the_host() {
                 runs.host_call(&own, || ());
                 calls_both(&runs);
                 // A walk must not meet a stack that changes.
-                own.show(Stack::default());
+                own.stack.set(Stack::default());
             });
         });
         let ticket = world.commit(publish);
@@ -94,7 +94,7 @@ fn threads_that_come_for_the_first_time_are_held_too() {
             let own = runs.join();
             runs.enter(&own, || {
                 calls_both(&runs);
-                own.show(Stack::default());
+                own.stack.set(Stack::default());
             });
             runs.part(&own);
         });
@@ -112,11 +112,11 @@ fn a_commit_waits_until_inner_loops_have_been_left() {
         let own = world.join();
         let other = thread::spawn(move || {
             runs.enter(&own, || {
-                own.show(Stack { is_inner: true, unit: None });
+                own.stack.set(Stack { is_inner: true, unit: None });
                 runs.poll(&own);
                 runs.poll(&own);
                 calls_both(&runs);
-                own.show(Stack::default());
+                own.stack.set(Stack::default());
                 runs.poll(&own);
                 calls_both(&runs);
             });

@@ -10,16 +10,16 @@ use crate::sync::Ordering::Relaxed;
 /// Calls what is in the slot: a frame of that unit, which runs before and after a poll or a call of the host.
 fn call(world: &World, own: &Thread, between: impl FnOnce()) {
     let unit = world.slots[0].load(Relaxed);
-    own.show(Stack { is_inner: false, unit: Some(unit) });
+    own.stack.set(Stack { is_inner: false, unit: Some(unit) });
     run(world, unit);
     between();
     run(world, unit);
-    own.show(Stack::default());
+    own.stack.set(Stack::default());
 }
 
 /// Running code reads it: loom would see it being freed.
 fn run(world: &World, unit: usize) {
-    world.units[unit].with(|is_there| assert!(unsafe { *is_there }, "the code is gone"));
+    assert!(world.units[unit].get(), "the code is gone");
 }
 
 fn replace(world: &World, _: &[Arc<Thread>]) {
@@ -28,8 +28,8 @@ fn replace(world: &World, _: &[Arc<Thread>]) {
 
 /// Frees the replaced unit if no stack reaches it.
 fn free(world: &World, threads: &[Arc<Thread>]) {
-    if threads.iter().all(|thread| thread.shown().unit != Some(0)) {
-        world.units[0].with_mut(|is_there| unsafe { *is_there = false });
+    if threads.iter().all(|thread| thread.stack.get().unit != Some(0)) {
+        world.units[0].set(false);
     }
 }
 
@@ -40,7 +40,7 @@ fn replace_and_free(world: &World, other: thread::JoinHandle<()>) {
     world.pace(&swept);
     other.join().unwrap();
     world.pace(&world.sweep(free));
-    world.units[0].with(|is_there| assert!(unsafe { !*is_there }, "nothing keeps the code"));
+    assert!(!world.units[0].get(), "nothing keeps the code");
 }
 
 #[test]
