@@ -9,7 +9,7 @@ use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 use vaisjit_abi::context::{AT_POLL, IN_HOST, poll};
 
-use crate::rendezvous::{Admission, Control, Level, Member, Party, Rendezvous, announce};
+use crate::rendezvous::{Admission, Control, Level, Member, Party, Rendezvous, announce, interrupt};
 use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, MutexGuard, Ordering};
 
 /// Memory that only the protocol protects.
@@ -44,6 +44,7 @@ pub struct Stack {
 pub struct Thread {
     poll: AtomicU8,
     state: AtomicU32,
+    interrupted: AtomicBool,
     /// Changed by the thread while it runs, read while it is stopped.
     pub stack: Memory<Stack>,
     /// The epoch of its last refusal.
@@ -98,7 +99,8 @@ impl World {
     pub fn join(&self) -> Arc<Thread> {
         let (poll, state) = (AtomicU8::new(0), AtomicU32::new(IN_HOST));
         let stack = Memory::new(Stack::default());
-        let thread = Arc::new(Thread { poll, state, stack, declined: AtomicU64::new(0) });
+        let thread =
+            Arc::new(Thread { poll, state, interrupted: AtomicBool::new(false), stack, declined: AtomicU64::new(0) });
         self.rendezvous.control().add_thread(thread.clone());
         thread
     }
@@ -139,6 +141,14 @@ impl World {
 
     fn control(&self) -> MutexGuard<'_, Control<Thread, Request>> {
         self.rendezvous.control()
+    }
+
+    /// Interrupts a thread, wherever it is.
+    pub fn interrupt(&self, thread: &Thread) {
+        let control = self.control();
+        interrupt(&thread.poll, &thread.interrupted, || ());
+        drop(control);
+        self.rendezvous.changed.notify_all();
     }
 
     /// The way into generated code and out of it.

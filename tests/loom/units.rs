@@ -33,9 +33,14 @@ fn free(world: &World, threads: &[Arc<Thread>]) {
     }
 }
 
-/// A commit and a sweep soon after; what that cannot free, another one can once the thread has left.
+/// A commit and a sweep soon after.
 fn replace_and_free(world: &World, other: thread::JoinHandle<()>) {
     world.commit(replace);
+    sweep_twice(world, other);
+}
+
+/// What the first sweep cannot free, the second one can, as the thread has left.
+fn sweep_twice(world: &World, other: thread::JoinHandle<()>) {
     let swept = world.sweep(free);
     world.pace(&swept);
     other.join().unwrap();
@@ -73,5 +78,16 @@ fn code_outlives_threads_that_come_for_the_first_time() {
             runs.enter(&own, || call(&runs, &own, || runs.poll(&own)));
         });
         replace_and_free(&world, other);
+    });
+}
+
+#[test]
+fn code_replaced_by_one_store_at_any_time_outlives_its_callers() {
+    explore(3, || {
+        let world = World::new();
+        let (runs, own) = (world.clone(), world.join());
+        let other = thread::spawn(move || runs.enter(&own, || call(&runs, &own, || runs.poll(&own))));
+        replace(&world, &[]);
+        sweep_twice(&world, other);
     });
 }
