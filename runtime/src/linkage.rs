@@ -5,6 +5,7 @@
 mod digest;
 mod fresh;
 mod guards;
+mod renames;
 mod tables;
 
 use std::sync::{Arc, Mutex, OnceLock};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{ItemPath, Ty};
 
 use super::{Program, ProgramInner};
@@ -71,13 +70,18 @@ impl ProgramInner {
         let memory = self.world.heap().memory(stopped);
         let shapes = AllShapes::of(&live);
         let shape = |ty: Ty| shapes.get(ty);
-        let root = |(path, global): (&ItemPath, &Global)| {
-            let of = memory.record(global.ty, &shape);
-            Some((linkage.global(*path)?.address(), of, format!("global `{}`", path.name)))
-        };
-        let roots: Vec<_> = live.globals.iter().filter_map(root).collect();
+        let (mut roots, mut wrong) = (Vec::new(), Vec::new());
+        for (path, global) in &live.globals {
+            let Some(place) = linkage.global(*path) else { continue };
+            let (of, name) = (memory.record(global.ty, &shape), format!("global `{}`", path.name));
+            match shapes.get(global.ty).layout.size as usize {
+                size if size > place.size() => wrong.push(format!("{name} has {} bytes of {size}", place.size())),
+                _ => roots.push((place.address(), of, name)),
+            }
+        }
         let exact = !stopped.is_active() && !self.control.unwound.load(Ordering::SeqCst);
-        memory.verify(&roots, exact)
+        wrong.extend(memory.verify(&roots, exact));
+        wrong
     }
 
     /// After a trap: frees what the call held, if there is much on the heap.

@@ -19,6 +19,7 @@ use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::live_locals;
+use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
@@ -60,7 +61,12 @@ impl ProgramInner {
         let tables = self.look_at_tables(prepared, stopped);
         self.count_closures(prepared, stopped);
         match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
-            Ok(()) => {}
+            Ok(()) => {
+                if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
+                    migration.note_own(trial, &mut prepared.report);
+                    prepared.report.notices.extend(migration.foresee_notes(self.world.heap(), trial));
+                }
+            }
             Err(denied) => deny(&mut prepared.report, denied),
         }
         self.undo(prepared, tried);
@@ -374,8 +380,8 @@ fn note_instances(report: &mut Report, instances: Vec<(Ty, u64)>) {
     let is_type = |edit: &&mut Edit| matches!(edit.kind, "struct" | "enum");
     for edit in report.edits.iter_mut().filter(is_type) {
         if let Outcome::Migrated { instances: count } = &mut edit.outcome {
-            let found = instances.iter().find(|(ty, _)| ty.to_string() == edit.name);
-            *count = found.map_or(0, |(_, times)| *times);
+            let found = instances.iter().filter(|(ty, _)| name_of(*ty) == edit.name);
+            *count = found.map(|(_, times)| *times).sum();
         }
     }
 }

@@ -12,7 +12,7 @@ use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::unit::define::define;
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
-use vaisjit_semantics::{Instance, Ty, hir};
+use vaisjit_semantics::{Checked, Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::guards::guards;
@@ -54,13 +54,13 @@ pub(crate) struct Lowered {
 /// not exist.
 pub(crate) fn lower(
     body: &Arc<hir::Body>,
-    snapshot: &Snapshot,
+    program: &Checked,
     layouts: &TypeLayouts,
     hot: bool,
     host: &HostTable,
 ) -> Result<Lowered, Box<Diagnostic>> {
     let asked = Asked::new(layouts);
-    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, &asked, hot)
+    let mir = vaisjit_codegen::lower::lower(body, program, &asked, hot)
         .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);
     Ok(Lowered {

@@ -15,6 +15,7 @@ use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
 use super::migrate::Migration;
+use super::renames::{Described, Found};
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
@@ -110,6 +111,8 @@ pub(crate) struct Prepared {
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
+    /// The running version under the names of this one, if items have other names.
+    pub described: Option<Box<Described>>,
 }
 
 /// Has the running code of a function loops that look up?
@@ -133,10 +136,18 @@ impl Prepared {
             && self.moved.is_empty()
             && self.migration.is_none()
             && self.resets.is_empty()
+            && self.described.is_none()
     }
 
     /// Takes back all that was added to the link table for it. It must not become live any more.
     pub fn take_back(&self, linkage: &mut Linkage) {
+        match &self.described {
+            Some(described) => described.within(linkage, |linkage| self.take_back_added(linkage)),
+            None => self.take_back_added(linkage),
+        }
+    }
+
+    fn take_back_added(&self, linkage: &mut Linkage) {
         self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
         self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
         linkage.take_back(&self.fresh);
@@ -146,7 +157,8 @@ impl Prepared {
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
         let values = self.migration.is_none() && self.resets.is_empty() && self.tables.is_empty();
-        !(code && values && self.globals.is_empty() && self.types.is_empty())
+        let names = self.described.is_none();
+        !(code && values && names && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -176,6 +188,8 @@ pub(crate) struct Base<'a> {
     pub main_is_running: bool,
     /// The frames on the stacks of the program; `None` if a thread does not stop soon.
     pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
+    /// What has another name than in the running version; `live` and `linkage` go by the new ones.
+    pub found: Option<Found>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -218,6 +232,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
+    let renames = base.found.is_some();
+    let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
     let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
@@ -233,14 +249,17 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
-    plan.report(&snapshot, base, &loops, &mut report);
+    plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
+    if let Some(migration) = &migration {
+        report.notices.extend(loops.taken_apart(&migration.written(), &base.live.checked));
+    }
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
     }
     if let Some(running) = &base.live.snapshot {
-        items::report(running, &snapshot, &mut report);
+        items::report(running, &snapshot, &gone, &mut report);
     }
     if fault::strikes(&mut report) || report.refusals().next().is_some() {
         report.hold_back();
@@ -392,7 +411,7 @@ impl Plan {
                     continue;
                 }
             }
-            match lower(body, snapshot, layouts, base.mode.polled, base.host) {
+            match lower(body, &snapshot.checked, layouts, base.mode.polled, base.host) {
                 Ok(body) => lowered.push((instance, body)),
                 Err(found) => diagnostics.push(*found),
             }
@@ -482,7 +501,7 @@ impl Plan {
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
-            let mut lowered = lower(body, snapshot, layouts, base.mode.polled, base.host)?;
+            let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.polled, base.host)?;
             lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
@@ -503,7 +522,7 @@ impl Plan {
         let mut seen = FxHashSet::default();
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
-                let mut lowered = lower(body, snapshot, layouts, base.mode.polled, base.host)?;
+                let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.polled, base.host)?;
                 lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }
@@ -512,7 +531,7 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
+    fn report(&self, (snapshot, renames): (&Snapshot, bool), base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -520,6 +539,8 @@ impl Plan {
                 None => "added",
                 Some(live) if live.signature != lowered.signature => "signature",
                 Some(live) if !lowered.is_edited(live) => "relinked",
+                // It is made anew only because it mentions what has another name.
+                Some(live) if renames && live.body == lowered.hir => "relinked",
                 Some(_) => "changed",
             };
             if is_hidden(instance) || change == "relinked" {
@@ -602,6 +623,7 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
+            described: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use vaisjit::{Edit, Error, Outcome, Program, Report, Trap, Update};
 use crate::loaded::{Loaded, difference, shown};
 use crate::random::Random;
 use crate::source::Source;
+use crate::types::{ENUMS, STRUCTS};
 use crate::write::Texts;
 
 /// What a sequence has done.
@@ -86,6 +87,14 @@ impl Sequence {
     pub fn story(&self) -> String {
         let numbered: Vec<String> = self.told.iter().enumerate().map(|(n, told)| format!("{n}: {told}")).collect();
         format!("{}\n{}----- then\n{}", numbered.join("\n"), shown(&self.texts), shown(&self.tried))
+    }
+
+    /// For sequences that end the process: what comes now, and the texts before it.
+    fn show(&self) {
+        if std::env::var_os("SHOW").is_some() {
+            let last = self.told.last().map_or("", |told| told.as_str());
+            eprintln!("{}\n{}: {last}", shown(&self.texts), self.told.len() - 1);
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -174,19 +183,26 @@ impl Sequence {
         self.running.save(texts, &self.texts);
         let update = self.running.program.poll();
         assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
+        self.running.is_whole();
         self.counts.reloads += 1;
     }
 
     fn edit(&mut self, random: &mut Random, before: &str) {
         let (mut next, mut refusable, mut told) = (self.source.clone(), false, Vec::new());
+        next.settle();
         for _ in 0..1 + random.below(3) {
             let edit = next.edit(random);
             refusable |= edit.refusable;
             told.push(edit.what);
         }
+        let mut other = Random(self.seed.wrapping_mul(3).wrapping_add(self.told.len() as u64));
+        if other.one_in(4) {
+            told.push(next.rename_type(other.below(STRUCTS + ENUMS), self.told.len() + 1));
+        }
         let texts = next.texts();
         let pieces = !refusable && random.one_in(5);
         self.told.push(format!("{}{}", told.join("; "), if pieces { " (file by file)" } else { "" }));
+        self.show();
         self.tried = texts.clone();
         if pieces {
             self.save_in_pieces(&texts, random);
@@ -270,6 +286,7 @@ impl Sequence {
         if self.main.is_some() && self.told.iter().rev().take(2).any(|told| told.contains("field")) {
             return;
         }
+        self.running.is_whole();
         let now = self.data();
         assert!(now == data, "what was removed comes back: {}", difference(&now, data));
     }
@@ -283,6 +300,7 @@ impl Sequence {
             told = next.edit(random);
         }
         self.told.push(format!("{} and rolled back", told.what));
+        self.show();
         let number = self.running.program.version();
         let texts = next.texts();
         if told.what == "field of Pair removed"

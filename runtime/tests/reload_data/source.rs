@@ -15,6 +15,8 @@ pub struct Field {
     pub was: Option<usize>,
     pub ty: Type,
     pub default: Option<String>,
+    /// May it become a text, or cease to be one? One of them only: what comes back has the value from before.
+    to_text: bool,
 }
 
 /// A variant with its payloads.
@@ -74,6 +76,8 @@ pub struct Source {
     /// Does `main` wait in a function with a loop of its own?
     pub nested: bool,
     pub trap: bool,
+    /// What the structs and enums are called, and what they were called in the version that runs.
+    pub names: [[usize; 2]; STRUCTS + ENUMS],
     /// Does `main` run?
     looping: bool,
 }
@@ -106,6 +110,7 @@ impl Source {
             work: 0,
             nested: random.one_in(2),
             trap: false,
+            names: Default::default(),
             looping,
         };
         for of in 0..STRUCTS {
@@ -132,7 +137,7 @@ impl Source {
     fn add_field(&mut self, random: &mut Random, of: usize) {
         let ty = Type::random(random, of, 2);
         let default = if random.one_in(2) { ty.constant(random) } else { None };
-        let field = Field { name: self.fresh(), was: None, ty, default };
+        let field = Field { name: self.fresh(), was: None, ty, default, to_text: random.one_in(2) };
         let place = random.below(self.structs[of].len() + 1);
         self.structs[of].insert(place, field);
     }
@@ -228,6 +233,17 @@ impl Source {
         Told { what, refusable }
     }
 
+    /// Gives a struct or enum another name, and says what it was called.
+    pub fn rename_type(&mut self, of: usize, name: usize) -> String {
+        self.names[of][0] = name;
+        format!("type {of} renamed to number {name}")
+    }
+
+    /// What there is to edit is running now.
+    pub fn settle(&mut self) {
+        self.names.iter_mut().for_each(|[now, before]| *before = *now);
+    }
+
     /// Another body for a function that makes values.
     fn touch(&mut self, random: &mut Random) -> String {
         let name = match random.below(3) {
@@ -257,7 +273,8 @@ impl Source {
         field.ty = match &field.ty {
             // An array that a loop holds in a struct taken apart gets the default where others keep their elements.
             Type::Array(..) if looping => return "nothing".to_owned(),
-            Type::Number(_) | Type::Vec(_) if random.one_in(5) => Type::Str,
+            Type::Number(_) | Type::Vec(_) if field.to_text && random.one_in(5) => Type::Str,
+            Type::Str if field.to_text => Type::Str,
             Type::Number(_) | Type::Str => Type::Number(NUMBERS[random.below(NUMBERS.len())]),
             Type::Array(inner, _) => Type::Array(inner.clone(), 1 + random.below(4)),
             other => other.clone(),

@@ -432,9 +432,7 @@ impl Planner {
 
     fn removed(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
         let value = fields.value;
-        let stays = |other: &&KnownField| {
-            other.name == field.name && other.ty == field.ty && (!value.still || other.offset == field.offset)
-        };
+        let stays = |other: &&KnownField| *other == field;
         match fields.new.parked.iter().find(stays) {
             Some(parked) if value.old == value.new && self.is_same(field.ty) => {
                 if !value.still && field.size > 0 {
@@ -461,8 +459,8 @@ impl Planner {
         if value.old != value.new {
             return;
         }
-        let place = |other: &&KnownField| other.name == field.name && other.ty == field.ty;
-        match fields.new.parked.iter().find(place) {
+        // There may be an older one of the same name and type.
+        match fields.new.parked.iter().find(|other| *other == field) {
             Some(parked) => {
                 let (from, to) = (value.from + field.offset, value.to + parked.offset);
                 if !(value.still && from == to) && field.size > 0 {
@@ -622,7 +620,9 @@ fn label(value: Value<'_>, variant: Option<Name>, field: Name) -> String {
 }
 
 fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'a KnownField> {
-    old.parked.iter().find(|other| other.name == field.name && other.ty == field.ty && other.size == field.size)
+    let fits = |other: &&KnownField| other.name == field.name && other.ty == field.ty && other.size == field.size;
+    let same = old.parked.iter().find(|other| *other == field);
+    same.or_else(|| old.parked.iter().rev().find(fits))
 }
 
 /// Words that mean the same whatever they are called.

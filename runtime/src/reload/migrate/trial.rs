@@ -12,11 +12,13 @@ use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
 use super::own::{self, Written};
+use super::plan::Planner;
 use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
+use crate::reload::diff::name_of;
 
 /// A frame of a running function.
 pub(crate) struct Local {
@@ -411,6 +413,18 @@ impl Migration {
         Ok(())
     }
 
+    /// What the commit of a trial would tell of values that do not come over as they are.
+    pub fn foresee_notes(&self, heap: &Heap, trial: &Trial) -> Vec<String> {
+        let mut counted = Counted::noting();
+        let attic = heap.attic();
+        let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+        for (number, region) in trial.regions.iter().enumerate() {
+            counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
+        }
+        counted.containers(heap, &self.planner.rebuilds, &lookup);
+        self.planner.told(&counted.notes.unwrap_or_default())
+    }
+
     /// Gives back what a trial has made.
     pub fn undo(&self, heap: &Heap, trial: Trial) {
         for region in &trial.regions {
@@ -448,7 +462,7 @@ impl Migration {
             Role::Local(_) => self.holder(trial, region, found.index),
         };
         Denied {
-            name: ty.to_string(),
+            name: name_of(ty),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
             help: format!(
                 "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{}\")]`",
@@ -480,7 +494,7 @@ impl Migration {
 
     fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
         let conversion = &self.planner.conversions[trial.regions[region].conversion];
-        let name = self.planner.counted.first().copied().unwrap_or(ty).to_string();
+        let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
         let holder = self.holder(trial, region, 0);
         Denied {
             why: format!(
@@ -512,7 +526,7 @@ fn size_of(known: &Known, ty: Ty) -> usize {
 
 pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
-        name: ty.to_string(),
+        name: name_of(ty),
         why: "there is no memory to bring its values into their new shape".to_owned(),
         help: "undo the edit, or restart with the new version".to_owned(),
     }
@@ -598,9 +612,15 @@ impl Trial {
             left.push(*from);
         }
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
-        let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
-        let (moves, roots) = (self.moves, self.roots);
-        Settle { released, rehash, notes: notes.collect(), left, moves, roots }
+        let (moves, roots, notes) = (self.moves, self.roots, planner.told(&notes));
+        Settle { released, rehash, notes, left, moves, roots }
+    }
+}
+
+impl Planner {
+    /// Sentences about what has happened so often.
+    fn told(&self, notes: &[u64]) -> Vec<String> {
+        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times)).collect()
     }
 }
 
