@@ -15,6 +15,9 @@ use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, MutexGuard, Orderi
 /// Memory that only the protocol protects.
 pub struct Memory<T>(UnsafeCell<T>);
 
+// SAFETY: as for `get` and `set`.
+unsafe impl<T: Send> Sync for Memory<T> {}
+
 impl<T: Copy> Memory<T> {
     fn new(value: T) -> Memory<T> {
         Memory(UnsafeCell::new(value))
@@ -51,7 +54,7 @@ pub struct Thread {
     declined: AtomicU64,
 }
 
-type Act = Box<dyn FnOnce(&World, &[Arc<Thread>])>;
+type Act = Box<dyn FnOnce(&World, &[Arc<Thread>]) + Send>;
 
 /// A request.
 pub struct Request {
@@ -111,12 +114,12 @@ impl World {
     }
 
     /// A request for a commit.
-    pub fn commit(&self, act: impl FnOnce(&World, &[Arc<Thread>]) + 'static) -> Ticket {
+    pub fn commit(&self, act: impl FnOnce(&World, &[Arc<Thread>]) + Send + 'static) -> Ticket {
         self.request(true, Box::new(act))
     }
 
     /// A request that any poll serves.
-    pub fn sweep(&self, act: impl FnOnce(&World, &[Arc<Thread>]) + 'static) -> Ticket {
+    pub fn sweep(&self, act: impl FnOnce(&World, &[Arc<Thread>]) + Send + 'static) -> Ticket {
         self.request(false, Box::new(act))
     }
 
