@@ -12,14 +12,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use vaisjit_abi::TrapCode;
-use vaisjit_abi::context::{CLEANUP, FRAME_BLOCK_HEADER, FrameBlock, poll};
+use vaisjit_abi::context::{CLEANUP, FRAME_BLOCK_HEADER, FrameBlock};
 
 use super::enter::{Trampoline, enter_active};
 use super::registry::find;
 use super::thread::ThreadRecord;
 use super::traps::{self, RawTrap};
 use super::unit::CodeUnit;
-use super::world::{NO_STACK, Shared, World, lock};
+use super::world::{Shared, World, lock};
 
 /// How much of the machine stack must be left for cleanups to be called; so much of the room for C functions is theirs
 /// after a stack overflow. Chosen by feel.
@@ -223,9 +223,7 @@ impl Interrupt {
         let _control = shared.control();
         record.stack_limit().store(self.limit, Ordering::SeqCst);
         if self.interrupted || record.interrupted.load(Ordering::SeqCst) {
-            record.interrupted.store(true, Ordering::SeqCst);
-            record.stack_limit().store(NO_STACK, Ordering::SeqCst);
-            record.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+            record.interrupt();
         }
     }
 }

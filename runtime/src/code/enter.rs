@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use vaisjit_abi::TrapCode;
-use vaisjit_abi::context::{CallContext, EntryRecord, RUNNING, poll};
+use vaisjit_abi::context::{CallContext, EntryRecord, poll};
 use vaisjit_codegen::thunks::AbiSignature;
 
-use super::barrier;
+use super::rendezvous::{self, Party};
 use super::safepoint::SafepointKind;
 use super::slots::Slot;
 use super::thread::{self, ThreadRecord};
@@ -142,9 +142,7 @@ pub(super) fn enter_active(
     ret: &mut [u64; 2],
 ) -> Result<(), Box<RawTrap>> {
     let state = record.state().load(Ordering::Relaxed);
-    record.state().store(RUNNING, Ordering::Relaxed);
-    barrier::light();
-    if record.poll().load(Ordering::Relaxed) != 0 {
+    if rendezvous::announce(record) != 0 {
         pass_gate(shared, record, state)?;
     }
     let previous = record.entry().load(Ordering::Relaxed);
@@ -186,9 +184,7 @@ pub(super) fn enter_active(
 /// Somebody wants something of a thread that is about to enter.
 #[cold]
 fn pass_gate(shared: &Shared, record: &ThreadRecord, state: u32) -> Result<(), Box<RawTrap>> {
-    if record.poll().load(Ordering::Relaxed) & poll::STOP != 0 {
-        shared.arrive(record, state);
-    }
+    shared.stop_if_asked(record, state);
     if record.poll().load(Ordering::Relaxed) & poll::TRAP == 0 {
         return Ok(());
     }

@@ -4,9 +4,9 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vaisjit_abi::context::{AT_SAFEPOINT, CallContext, GuardRecord, GuardTarget, RUNNING, poll};
+use vaisjit_abi::context::{AT_SAFEPOINT, CallContext, GuardRecord, GuardTarget, poll};
 
-use super::barrier;
+use super::rendezvous::{self, Party};
 use super::slots::Slot;
 use super::thread::ThreadRecord;
 use super::traps::{self, RawTrap};
@@ -88,11 +88,8 @@ fn pauses(record: &ThreadRecord, trap: &RawTrap, guard: &Guard) -> bool {
     record.state().store(AT_SAFEPOINT, Ordering::Release);
     // A panic has been printed; the trap goes on.
     let repeat = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(trap, guard))).unwrap_or(false);
-    record.state().store(RUNNING, Ordering::Relaxed);
-    barrier::light();
-    if record.poll().load(Ordering::Relaxed) & poll::STOP != 0 {
-        shared.arrive(record, AT_SAFEPOINT);
-    }
+    rendezvous::announce(record);
+    shared.stop_if_asked(record, AT_SAFEPOINT);
     repeat
 }
 

@@ -9,6 +9,7 @@ use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, SAFEPOINT_TRAP, TRAPPED
 
 use super::enter::{Callee, Trampoline};
 use super::guard as guards;
+use super::rendezvous::{Member, Party};
 use super::slots::Slot;
 use super::thread::ThreadRecord;
 use super::traps::RawTrap;
@@ -29,10 +30,8 @@ pub(super) fn symbol(name: &str) -> Option<usize> {
 unsafe extern "C" fn gate(context: *mut CallContext, state: u32) -> u8 {
     // SAFETY: thunks pass the context of their thread, which is running.
     let record = unsafe { ThreadRecord::of(context) };
-    if record.poll().load(Ordering::Relaxed) & poll::STOP != 0
-        && let Some(shared) = record.shared.upgrade()
-    {
-        shared.arrive(record, state);
+    if let Some(shared) = record.shared.upgrade() {
+        shared.stop_if_asked(record, state);
     }
     u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
 }

@@ -1,16 +1,17 @@
 //! Bringing all threads to a safepoint, to do something while none of them runs generated code.
 //!
 //! Nobody is interrupted: a request sets the poll byte of every thread, and the thread that arrives last runs it. A
-//! thread inside the host counts as having arrived; when it comes back, the gate holds it while a request runs.
+//! thread inside the host counts as having arrived; when it comes back, the gate holds it while a request runs. The
+//! protocol itself is in `rendezvous`.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use vaisjit_abi::context::{AT_POLL, AT_SAFEPOINT, RUNNING, poll};
+use vaisjit_abi::context::{AT_POLL, AT_SAFEPOINT};
 
-use super::barrier;
 use super::pause;
+use super::rendezvous::{self, Admission, Level, Member, Party, Rendezvous, level};
 use super::stopped::Stopped;
 use super::thread::{ThreadRecord, token};
 use super::traps::{RawFrame, frame_of};
@@ -53,7 +54,8 @@ pub enum Outcome {
 
 type Action = Box<dyn FnOnce(&Stopped<'_>) + Send>;
 
-struct Request {
+/// A request that waits for the threads.
+pub(super) struct Request {
     number: u64,
     kind: SafepointKind,
     action: Action,
@@ -69,28 +71,7 @@ struct Pending {
 }
 
 /// The state of a world's safepoints.
-#[derive(Default)]
-pub(super) struct Control {
-    threads: Vec<Arc<ThreadRecord>>,
-    requests: Vec<Request>,
-    /// The thread that runs a request now.
-    running: Option<usize>,
-    next: u64,
-    has_pacer: bool,
-    closed: bool,
-}
-
-/// How far a thread is from running.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Running,
-    /// Stopped while it cleans up after a trap: for sweeps only.
-    CleaningUp,
-    /// Stopped somewhere inside a loop.
-    Inner,
-    /// Stopped where a commit may happen.
-    Outermost,
-}
+pub(super) type Control = rendezvous::Control<ThreadRecord, Request>;
 
 /// A request that has been made; dropping it changes nothing.
 #[derive(Clone)]
@@ -123,13 +104,8 @@ impl Shared {
         control.next += 1;
         let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
-        control.requests.push(Request { number, kind, action, since: Instant::now(), relaxed: false, result });
-        for record in &control.threads {
-            record.poll().fetch_or(poll::STOP, Ordering::SeqCst);
-        }
-        self.new_epoch();
-        barrier::heavy();
-        control = self.run_ready(control);
+        let request = Request { number, kind, action, since: Instant::now(), relaxed: false, result };
+        control = self.submit(control, request);
         if !control.requests.is_empty() {
             self.start_pacer(&mut control);
         }
@@ -176,7 +152,7 @@ impl Ticket {
         };
         let mut best = Vec::new();
         for record in &control.threads {
-            let level = level(record);
+            let level = level(&**record);
             if !request.admits(level) && best.is_empty() {
                 best = if level == Level::Running { lock(&record.blocked).clone() } else { frames(record) };
             }
@@ -185,7 +161,7 @@ impl Ticket {
     }
 }
 
-impl Request {
+impl Admission for Request {
     fn admits(&self, level: Level) -> bool {
         let wanted = match (self.kind, self.relaxed) {
             (SafepointKind::Sweep, _) => Level::CleaningUp,
@@ -204,21 +180,6 @@ impl Pending {
 }
 
 impl Control {
-    pub(super) fn threads(&self) -> &[Arc<ThreadRecord>] {
-        &self.threads
-    }
-
-    pub(super) fn add_thread(&mut self, record: Arc<ThreadRecord>) {
-        if !self.requests.is_empty() || self.running.is_some() {
-            record.poll().fetch_or(poll::STOP, Ordering::SeqCst);
-        }
-        self.threads.push(record);
-    }
-
-    pub(super) fn remove_thread(&mut self, record: &Arc<ThreadRecord>) {
-        self.threads.retain(|other| !Arc::ptr_eq(other, record));
-    }
-
     /// Is this thread in the middle of an action, with all others stopped?
     pub(super) fn runs_here(&self) -> bool {
         self.running == Some(token())
@@ -228,35 +189,6 @@ impl Control {
     fn patience_left(&self) -> Option<Duration> {
         let strict = self.requests.iter().filter(|request| !request.relaxed);
         strict.map(|request| PATIENCE.saturating_sub(request.since.elapsed())).min()
-    }
-
-    /// A request that all threads have stopped for.
-    fn ready(&self) -> Option<usize> {
-        if self.requests.is_empty() {
-            return None;
-        }
-        let level = self.threads.iter().map(|record| level(record)).min().unwrap_or(Level::Outermost);
-        self.requests.iter().position(|request| request.admits(level))
-    }
-}
-
-/// Where a thread is. It cannot go away from there while the control is locked and its poll byte is set, unless it is
-/// running.
-fn level(record: &ThreadRecord) -> Level {
-    match record.state().load(Ordering::Acquire) {
-        RUNNING => Level::Running,
-        _ if !record.is_active() => Level::Outermost,
-        _ if record.cleaning.load(Ordering::Acquire) > 0 => Level::CleaningUp,
-        AT_SAFEPOINT => Level::Outermost,
-        state => {
-            let mut own_loop = state == AT_POLL;
-            let mut inner = false;
-            walk::stopped_thread(record, |found, _| {
-                inner = !std::mem::take(&mut own_loop) && walk::is_looping(found);
-                if inner { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
-            });
-            if inner { Level::Inner } else { Level::Outermost }
-        }
     }
 }
 
@@ -270,40 +202,6 @@ fn frames(record: &ThreadRecord) -> Vec<RawFrame> {
 }
 
 impl Shared {
-    pub(super) fn new_epoch(&self) {
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// A thread has come to a place where it may be stopped. Returns when it may go on; its state is `RUNNING` then.
-    #[cold]
-    pub(super) fn arrive(&self, record: &ThreadRecord, state: u32) {
-        let mut control = self.control();
-        if control.running == Some(token()) {
-            return;
-        }
-        if control.running.is_none() && state != AT_SAFEPOINT && record.still_declines() {
-            return;
-        }
-        record.pause.begin();
-        record.state().store(state, Ordering::Release);
-        loop {
-            control = self.run_ready(control);
-            if control.running.is_none() {
-                let trapping = record.poll().load(Ordering::Relaxed) & poll::TRAP != 0;
-                let level = level(record);
-                if trapping || !control.requests.iter().any(|request| request.admits(level)) {
-                    break;
-                }
-            }
-            control = self.changed.wait(control).unwrap_or_else(PoisonError::into_inner);
-        }
-        if !control.requests.is_empty() {
-            record.decline(self.epoch.load(Ordering::SeqCst));
-        }
-        record.state().store(RUNNING, Ordering::Relaxed);
-        record.pause.end();
-    }
-
     /// A thread has left its outermost activation with its poll byte set.
     #[cold]
     pub(super) fn left(&self, record: &ThreadRecord) {
@@ -316,48 +214,6 @@ impl Shared {
         if control.running != Some(token()) {
             drop(self.run_ready(control));
         }
-    }
-
-    /// Runs all requests that every thread has stopped for.
-    fn run_ready<'a>(&'a self, mut control: MutexGuard<'a, Control>) -> MutexGuard<'a, Control> {
-        while control.running.is_none()
-            && let Some(index) = control.ready()
-        {
-            let request = control.requests.remove(index);
-            control.running = Some(token());
-            // Notes of who waits for whom would keep code alive.
-            control.threads.iter().for_each(|record| lock(&record.blocked).clear());
-            let stopped = Stopped::new(self, control.threads.clone(), request.relaxed, request.since.elapsed());
-            drop(control);
-            let started = pause::now();
-            let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
-            let outcome = match std::panic::catch_unwind(action) {
-                Ok(()) => {
-                    let first =
-                        stopped.threads().iter().filter_map(|record| record.pause.since()).fold(started, u64::min);
-                    let paused = Duration::from_nanos(pause::now() - first);
-                    Outcome::Done { relaxed: stopped.relaxed(), waited: stopped.waited(), paused }
-                }
-                Err(panic) => Outcome::Panicked(super::closure::panic_text(&*panic).to_owned()),
-            };
-            drop(stopped);
-            control = self.control();
-            control.running = None;
-            self.finished(&mut control);
-            request.result.set(outcome);
-        }
-        control
-    }
-
-    /// A request has gone.
-    fn finished(&self, control: &mut Control) {
-        self.new_epoch();
-        for record in &control.threads {
-            if control.requests.is_empty() {
-                record.poll().fetch_and(!poll::STOP, Ordering::SeqCst);
-            }
-        }
-        self.changed.notify_all();
     }
 
     /// Ends everything; nobody is inside the world any more.
@@ -376,7 +232,7 @@ impl Shared {
         lock(&self.followers).clear();
         let retired = std::mem::take(&mut *lock(&self.retired));
         drop(retired);
-        self.changed.notify_all();
+        self.rendezvous.changed.notify_all();
         self.pace.notify_all();
     }
 
@@ -423,16 +279,71 @@ impl Shared {
             changed |= request.relaxed;
         }
         if changed {
-            self.new_epoch();
-            self.changed.notify_all();
+            self.rendezvous.new_epoch();
+            self.rendezvous.changed.notify_all();
         }
     }
 }
 
-impl ThreadRecord {
+impl Party for Shared {
+    type Member = ThreadRecord;
+    type Request = Request;
+
+    fn rendezvous(&self) -> &Rendezvous<ThreadRecord, Request> {
+        &self.rendezvous
+    }
+
+    fn token() -> usize {
+        token()
+    }
+
+    fn run(&self, request: Request, threads: &[Arc<ThreadRecord>]) -> Box<dyn FnOnce()> {
+        let stopped = Stopped::new(self, threads.to_vec(), request.relaxed, request.since.elapsed());
+        let started = pause::now();
+        let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
+        let outcome = match std::panic::catch_unwind(action) {
+            Ok(()) => {
+                let first = threads.iter().filter_map(|record| record.pause.since()).fold(started, u64::min);
+                let paused = Duration::from_nanos(pause::now() - first);
+                Outcome::Done { relaxed: stopped.relaxed(), waited: stopped.waited(), paused }
+            }
+            Err(panic) => Outcome::Panicked(super::closure::panic_text(&*panic).to_owned()),
+        };
+        Box::new(move || request.result.set(outcome))
+    }
+}
+
+impl Member for ThreadRecord {
+    fn poll(&self) -> &AtomicU8 {
+        self.poll()
+    }
+
+    fn state(&self) -> &AtomicU32 {
+        self.state()
+    }
+
+    fn stopped_level(&self, state: u32) -> Level {
+        if !self.is_active() {
+            return Level::Outermost;
+        }
+        if self.cleaning.load(Ordering::Acquire) > 0 {
+            return Level::CleaningUp;
+        }
+        if state == AT_SAFEPOINT {
+            return Level::Outermost;
+        }
+        let mut own_loop = state == AT_POLL;
+        let mut inner = false;
+        walk::stopped_thread(self, |found, _| {
+            inner = !std::mem::take(&mut own_loop) && walk::is_looping(found);
+            if inner { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+        });
+        if inner { Level::Inner } else { Level::Outermost }
+    }
+
     /// Is the thread still above the frame that made it refuse last time? On the record's own thread, in an exit or
     /// safepoint thunk.
-    pub(super) fn still_declines(&self) -> bool {
+    fn still_declines(&self) -> bool {
         let declined = &self.declined;
         let frame = declined.frame.load(Ordering::Relaxed);
         let left = declined.left.load(Ordering::Relaxed);
@@ -440,7 +351,7 @@ impl ThreadRecord {
             return false;
         }
         declined.left.store(left - 1, Ordering::Relaxed);
-        let current = self.shared.upgrade().map_or(0, |shared| shared.epoch.load(Ordering::SeqCst));
+        let current = self.shared.upgrade().map_or(0, |shared| shared.rendezvous.epoch.load(Ordering::SeqCst));
         let exit = self.exit_fp().load(Ordering::Relaxed);
         if declined.epoch.load(Ordering::Relaxed) != current || !self.bounds.holds_word(exit) {
             return false;
@@ -467,5 +378,16 @@ impl ThreadRecord {
         self.declined.epoch.store(epoch, Ordering::Relaxed);
         self.declined.left.store(REFUSALS.max(depth), Ordering::Relaxed);
         *lock(&self.blocked) = frames;
+    }
+    fn forget_blocked(&self) {
+        lock(&self.blocked).clear();
+    }
+
+    fn stand_still(&self) {
+        self.pause.begin();
+    }
+
+    fn go_on(&self) {
+        self.pause.end();
     }
 }

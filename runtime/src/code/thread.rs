@@ -11,10 +11,11 @@ use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, poll}
 
 use super::backing::Mapping;
 use super::pause::Pause;
+use super::rendezvous;
 use super::replace::Stale;
 use super::stack::{SignalStack, StackBounds, data_end, data_stack};
 use super::traps::{RawFrame, RawTrap, TrapBuffer};
-use super::world::Shared;
+use super::world::{NO_STACK, Shared};
 
 /// One thread in one world.
 #[repr(C)]
@@ -205,10 +206,14 @@ impl ThreadRecord {
     pub(super) fn take_pending(&self) -> Option<Box<RawTrap>> {
         // SAFETY: as in `set_pending`.
         let pending = unsafe { (*self.pending.get()).take() };
-        if !self.interrupted.load(Ordering::Relaxed) {
-            self.poll().fetch_and(!poll::TRAP, Ordering::SeqCst);
-        }
+        rendezvous::trap_is_taken(self.poll(), &self.interrupted);
         pending
+    }
+
+    /// Makes what runs on the thread end at its next poll or call.
+    pub(super) fn interrupt(&self) {
+        let stop_calls = || self.stack_limit().store(NO_STACK, Ordering::SeqCst);
+        rendezvous::interrupt(self.poll(), &self.interrupted, stop_calls);
     }
 
     /// Forgets an interrupt that has done its work.

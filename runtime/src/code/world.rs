@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use vaisjit_abi::context::poll;
-
 use super::cleanup::Cleanups;
 use super::guard::PauseHook;
+use super::rendezvous::Rendezvous;
 use super::replace::Followers;
-use super::safepoint::Control;
+use super::safepoint::{Control, Request};
 use super::sweeping::Sweeping;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
@@ -38,13 +37,9 @@ pub(super) struct Handle {
 
 /// What the threads of a world share.
 pub(super) struct Shared {
-    pub(super) control: Mutex<Control>,
-    /// Signalled when requests come, go or are run, for threads that wait in safepoints.
-    pub(super) changed: Condvar,
+    pub(super) rendezvous: Rendezvous<ThreadRecord, Request>,
     /// Signalled when there is something to do for the pacer.
     pub(super) pace: Condvar,
-    /// Changes whenever a refusal that a thread remembers may be wrong.
-    pub(super) epoch: AtomicU64,
     /// Code that has been taken out of use, until no stack reaches it.
     pub(super) retired: Mutex<Vec<Arc<CodeUnit>>>,
     /// Which code follows replaced code that still runs.
@@ -66,10 +61,8 @@ impl World {
         signals::install();
         barrier::needs_fence();
         let shared = Arc::new(Shared {
-            control: Mutex::default(),
-            changed: Condvar::new(),
+            rendezvous: Rendezvous::new(),
             pace: Condvar::new(),
-            epoch: AtomicU64::new(1),
             retired: Mutex::default(),
             followers: Mutex::default(),
             heap: Arc::new(Heap::new()),
@@ -135,20 +128,18 @@ impl World {
     /// loop turn, call or return from the host. Nested activations all end, the outermost last.
     pub fn interrupt(&self) {
         let control = self.shared().control();
-        for record in control.threads().iter().filter(|record| record.is_active()) {
-            record.interrupted.store(true, Ordering::SeqCst);
-            record.stack_limit().store(NO_STACK, Ordering::SeqCst);
-            record.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+        for record in control.threads.iter().filter(|record| record.is_active()) {
+            record.interrupt();
         }
         drop(control);
-        self.shared().changed.notify_all();
+        self.shared().rendezvous.changed.notify_all();
     }
 
     /// Runs something that enters generated code on this thread; what takes longer than `limit` is interrupted, and so is
     /// what it then runs because it was, after as long again.
     pub(crate) fn within<R>(&self, limit: Duration, work: impl FnOnce() -> R) -> R {
         let Ok(record) = self.record() else { return work() };
-        let threads = self.shared().control().threads().to_vec();
+        let threads = self.shared().control().threads.to_vec();
         let own = threads.into_iter().find(|other| std::ptr::eq(&**other, record));
         let done = Arc::new((Mutex::new(false), Condvar::new()));
         let watched = done.clone();
@@ -161,9 +152,7 @@ impl World {
                 }
                 late = true;
                 if let Some(own) = &own {
-                    own.interrupted.store(true, Ordering::SeqCst);
-                    own.stack_limit().store(NO_STACK, Ordering::SeqCst);
-                    own.poll().fetch_or(poll::TRAP, Ordering::SeqCst);
+                    own.interrupt();
                 }
             }
         });
@@ -184,7 +173,7 @@ impl World {
 
     /// Is generated code of this world on any thread's stack?
     pub fn is_active(&self) -> bool {
-        self.shared().control().threads().iter().any(|record| record.is_active())
+        self.shared().control().threads.iter().any(|record| record.is_active())
     }
 
     /// Is generated code of this world on the current thread's stack?
@@ -215,7 +204,7 @@ impl Drop for Handle {
 
 impl Shared {
     pub(super) fn control(&self) -> MutexGuard<'_, Control> {
-        lock(&self.control)
+        self.rendezvous.control()
     }
 
     pub(super) fn remove_thread(&self, record: &Arc<ThreadRecord>) {

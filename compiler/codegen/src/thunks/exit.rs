@@ -218,7 +218,7 @@ enum Fence {
 
 fn set_state(builder: &mut FunctionBuilder<'_>, module: &dyn Module, ctx: Value, state: u32, fence: Fence) {
     let value = builder.ins().iconst(types::I32, i64::from(state));
-    let total_store_order = matches!(module.isa().triple().architecture, Architecture::X86_64);
+    let total_store_order = has_total_store_order(module);
     if fence == Fence::Full || (fence == Fence::Release && !total_store_order) {
         let address = builder.ins().iadd_imm_s(ctx, i64::from(offsets::STATE));
         builder.ins().atomic_store(trusted(), value, address);
@@ -228,6 +228,21 @@ fn set_state(builder: &mut FunctionBuilder<'_>, module: &dyn Module, ctx: Value,
     if fence == Fence::Full && !total_store_order {
         builder.ins().fence();
     }
+}
+
+/// Are loads and stores seen in the order they are made in, but for a load after a store?
+fn has_total_store_order(module: &dyn Module) -> bool {
+    matches!(module.isa().triple().architecture, Architecture::X86_64)
+}
+
+/// Loads the poll byte after the return from the host: what is read later is read later. A whole request may have come
+/// and gone in the meantime, and what it has changed must be seen.
+fn load_poll(builder: &mut FunctionBuilder<'_>, module: &dyn Module, ctx: Value) -> Value {
+    if has_total_store_order(module) {
+        return builder.ins().load(types::I8, trusted(), ctx, offsets::POLL);
+    }
+    let address = builder.ins().iadd_imm_s(ctx, i64::from(offsets::POLL));
+    builder.ins().atomic_load(types::I8, trusted(), address)
 }
 
 /// Waits or traps if somebody asked for it.
@@ -241,7 +256,7 @@ fn pass_gate(
     let stop = builder.create_block();
     let go = builder.create_block();
     builder.set_cold_block(stop);
-    let poll = builder.ins().load(types::I8, trusted(), ctx, offsets::POLL);
+    let poll = load_poll(builder, &*module, ctx);
     builder.ins().brif(poll, stop, &[], go, &[]);
     builder.switch_to_block(stop);
     let state = builder.ins().iconst(types::I32, i64::from(state));
