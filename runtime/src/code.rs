@@ -22,6 +22,7 @@ mod safepoint;
 mod slots;
 mod stack;
 mod stopped;
+mod sweeping;
 mod symbols;
 mod thread;
 mod traps;

@@ -63,7 +63,7 @@ impl Engine {
         let mut all = Vec::new();
         let mut mistakes = Vec::new();
         for (instance, body) in bodies(&snapshot.checked) {
-            match lower(body, snapshot, &layouts, hot, &host) {
+            match lower(body, &snapshot.checked, &layouts, hot, &host) {
                 Ok(lowered) => all.push((instance, lowered)),
                 Err(found) => mistakes.push(*found),
             }

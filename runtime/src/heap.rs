@@ -36,7 +36,7 @@ use vaisjit_abi::heap::{
 use vaisjit_abi::string::LENGTH_OFFSET;
 use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{Renames, Ty};
 
 use arena::Arena;
 use block::{Payload, Role, bytes, copy, type_word, zero};
@@ -44,7 +44,7 @@ use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate};
+pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate, changed_keys};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.
@@ -185,6 +185,12 @@ impl Heap {
     /// The types that have got a record since the last time this was asked.
     pub(crate) fn take_new_types(&self) -> Vec<Ty> {
         lock(&self.types).take_new()
+    }
+
+    /// Its types, and the parked references, go by other names of items.
+    pub(crate) fn rename(&self, renames: &Renames) {
+        lock(&self.types).rename(renames);
+        lock(&self.attic).rename(renames);
     }
 
     /// Forgets what is known of types that nothing live uses.

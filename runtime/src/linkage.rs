@@ -1,8 +1,11 @@
 //! What the code of a program is linked against: slots, globals, string literals, thunks and trampolines. Everything
 //! here is made on demand, has a stable address, and is kept as long as the program.
 
+#[cfg(test)]
+mod digest;
 mod fresh;
 mod guards;
+mod renames;
 mod tables;
 
 use std::sync::{Arc, Mutex, OnceLock};

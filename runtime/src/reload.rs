@@ -19,4 +19,5 @@ pub(crate) mod kept;
 pub mod links;
 pub(crate) mod migrate;
 pub(crate) mod prepare;
+pub(crate) mod renames;
 pub(crate) mod replace;

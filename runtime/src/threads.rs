@@ -3,6 +3,9 @@
 //! Everything here that blocks is a plain host function: a thread that waits counts as stopped, so that a reload need
 //! not wait for it. It looks up now and then, and ends when the program is interrupted.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};

@@ -157,3 +157,25 @@ fn what_waits_for_the_program_goes_on_waiting() {
     assert_eq!(memory.call("other"), 6);
     memory.call("done");
 }
+
+#[test]
+fn a_rename_that_is_dropped_leaves_the_names_as_they_were() {
+    let text = "S Ball { x: i64, y: i64 }\nG list: Vec<Ball>\nF add() -> i64 { list.push(Ball { x: 2, y: 3 })\n list.len() }\nF sum() -> i64 { list[0].x }\n";
+    let memory = Memory::new(text);
+    assert_eq!(memory.call("add"), 1);
+    let renamed = text.replace("Ball", "Orb").replace("list[0].x", "list[0].y * 10 + list[1].x + fresh(list[0])");
+    let renamed = format!("{renamed}F fresh(orb: Orb) -> i64 {{ orb.x * 1000 }}\n");
+    for _ in 0..20 {
+        memory.files.set("main.vais", renamed.clone());
+        drop(memory.program.prepare().expect("it is fine"));
+        assert_eq!((memory.call("sum"), memory.program.version()), (2, 1));
+        memory.files.set("main.vais", text);
+        assert!(matches!(memory.program.poll(), Ok(Update::Unchanged(_))));
+    }
+    memory.call("add");
+    memory.files.set("main.vais", renamed);
+    assert!(memory.program.poll().expect("it can be carried").is_reloaded());
+    assert_eq!(memory.call("sum"), 2032);
+    assert_eq!(memory.call("add"), 3);
+    assert!(memory.program.heap_check().expect("a report").is_empty());
+}

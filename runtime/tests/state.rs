@@ -2,6 +2,8 @@
 
 #[path = "state/random.rs"]
 mod random;
+#[path = "state/rows.rs"]
+mod rows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -383,7 +385,8 @@ S Enemy { name: str, speed: i64, hp: u16, shield: i64 = 42, size: str = "big", b
 E Kind { None, Elf(f64), #[was("Orc")] Goblin }
 G enemies: Vec<Enemy>
 G score: u8
-G level: f64
+#[was("level")]
+G height: f64
 G text: i64 = 99
 G row: [i64; 2]
 G fresh: i64 = 8
@@ -401,7 +404,7 @@ F check() -> i64 {
     I none != 1 { R 7 }
     orc := M last { Goblin => 1, _ => 0 }
     I orc != 1 { R 9 }
-    I score != 255 || level != 7.0 || text != 99 || fresh != 8 || row[1] != 2 { R 8 }
+    I score != 255 || height != 7.0 || text != 99 || fresh != 8 || row[1] != 2 { R 8 }
     0
 }
 "#;

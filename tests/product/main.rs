@@ -28,6 +28,7 @@ mod output;
 mod pause;
 mod readme;
 mod refused;
+mod renames;
 mod rows;
 mod running_loops;
 mod saves;

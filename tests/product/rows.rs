@@ -8,7 +8,7 @@ use crate::harness::{Project, Run, replaced};
 
 /// A program that holds values of its types in a global, a `Vec`, a map, a box, a closure, a `dyn` and on `main`'s stack, and
 /// shows them all in every line.
-const WORLD: &str = r#"S Spot {
+pub const WORLD: &str = r#"S Spot {
     x: i64,
     y: i64,
 }
@@ -95,7 +95,7 @@ F main() -> i64 {
 "#;
 
 /// A program with these replacements made.
-fn edited(text: &str, edits: &[(&str, &str)]) -> String {
+pub fn edited(text: &str, edits: &[(&str, &str)]) -> String {
     edits.iter().fold(text.to_owned(), |text, (from, to)| replaced(&text, from, to))
 }
 
@@ -105,17 +105,19 @@ fn tagged(text: &str, tag: &str) -> String {
 }
 
 /// A running world.
-struct World {
-    counter: Counter,
+pub struct World {
+    /// Its process and files.
+    pub counter: Counter,
 }
 
 impl World {
-    fn start() -> World {
+    /// Starts it.
+    pub fn start() -> World {
         World { counter: Counter::of(WORLD, &[]) }
     }
 
     /// Saves a text with a tag of its own; the event, and the first line that the new version prints.
-    fn save(&mut self, text: &str, tag: &str) -> (Value, String) {
+    pub fn save(&mut self, text: &str, tag: &str) -> (Value, String) {
         self.counter.project.save(FILE, &tagged(text, tag));
         let event = self.counter.run.event("reloaded");
         let start = format!("{tag} ");
@@ -141,7 +143,7 @@ fn row(edits: &[(&str, &str)]) -> (Value, String) {
 }
 
 /// The words of a line after `name`, up to the next name or the end.
-fn part<'l>(line: &'l str, name: &str) -> &'l str {
+pub fn part<'l>(line: &'l str, name: &str) -> &'l str {
     const NAMES: [&str; 8] = [" mine ", " first ", " named ", " mood ", " area ", " tell ", " level ", " scaled "];
     let after = &line[line.find(name).unwrap_or_else(|| panic!("{name} in {line}")) + name.len() + 1..];
     let end = NAMES.iter().filter_map(|name| after.find(name)).min();
@@ -149,12 +151,13 @@ fn part<'l>(line: &'l str, name: &str) -> &'l str {
 }
 
 /// What an event says of an item: when, and the whole entry for messages.
-fn entry<'e>(event: &'e Value, list: &str, name: &str) -> &'e Value {
+pub fn entry<'e>(event: &'e Value, list: &str, name: &str) -> &'e Value {
     let entry = event[list].as_array().unwrap().iter().find(|entry| entry["name"] == name);
     entry.unwrap_or_else(|| panic!("`{name}` must be told of in `{list}`: {event:#}"))
 }
 
-fn notices(event: &Value) -> String {
+/// The notices of an event.
+pub fn notices(event: &Value) -> String {
     event["notices"].to_string()
 }
 

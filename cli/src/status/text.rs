@@ -134,8 +134,14 @@ impl Text {
 /// What was edited, the first few by name; items without code only if there is nothing else.
 pub fn names(report: &Report) -> String {
     let edits = if report.edits.is_empty() { &report.items } else { &report.edits };
-    let names: Vec<&str> = edits.iter().take(NAMES).map(|edit| &*edit.name).collect();
-    match edits.len().saturating_sub(NAMES) {
+    let mut all: Vec<&str> = Vec::new();
+    for (index, edit) in edits.iter().enumerate() {
+        // What was renamed and changed besides has two entries.
+        let named = edits[..index].iter().any(|other| other.kind == edit.kind && other.name == edit.name);
+        all.extend((!named).then_some(&*edit.name));
+    }
+    let names = &all[..all.len().min(NAMES)];
+    match all.len().saturating_sub(NAMES) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),
     }

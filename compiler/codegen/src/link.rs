@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::{Instance, ItemPath, Renames, Ty};
 use vaisjit_syntax::Name;
 
 use crate::mir::Signature;
@@ -50,6 +50,13 @@ pub struct SlotKey {
     pub instance: Instance,
     /// The types.
     pub signature: Signature,
+}
+
+impl SlotKey {
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> SlotKey {
+        SlotKey { instance: renames.instance(self.instance), signature: self.signature.renamed(renames) }
+    }
 }
 
 impl fmt::Display for SlotKey {

@@ -44,7 +44,7 @@ use smallvec::SmallVec;
 use vaisjit_abi::TrapCode;
 use vaisjit_semantics::hir::{BinaryOp, BodyItem, CastKind, LoopId, UnaryOp};
 use vaisjit_semantics::types::TyList;
-use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
+use vaisjit_semantics::{Instance, ItemPath, Renames, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use crate::link::DynTable;
@@ -286,6 +286,14 @@ pub struct Signature {
     pub params: SmallVec<[Ty; 4]>,
     /// Result.
     pub result: Ty,
+}
+
+impl Signature {
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> Signature {
+        let params = self.params.iter().map(|ty| renames.ty(*ty)).collect();
+        Signature { params, result: renames.ty(self.result) }
+    }
 }
 
 /// A place in memory or a local.

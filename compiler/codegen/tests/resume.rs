@@ -254,7 +254,7 @@ fn a_new_loop_around_the_running_one_starts_with_its_first_turn() {
     let new = "n := mut 0\nL turn: 0..2 { LW n < 4 { n += 1; println(\"{turn} {n}\") }; n = 2 }\n0";
     assert_eq!(outcome(COUNT, new, 2), "1\n2\n0 3\n0 4\n1 3\n1 4\n");
     // And back: the loop around is gone.
-    assert_eq!(outcome(new, COUNT, 2), "0 1\n0 2\n3\n4\n");
+    assert_eq!(outcome(new, COUNT, 3), "0 1\n0 2\n3\n4\n");
 }
 
 #[test]

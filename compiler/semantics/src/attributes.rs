@@ -56,7 +56,8 @@ pub(crate) fn is_quiet(attribute: &Attribute) -> bool {
 pub(crate) fn check(item: &Item, id: ItemId, found: &mut Vec<Diagnostic>) {
     let mut checker = Checker { id, found };
     let is_type = matches!(item.kind, ItemKind::Struct(_) | ItemKind::Enum(_));
-    checker.list(&item.attributes, is_type, is_type, matches!(item.kind, ItemKind::Function(_)));
+    let may_rename = is_type || matches!(item.kind, ItemKind::Global(_));
+    checker.list(&item.attributes, may_rename, is_type, matches!(item.kind, ItemKind::Function(_)));
     match &item.kind {
         ItemKind::Struct(def) => checker.fields(&def.fields),
         ItemKind::Enum(def) => checker.variants(def),
@@ -137,7 +138,7 @@ impl Checker<'_> {
     fn form(&mut self, attribute: &Attribute, fits_here: bool, twice: bool, well_formed: bool) {
         let name = attribute.name.name;
         let (place, form) = match name.as_str() {
-            "was" => ("a struct, an enum, a field or a variant", "write `#[was(\"old_name\")]`".to_owned()),
+            "was" => ("a struct, an enum, a global, a field or a variant", "write `#[was(\"old_name\")]`".to_owned()),
             "before_reload" | "after_reload" => {
                 ("a function with a body that is no method", format!("write `#[{name}]`"))
             }

@@ -106,25 +106,35 @@ impl World {
     ///
     /// Inside the action this thread may enter generated code; all others wait.
     pub fn run_at_safepoint(&self, kind: SafepointKind, action: impl FnOnce(&Stopped<'_>) + Send + 'static) -> Ticket {
-        let shared = self.shared();
-        let mut control = shared.control();
+        self.shared().request(kind, action)
+    }
+}
+
+impl Shared {
+    /// See [`World::run_at_safepoint`].
+    pub(super) fn request(
+        self: &Arc<Self>,
+        kind: SafepointKind,
+        action: impl FnOnce(&Stopped<'_>) + Send + 'static,
+    ) -> Ticket {
+        let mut control = self.control();
         let result = Arc::<Pending>::default();
         let number = control.next;
         control.next += 1;
-        let ticket = Ticket { shared: Arc::downgrade(shared), number, result: result.clone() };
+        let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
         control.requests.push(Request { number, kind, action, since: Instant::now(), relaxed: false, result });
         for record in &control.threads {
             record.poll().fetch_or(poll::STOP, Ordering::SeqCst);
         }
-        shared.new_epoch();
+        self.new_epoch();
         barrier::heavy();
-        control = shared.run_ready(control);
+        control = self.run_ready(control);
         if !control.requests.is_empty() {
-            shared.start_pacer(&mut control);
+            self.start_pacer(&mut control);
         }
         drop(control);
-        shared.pace.notify_one();
+        self.pace.notify_one();
         ticket
     }
 }

@@ -125,6 +125,12 @@ impl Slot {
         self.cell().words.code.load(Ordering::Acquire)
     }
 
+    /// What guarded callers call now.
+    #[cfg(test)]
+    pub(crate) fn load_guard(&self) -> usize {
+        self.cell().words.guarded.load(Ordering::Acquire)
+    }
+
     fn cell(&self) -> &Cell {
         &self.chunk[self.index]
     }

@@ -11,6 +11,7 @@ use super::cleanup::Cleanups;
 use super::guard::PauseHook;
 use super::replace::Followers;
 use super::safepoint::Control;
+use super::sweeping::Sweeping;
 use super::thread::{self, ThreadRecord};
 use super::traps::RawTrap;
 use super::unit::CodeUnit;
@@ -55,6 +56,7 @@ pub(super) struct Shared {
     orphans: Mutex<Option<Arc<OrphanHook>>>,
     pub(super) pause: Mutex<Option<Arc<PauseHook>>>,
     pub(super) cleanups: Cleanups,
+    pub(super) sweeping: Sweeping,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             orphans: Mutex::default(),
             pause: Mutex::default(),
             cleanups: Cleanups::default(),
+            sweeping: Sweeping::default(),
         });
         World { number: NEXT.fetch_add(1, Ordering::Relaxed), handle: Arc::new(Handle { shared }) }
     }

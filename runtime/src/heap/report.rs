@@ -39,6 +39,16 @@ impl fmt::Display for HeapReport {
 
 #[cfg(test)]
 impl Heap {
+    /// The bytes of a block on a data stack, while its thread is stopped.
+    pub(crate) fn bytes_of(block: &crate::code::DataBlock) -> Vec<u8> {
+        super::block::bytes(block.address, block.size as usize).to_vec()
+    }
+
+    /// The types that have a record.
+    pub(crate) fn types_known(&self) -> Vec<String> {
+        lock(&self.types).names()
+    }
+
     /// Adds all blocks and globals to a hash, with where they lie and what is in them.
     pub(crate) fn digest(&self, hasher: &mut impl std::hash::Hasher) {
         let mut blocks: Vec<usize> = lock(&self.arena).blocks().collect();

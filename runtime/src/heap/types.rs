@@ -4,12 +4,14 @@
 //! be replaced at a commit; its address stays.
 
 use std::cell::UnsafeCell;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
-use vaisjit_semantics::Ty;
 use vaisjit_semantics::types::{FloatKind, IntKind};
+use vaisjit_semantics::{Renames, Ty};
 
 /// At the start of every record, so that a wild address is not taken for one.
 const MAGIC: u64 = 0x7661_6973_7479_7065;
@@ -18,7 +20,8 @@ const MAGIC: u64 = 0x7661_6973_7479_7065;
 #[repr(C, align(16))]
 pub(crate) struct TypeInfo {
     magic: u64,
-    ty: Ty,
+    /// Which type; a version that calls it otherwise is prepared and becomes live with the record where it is.
+    ty: AtomicPtr<Ty>,
     /// Read by threads that run the program, replaced only while all of them are stopped.
     body: UnsafeCell<TypeBody>,
 }
@@ -134,8 +137,8 @@ impl TypeRef {
     }
 
     pub(super) fn ty(self) -> Ty {
-        // SAFETY: records live as long as the heap; the field never changes.
-        unsafe { (*self.0).ty }
+        // SAFETY: records live as long as the heap, and so does every `Ty` that one has ever led to (`Types::names`).
+        unsafe { *(*self.0).ty.load(Ordering::Acquire) }
     }
 
     /// What the record says. Not to be kept beyond a heap function: a commit may replace it.
@@ -151,6 +154,8 @@ pub(super) struct Types {
     known: FxHashMap<Ty, Box<TypeInfo>>,
     /// Those that were added since somebody asked.
     new: Vec<Ty>,
+    /// What records lead to; none is ever given up.
+    names: FxHashMap<Ty, Box<Ty>>,
 }
 
 /// New contents of a record, for a commit.
@@ -176,6 +181,14 @@ impl TypeUpdate {
 pub(crate) type ShapeOf<'a> = dyn Fn(Ty) -> Shape + 'a;
 
 impl Types {
+    /// Their names.
+    #[cfg(test)]
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.known.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
     /// The record of a type, made if there was none.
     pub(super) fn get(&mut self, ty: Ty, shape: &ShapeOf<'_>) -> TypeRef {
         let mut new = Vec::new();
@@ -222,10 +235,22 @@ impl Types {
         updates
     }
 
+    /// The records of types that items with other names are part of are those of the types with the new names.
+    pub(super) fn rename(&mut self, renames: &Renames) {
+        for (old, new) in changed_keys(&self.known, |ty| renames.ty(*ty)) {
+            if let Some(record) = self.known.remove(&old) {
+                record.ty.store(name(&mut self.names, new), Ordering::Release);
+                self.known.insert(new, record);
+            }
+        }
+    }
+
     fn refer(&mut self, ty: Ty, new: &mut Vec<Ty>) -> TypeRef {
+        let names = &mut self.names;
         let record = self.known.entry(ty).or_insert_with(|| {
             new.push(ty);
             self.new.push(ty);
+            let ty = AtomicPtr::new(name(names, ty));
             Box::new(TypeInfo { magic: MAGIC, ty, body: UnsafeCell::default() })
         });
         TypeRef(&raw const **record)
@@ -268,6 +293,17 @@ impl Types {
         let parts = references_of(&kind, shape).into();
         TypeBody { size: layout.size as usize, form, parts }
     }
+}
+
+/// The place where a type stands for the records that lead to it.
+fn name(names: &mut FxHashMap<Ty, Box<Ty>>, ty: Ty) -> *mut Ty {
+    &raw mut **names.entry(ty).or_insert_with(|| Box::new(ty))
+}
+
+/// The keys of a table that get another name which is not there yet, with that name.
+pub(crate) fn changed_keys<K: Clone + Eq + Hash, V>(table: &FxHashMap<K, V>, new: impl Fn(&K) -> K) -> Vec<(K, K)> {
+    let pairs = table.keys().map(|key| (key.clone(), new(key)));
+    pairs.filter(|(old, new)| old != new && !table.contains_key(new)).collect()
 }
 
 /// Where key and value lie in an entry of a map.

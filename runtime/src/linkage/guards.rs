@@ -16,6 +16,14 @@ pub(super) struct Guarded {
     guard: Arc<Guard>,
 }
 
+#[cfg(test)]
+impl Guarded {
+    /// Where its thunk starts.
+    pub(super) fn address(&self) -> usize {
+        self.code.address().get()
+    }
+}
+
 /// Those that were replaced because a layout changed: calls through them may be going on.
 pub(super) type Outgrown = Vec<Guarded>;
 

@@ -10,6 +10,7 @@ use vaisjit_syntax::Name;
 
 use super::trial::LONGEST_CODE;
 use super::{ProgramInner, this_thread};
+use crate::fault;
 use crate::reload::prepare::Prepared;
 use crate::report::{Edit, Outcome, Report};
 use crate::trap::{Trap, TrapCode};
@@ -114,8 +115,10 @@ impl ProgramInner {
         let entry = self.entry(hook).map_err(|error| failed(error.to_string()))?;
         let mut numbers = [old, new];
         let arguments = &mut numbers[..entry.params.len().min(2)];
+        fault::plain().map_err(&failed)?;
         let called = self.alone(|| self.enter(&entry, arguments));
         let value = called.map_err(|trap| failed(trapped(&trap)))?;
+        fault::plain().map_err(&failed)?;
         Ok(if entry.result == Ty::i64() { value as i64 } else { 0 })
     }
 

@@ -8,7 +8,7 @@ use vaisjit_semantics::Instance;
 use super::pending::Attempt;
 use super::trial::Tried;
 use super::{ProgramInner, Reloader};
-use crate::code::{SafepointKind, Stopped};
+use crate::code::Stopped;
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -72,14 +72,24 @@ impl ProgramInner {
         found
     }
 
-    /// The stores of a commit, while all threads are stopped, between the program's own hooks. Nothing is done if `main` is
-    /// at a place where it could not go on, or if the report refuses.
+    /// The stores of a commit, as [`ProgramInner::apply_named`] makes them, under the names of the new version.
     pub(super) fn apply_stopped(
         &self,
         prepared: &mut Prepared,
         stopped: &Stopped<'_>,
         way_back: Option<WayBack>,
     ) -> Attempt {
+        self.enter_names(prepared);
+        let attempt = self.apply_named(prepared, stopped, way_back);
+        if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet(_)) {
+            self.leave_names(prepared);
+        }
+        attempt
+    }
+
+    /// The stores of a commit, while all threads are stopped, between the program's own hooks. Nothing is done if `main` is
+    /// at a place where it could not go on, or if the report refuses.
+    fn apply_named(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, way_back: Option<WayBack>) -> Attempt {
         let running = prepared.moves.running.clone();
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
@@ -134,6 +144,9 @@ impl ProgramInner {
             linkage.keep(&prepared.fresh);
             linkage.keep_guards(prepared.guards.drain(..));
         }
+        if let Some(described) = &prepared.described {
+            promoted = described.functions(&promoted);
+        }
         promoted.extend(prepared.promoted.iter().copied());
         // What runs is the code that comes back: no frame has anywhere to go.
         let base = Committed { links: &prepared.links, promoted: &promoted, version, main_is_running: false };
@@ -143,7 +156,9 @@ impl ProgramInner {
             Some(Preparation::Refused(report)) => return Err(reason(&report)),
             _ => return Err("it cannot be made again".to_owned()),
         };
+        self.enter_names(&mut inverse);
         let Some(mut tried) = self.try_out(&mut inverse, stopped) else {
+            self.leave_names(&mut inverse);
             self.abandon(&inverse);
             return Err(reason(&inverse.report));
         };
@@ -173,9 +188,7 @@ impl ProgramInner {
         drop(live);
         if !retired.is_empty() {
             retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.run_at_safepoint(SafepointKind::Sweep, |stopped| {
-                stopped.sweep();
-            });
+            self.world.sweep_soon();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ProgramInner;
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
+use crate::fault;
 use crate::reload::prepare::Prepared;
 use crate::report::{Clock, Outcome as EditOutcome, Report};
 
@@ -84,11 +85,13 @@ impl ProgramInner {
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
+        let fault = fault::here();
         let again = move || {
             let (program, shared, outcome, step) = (program.clone(), shared.clone(), outcome.clone(), step.clone());
+            let fault = fault.clone();
             program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
                 if let Some(prepared) = lock(&shared).as_mut() {
-                    *lock(&outcome) = step(&program, prepared, stopped);
+                    *lock(&outcome) = fault::on(fault, || step(&program, prepared, stopped));
                 }
             })
         };

@@ -9,9 +9,9 @@ use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
+use super::ProgramInner;
 use super::hooks::trapped;
 use super::run::Entry;
-use super::{ProgramInner, constant};
 use crate::code::{Slot, Stopped, StoppedFrame};
 use crate::engine::Error;
 use crate::fault;
@@ -19,6 +19,7 @@ use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::live_locals;
+use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
@@ -41,7 +42,11 @@ impl ProgramInner {
     pub fn try_out(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Tried> {
         let mut tried = Tried::default();
         match self.trial_steps(prepared, stopped, &mut tried) {
-            Ok(()) => Some(tried),
+            Ok(()) => {
+                // What code of the program has written over them since counts.
+                prepared.global_bytes.clear();
+                Some(tried)
+            }
             Err(denied) => {
                 self.undo(prepared, tried);
                 deny(&mut prepared.report, denied);
@@ -56,7 +61,12 @@ impl ProgramInner {
         let tables = self.look_at_tables(prepared, stopped);
         self.count_closures(prepared, stopped);
         match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
-            Ok(()) => {}
+            Ok(()) => {
+                if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
+                    migration.note_own(trial, &mut prepared.report);
+                    prepared.report.notices.extend(migration.foresee_notes(self.world.heap(), trial));
+                }
+            }
             Err(denied) => deny(&mut prepared.report, denied),
         }
         self.undo(prepared, tried);
@@ -64,8 +74,10 @@ impl ProgramInner {
 
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
+        fault::point()?;
         self.count_closures(prepared, stopped);
         self.try_values(prepared, stopped, tried)?;
+        fault::point()?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
         let computes = prepared.migration.as_ref().is_some_and(runs);
@@ -77,7 +89,7 @@ impl ProgramInner {
         if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
             migration.note_own(trial, &mut prepared.report);
         }
-        Ok(())
+        fault::point()
     }
 
     /// No value may be left without a method that its trait has got.
@@ -161,11 +173,11 @@ impl ProgramInner {
     }
 
     /// The memory of new globals can be seen by nobody yet.
-    fn fill_new_globals(&self, prepared: &mut Prepared) -> Result<(), Denied> {
-        for (path, bytes) in prepared.global_bytes.drain(..) {
+    fn fill_new_globals(&self, prepared: &Prepared) -> Result<(), Denied> {
+        for (path, bytes) in &prepared.global_bytes {
             fault::point()?;
-            if let Some(memory) = self.linkage().global(path) {
-                memory.write(&bytes);
+            if let Some(memory) = self.linkage().global(*path) {
+                memory.write(bytes);
             }
         }
         Ok(())
@@ -231,9 +243,8 @@ impl ProgramInner {
         let Some(init) = &global.init else {
             return Ok(vec![0; prepared.layouts.layout(global.ty).size as usize]);
         };
-        let literal = constant(&init.value, &prepared.layouts, &mut self.linkage());
-        match literal {
-            Some(bytes) => Ok(bytes),
+        match prepared.literals.get(&path) {
+            Some(bytes) => Ok(bytes.clone()),
             None => self.call_new(prepared, init.instance, global.ty).map_err(|why| failed(&path.name, &why)),
         }
     }
@@ -241,6 +252,7 @@ impl ProgramInner {
     /// Calls a migration of the program's with the addresses of the old and the new value.
     fn call_own(&self, prepared: &Prepared, instance: Instance, old: usize, new: usize) -> Result<(), String> {
         let entry = self.new_entry(prepared, instance)?;
+        fault::plain()?;
         let called = self.enter(&entry, &mut [old as u64, new as u64]);
         called.map(|_| ()).map_err(|trap| trapped(&trap))
     }
@@ -260,6 +272,7 @@ impl ProgramInner {
     /// Calls a function without parameters of the new version.
     fn call_new(&self, prepared: &Prepared, instance: Instance, ty: Ty) -> Result<Vec<u8>, String> {
         let entry = self.new_entry(prepared, instance)?;
+        fault::plain()?;
         let size = prepared.layouts.layout(ty).size as usize;
         self.compute(&entry, ty, size).map_err(|trap| match trap.frames.first().and_then(|frame| frame.at.as_ref()) {
             Some(at) => format!("{} ({at})", trap.message),
@@ -280,7 +293,7 @@ impl ProgramInner {
     }
 
     /// Gives back what a trial has made.
-    pub fn undo(&self, prepared: &mut Prepared, tried: Tried) {
+    pub fn undo(&self, prepared: &Prepared, tried: Tried) {
         let heap = self.world.heap();
         if let (Some(migration), Some(trial)) = (&prepared.migration, tried.migration) {
             migration.undo(heap, trial);
@@ -288,7 +301,8 @@ impl ProgramInner {
         let checked = prepared.snapshot.checked.clone();
         let layouts = prepared.layouts.clone();
         let shape = |ty: Ty| shape(ty, &checked, &*layouts);
-        let mut linkage = self.linkage();
+        let linkage = self.linkage();
+        heap.take_new_types();
         for path in &prepared.new_globals {
             if let (Some(memory), Some(global)) = (linkage.global(*path), checked.globals.get(path)) {
                 // What cannot be given up is left: memory, not the program, pays for it.
@@ -300,15 +314,8 @@ impl ProgramInner {
                 let _ = heap.clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
             }
         }
-        // A preparation that is tried once more writes them again.
-        for path in &prepared.new_globals {
-            let init = checked.globals.get(path).and_then(|global| global.init.as_ref());
-            if let Some(bytes) = init.and_then(|init| constant(&init.value, &layouts, &mut linkage))
-                && !prepared.global_bytes.iter().any(|(known, _)| known == path)
-            {
-                prepared.global_bytes.push((*path, bytes));
-            }
-        }
+        // To clear them their types had to be known.
+        heap.forget_types(&heap.take_new_types());
     }
 
     /// Gives the locals that their blocks have no room for to where they are looked for. Once nothing can fail any more.
@@ -373,8 +380,8 @@ fn note_instances(report: &mut Report, instances: Vec<(Ty, u64)>) {
     let is_type = |edit: &&mut Edit| matches!(edit.kind, "struct" | "enum");
     for edit in report.edits.iter_mut().filter(is_type) {
         if let Outcome::Migrated { instances: count } = &mut edit.outcome {
-            let found = instances.iter().find(|(ty, _)| ty.to_string() == edit.name);
-            *count = found.map_or(0, |(_, times)| *times);
+            let found = instances.iter().filter(|(ty, _)| name_of(*ty) == edit.name);
+            *count = found.map(|(_, times)| *times).sum();
         }
     }
 }

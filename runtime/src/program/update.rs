@@ -18,6 +18,7 @@ use crate::events::{Diagnostics, Event};
 use crate::history::{Cause, HistoryEntry};
 use crate::linkage::Linkage;
 use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
+use crate::reload::renames::{self, Described, Making};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 use crate::workspace::{LoadError, Snapshot};
@@ -177,20 +178,51 @@ impl ProgramInner {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
         let Committed { links, promoted, version, main_is_running } = *committed;
-        let live = self.live();
+        let (mut live, mut linkage) = (self.live(), self.linkage());
+        let found = renames::find(&live, &snapshot);
+        let renames = found.as_ref().map(|found| &found.renames).filter(|renames| !renames.is_empty());
+        let making = Making { mode: &self.mode, host: &self.host, links };
+        let mut described = renames.map(|renames| Box::new(Described::new(&live, renames.clone(), &making)));
+        let other = described.as_ref().map(|other| (other.links(links), other.functions(promoted)));
+        let (links, promoted) = other.as_ref().map_or((links, promoted), |(links, promoted)| (links, promoted));
+        if let Some(described) = &mut described {
+            described.enter(&mut live, &mut linkage);
+        }
         let mut base = Base {
             mode: &self.mode,
             live: &live,
-            linkage: &mut self.linkage(),
+            linkage: &mut linkage,
             host: &self.host,
             links,
             promoted,
             version,
             main_is_running,
             stacks,
+            found,
             cancelled,
         };
-        prepare(snapshot, &mut base)
+        let mut made = prepare(snapshot, &mut base);
+        if let Some(mut described) = described {
+            described.leave(&mut live, &mut linkage);
+            if let Some(Preparation::Ready(prepared)) = &mut made {
+                prepared.described = Some(described);
+            }
+        }
+        made
+    }
+
+    /// Describes the running version by the names of one that is about to become live.
+    pub(super) fn enter_names(&self, prepared: &mut Prepared) {
+        if let Some(described) = &mut prepared.described {
+            described.enter(&mut self.live(), &mut self.linkage());
+        }
+    }
+
+    /// Describes it by its own names again.
+    pub(super) fn leave_names(&self, prepared: &mut Prepared) {
+        if let Some(described) = &mut prepared.described {
+            described.leave(&mut self.live(), &mut self.linkage());
+        }
     }
 
     /// The frames on the stacks of the program; `None` if a thread does not stop soon.
@@ -259,6 +291,13 @@ impl ProgramInner {
 
     /// What [`ProgramInner::apply_stopped`] would come to, with the report completed and nothing done.
     pub(super) fn foresee_stopped(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
+        self.enter_names(prepared);
+        let attempt = self.foresee_named(prepared, stopped);
+        self.leave_names(prepared);
+        attempt
+    }
+
+    fn foresee_named(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
         let running = prepared.moves.running.clone();
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
@@ -327,6 +366,9 @@ impl ProgramInner {
         linkage.keep_guards(prepared.guards.drain(..));
         drop(linkage);
         reloader.links = std::mem::take(&mut prepared.links);
+        if let Some(described) = prepared.described.take() {
+            reloader.promoted = described.functions(&reloader.promoted);
+        }
         reloader.promoted.extend(prepared.promoted.drain(..));
     }
 

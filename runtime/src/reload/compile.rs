@@ -12,7 +12,7 @@ use vaisjit_codegen::mir::{self, Callee, PlaceBase, Signature, StatementKind};
 use vaisjit_codegen::shape::shape;
 use vaisjit_codegen::unit::define::define;
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
-use vaisjit_semantics::{Instance, Ty, hir};
+use vaisjit_semantics::{Checked, Instance, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::guards::guards;
@@ -22,6 +22,7 @@ use super::prepare::{Base, body_of};
 use super::replace::{Loops, Moves, Running};
 use crate::code::{CodeAddress, CodeUnit, Slot, UnitFunction};
 use crate::codes;
+use crate::fault;
 use crate::heap::ShapeOf;
 use crate::host::HostTable;
 use crate::live::{Code, FunctionMeta, LiveFunction};
@@ -53,13 +54,13 @@ pub(crate) struct Lowered {
 /// not exist.
 pub(crate) fn lower(
     body: &Arc<hir::Body>,
-    snapshot: &Snapshot,
+    program: &Checked,
     layouts: &TypeLayouts,
     hot: bool,
     host: &HostTable,
 ) -> Result<Lowered, Box<Diagnostic>> {
     let asked = Asked::new(layouts);
-    let mir = vaisjit_codegen::lower::lower(body, &snapshot.checked, &asked, hot)
+    let mir = vaisjit_codegen::lower::lower(body, program, &asked, hot)
         .map_err(|unsupported| codes::unsupported(Place::item(body.item.0, unsupported.span), &unsupported.what))?;
     let is_leaf = |callee: &Callee| is_leaf(callee, host);
     Ok(Lowered {
@@ -186,7 +187,7 @@ pub(crate) fn compile(
         return Ok(None);
     };
     for (group, machine) in groups.iter().zip(machine) {
-        let made = machine.map_err(|error| error.to_string());
+        let made = fault::plain().and_then(|()| machine.map_err(|error| error.to_string()));
         if let Err(message) = made.and_then(|machine| work.unit(group, &members(group), &machine, base, &shape)) {
             work.abandon(base);
             let item = Place::item(bodies[&group[0]].hir.item.0, vaisjit_syntax::Span::default());
@@ -371,6 +372,7 @@ impl Work {
         let mut needs: Vec<Arc<CodeUnit>> = Vec::new();
         let mut imports = Vec::with_capacity(unit.imports.len());
         for import in &unit.imports {
+            fault::plain()?;
             self.note_slot(import, base);
             let address = self.link(import, base, &mut needs, shape)?;
             symbols.lock().unwrap_or_else(|e| e.into_inner()).insert(import.to_string(), address);
@@ -379,6 +381,7 @@ impl Work {
         if unit.functions.iter().any(|function| function.cleanup_of.is_some()) {
             base.linkage.expect_cleanups()?;
         }
+        fault::plain()?;
         let functions = unit.functions.iter().enumerate().map(|(index, function)| UnitFunction {
             id: function.func_id,
             name: function.instance.to_string(),

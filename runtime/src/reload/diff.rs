@@ -7,7 +7,9 @@ use vaisjit_codegen::mir::Signature;
 use vaisjit_semantics::hir::Body;
 use vaisjit_semantics::program::{EnumDef, Global, StructDef, place_of};
 use vaisjit_semantics::types::TyList;
-use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
+use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind};
+use vaisjit_syntax::ast::{Item, ItemKind};
+use vaisjit_syntax::{Anchor, Place};
 
 use crate::live::{Live, resolve};
 use crate::report::{Edit, Location, Outcome, Report};
@@ -35,7 +37,7 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
             continue;
         }
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
-        report.edits.push(edit("struct", *ty, shape.is_some(), at));
+        add(report, "struct", *ty, shape.is_some(), at);
     }
     for (ty, new) in &snapshot.checked.enums {
         let shape = live.shapes.enums.get(ty);
@@ -44,14 +46,29 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
             continue;
         }
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
-        report.edits.push(edit("enum", *ty, shape.is_some(), at));
+        add(report, "enum", *ty, shape.is_some(), at);
     }
 }
 
-fn edit(kind: &'static str, ty: Ty, used: bool, at: Option<Location>) -> Edit {
+/// What people call a struct or enum: its name without type arguments.
+pub(crate) fn name_of(ty: Ty) -> String {
+    match ty.kind() {
+        TyKind::Struct(path, _) | TyKind::Enum(path, _) => path.name.to_string(),
+        _ => ty.to_string(),
+    }
+}
+
+/// Adds an entry, one for all instances of a generic type.
+fn add(report: &mut Report, kind: &'static str, ty: Ty, used: bool, at: Option<Location>) {
     // How many there are shows when the threads are stopped.
     let outcome = if used { Outcome::Migrated { instances: 0 } } else { Outcome::NoCode };
-    Edit { kind, name: ty.to_string(), change: "changed", outcome, at }
+    let (name, change) = (name_of(ty), "changed");
+    let same = |edit: &&mut Edit| edit.kind == kind && edit.change == change && edit.name == name && edit.at == at;
+    match report.edits.iter_mut().find(same) {
+        Some(known) if used => known.outcome = outcome,
+        Some(_) => {}
+        None => report.edits.push(Edit { kind, name, change, outcome, at }),
+    }
 }
 
 /// The types that values of a program can have or have had: those of its globals and of its functions' variables, with
@@ -70,6 +87,15 @@ impl Shapes {
         // What lies in a field that was added is new, too.
         let seen: Vec<Ty> = self.seen.drain().collect();
         seen.into_iter().for_each(|ty| self.add(ty, checked));
+    }
+
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> Shapes {
+        Shapes {
+            seen: self.seen.iter().map(|ty| renames.ty(*ty)).collect(),
+            structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
+            enums: self.enums.iter().map(|(ty, of)| (renames.ty(*ty), renames.enumeration(of))).collect(),
+        }
     }
 
     /// Can there be values of a type?
@@ -150,12 +176,12 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
                 report.edits.push(edit("changed", Outcome::Migrated { instances: 1 }));
             }
             Some(_) if !live.checked.globals.contains_key(path) => report.edits.push(edit("added", Outcome::KeptValue)),
-            Some(old) if !same_init(old, global) && global.reset => {
+            Some(old) if same_init(old, global) || same_text((live, old), (snapshot, global)) => {}
+            Some(_) if global.reset => {
                 found.resets.push(*path);
                 report.edits.push(edit("changed", Outcome::Initialised));
             }
-            Some(old) if !same_init(old, global) => report.edits.push(edit("changed", Outcome::KeptValue)),
-            Some(_) => {}
+            Some(_) => report.edits.push(edit("changed", Outcome::KeptValue)),
         }
     }
     for path in live.checked.globals.keys().filter(|path| !snapshot.checked.globals.contains_key(*path)) {
@@ -163,6 +189,26 @@ pub(crate) fn globals(live: &Live, snapshot: &Snapshot, report: &mut Report) -> 
         report.edits.push(Edit { kind: "global", name, change: "removed", outcome: Outcome::KeptValue, at: None });
     }
     found
+}
+
+/// Is a global declared by the same text as in the running version, with the same constants? Then its initial value is
+/// another one only because fields of its type have come with defaults.
+fn same_text((live, old): (&Live, &Global), (snapshot, new): (&Snapshot, &Global)) -> bool {
+    let Some(running) = &live.snapshot else { return false };
+    let item = |snapshot: &Snapshot, place: Place| match place.anchor {
+        Anchor::Item(id) => {
+            snapshot.sources.iter().find_map(|(_, file)| file.module.get(id).map(|found| found.item.clone()))
+        }
+        Anchor::File(_) => None,
+    };
+    let before = item(running, old.place);
+    before.is_some() && before == item(snapshot, new.place) && constants(running) == constants(snapshot)
+}
+
+fn constants(snapshot: &Snapshot) -> Vec<&Item> {
+    let modules = snapshot.input.modules.iter().filter(|module| !module.name.starts_with("std/"));
+    let items = modules.flat_map(|module| &module.tree.items).map(|parsed| &*parsed.item);
+    items.filter(|item| matches!(item.kind, ItemKind::Const(_))).collect()
 }
 
 fn same_init(old: &Global, new: &Global) -> bool {

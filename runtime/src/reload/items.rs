@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_syntax::ast::{Item, ItemKind};
-use vaisjit_syntax::{ParsedItem, SourceFile};
+use vaisjit_syntax::{Name, ParsedItem, SourceFile};
 
 use crate::report::{Edit, Location, Outcome, Report};
 use crate::workspace::Snapshot;
 
-/// Adds them to a report that is complete otherwise. Whether code changes is not known yet: all count as without.
-pub(crate) fn report(old: &Snapshot, new: &Snapshot, report: &mut Report) {
+/// Adds them to a report that is complete otherwise, but for items that go by another name now. Whether code changes is not known yet: all count as without.
+pub(crate) fn report(old: &Snapshot, new: &Snapshot, renamed: &[(&'static str, Name)], report: &mut Report) {
     let mut found = Vec::new();
     for (path, file) in own_files(new) {
         match own_files(old).find(|(known, _)| *known == path) {
@@ -23,7 +23,10 @@ pub(crate) fn report(old: &Snapshot, new: &Snapshot, report: &mut Report) {
     }
     let is_gone = |path: &Path| !own_files(new).any(|(kept, _)| kept == path);
     found.extend(own_files(old).filter(|(path, _)| is_gone(path)).map(|(path, _)| whole_file(path, "removed")));
-    found.retain(|edit| !is_named(report, edit));
+    let is_renamed = |edit: &Edit| {
+        edit.change == "removed" && renamed.iter().any(|(kind, name)| *kind == edit.kind && *name == *edit.name)
+    };
+    found.retain(|edit| !is_named(report, edit) && !is_renamed(edit));
     report.items = found;
 }
 

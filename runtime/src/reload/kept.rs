@@ -118,6 +118,14 @@ pub(crate) struct KeptCode {
     order: VecDeque<(u64, u64, usize)>,
 }
 
+#[cfg(test)]
+impl KeptCode {
+    /// How many units there are.
+    pub fn len(&self) -> usize {
+        self.units.values().map(Vec::len).sum()
+    }
+}
+
 impl KeptCode {
     /// Keeps a unit that this version replaces.
     pub fn keep(&mut self, version: u64, recipe: Arc<Recipe>, unit: Arc<CodeUnit>) {

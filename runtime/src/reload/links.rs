@@ -9,7 +9,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::link::{Link, Linker};
 use vaisjit_codegen::mir::{self, Callee, StatementKind};
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::{Instance, Renames};
 use vaisjit_syntax::Name;
 
 use crate::host::HostTable;
@@ -44,6 +44,12 @@ impl Summary {
         }
         Summary { callees: callees.into(), meets_safepoints }
     }
+
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> Summary {
+        let callees = self.callees.iter().map(|callee| renames.instance(*callee)).collect();
+        Summary { callees, ..*self }
+    }
 }
 
 /// The choice for a whole program.
@@ -56,6 +62,12 @@ pub struct Links {
 }
 
 impl Links {
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> Links {
+        let still = self.still.iter().map(|function| renames.instance(*function)).collect();
+        Links { still, ..*self }
+    }
+
     /// Everything is called directly.
     pub fn direct() -> Links {
         Links { all_direct: true, still: FxHashSet::default() }

@@ -12,8 +12,6 @@ pub(crate) mod notes;
 mod offsets;
 pub(crate) mod own;
 pub(crate) mod plan;
-#[cfg(test)]
-mod tests;
 mod trial;
 
 use std::sync::Arc;
@@ -28,6 +26,7 @@ use crate::code::GlobalMemory;
 use crate::heap::migrate::Conversion;
 use crate::heap::{Heap, TypeRef};
 use crate::live::Live;
+use crate::reload::diff::name_of;
 use crate::report::{Edit, Outcome, Report};
 use defaults::{Declarations, Declared, Wanted};
 use known::Known;
@@ -98,7 +97,7 @@ impl Migration {
                 continue;
             }
             match self.planner.conversion(ty, ty, &ty.to_string()) {
-                Err(missing) => refuse(report, "struct", &ty.to_string(), &missing),
+                Err(missing) => refuse(report, "struct", &name_of(ty), &missing),
                 Ok(Some(conversion)) => self.keep_exposed(ty, conversion, report),
                 Ok(None) => {}
             }
@@ -117,7 +116,7 @@ impl Migration {
         );
         let help = format!("reserve room in it with `#[reserve({to_size})]` and restart, or undo the edit");
         let outcome = Outcome::Refused { why, help };
-        let name = ty.to_string();
+        let name = name_of(ty);
         if let Some(edit) = report.edits.iter_mut().find(|edit| edit.name == name && edit.kind != "function") {
             edit.outcome = outcome;
         }
@@ -195,7 +194,7 @@ impl Migration {
 fn note_idle(report: &mut Report, changed: &[Ty]) {
     for edit in &mut report.edits {
         let idle = edit.outcome == Outcome::Migrated { instances: 0 } && matches!(edit.kind, "struct" | "enum");
-        if idle && !changed.iter().any(|ty| ty.to_string() == edit.name) {
+        if idle && !changed.iter().any(|ty| name_of(*ty) == edit.name) {
             edit.outcome = Outcome::NoCode;
         }
     }

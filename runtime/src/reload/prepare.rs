@@ -15,6 +15,7 @@ use super::guards::{guards, new_guards};
 use super::items;
 use super::links::Links;
 use super::migrate::Migration;
+use super::renames::{Described, Found};
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
@@ -86,6 +87,8 @@ pub(crate) struct Prepared {
     pub computed: Vec<ItemPath>,
     /// Globals marked `#[reset]` whose initial value is another one.
     pub resets: Vec<ItemPath>,
+    /// The initial values of these that are made of literals.
+    pub literals: FxHashMap<ItemPath, Vec<u8>>,
     /// Functions that compute defaults of fields; only the trial calls them.
     pub defaults: Vec<(Instance, LiveFunction)>,
     /// Their addresses.
@@ -108,6 +111,8 @@ pub(crate) struct Prepared {
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
+    /// The running version under the names of this one, if items have other names.
+    pub described: Option<Box<Described>>,
 }
 
 /// Has the running code of a function loops that look up?
@@ -131,10 +136,18 @@ impl Prepared {
             && self.moved.is_empty()
             && self.migration.is_none()
             && self.resets.is_empty()
+            && self.described.is_none()
     }
 
     /// Takes back all that was added to the link table for it. It must not become live any more.
     pub fn take_back(&self, linkage: &mut Linkage) {
+        match &self.described {
+            Some(described) => described.within(linkage, |linkage| self.take_back_added(linkage)),
+            None => self.take_back_added(linkage),
+        }
+    }
+
+    fn take_back_added(&self, linkage: &mut Linkage) {
         self.new_slots.iter().for_each(|key| linkage.forget_slot(key));
         self.new_globals.iter().for_each(|path| linkage.forget_global(*path));
         linkage.take_back(&self.fresh);
@@ -144,7 +157,8 @@ impl Prepared {
     pub fn changes_code(&self) -> bool {
         let code = self.functions.is_empty() && self.removed.is_empty();
         let values = self.migration.is_none() && self.resets.is_empty() && self.tables.is_empty();
-        !(code && values && self.globals.is_empty() && self.types.is_empty())
+        let names = self.described.is_none();
+        !(code && values && names && self.globals.is_empty() && self.types.is_empty())
     }
 }
 
@@ -174,6 +188,8 @@ pub(crate) struct Base<'a> {
     pub main_is_running: bool,
     /// The frames on the stacks of the program; `None` if a thread does not stop soon.
     pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
+    /// What has another name than in the running version; `live` and `linkage` go by the new ones.
+    pub found: Option<Found>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -216,6 +232,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
+    let renames = base.found.is_some();
+    let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
     let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
@@ -231,14 +249,17 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
-    plan.report(&snapshot, base, &loops, &mut report);
+    plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
+    if let Some(migration) = &migration {
+        report.notices.extend(loops.taken_apart(&migration.written(), &base.live.checked));
+    }
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
     }
     if let Some(running) = &base.live.snapshot {
-        items::report(running, &snapshot, &mut report);
+        items::report(running, &snapshot, &gone, &mut report);
     }
     if fault::strikes(&mut report) || report.refusals().next().is_some() {
         report.hold_back();
@@ -265,6 +286,11 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
             None => {}
         }
     }
+    let literal = |path: &ItemPath| {
+        let init = snapshot.checked.globals.get(path)?.init.as_ref()?;
+        Some((*path, constant(&init.value, &layouts, base.linkage)?))
+    };
+    let literals = resets.iter().filter_map(literal).collect();
     if fault::strikes(&mut report) {
         new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
         return Some(Preparation::Refused(report));
@@ -285,6 +311,11 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let types = base.linkage.heap().type_updates(&|ty| shapes.has(ty), &|ty| shapes.get(ty));
     report.compiled = compiled.made;
     let guards = new_guards(&snapshot.checked, &compiled, &layouts, base);
+    if fault::strikes(&mut report) {
+        compiled.new_slots.iter().for_each(|key| base.linkage.forget_slot(key));
+        new_globals.iter().for_each(|path| base.linkage.forget_global(*path));
+        return Some(Preparation::Refused(report));
+    }
     report.times.compile_us = clock.micros();
     let mut prepared = plan.finish(snapshot, report, compiled, (globals, global_bytes), base);
     let (defaults, functions) = std::mem::take(&mut prepared.functions).into_iter().partition(|(instance, _)| {
@@ -295,7 +326,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         .into_iter()
         .partition(|(slot, _)| prepared.defaults.iter().any(|(_, function)| function.slot == *slot));
     (prepared.migration, prepared.moving) = (migration, moving);
-    (prepared.computed, prepared.resets) = (computed, resets);
+    (prepared.computed, prepared.resets, prepared.literals) = (computed, resets, literals);
     let texts = prepared.refreshed.iter().map(|(instance, body, _)| (*instance, body.clone())).collect();
     prepared.replaced_places = replace::places::moved(&texts, base.live, &prepared.snapshot.checked, &layouts);
     prepared.history = history;
@@ -380,7 +411,7 @@ impl Plan {
                     continue;
                 }
             }
-            match lower(body, snapshot, layouts, base.mode.polled, base.host) {
+            match lower(body, &snapshot.checked, layouts, base.mode.polled, base.host) {
                 Ok(body) => lowered.push((instance, body)),
                 Err(found) => diagnostics.push(*found),
             }
@@ -470,7 +501,7 @@ impl Plan {
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
             let Some((body, _)) = body_of(&snapshot.checked, instance) else { continue };
-            let mut lowered = lower(body, snapshot, layouts, base.mode.polled, base.host)?;
+            let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.polled, base.host)?;
             lowered.seal(instance, &self.links, layouts, guards(&snapshot.checked, base.mode, instance));
             self.changed.push((instance, lowered));
         }
@@ -491,7 +522,7 @@ impl Plan {
         let mut seen = FxHashSet::default();
         for body in fields.filter_map(|field| field.default.as_ref()) {
             if wanted.contains(&body.instance) && seen.insert(body.instance) {
-                let mut lowered = lower(body, snapshot, layouts, base.mode.polled, base.host)?;
+                let mut lowered = lower(body, &snapshot.checked, layouts, base.mode.polled, base.host)?;
                 lowered.seal(body.instance, &self.links, layouts, guards(&snapshot.checked, base.mode, body.instance));
                 self.changed.push((body.instance, lowered));
             }
@@ -500,7 +531,7 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
+    fn report(&self, (snapshot, renames): (&Snapshot, bool), base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
@@ -508,6 +539,8 @@ impl Plan {
                 None => "added",
                 Some(live) if live.signature != lowered.signature => "signature",
                 Some(live) if !lowered.is_edited(live) => "relinked",
+                // It is made anew only because it mentions what has another name.
+                Some(live) if renames && live.body == lowered.hir => "relinked",
                 Some(_) => "changed",
             };
             if is_hidden(instance) || change == "relinked" {
@@ -581,6 +614,7 @@ impl Plan {
             moving: Vec::new(),
             computed: Vec::new(),
             resets: Vec::new(),
+            literals: FxHashMap::default(),
             defaults: Vec::new(),
             default_stores: Vec::new(),
             types: Vec::new(),
@@ -589,6 +623,7 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
+            described: None,
         }
     }
 }

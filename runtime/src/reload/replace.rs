@@ -11,16 +11,18 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
-use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head};
+use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head, local_of};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
-use vaisjit_semantics::Instance;
 use vaisjit_semantics::hir::LoopId;
+use vaisjit_semantics::{Checked, Instance, Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use super::compile::{Lowered, Work};
 use super::guards::guards;
 use super::links::UnitLinker;
 use super::prepare::Base;
 use crate::code::{Follower, StoppedFrame};
+use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
@@ -339,6 +341,28 @@ impl Loops {
         std::mem::take(&mut self.notices)
     }
 
+    /// Remarks on locals that functions of the program are to migrate, but whose fields are handed over one by one.
+    pub fn taken_apart(&self, written: &[(Ty, Name)], old: &Checked) -> Vec<String> {
+        let mut found = Vec::new();
+        for target in &self.targets {
+            let (meta, body) = (&target.meta, &target.meta.body);
+            let states = meta.frame.loops.iter().filter(|state| target.standing.contains(&Some(state.number)));
+            for part in states.flat_map(|state| &state.values).filter(|value| value.key.part.is_some()) {
+                let Some(local) = local_of(body, part.key) else { continue };
+                let Some((_, by)) = written.iter().find(|(ty, _)| holds(body.locals[local].ty, *ty, old)) else {
+                    continue;
+                };
+                found.push(format!(
+                    "`{}` in the running `{}` is not given to `{by}`, as its fields lie in registers: they are carried over by name",
+                    part.key.name, meta.name()
+                ));
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
     /// Makes units of the new code. What cannot be linked is an internal error.
     pub(super) fn link(
         self,
@@ -366,11 +390,13 @@ impl Loops {
             }
             for (_, fate) in target.fates {
                 let Fate::Goes(resumed) = fate else { continue };
+                fault::plain()?;
                 let transfer = {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
+                fault::plain()?;
                 moves.followers.push(Follower {
                     from: from.clone(),
                     function: target.place.1,
@@ -384,6 +410,19 @@ impl Loops {
         moves.running = Arc::new(running);
         Ok(moves)
     }
+}
+
+/// Is a value of one type, or a part of it that lies in it, of the other?
+fn holds(ty: Ty, other: Ty, program: &Checked) -> bool {
+    ty == other
+        || match *ty.kind() {
+            TyKind::Struct(..) => {
+                let definition = program.structs.get(&ty);
+                definition.is_some_and(|it| it.fields.iter().any(|field| holds(field.ty, other, program)))
+            }
+            TyKind::Tuple(parts) => parts.iter().any(|part| holds(*part, other, program)),
+            _ => false,
+        }
 }
 
 impl Moves {

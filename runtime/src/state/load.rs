@@ -3,12 +3,14 @@
 
 mod build;
 mod finish;
+mod options;
 mod value;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::reload::renames::was;
 use rustc_hash::FxHashMap;
 use vaisjit_semantics::Ty;
 
@@ -213,7 +215,9 @@ impl<'t> Loader<'_, '_, 't> {
             let name = self.view.names.item(path);
             let of = self.types.id(ty);
             let node = self.types.node(of);
-            let Some(text) = known.remove(&*name) else {
+            let before = || Some(self.view.names.item(self.view.live.snapshot.as_ref().and_then(|of| was(of, path))?));
+            let text = known.remove(&*name).or_else(|| known.remove(&*before()?));
+            let Some(text) = text else {
                 self.notices.once(format!("`{name}` is not in the file and keeps its value"));
                 let region =
                     Region { base: at, size: node.size, kind: Kind::Value(of), name: Some(name), parent: None };

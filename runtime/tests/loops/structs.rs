@@ -305,3 +305,84 @@ F work(p: P) -> i64 {{
     );
     assert_eq!(saved_meanwhile(&[&first, &second, &third]).0, 314);
 }
+
+const OWN: &str = "
+S State { hp: i64, name: str }
+F step(s: *State, all: *Vec<State>) -> i64 {
+    s.hp += 1
+    all.push(*s)
+    I all.len() == 3 {
+        next_text()
+        hot_reload()
+    }
+    0
+}
+F look(s: *State) -> i64 { s.hp }
+F run() -> i64 {
+    state := State { hp: 0, name: \"a\" + \"b\" }
+    all: Vec<State> = []
+    L all.len() < 5 { step(&state, &all) }
+    look(&state) * 1000 + look(&all[0]) * 100 + all[4].name.len()
+}
+";
+
+/// A migration of the program's own reaches values on the stack: a struct and a list of them.
+fn own_migration(fields: &str) {
+    let state = format!(
+        "S State {{ half: f64, name: str{fields} }}\n#[was(\"State\")] S StateV1 {{ hp: i64, name: str }}\nF migrate(old: StateV1, new: *State) {{\n    new.half = old.hp as f64 / 2.0\n    new.name = old.name + \"!\"\n}}"
+    );
+    let edits: &[(&str, &str)] = &[
+        ("S State { hp: i64, name: str }", &state),
+        ("s.hp += 1", "s.half += 1.0"),
+        ("{ s.hp }", "{ (s.half * 10.0) as i64 }"),
+        ("State { hp: 0, ", "State { half: 0.0, "),
+    ];
+    let (result, told) = run(OWN, &[edits]);
+    // Three turns before, two after: 3 halves and 2. The first in the list had 1.
+    assert_eq!(result, 35 * 1000 + 5 * 100 + 3, "{told:?}");
+    assert!(told.contains(&"`State`: migrated 4 instances by `migrate`".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_migration_of_the_programs_own_reaches_a_running_loop() {
+    own_migration("");
+}
+
+const GOING: &str = "
+S State { hp: i64, name: str }
+F run() -> i64 {
+    state := State { hp: 0, name: \"a\" + \"b\" }
+    all: Vec<State> = []
+    asked := 0
+    L state.hp < 1000000000 {
+        I asked == 0 { asked = save() }
+        I all.len() < 4 { all.push(state) }
+        state.hp += 1
+    }
+    0
+}
+";
+
+#[test]
+fn fields_in_registers_are_not_given_to_a_migration_and_it_is_said() {
+    let new = "
+S State { half: f64, name: str, room: [i64; 20] = [2; 20] }
+#[was(\"State\")] S StateV1 { hp: i64, name: str }
+F migrate(old: StateV1, new: *State) { new.name = old.name + \"!\" }
+F run() -> i64 {
+    state := State { half: 0.0, name: \"a\" + \"b\" }
+    all: Vec<State> = []
+    asked := 0
+    L state.half < 5.0 || all.len() < 4 {
+        I asked == 0 { asked = save() }
+        I all.len() < 4 { all.push(state) }
+        state.half += 1.0
+    }
+    state.name.len() * 100 + all[0].name.len() * 10 + all[0].room[4]
+}
+";
+    let (result, told) = super::harness::saved_meanwhile(&[GOING, new]);
+    assert_eq!(result, 232, "{told:?}");
+    let said = "`state` in the running `run` is not given to `migrate`, as its fields lie in registers: they are carried over by name";
+    assert!(told.contains(&said.to_owned()), "{told:?}");
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tempfile::TempDir;
-use vaisjit::{Arguments, Engine, Error, Outcome, Program, Report, Returned, Update};
+use vaisjit::{Arguments, Engine, Error, Outcome, Prepared, Program, Report, Returned, Update};
 
 use crate::case::{Case, Step};
 
@@ -20,7 +20,7 @@ pub fn play(case: &Case) -> Vec<(usize, String)> {
             Step::File { name, text, .. } => write(&folder, name.as_deref().unwrap_or(ROOT), text.as_deref()),
             Step::Reload { .. } => {
                 let program = program.get_or_insert_with(|| load(folder.path(), case));
-                let seen_there = reload(program).replace(&format!("{}/", folder.path().display()), "");
+                let seen_there = reload(program, case).replace(&format!("{}/", folder.path().display()), "");
                 seen.push((index, seen_there));
             }
             Step::Call { function, arguments, .. } => {
@@ -60,23 +60,52 @@ fn load(folder: &Path, case: &Case) -> Program {
     engine.load_file(folder.join(ROOT)).unwrap_or_else(|error| panic!("{}: {error}", case.name))
 }
 
-fn reload(program: &Program) -> String {
+/// Asks what a reload would do, and does it: both must say the same.
+fn reload(program: &Program, case: &Case) -> String {
     let before = program.version();
+    let asked = program.prepare();
+    let planned = asked.as_ref().map_or(before, Prepared::version);
+    let asked = match &asked {
+        Ok(prepared) if prepared.version() == before => unchanged(prepared.report()),
+        Ok(prepared) => edits(prepared.report(), false),
+        Err(error) => turned_down(error),
+    };
+    assert_eq!(program.version(), before, "{}: a question has changed something", case.name);
     let (text, is_new) = match program.poll() {
         Ok(Update::Reloaded { report, .. }) => (edits(&report, false), true),
-        Ok(Update::Unchanged(report)) if report.edits.is_empty() => ("unchanged".to_owned(), false),
-        Ok(Update::Unchanged(report)) => (format!("unchanged, {}", edits(&report, false)), false),
+        Ok(Update::Unchanged(report)) => (unchanged(&report), false),
         Ok(Update::Rejected(_) | Update::Refused(_) | Update::Superseded) => ("another result".to_owned(), false),
-        Err(Error::Rejected(diagnostics)) => {
-            let codes: Vec<String> = diagnostics.list.iter().map(|found| found.code.to_string()).collect();
-            (format!("rejected {}", codes.join(" ")), false)
-        }
-        Err(Error::Refused(report)) => (edits(&report, true), false),
-        Err(error) => (format!("failed: {error}"), false),
+        Err(error) => (turned_down(&error), false),
     };
     assert_eq!(program.version(), before + u64::from(is_new), "`{text}` must count");
+    if !only_in_a_commit(&text) {
+        let found = (&text, program.version());
+        assert_eq!((&asked, planned), found, "{}: asked first, then saved", case.name);
+    }
     assert_eq!(program.heap_verify(), Vec::<String>::new(), "`{text}` leaves the heap whole");
     text
+}
+
+/// Does this only show when code of the program runs or values lie in their new places, which a question does not do? What hooks
+/// decline, what traps or takes too long in hooks, initial values, defaults and migrations, and keys that become the same.
+fn only_in_a_commit(text: &str) -> bool {
+    let signs = ["declined with", "trapped", "did not end within", "had the key of another one", " failed: "];
+    signs.iter().any(|sign| text.contains(sign))
+}
+
+fn unchanged(report: &Report) -> String {
+    if report.edits.is_empty() { "unchanged".to_owned() } else { format!("unchanged, {}", edits(report, false)) }
+}
+
+fn turned_down(error: &Error) -> String {
+    match error {
+        Error::Rejected(diagnostics) => {
+            let codes: Vec<String> = diagnostics.list.iter().map(|found| found.code.to_string()).collect();
+            format!("rejected {}", codes.join(" "))
+        }
+        Error::Refused(report) => edits(report, true),
+        error => format!("failed: {error}"),
+    }
 }
 
 /// The edits of a report: `changed tick, added global lives (initialised)`.

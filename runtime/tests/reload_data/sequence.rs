@@ -8,6 +8,7 @@ use vaisjit::{Edit, Error, Outcome, Program, Report, Trap, Update};
 use crate::loaded::{Loaded, difference, shown};
 use crate::random::Random;
 use crate::source::Source;
+use crate::types::{ENUMS, STRUCTS};
 use crate::write::Texts;
 
 /// What a sequence has done.
@@ -188,10 +189,15 @@ impl Sequence {
 
     fn edit(&mut self, random: &mut Random, before: &str) {
         let (mut next, mut refusable, mut told) = (self.source.clone(), false, Vec::new());
+        next.settle();
         for _ in 0..1 + random.below(3) {
             let edit = next.edit(random);
             refusable |= edit.refusable;
             told.push(edit.what);
+        }
+        let mut other = Random(self.seed.wrapping_mul(3).wrapping_add(self.told.len() as u64));
+        if other.one_in(4) {
+            told.push(next.rename_type(other.below(STRUCTS + ENUMS), self.told.len() + 1));
         }
         let texts = next.texts();
         let pieces = !refusable && random.one_in(5);

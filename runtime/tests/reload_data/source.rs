@@ -76,6 +76,8 @@ pub struct Source {
     /// Does `main` wait in a function with a loop of its own?
     pub nested: bool,
     pub trap: bool,
+    /// What the structs and enums are called, and what they were called in the version that runs.
+    pub names: [[usize; 2]; STRUCTS + ENUMS],
     /// Does `main` run?
     looping: bool,
 }
@@ -108,6 +110,7 @@ impl Source {
             work: 0,
             nested: random.one_in(2),
             trap: false,
+            names: Default::default(),
             looping,
         };
         for of in 0..STRUCTS {
@@ -228,6 +231,17 @@ impl Source {
             _ => self.change_helper(random),
         };
         Told { what, refusable }
+    }
+
+    /// Gives a struct or enum another name, and says what it was called.
+    pub fn rename_type(&mut self, of: usize, name: usize) -> String {
+        self.names[of][0] = name;
+        format!("type {of} renamed to number {name}")
+    }
+
+    /// What there is to edit is running now.
+    pub fn settle(&mut self) {
+        self.names.iter_mut().for_each(|[now, before]| *before = *now);
     }
 
     /// Another body for a function that makes values.

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::random::Random;
 use crate::source::{Closure, FILES, Field, Global, Source, Variant};
-use crate::types::{NUMBERS, SHAPES, Type};
+use crate::types::{NUMBERS, SHAPES, STRUCTS, Type};
 
 /// The name and text of each file.
 pub type Texts = Vec<(String, String)>;
@@ -27,9 +27,26 @@ impl Source {
         let uses: Vec<&str> = texts.iter().map(|(name, _)| *name).collect();
         let with_uses = |(name, text): (&str, String)| {
             let others = uses.iter().filter(|other| **other != name).map(|other| format!("U {other}\n"));
-            (format!("{name}.vais"), format!("{}{text}", others.collect::<String>()))
+            (format!("{name}.vais"), format!("{}{}", others.collect::<String>(), self.named(&text)))
         };
         texts.iter().cloned().map(with_uses).collect()
+    }
+
+    /// A text with the names that the structs and enums have now.
+    fn named(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (of, [now, before]) in self.names.iter().enumerate() {
+            let (letter, number) = if of < STRUCTS { ('S', of) } else { ('E', of - STRUCTS) };
+            let plain = format!("{letter}{number}");
+            let name = |given: usize| if given == 0 { number.to_string() } else { format!("{number}x{given}") };
+            let declared = format!("{letter} {plain} {{");
+            if now != before {
+                text = text.replace(&declared, &format!("#[was(\"\0{}\")]\n{declared}", name(*before)));
+            }
+            let named = format!("{letter}{}", name(*now));
+            text = text.replace(&plain, &named).replace('\0', &letter.to_string());
+        }
+        text
     }
 
     /// The random numbers of a body: the same until it is touched.

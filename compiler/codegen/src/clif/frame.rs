@@ -2,7 +2,7 @@
 //! of a function that does not need its code.
 
 use vaisjit_abi::context::FRAME_BLOCK_HEADER;
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::{Name, Span};
 
 use super::{MAX_FRAME, NamedValue, leaf};
@@ -57,6 +57,15 @@ pub struct FrameLocal {
 }
 
 impl FrameLayout {
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> FrameLayout {
+        let mut new = self.clone();
+        new.locals.iter_mut().for_each(|local| local.ty = renames.ty(local.ty));
+        let handed = new.loops.iter_mut().flat_map(|state| &mut state.values);
+        handed.chain(&mut new.wanted).for_each(|value| value.ty = renames.ty(value.ty));
+        new
+    }
+
     /// The layout for a body; `None` when it is larger than a frame may be. A resumed body takes over the block laid out
     /// by `keep`.
     pub fn of(

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::Name;
 
 use super::{Layout, MethodNumbers};
@@ -83,10 +83,24 @@ impl LayoutHistory {
         self.known.insert(ty, layout);
     }
 
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> LayoutHistory {
+        let known = self.known.iter().map(|(ty, known)| (renames.ty(*ty), renamed(known, renames)));
+        LayoutHistory { known: known.collect(), methods: self.methods.renamed(renames) }
+    }
+
     /// All of them, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (Ty, &Arc<KnownLayout>)> {
         self.known.iter().map(|(ty, layout)| (*ty, layout))
     }
+}
+
+fn renamed(known: &Arc<KnownLayout>, renames: &Renames) -> Arc<KnownLayout> {
+    let mut new = (**known).clone();
+    for variant in &mut new.variants {
+        variant.fields.iter_mut().chain(&mut variant.parked).for_each(|field| field.ty = renames.ty(field.ty));
+    }
+    if new == **known { known.clone() } else { Arc::new(new) }
 }
 
 impl KnownField {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use vaisjit_semantics::program::DynMethod;
-use vaisjit_semantics::{Checked, ItemPath};
+use vaisjit_semantics::{Checked, ItemPath, Renames};
 
 /// The methods that the `dyn`s of each trait have ever had, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,11 @@ impl MethodNumbers {
             }
         }
         all
+    }
+
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> MethodNumbers {
+        MethodNumbers(self.0.iter().map(|(path, methods)| (renames.path(*path), renames.methods(methods))).collect())
     }
 
     /// The number of each of these methods; one that nobody knows has the place it stands at.

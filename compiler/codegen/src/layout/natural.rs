@@ -14,7 +14,7 @@ use std::sync::{Arc, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
 use vaisjit_semantics::types::FloatKind;
-use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind, is_library};
+use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind, is_library};
 
 use super::history::{Fill, KnownField, KnownLayout, LayoutHistory};
 use super::{Layout, Layouts, MethodNumbers, constant, evolve};
@@ -130,6 +130,22 @@ impl TypeLayouts {
         }
         gone::follow(self, before, &mut history);
         history
+    }
+
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> TypeLayouts {
+        let evolving = self.evolving.as_ref().map(|evolving| Evolving {
+            exposed: evolving.exposed.iter().map(|ty| renames.ty(*ty)).collect(),
+            known: evolving.known.renamed(renames),
+        });
+        TypeLayouts {
+            structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
+            enums: self.enums.iter().map(|(ty, of)| (renames.ty(*ty), renames.enumeration(of))).collect(),
+            evolving,
+            methods: self.methods.renamed(renames),
+            method_numbers: self.method_numbers.iter().map(|(of, n)| (renames.path(*of), n.clone())).collect(),
+            cache: RwLock::default(),
+        }
     }
 
     /// Is it a struct or enum of the program?

@@ -24,7 +24,7 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use crate::clif::frame::FrameLayout;
-use crate::layout::Layouts;
+use crate::layout::{Layouts, constant};
 use crate::link::DynTable;
 use crate::lower::{self, CannotResume, Options, Unsupported};
 use crate::mir::Body;
@@ -335,8 +335,9 @@ impl<'a> Interp<'a> {
     fn initialise(&mut self) -> Result<(), Exit> {
         let program = self.program;
         for global in &program.globals {
-            let size = self.layouts.layout(global.ty).size;
-            let address = self.machine.memory.allocate_static(vec![0; size as usize]);
+            let zero = constant::zero(global.ty, self.layouts);
+            let bytes = zero.unwrap_or_else(|| vec![0; self.layouts.layout(global.ty).size as usize]);
+            let address = self.machine.memory.allocate_static(bytes);
             self.globals.insert(global.path, address);
         }
         for global in &program.globals {

@@ -3,10 +3,11 @@
 
 use rustc_hash::FxHashMap;
 use vaisjit_abi::heap::CLOSURE_TAG;
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::Name;
 
 use crate::heap::block::Payload;
+use crate::heap::types::changed_keys;
 
 /// A parked field: the type it was in, the variant, its name and its own type.
 pub(crate) type BatchKey = (Ty, Option<Name>, Name, Ty);
@@ -25,6 +26,15 @@ pub(crate) struct Attic {
 type Word = (usize, bool);
 
 impl Attic {
+    /// What is kept goes by other names of items.
+    pub(in crate::heap) fn rename(&mut self, renames: &Renames) {
+        let name = |(ty, variant, field, of): &BatchKey| (renames.ty(*ty), *variant, *field, renames.ty(*of));
+        for (old, new) in changed_keys(&self.batches, name) {
+            let batch = self.batches.remove(&old);
+            self.batches.extend(batch.map(|batch| (new, batch)));
+        }
+    }
+
     /// Keeps a reference; gives its ticket.
     pub(super) fn park(&mut self, batch: BatchKey, word: Word) -> usize {
         self.last += 1;

@@ -27,6 +27,8 @@ pub(crate) struct Counted {
     known: FxHashSet<RebuildKey>,
     /// A value that must not be there, with the number of its region.
     pub found: Option<(usize, Found)>,
+    /// How often what a report tells of would happen, if somebody wants to know.
+    pub notes: Option<Vec<u64>>,
 }
 
 /// What steps take from and put to while they are applied.
@@ -101,12 +103,17 @@ impl Row {
 }
 
 impl Counted {
+    /// One that counts what a report tells of, too.
+    pub(crate) fn noting() -> Counted {
+        Counted { notes: Some(Vec::new()), ..Counted::default() }
+    }
+
     /// Looks at the values of a region, the `number`th.
     pub(crate) fn region(&mut self, conversion: &Conversion, region: &Region, number: usize, stores: &Lookup<'_>) {
         for (ty, times) in &conversion.counts {
             add(&mut self.counts, *ty, times * region.count as u64);
         }
-        if !conversion.dynamic {
+        if !conversion.dynamic && self.notes.is_none() {
             return;
         }
         for index in 0..region.count {
@@ -185,6 +192,13 @@ impl Walk<'_> {
                         self.counted.rebuilt.push(key);
                     }
                 }
+                Op::Note { note } => self.note(*note, 1),
+                Op::Number { from: offset, old, new, note, .. } if self.counted.notes.is_some() => {
+                    let mut made = [0u128; 1];
+                    let places = (from + *offset as usize, made.as_mut_ptr() as usize);
+                    let cut = numbers(std::iter::once(places), *old, *new);
+                    self.note(*note, cut);
+                }
                 Op::Refuse { enumeration, variant } if self.counted.found.is_none() => {
                     let (region, index) = self.place;
                     let found = Found { enumeration: *enumeration, variant: *variant, index, address: from };
@@ -192,6 +206,14 @@ impl Walk<'_> {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+impl Walk<'_> {
+    fn note(&mut self, number: u32, times: u64) {
+        if let Some(notes) = &mut self.counted.notes {
+            add(notes, number, times);
         }
     }
 }

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_codegen::layout::KnownLayout;
 use vaisjit_semantics::program::StructDef;
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use super::Migration;
 use super::plan::Planner;
@@ -18,6 +19,7 @@ use crate::fault;
 use crate::heap::migrate::rows::{Values, each_own};
 use crate::heap::migrate::{Counted, Lookup, Op, References, Region, Stores};
 use crate::heap::{Heap, TypeRef};
+use crate::reload::diff::name_of;
 use crate::report::Report;
 
 /// A function that migrates values of a type.
@@ -88,7 +90,10 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
     for op in ops {
         match op {
             Op::Release { .. } | Op::Park { .. } | Op::Own { .. } | Op::Count { .. } => {}
-            Op::Unpark { otherwise, .. } => kept.extend(pure(otherwise)),
+            Op::Unpark { to, otherwise, .. } => {
+                leave_tickets(&mut kept, to);
+                kept.extend(pure(otherwise));
+            }
             Op::Match { from, arms } => {
                 let arms = arms.into_iter().map(|mut arm| {
                     arm.ops = pure(arm.ops);
@@ -103,6 +108,18 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
         }
     }
     kept
+}
+
+/// The tickets of a parked value are nothing that a copy could own.
+fn leave_tickets(ops: &mut [Op], at: u32) {
+    for op in ops.iter_mut().rev() {
+        if let Op::Copy { to, bytes, .. } = *op
+            && to == at
+        {
+            *op = Op::Zero { to, bytes };
+            return;
+        }
+    }
 }
 
 /// The steps that take a prepared value (or those that do not), with what leads to them.
@@ -244,6 +261,11 @@ impl Migration {
         self.planner.own.iter().map(|own| own.writer.function)
     }
 
+    /// The types whose values functions of the program migrate, each with the function's name.
+    pub fn written(&self) -> Vec<(Ty, Name)> {
+        self.planner.own.iter().map(|own| (own.ty, own.writer.function.path.name)).collect()
+    }
+
     /// Makes sure that the heap has records of what they are shown.
     pub(super) fn add_own_records(&mut self, heap: &Heap) {
         let new = self.planner.new.clone();
@@ -351,7 +373,7 @@ impl Migration {
             let called = call(function, shown.at(0), values.at(index));
             heap.release_all(lent);
             called.map_err(|why| Denied {
-                name: own.ty.to_string(),
+                name: name_of(own.ty),
                 why: format!("`{}` {why}, after {index} of {} instances", function.path.name, written.places.len()),
                 help: "mend it and save again".to_owned(),
             })?;
@@ -361,7 +383,7 @@ impl Migration {
 
     /// What a report says of them.
     pub fn note_own(&self, trial: &Trial, report: &mut Report) {
-        for written in trial.written.iter().filter(|written| written.values.is_some()) {
+        for written in trial.written.iter().filter(|written| !written.places.is_empty()) {
             let own = &self.planner.own[written.number];
             let instances = match written.places.len() {
                 1 => "1 instance".to_owned(),

@@ -12,11 +12,13 @@ use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
 use super::own::{self, Written};
+use super::plan::Planner;
 use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
+use crate::reload::diff::name_of;
 
 /// A frame of a running function.
 pub(crate) struct Local {
@@ -164,6 +166,7 @@ impl Migration {
         let found = heap.changing(&mut conversion);
         trial.regions.extend(found.regions);
         for map in &found.maps {
+            fault::point()?;
             self.lay_out_map(heap, map, trial)?;
         }
         trial.rehash = found.rehash;
@@ -184,10 +187,12 @@ impl Migration {
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
         for key in &counted.rebuilt {
+            fault::point()?;
             let rebuild = &self.planner.rebuilds[key.1 as usize];
             trial.rebuilt.make(heap, rebuild, *key).ok_or_else(|| out_of_memory(rebuild.types.1))?;
         }
         self.make_room(heap, trial)?;
+        fault::point()?;
         self.look_for_words((linkage, heap), (locals, stopped), trial)?;
         self.place_own(trial);
         fault::point()?;
@@ -300,12 +305,14 @@ impl Migration {
             match region.role {
                 Role::Global(_) | Role::Entries(..) => {}
                 Role::Elements(list, ty) => {
+                    fault::point()?;
                     let made = heap.new_elements(list, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     let region = &mut trial.regions[number];
                     (region.to, region.to_stride) = (Some(made), conversion.to_size);
                 }
                 Role::Block(block, ty) if heap.room_behind(region.at) < conversion.to_size => {
                     let offset = region.at - block;
+                    fault::point()?;
                     let made = heap.new_home(block, offset, conversion.to_size).ok_or_else(|| out_of_memory(ty))?;
                     trial.regions[number].to = Some(made + offset);
                     trial.blocks.push((block, made, number));
@@ -388,6 +395,7 @@ impl Migration {
             let Wanted::Empty(ty) = queue else { continue };
             let Some(record) = self.empties.get(ty) else { continue };
             for _ in 0..wanted.get(number).copied().unwrap_or(0) {
+                fault::point()?;
                 let made = heap.new_empty(*record).ok_or_else(|| out_of_memory(*ty))?;
                 trial.queues[number].bytes.extend(made.to_le_bytes());
             }
@@ -407,6 +415,18 @@ impl Migration {
             }
         }
         Ok(())
+    }
+
+    /// What the commit of a trial would tell of values that do not come over as they are.
+    pub fn foresee_notes(&self, heap: &Heap, trial: &Trial) -> Vec<String> {
+        let mut counted = Counted::noting();
+        let attic = heap.attic();
+        let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+        for (number, region) in trial.regions.iter().enumerate() {
+            counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
+        }
+        counted.containers(heap, &self.planner.rebuilds, &lookup);
+        self.planner.told(&counted.notes.unwrap_or_default())
     }
 
     /// Gives back what a trial has made.
@@ -446,7 +466,7 @@ impl Migration {
             Role::Local(_) => self.holder(trial, region, found.index),
         };
         Denied {
-            name: ty.to_string(),
+            name: name_of(ty),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
             help: format!(
                 "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{}\")]`",
@@ -478,7 +498,7 @@ impl Migration {
 
     fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
         let conversion = &self.planner.conversions[trial.regions[region].conversion];
-        let name = self.planner.counted.first().copied().unwrap_or(ty).to_string();
+        let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
         let holder = self.holder(trial, region, 0);
         Denied {
             why: format!(
@@ -510,7 +530,7 @@ fn size_of(known: &Known, ty: Ty) -> usize {
 
 pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
-        name: ty.to_string(),
+        name: name_of(ty),
         why: "there is no memory to bring its values into their new shape".to_owned(),
         help: "undo the edit, or restart with the new version".to_owned(),
     }
@@ -602,9 +622,15 @@ impl Trial {
             left.push(*from);
         }
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
-        let notes = planner.notes.iter().zip(notes).filter_map(|(note, times)| note.text(times));
-        let (moves, roots) = (self.moves, self.roots);
-        Settle { released, rehash, notes: notes.collect(), left, moves, roots }
+        let (moves, roots, notes) = (self.moves, self.roots, planner.told(&notes));
+        Settle { released, rehash, notes, left, moves, roots }
+    }
+}
+
+impl Planner {
+    /// Sentences about what has happened so often.
+    fn told(&self, notes: &[u64]) -> Vec<String> {
+        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times)).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use vaisjit_codegen::layout::parked_bytes;
 use vaisjit_semantics::{ItemPath, Ty};
 
 use super::super::json::{self, Damaged, Kind as Json};
@@ -217,6 +218,7 @@ impl<'t> Loader<'_, '_, 't> {
                 }
             }
             Form::Record { fields, .. } => {
+                self.fill_parked(node.ty, None, at);
                 for (index, field) in fields.iter().enumerate() {
                     let of = self.types.node(field.of);
                     self.default(&of, at + field.offset, Some((node.ty, None, index)))?;
@@ -226,6 +228,7 @@ impl<'t> Loader<'_, '_, 't> {
                 let number = variants.iter().position(|variant| variant.fields.is_empty()).unwrap_or(0);
                 let Some(variant) = variants.get(number) else { return Ok(()) };
                 self.view.memory.write(at, &variant.discriminant.to_le_bytes());
+                self.fill_parked(node.ty, Some(number), at);
                 for (index, field) in variant.fields.iter().enumerate() {
                     let of = self.types.node(field.of);
                     self.default(&of, at + field.offset, Some((node.ty, Some(number), index)))?;
@@ -234,6 +237,14 @@ impl<'t> Loader<'_, '_, 't> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Gives the bytes of fields that the program has no more their defaults, as code that builds a value does.
+    pub(super) fn fill_parked(&mut self, ty: Ty, variant: Option<usize>, at: usize) {
+        let parked = parked_bytes(ty, variant.unwrap_or(0) as u32, self.types.layouts);
+        for (offset, bytes) in parked.iter().flat_map(|parked| parked.iter()) {
+            self.view.memory.write(at + *offset as usize, bytes);
+        }
     }
 
     /// Is the default of a type something else than zeros?
@@ -247,7 +258,9 @@ impl<'t> Loader<'_, '_, 't> {
             Form::Array(of, length) => *length > 0 && self.has_default(*of),
             Form::Record { fields, .. } => {
                 let definition = self.types.program.structs.get(&node.ty);
-                definition.is_some_and(|definition| definition.fields.iter().any(|field| field.default.is_some()))
+                parked_bytes(node.ty, 0, self.types.layouts).is_some()
+                    || definition
+                        .is_some_and(|definition| definition.fields.iter().any(|field| field.default.is_some()))
                     || fields.iter().any(|field| self.has_default(field.of))
             }
             _ => false,

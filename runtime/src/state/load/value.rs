@@ -41,11 +41,24 @@ impl<'t> Loader<'_, '_, 't> {
         Ok(false)
     }
 
-    fn read(&mut self, node: &Rc<Node>, at: usize, text: &'t str, region: usize) -> Read {
+    pub(super) fn read(&mut self, node: &Rc<Node>, at: usize, text: &'t str, region: usize) -> Read {
         let kind = Kind::of(text);
+        if let Some(inner) = self.in_option(node, text) {
+            return self.read(node, at, inner, region);
+        }
         match (&node.form, kind) {
             (Form::Unit, _) => Ok(None),
             (Form::Bool, Kind::Bool(value)) => self.put(at, &[u8::from(value)]),
+            (Form::Bool, Kind::Number) => {
+                let value = json::number(text);
+                if !matches!(value, Some(Number::Int(0 | 1))) {
+                    self.saturates(region, at);
+                }
+                self.put(at, &[u8::from(!matches!(value, Some(Number::Int(0))))])
+            }
+            (Form::Int(_), Kind::Bool(value)) => self.put(at, &[u8::from(value)]),
+            (Form::Float(FloatKind::F64), Kind::Bool(value)) => self.put(at, &f64::from(value).to_le_bytes()),
+            (Form::Float(FloatKind::F32), Kind::Bool(value)) => self.put(at, &f32::from(value).to_le_bytes()),
             (Form::Int(of), Kind::Number | Kind::Text) => match self.number(text, kind)? {
                 Some(value) => {
                     let bytes = self.integer(*of, value, region, at);
@@ -72,10 +85,21 @@ impl<'t> Loader<'_, '_, 't> {
             }
             (Form::Array(of, _), Kind::List) => self.array(node, *of, at, text, region),
             (Form::Record { fields, tuple: true }, Kind::List) => self.listed(node, None, fields, at, text, region),
-            (Form::Record { fields, tuple: false }, Kind::Object) => self.named(node, None, fields, at, text, region),
+            (Form::Record { fields, tuple: false }, Kind::Object) => {
+                self.fill_parked(node.ty, None, at);
+                self.named(node, None, fields, at, text, region)
+            }
             (Form::Enum(variants), Kind::Text) => {
                 let name = json::string(text)?;
+                if find_variant(variants, &name).is_none()
+                    && let Some(read) = self.read_some(node, at, text, region)
+                {
+                    return read;
+                }
                 self.variant(node, variants, &name, None, at, region)
+            }
+            (Form::Enum(_), Kind::Number | Kind::Bool(_) | Kind::List | Kind::Null) => {
+                self.read_some(node, at, text, region).unwrap_or_else(|| self.unlike(kind, node))
             }
             (
                 Form::Pointer(_)
@@ -273,6 +297,7 @@ impl<'t> Loader<'_, '_, 't> {
         };
         let variant = &variants[number];
         self.put(at, &variant.discriminant.to_le_bytes())?;
+        self.fill_parked(node.ty, Some(number), at);
         self.enums += 1;
         let kind = payload.map_or(Kind::Null, Kind::of);
         match (payload, kind) {
@@ -310,6 +335,11 @@ impl<'t> Loader<'_, '_, 't> {
         }
         match &node.form {
             Form::Enum(variants) => match &parts[..] {
+                [(name, _)] if find_variant(variants, name).is_some() => {
+                    let (name, payload) = &parts[0];
+                    self.variant(node, variants, name, Some(payload), at, region)
+                }
+                _ if let Some(read) = self.read_some(node, at, text, region) => read,
                 [(name, payload)] => self.variant(node, variants, name, Some(payload), at, region),
                 _ => Err(Damaged("a variant is an object with one member".to_owned())),
             },

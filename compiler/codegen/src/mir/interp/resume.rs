@@ -51,9 +51,11 @@ impl Interp<'_> {
 
     fn go_on_in(&mut self, body: Arc<Body>, carried: &[Carried]) -> Done {
         let mut given = carried.iter().map(|carried| self.given(carried)).collect::<Done<Vec<Given>>>()?;
-        // The names of the version that goes on.
-        let names = body.resumed.iter().flat_map(|resumed| &resumed.have);
-        given.iter_mut().zip(names).for_each(|(given, have)| given.key = have.key);
+        // The names of the version that goes on, which a body that was resumed before has already.
+        if self.frame()?.body.resumed.is_none() {
+            let names = body.resumed.iter().flat_map(|resumed| &resumed.have);
+            given.iter_mut().zip(names).for_each(|(given, have)| given.key = have.key);
+        }
         let taken: Vec<(Local, Taken)> = body.taken().collect();
         self.settle_references(&given, &taken)?;
         let mut slots = Vec::with_capacity(body.locals.len());

@@ -1,0 +1,287 @@
+//! Which items of a new version are items of the running one under another name or in another module.
+//!
+//! [`find`] compares what two snapshots declare. An item that is gone and one that is new are the same if `#[was]` says
+//! so; if they have the same kind and name, in different modules, and nothing else has; or, for a struct or enum, if no
+//! other of its module came or went and the fields are the same. The running program is then *described* by the new names
+//! ([`Described`]), and the preparation compares as if it had always had them.
+
+mod described;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+use vaisjit_semantics::{Checked, Instance, ItemPath, ModuleInput, Renames, Ty, TyKind, rename::owner};
+use vaisjit_syntax::ast::{Item, ItemKind};
+use vaisjit_syntax::{Name, Place};
+
+use crate::live::{Live, resolve};
+use crate::report::{Edit, Outcome, Report};
+use crate::workspace::Snapshot;
+
+pub(crate) use described::{Described, Making};
+
+/// What a save renames, and what there is to say about it.
+pub(crate) struct Found {
+    /// Old names to new ones.
+    pub renames: Renames,
+    edits: Vec<Edit>,
+    notices: Vec<String>,
+    /// Kinds and old names.
+    gone: Vec<(&'static str, Name)>,
+}
+
+/// An item of the author's.
+struct Declared<'a> {
+    kind: &'static str,
+    path: ItemPath,
+    item: &'a Arc<Item>,
+    place: Place,
+}
+
+impl Declared<'_> {
+    /// The name that `#[was]` gives it.
+    fn was(&self) -> Option<&str> {
+        let was = self.item.attributes.iter().find(|attribute| attribute.name.name == "was")?;
+        was.arguments.first().map(|(text, _)| text.trim_matches('"'))
+    }
+
+    fn is_type(&self) -> bool {
+        matches!(self.kind, "struct" | "enum")
+    }
+}
+
+/// The items of the modules that another snapshot has not just so.
+fn declared<'a>(snapshot: &'a Snapshot, but: Option<&Snapshot>) -> Vec<Declared<'a>> {
+    let known = but.into_iter().flat_map(|but| &but.input.modules);
+    let known: FxHashSet<_> = known.map(|module| (module.name, Arc::as_ptr(&module.tree))).collect();
+    let is_other = |module: &&ModuleInput| !known.contains(&(module.name, Arc::as_ptr(&module.tree)));
+    let own = snapshot.input.modules.iter().filter(|module| !module.name.starts_with("std/")).filter(is_other);
+    let items = own.flat_map(|module| module.tree.items.iter().map(|item| (module.name, item)));
+    let named = items.filter_map(|(module, parsed)| {
+        let (kind, name) = match &parsed.item.kind {
+            ItemKind::Struct(of) => ("struct", of.name.name),
+            ItemKind::Enum(of) => ("enum", of.name.name),
+            ItemKind::Trait(of) => ("trait", of.name.name),
+            ItemKind::Global(of) => ("global", of.name.name),
+            ItemKind::Function(of) if of.name.name != "main" => ("function", of.name.name),
+            _ => return None,
+        };
+        let place = Place::item(parsed.id, parsed.item.head);
+        Some(Declared { kind, path: ItemPath { module, name }, item: &parsed.item, place })
+    });
+    named.collect()
+}
+
+/// The path that `#[was]` gives a global.
+pub(crate) fn was(snapshot: &Snapshot, global: ItemPath) -> Option<ItemPath> {
+    let all = declared(snapshot, None);
+    let found = all.iter().find(|item| item.kind == "global" && item.path == global)?;
+    Some(ItemPath::new(global.module, found.was()?))
+}
+
+/// Compares the running program with a new version of it.
+pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
+    let running = live.snapshot.as_ref().filter(|_| !snapshot.has_errors() && !live.functions.is_empty())?;
+    let (before, after) = (declared(running, Some(snapshot)), declared(snapshot, Some(running)));
+    let paths = |list: &[Declared<'_>]| list.iter().map(|item| item.path).collect::<FxHashSet<_>>();
+    let (known, wanted) = (paths(&before), paths(&after));
+    let gone: Vec<Declared<'_>> = before.into_iter().filter(|item| !wanted.contains(&item.path)).collect();
+    let taken = taken(live);
+    let is_new = |item: &Declared<'_>| !known.contains(&item.path) && !taken.contains(&item.path);
+    let new: Vec<Declared<'_>> = after.into_iter().filter(is_new).collect();
+    if gone.is_empty() || new.is_empty() {
+        return None;
+    }
+    let found = Found { renames: Renames::default(), edits: Vec::new(), notices: Vec::new(), gone: Vec::new() };
+    let mut search = Search { gone, new, snapshot, found };
+    search.declared();
+    search.moved();
+    search.alike(live);
+    search.tell_of_left(live);
+    let mut found = search.found;
+    follow_functions(live, &snapshot.checked, &mut found.renames);
+    (!found.renames.is_empty() || !found.notices.is_empty()).then_some(found)
+}
+
+/// Paths that the running program has a parked value or a layout under: they keep their own.
+fn taken(live: &Live) -> FxHashSet<ItemPath> {
+    let of = |ty: Ty| match ty.kind() {
+        TyKind::Struct(path, _) | TyKind::Enum(path, _) => Some(*path),
+        _ => None,
+    };
+    let types = live.history.iter().filter_map(|(ty, _)| of(ty));
+    types.chain(live.globals.keys().copied()).collect()
+}
+
+struct Search<'a> {
+    gone: Vec<Declared<'a>>,
+    new: Vec<Declared<'a>>,
+    snapshot: &'a Snapshot,
+    found: Found,
+}
+
+impl Search<'_> {
+    /// What `#[was]` says, in the new text, or in the old one that is gone back from.
+    fn declared(&mut self) {
+        let mut pairs = Vec::new();
+        for (place, new) in self.new.iter().enumerate() {
+            let was = |old: &&Declared<'_>| old.kind == new.kind && new.was() == Some(&*old.path.name);
+            let back = |old: &&Declared<'_>| old.kind == new.kind && old.was() == Some(&*new.path.name);
+            let found = self.only(new, was).or_else(|| self.only(new, back));
+            pairs.extend(found.map(|old| (old, place)));
+        }
+        self.take(pairs, "renamed");
+    }
+
+    /// The one that is gone, in the module of the new one if there is one there.
+    fn only(&self, new: &Declared<'_>, fits: impl Fn(&&Declared<'_>) -> bool) -> Option<usize> {
+        let all: Vec<usize> = (0..self.gone.len()).filter(|place| fits(&&self.gone[*place])).collect();
+        let near = all.iter().find(|place| self.gone[**place].path.module == new.path.module);
+        near.or(all.first().filter(|_| all.len() == 1)).copied()
+    }
+
+    /// The same kind and name elsewhere.
+    fn moved(&mut self) {
+        let same = |a: &Declared<'_>, b: &Declared<'_>| a.kind == b.kind && a.path.name == b.path.name;
+        let mut pairs = Vec::new();
+        for (place, new) in self.new.iter().enumerate() {
+            let old: Vec<usize> = (0..self.gone.len()).filter(|old| same(&self.gone[*old], new)).collect();
+            let unique = self.new.iter().filter(|other| same(other, new)).count() == 1;
+            if let ([old], true) = (&old[..], unique) {
+                pairs.push((*old, place));
+            }
+        }
+        self.take(pairs, "moved");
+    }
+
+    /// Structs and enums of one module that look the same but for their names.
+    fn alike(&mut self, live: &Live) {
+        let mut pairs = Vec::new();
+        for (place, new) in self.new.iter().enumerate().filter(|(_, new)| new.is_type()) {
+            let beside = |item: &Declared<'_>| item.kind == new.kind && item.path.module == new.path.module;
+            let old: Vec<usize> = (0..self.gone.len()).filter(|old| beside(&self.gone[*old])).collect();
+            let ([old], 1) = (&old[..], self.new.iter().filter(|item| beside(item)).count()) else { continue };
+            let before = &self.gone[*old];
+            let mut renames = self.found.renames.clone();
+            renames.add(before.path, new.path);
+            let enough = parts(new.item) > 1 || self.in_global(live, &renames);
+            if enough && is_alike(live, &self.snapshot.checked, before.path, &renames) {
+                pairs.push((*old, place));
+            }
+        }
+        for (old, new) in &pairs {
+            let (old, new) = (self.gone[*old].path.name, self.new[*new].path.name);
+            self.found.notices.push(format!("`{new}` is taken for the renamed `{old}`: its values are kept"));
+        }
+        self.take(pairs, "renamed");
+    }
+
+    /// Has a global a type that is renamed by this, and the new one in the new version?
+    fn in_global(&self, live: &Live, renames: &Renames) -> bool {
+        let globals = &self.snapshot.checked.globals;
+        live.globals.iter().any(|(path, global)| {
+            let after = renames.ty(global.ty);
+            after != global.ty && globals.get(path).is_some_and(|global| global.ty == after)
+        })
+    }
+
+    /// Takes pairs out of what is gone and new.
+    fn take(&mut self, pairs: Vec<(usize, usize)>, change: &'static str) {
+        let (mut olds, mut news) = (FxHashSet::default(), FxHashSet::default());
+        for (old, new) in pairs {
+            let (before, after) = (&self.gone[old], &self.new[new]);
+            if !self.found.renames.add(before.path, after.path) {
+                continue;
+            }
+            self.found.gone.push((before.kind, before.path.name));
+            olds.insert(old);
+            news.insert(new);
+            let outcome = match after.kind {
+                "global" => Outcome::KeptValue,
+                "function" => Outcome::LiveNow,
+                _ => Outcome::NoCode,
+            };
+            let at = resolve(after.place, &self.snapshot.sources).map(|resolved| resolved.at);
+            let name = after.path.name.to_string();
+            self.found.edits.push(Edit { kind: after.kind, name, change, outcome, at });
+        }
+        let mut place = 0..;
+        self.gone.retain(|_| !place.next().is_some_and(|place| olds.contains(&place)));
+        let mut place = 0..;
+        self.new.retain(|_| !place.next().is_some_and(|place| news.contains(&place)));
+    }
+
+    /// New globals of a name that is gone elsewhere, where it is not clear which is which.
+    fn tell_of_left(&mut self, live: &Live) {
+        for new in self.new.iter().filter(|new| new.kind == "global") {
+            let same = |old: &&Declared<'_>| old.kind == "global" && old.path.name == new.path.name;
+            let kept = |old: &&Declared<'_>| live.globals.contains_key(&old.path);
+            for old in self.gone.iter().filter(same).filter(kept) {
+                let (name, module, from) = (new.path.name, new.path.module, old.path.module);
+                self.found.notices.push(format!(
+                    "global `{name}` of module `{module}` is new and starts with its initial value; the value of `{name}` in `{from}` is kept aside"
+                ));
+            }
+        }
+    }
+}
+
+impl Found {
+    /// Adds what there is to say to a report; gives kinds and old names.
+    pub fn tell(self, report: &mut Report) -> Vec<(&'static str, Name)> {
+        report.edits.extend(self.edits);
+        report.notices.extend(self.notices);
+        self.gone
+    }
+}
+
+/// How many fields or variants.
+fn parts(item: &Item) -> usize {
+    match &item.kind {
+        ItemKind::Struct(of) => of.fields.len(),
+        ItemKind::Enum(of) => of.variants.len(),
+        _ => 0,
+    }
+}
+
+/// Has the new type the fields or variants of the old one, in all the instances that the running program has?
+fn is_alike(live: &Live, checked: &Checked, old: ItemPath, renames: &Renames) -> bool {
+    let is_of = |ty: &Ty| matches!(ty.kind(), TyKind::Struct(path, _) | TyKind::Enum(path, _) if *path == old);
+    let structs = live.checked.structs.iter().filter(|(ty, _)| is_of(ty));
+    let enums = live.checked.enums.iter().filter(|(ty, _)| is_of(ty));
+    let records = structs.map(|(ty, of)| {
+        let new = checked.structs.get(&renames.ty(*ty));
+        new.is_some_and(|new| new.fields == renames.record(of).fields)
+    });
+    let enumerations = enums.map(|(ty, of)| {
+        let new = checked.enums.get(&renames.ty(*ty));
+        new.is_some_and(|new| new.variants == renames.enumeration(of).variants)
+    });
+    let all: Vec<bool> = records.chain(enumerations).collect();
+    !all.is_empty() && all.iter().all(|same| *same)
+}
+
+/// Methods and closures lie where their `X` stands, which need not be where their type is.
+fn follow_functions(live: &Live, checked: &Checked, renames: &mut Renames) {
+    if renames.is_empty() {
+        return;
+    }
+    let new: FxHashSet<ItemPath> = checked.functions.keys().map(|instance| instance.path).collect();
+    let mut old: Vec<ItemPath> = live.functions.keys().map(|instance: &Instance| instance.path).collect();
+    old.sort_unstable();
+    old.dedup();
+    for path in old.into_iter().filter(|path| owner(*path).name != path.name) {
+        let thought = renames.path(path);
+        if new.contains(&thought) {
+            continue;
+        }
+        let module = |module: Name| ItemPath { module, ..thought };
+        let renamed = renames.iter().find(|(before, _)| before.name == owner(path).name);
+        let here = renamed.map(|(before, _)| renames.path(ItemPath { module: before.module, ..path }));
+        let here = here.map(|found| ItemPath { module: path.module, ..found });
+        let candidates = [Some(path), Some(module(path.module)), here];
+        if let Some(found) = candidates.into_iter().flatten().find(|candidate| new.contains(candidate)) {
+            renames.add(path, found);
+        }
+    }
+}

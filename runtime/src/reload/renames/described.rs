@@ -1,0 +1,147 @@
+//! The description of the running program with other names of items. Its code and its values are not touched.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_semantics::hir::Body;
+use vaisjit_semantics::{Instance, Renames};
+
+use crate::host::HostTable;
+use crate::linkage::Linkage;
+use crate::live::{FunctionMeta, Live, LiveFunction};
+use crate::reload::compile::lower;
+use crate::reload::guards::guards;
+use crate::reload::links::Links;
+use crate::reload::prepare::Mode;
+
+/// The running program under the names that a version which is being prepared has for it.
+pub(crate) struct Described {
+    renames: Renames,
+    other: Live,
+}
+
+/// How code is made.
+pub(crate) struct Making<'a> {
+    pub mode: &'a Mode,
+    pub host: &'a HostTable,
+    /// Links of the running version.
+    pub links: &'a Links,
+}
+
+impl Described {
+    pub fn new(live: &Live, renames: Renames, making: &Making<'_>) -> Described {
+        let mut other = Maker { renames: &renames, bodies: FxHashMap::default() }.live(live);
+        let links = making.links.renamed(&renames);
+        let (checked, layouts) = (other.checked.clone(), other.layouts.clone());
+        // The code is what would be made of the same text under the new names.
+        for (before, of) in &live.functions {
+            let instance = renames.instance(*before);
+            let Some(function) = other.functions.get_mut(&instance) else { continue };
+            let same = Arc::ptr_eq(&function.body, &of.body);
+            let made = || lower(&function.body, &checked, &layouts, making.mode.polled, making.host).ok();
+            if let Some(mut made) = (!same).then(made).flatten() {
+                made.seal(instance, &links, &layouts, guards(&checked, making.mode, instance));
+                (function.plain_fingerprint, function.fingerprint) = (made.plain_fingerprint, made.fingerprint);
+            }
+        }
+        Described { other, renames }
+    }
+
+    /// Describes the running program by the new names.
+    pub fn enter(&mut self, live: &mut Live, linkage: &mut Linkage) {
+        // Code may have been freed meanwhile.
+        self.other.metas.retain(|unit, _| live.metas.contains_key(unit));
+        exchange(live, &mut self.other);
+        linkage.rename(&self.renames);
+    }
+
+    /// Describes it as before.
+    pub fn leave(&mut self, live: &mut Live, linkage: &mut Linkage) {
+        exchange(live, &mut self.other);
+        linkage.rename(&self.renames.inverse());
+    }
+
+    /// Does something under the new names with what is linked.
+    pub fn within(&self, linkage: &mut Linkage, act: impl FnOnce(&mut Linkage)) {
+        linkage.rename(&self.renames);
+        act(linkage);
+        linkage.rename(&self.renames.inverse());
+    }
+
+    /// Links of the running version under the new names.
+    pub fn links(&self, links: &Links) -> Links {
+        links.renamed(&self.renames)
+    }
+
+    /// Functions under the new names.
+    pub fn functions(&self, functions: &FxHashSet<Instance>) -> FxHashSet<Instance> {
+        functions.iter().map(|function| self.renames.instance(*function)).collect()
+    }
+}
+
+fn exchange(live: &mut Live, other: &mut Live) {
+    std::mem::swap(&mut live.functions, &mut other.functions);
+    std::mem::swap(&mut live.metas, &mut other.metas);
+    std::mem::swap(&mut live.globals, &mut other.globals);
+    std::mem::swap(&mut live.orphans, &mut other.orphans);
+    std::mem::swap(&mut live.shapes, &mut other.shapes);
+    std::mem::swap(&mut live.layouts, &mut other.layouts);
+    std::mem::swap(&mut live.history, &mut other.history);
+    std::mem::swap(&mut live.closures, &mut other.closures);
+    std::mem::swap(&mut live.checked, &mut other.checked);
+}
+
+/// Makes the other description. What several parts share they go on sharing.
+struct Maker<'a> {
+    renames: &'a Renames,
+    bodies: FxHashMap<*const Body, Arc<Body>>,
+}
+
+impl Maker<'_> {
+    /// What [`exchange`] takes; the rest is empty.
+    fn live(&mut self, live: &Live) -> Live {
+        let renames = self.renames;
+        let functions = live.functions.iter().map(|(of, function)| (renames.instance(*of), self.function(function)));
+        let functions = functions.collect();
+        let orphans = live.orphans.iter().map(|of| self.function(of)).collect();
+        let metas = live.metas.iter().map(|(unit, list)| (*unit, list.iter().map(|of| self.meta(of)).collect()));
+        Live {
+            functions,
+            metas: metas.collect(),
+            globals: live.globals.iter().map(|(path, of)| (renames.path(*path), renames.global(of))).collect(),
+            orphans,
+            shapes: live.shapes.renamed(renames),
+            layouts: Arc::new(live.layouts.renamed(renames)),
+            history: Arc::new(live.history.renamed(renames)),
+            closures: Arc::new(live.closures.iter().map(|(of, next)| (renames.instance(*of), *next)).collect()),
+            checked: Arc::new(renames.checked(&live.checked)),
+            ..Live::default()
+        }
+    }
+
+    fn body(&mut self, body: &Arc<Body>) -> Arc<Body> {
+        self.bodies.entry(Arc::as_ptr(body)).or_insert_with(|| self.renames.body(body)).clone()
+    }
+
+    fn function(&mut self, function: &LiveFunction) -> LiveFunction {
+        let renames = self.renames;
+        LiveFunction {
+            body: self.body(&function.body),
+            types: function.types.iter().map(|ty| renames.ty(*ty)).collect(),
+            signature: function.signature.renamed(renames),
+            summary: function.summary.renamed(renames),
+            direct: function.direct.iter().map(|callee| renames.instance(*callee)).collect(),
+            meta: self.meta(&function.meta),
+            ..function.clone()
+        }
+    }
+
+    fn meta(&mut self, meta: &Arc<FunctionMeta>) -> Arc<FunctionMeta> {
+        let (instance, body) = (self.renames.instance(meta.instance), self.body(&meta.body));
+        let frame = meta.frame.renamed(self.renames);
+        if instance == meta.instance && Arc::ptr_eq(&body, &meta.body) && frame == *meta.frame {
+            return meta.clone();
+        }
+        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), ..(**meta).clone() })
+    }
+}

@@ -1,0 +1,167 @@
+//! What a reload does to a type, loading does to a file that was saved before it: row by row.
+
+use std::sync::Arc;
+
+use vaisjit::{Engine, MemoryLoader, Program, Update};
+
+use super::{call, leaks_nothing, place, restore, save};
+
+/// Declarations before and after, how a value is made before, and what is looked at after.
+struct Row(&'static str, &'static str, &'static str, &'static str);
+
+const ROWS: [Row; 34] = [
+    Row(
+        "S T { a: i64 }",
+        "S T { a: i64, b: i64 = 7, c: str = \"c\" }",
+        "T { a: 5 }",
+        "v.a * 100 + v.b * 10 + v.c.len()",
+    ),
+    Row("S T { a: i64, b: i64 }", "S T { b: i64 }", "T { a: 5, b: 6 }", "v.b"),
+    Row("S T { a: i64, b: str }", "S T { b: str, a: i64 }", "T { a: 5, b: \"six\" }", "v.a * 10 + v.b.len()"),
+    Row("S T { a: i64 }", "S T { #[was(\"a\")] z: i64 }", "T { a: 5 }", "v.z"),
+    Row("S T { a: i64 }", "S T { #[was(\"a\")] z: f64 }", "T { a: 5 }", "(v.z * 10.0) as i64"),
+    Row("S T { a: i64 }", "S T { a: f64 }", "T { a: 5 }", "(v.a * 10.0) as i64"),
+    Row("S T { a: f64 }", "S T { a: i64 }", "T { a: -5.75 }", "v.a"),
+    Row("S T { a: f64 }", "S T { a: i8 }", "T { a: 1000.0 }", "v.a as i64"),
+    Row("S T { a: i64 }", "S T { a: i8 }", "T { a: -300 }", "v.a as i64"),
+    Row("S T { a: i64 }", "S T { a: u8 }", "T { a: -300 }", "v.a as i64"),
+    Row("S T { a: u64 }", "S T { a: i64 }", "T { a: 18446744073709551615 }", "v.a"),
+    Row("S T { a: bool }", "S T { a: i64 }", "T { a: true }", "v.a"),
+    Row("S T { a: i64 }", "S T { a: bool }", "T { a: 3 }", "I v.a { 1 } E { 0 }"),
+    Row("S T { a: i64 }", "S T { a: Option<i64> }", "T { a: 3 }", "M v.a { Some(x) => x, None => -1 }"),
+    Row("S T { a: Option<i64> }", "S T { a: i64 }", "T { a: Some(3) }", "v.a"),
+    Row("S T { a: Option<i64> }", "S T { a: i64 = 8 }", "T { a: None }", "v.a"),
+    Row("S T { a: str }", "S T { a: i64 = 8 }", "T { a: \"x\" }", "v.a"),
+    Row("S T { a: [i64; 3] }", "S T { a: [i64; 5] }", "T { a: [1, 2, 3] }", "v.a[0] * 100 + v.a[2] * 10 + v.a[4]"),
+    Row("S T { a: [i64; 3] }", "S T { a: [f64; 2] }", "T { a: [1, 2, 3] }", "(v.a[1] * 10.0) as i64"),
+    Row("S T { a: (i64, i64) }", "S T { a: (i64, f64) }", "T { a: (1, 2) }", "v.a.0 * 100 + (v.a.1 * 10.0) as i64"),
+    Row("S T { a: Vec<i64> }", "S T { a: Vec<f64> }", "T { a: [1, 2].to_vec() }", "(v.a[1] * 10.0) as i64 + v.a.len()"),
+    Row("S T { a: Box<i64> }", "S T { a: Box<i8> }", "T { a: Box.new(1000) }", "*v.a as i64"),
+    Row("E T { A, B(i64) }", "E T { C, B(i64), A }", "B(4)", "M v { A => 1, B(x) => x * 10, C => 2 }"),
+    Row("E T { A, B(i64) }", "E T { A, B(f64, i64) }", "B(4)", "M v { A => 1, B(x, y) => (x * 10.0) as i64 + y }"),
+    Row("E T { A, B(i64) }", "E T { A, #[was(\"B\")] N(i64) }", "B(4)", "M v { A => 1, N(x) => x * 10 }"),
+    Row(
+        "S U { x: i64 }\nS T { u: U, w: [U; 2] }",
+        "S U { x: f64, y: i64 = 3 }\nS T { w: [U; 2], u: U }",
+        "T { u: U { x: 1 }, w: [U { x: 2 }, U { x: 4 }] }",
+        "(v.u.x * 10.0) as i64 + (v.w[1].x * 100.0) as i64 + v.w[0].y",
+    ),
+    Row(
+        "S T { a: i64 }",
+        "S T { a: i64, b: Option<str>, c: Vec<i64>, d: HashMap<str, i64>, e: (i64, bool), f: f64 }",
+        "T { a: 5 }",
+        "v.a * 100 + v.c.len() + v.d.len() + v.e.0 + I v.b.is_none() { 10 } E { 0 }",
+    ),
+    Row(
+        "S U { x: i64, y: i64 }\nS T { a: U }",
+        "S U { x: i64, y: i64 }\nS T { a: Option<U> }",
+        "T { a: U { x: 1, y: 2 } }",
+        "M v.a { Some(u) => u.x * 10 + u.y, None => -1 }",
+    ),
+    Row(
+        "S U { x: i64, y: i64 }\nS T { a: Option<U> }",
+        "S U { x: i64, y: i64 }\nS T { a: U }",
+        "T { a: Some(U { x: 1, y: 2 }) }",
+        "v.a.x * 10 + v.a.y",
+    ),
+    Row("S T { a: str }", "S T { a: Option<str> }", "T { a: \"text\" }", "M v.a { Some(t) => t.len(), None => -1 }"),
+    Row("S T { a: Option<str> }", "S T { a: str }", "T { a: Some(\"text\") }", "v.a.len()"),
+    Row(
+        "S T { a: Vec<i64> }",
+        "S T { a: Option<Vec<i64>> }",
+        "T { a: [4, 5].to_vec() }",
+        "M v.a { Some(l) => l[1], None => -1 }",
+    ),
+    Row("S T { a: Option<Vec<i64>> }", "S T { a: Vec<i64> }", "T { a: Some([4, 5].to_vec()) }", "v.a[1]"),
+    Row(
+        "S T { a: Option<(i64, bool)> }",
+        "S T { a: (i64, bool) }",
+        "T { a: Some((4, true)) }",
+        "v.a.0 + I v.a.1 { 10 } E { 0 }",
+    ),
+];
+
+/// The program of a row, before or after the edit: values of the type in a global, a list, a map, a box and an option.
+fn text(types: &str, fill: &str, look: &str) -> String {
+    format!(
+        r#"
+{types}
+G one: T
+G list: Vec<T>
+G by: HashMap<str, T>
+G boxed: Option<Box<T>>
+G maybe: Option<T>
+{fill}
+F look(v: T) -> i64 {{ {look} }}
+F check() -> i64 {{
+    t := mut look(one) + list.len() * 1000000
+    L i: 0..list.len() {{ t = t * 3 + look(list[i]) }}
+    I by.len() > 0 {{ t = t * 3 + look(by["k"]) }}
+    t = t * 3 + M boxed {{ Some(b) => look(*b), None => 99 }}
+    t * 3 + M maybe {{ Some(v) => look(v), None => 77 }}
+}}
+"#
+    )
+}
+
+fn fill(value: &str) -> String {
+    format!(
+        "F make() -> T {{ {value} }}\nF fill() -> i64 {{ one = make(); list.push(make()); list.push(make()); by[\"k\"] = make(); boxed = Some(Box.new(make())); maybe = Some(make()); 0 }}"
+    )
+}
+
+fn start(text: &str) -> (MemoryLoader, Program) {
+    let files = MemoryLoader::default();
+    files.set("main.vais", text);
+    let engine = Engine::builder().build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone()));
+    (files, program.unwrap_or_else(|error| panic!("{error}\n{text}")))
+}
+
+#[test]
+fn a_file_from_before_an_edit_gives_what_a_reload_gives() {
+    let mut wrong = Vec::new();
+    for Row(before, after, value, look) in &ROWS {
+        let (old, new) = (text(before, &fill(value), "0"), text(after, "", look));
+        let (_folder, path) = place();
+        let (files, reloaded) = start(&old);
+        call(&reloaded, "fill");
+        save(&reloaded, &path);
+        files.set("main.vais", &new);
+        let update = reloaded.poll();
+        assert!(matches!(update, Ok(Update::Reloaded { .. })), "{before} -> {after}: {update:?}");
+        let (_, loaded) = start(&new);
+        let report = restore(&loaded, &path);
+        let both = (call(&reloaded, "check"), call(&loaded, "check"));
+        if both.0 != both.1 {
+            wrong.push(format!("{before} -> {after}: reloaded {}, loaded {}; {:?}", both.0, both.1, report.notices));
+        }
+        // Into the program that was reloaded, too, where the layout has a history.
+        restore(&reloaded, &path);
+        let again = call(&reloaded, "check");
+        if again != both.1 {
+            wrong.push(format!("{before} -> {after}: loaded {}, into a reloaded program {again}", both.1));
+        }
+        leaks_nothing(&reloaded);
+        leaks_nothing(&loaded);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_built_from_a_file_has_defaults_in_parked_fields() {
+    let with = "S T { a: i64, b: i64 = 7 }\nE K { A, B(i64) }\nG one: T\nG list: Vec<T>\nF fill() -> i64 { one = T { a: 1 }; list.push(one); list.push(one); 0 }\nF check() -> i64 { t := mut one.b * 10; L i: 0..list.len() { t += list[i].b }\n t }\n";
+    let without = with.replace(", b: i64 = 7", "").replace("one.b", "one.a").replace("list[i].b", "list[i].a");
+    let (_folder, path) = place();
+    let (files, program) = start(&without);
+    call(&program, "fill");
+    save(&program, &path);
+    files.set("main.vais", with);
+    assert!(program.poll().is_ok_and(|update| update.is_reloaded()));
+    files.set("main.vais", &without);
+    assert!(program.poll().is_ok_and(|update| update.is_reloaded()));
+    restore(&program, &path);
+    files.set("main.vais", with);
+    assert!(program.poll().is_ok_and(|update| update.is_reloaded()));
+    assert_eq!(call(&program, "check"), 84);
+}
