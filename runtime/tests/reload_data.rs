@@ -3,7 +3,8 @@
 //!
 //! Without anything else the sequences take [`TIME`]. `EDITS=100000` makes so many edits, in sequences of [`LENGTH`];
 //! `SEED` chooses the first sequence, and `SEED` with `STEPS=3,4,7` runs these edits of one. `STRIDE=n` starts a new program to
-//! compare with at each nth edit only, and `SHOW=1` prints each edit before it is made. A sequence that fails is made shorter before it is shown.
+//! compare with at each nth edit only, and `SHOW=1` prints each edit before it is made. A sequence that fails is made
+//! shorter before it is shown.
 
 #[path = "reload_data/loaded.rs"]
 mod loaded;

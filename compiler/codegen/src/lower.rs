@@ -306,10 +306,11 @@ fn environment_type(hir: &hir::Body) -> Ty {
 /// `_0`, the parameters that have a value, then all other locals, captured ones among them.
 fn declare_locals(hir: &hir::Body, facts: &scan::Facts, b: &mut Builder) -> Vec<Local> {
     let mut locals = vec![b.body.local(Body::RESULT); hir.locals.len()];
-    let declare = |id: hir::LocalId, b: &mut Builder| {
+    let declare = |id: hir::LocalId, loan: bool, b: &mut Builder| {
         let local = &hir.locals[id];
         let in_memory = local.ty.is_aggregate() || facts.address_taken(id);
-        let made = b.body.locals.alloc(LocalDecl { ty: local.ty, name: Some(local.name), in_memory, pinned: None });
+        let (ty, name) = (local.ty, Some(local.name));
+        let made = b.body.locals.alloc(LocalDecl { ty, name, in_memory, pinned: None, loan });
         if facts.deferred(id) && !local.ty.is_unit() {
             b.pin(made);
         }
@@ -318,11 +319,11 @@ fn declare_locals(hir: &hir::Body, facts: &scan::Facts, b: &mut Builder) -> Vec<
     let own = &hir.params[hir.captures as usize..];
     let passed = |id: &hir::LocalId| !hir.locals[*id].ty.is_unit();
     for id in own.iter().copied().filter(passed) {
-        locals[u32::from(id.into_raw()) as usize] = declare(id, b);
+        locals[u32::from(id.into_raw()) as usize] = declare(id, hir.locals[id].ty.is_aggregate(), b);
         b.body.params += 1;
     }
     for (id, _) in hir.locals.iter().filter(|(id, _)| !own.contains(id) || !passed(id)) {
-        locals[u32::from(id.into_raw()) as usize] = declare(id, b);
+        locals[u32::from(id.into_raw()) as usize] = declare(id, false, b);
     }
     locals
 }

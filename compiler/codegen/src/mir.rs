@@ -102,6 +102,8 @@ pub struct LocalDecl {
     pub in_memory: bool,
     /// The cleanup needs it: it stays in memory, in the block on the data stack. Names the same local in both bodies.
     pub pinned: Option<u32>,
+    /// Does it only hold a copy of a value, whose references belong to somebody else?
+    pub loan: bool,
 }
 
 /// A loop of the source.

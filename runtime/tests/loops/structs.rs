@@ -1,6 +1,6 @@
 //! Structs held by a running loop change together with it.
 
-use super::harness::{program, run};
+use super::harness::{program, run, saved_meanwhile};
 
 const STATE: &str = "
 S State { frame: i64, x: i64 }
@@ -264,6 +264,46 @@ F run() -> i64 {
         &[("y: f64 }", "x: i64, y: f64 }"), ("0, y: 2.5", "0, x: 1, y: 2.5"), ("2.0) as i64", "2.0) as i64 + state.x")];
     let (result, told) = run(text, &[without, with]);
     assert_eq!(result, 10000 + 5 + 70, "{told:?}");
+}
+
+#[test]
+fn an_argument_gets_lists_while_the_callee_loops() {
+    let text = |fields: &str, values: &str, extra: &str| {
+        format!(
+            "S P {{ name: str, n: i64{fields} }}
+F run() -> i64 {{
+    one := P {{ name: \"o\" + \"ne\", n: 4{values} }}
+    sum := mut 0
+    round := mut 0
+    L round < 2 {{
+        round += 1
+        sum += work(one)
+    }}
+    sum + one.name.len() * 100
+}}
+F work(p: P) -> i64 {{
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        I hot_version() > asked {{
+            asked = hot_version()
+            I asked < 3 {{ save() }}
+        }}
+        I hot_version() == 3 {{ turns += 1 }}
+    }}
+    p.n + p.name.len(){extra}
+}}
+"
+        )
+    };
+    let first = text("", "", "");
+    let second = text(", list: Vec<i64>", ", list: Vec.new()", " + p.list.len()");
+    let third = text(
+        ", list: Vec<i64>, map: HashMap<str, i64>",
+        ", list: Vec.new(), map: HashMap.new()",
+        " + p.list.len() + p.map.len()",
+    );
+    assert_eq!(saved_meanwhile(&[&first, &second, &third]).0, 314);
 }
 
 const OWN: &str = "

@@ -293,12 +293,13 @@ impl Sequence {
 
     /// Something is removed, the version before comes back with all data, and the removal is saved once more.
     fn go_back(&mut self, random: &mut Random, before: &str) {
-        let mut next = self.source.clone();
-        let mut told = next.edit(random);
-        while !told.what.contains("removed") || told.refusable {
-            next = self.source.clone();
-            told = next.edit(random);
-        }
+        let removal = (0..200).find_map(|_| {
+            let mut next = self.source.clone();
+            let told = next.edit(random);
+            (told.what.contains("removed") && !told.refusable).then_some((next, told))
+        });
+        // There may be too little left to remove anything.
+        let Some((next, told)) = removal else { return };
         self.told.push(format!("{} and rolled back", told.what));
         self.show();
         let number = self.running.program.version();

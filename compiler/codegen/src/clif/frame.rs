@@ -52,6 +52,8 @@ pub struct FrameLocal {
     pub size: u32,
     /// What the cleanup of the body knows it by.
     pub pinned: Option<u32>,
+    /// Does it only hold a copy of a value, whose references belong to somebody else?
+    pub loan: bool,
 }
 
 impl FrameLayout {
@@ -206,6 +208,7 @@ fn locals_in_memory(body: &Body, layouts: &dyn Layouts) -> Vec<FrameLocal> {
             offset: 0,
             size: layouts.layout(declared.ty).size,
             pinned: declared.pinned,
+            loan: declared.loan,
         })
         .collect()
 }

@@ -35,7 +35,13 @@ impl Builder {
             cleans: None,
         };
         let result = if hir.result.is_unit() { Ty::unit() } else { hir.result };
-        body.locals.alloc(LocalDecl { ty: result, name: None, in_memory: result.is_aggregate(), pinned: None });
+        body.locals.alloc(LocalDecl {
+            ty: result,
+            name: None,
+            in_memory: result.is_aggregate(),
+            pinned: None,
+            loan: false,
+        });
         let span = hir.value.span;
         let current = body.blocks.alloc(open_block(None, span));
         Builder { body, current, in_loop: None, span, at_entry: Vec::new() }
@@ -120,7 +126,7 @@ impl Builder {
     }
 
     pub fn declare(&mut self, ty: Ty, name: Option<Name>) -> Local {
-        self.body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None })
+        self.body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None, loan: false })
     }
 
     /// The local stays in memory, where the cleanup of a call that a trap ends finds it.
@@ -128,6 +134,11 @@ impl Builder {
         let declared = &mut self.body.locals[local];
         declared.in_memory = true;
         declared.pinned = Some(u32::from(local.into_raw()));
+    }
+
+    /// What the local is given belongs to somebody else.
+    pub fn lend(&mut self, local: Local) {
+        self.body.locals[local].loan = true;
     }
 
     pub fn temp_place(&mut self, ty: Ty) -> Place {

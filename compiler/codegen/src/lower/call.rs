@@ -128,6 +128,7 @@ impl<'a> Lowerer<'a> {
         let temp = self.b.temp_place(argument.ty);
         match self.counted(argument.ty) {
             true => {
+                self.lend(&temp);
                 let from = self.place(argument)?;
                 self.b.assign(temp.clone(), Rvalue::Use(Operand::Copy(from)));
             }

@@ -229,7 +229,9 @@ impl<'a> Lowerer<'a> {
     /// A loan that the body changes becomes the body's own.
     fn keep_param(&mut self, id: hir::LocalId) {
         let place = self.local_place(id);
-        if !self.unchanging(id) && self.counted(place.ty) {
+        if self.unchanging(id) {
+            self.lend(&place);
+        } else if self.counted(place.ty) {
             self.retain(&place);
             self.own_named(id, &place);
         }

@@ -358,6 +358,7 @@ impl<'a> Lowerer<'a> {
         }
         if self.steady(value) && self.unchanging(local) {
             let from = self.place(value)?;
+            self.lend(&place);
             self.b.assign(place, Rvalue::Use(Operand::Copy(from)));
             return Ok(());
         }

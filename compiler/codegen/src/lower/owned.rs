@@ -128,6 +128,13 @@ impl<'a> Lowerer<'a> {
         }
     }
 
+    /// What the local is given belongs to somebody else.
+    pub(super) fn lend(&mut self, place: &Place) {
+        if let Some(local) = place.as_local() {
+            self.b.lend(local);
+        }
+    }
+
     /// Counts up everything in a place.
     pub(super) fn retain(&mut self, place: &Place) {
         self.each_counted(place, &mut |lowerer, part| lowerer.b.push(StatementKind::Retain(part)));
@@ -236,7 +243,9 @@ impl<'a> Lowerer<'a> {
         match &pattern.kind {
             PatternKind::Bind(local, inner) => {
                 let place = self.local_place(*local);
-                if self.counted(place.ty) && !(steady && self.unchanging(*local)) {
+                if steady && self.unchanging(*local) {
+                    self.lend(&place);
+                } else if self.counted(place.ty) {
                     self.retain(&place);
                     self.own(&place);
                 }

@@ -131,7 +131,13 @@ impl FnBuilder {
             cleans: None,
         };
         for ty in [result].iter().chain(params) {
-            body.locals.alloc(LocalDecl { ty: *ty, name: None, in_memory: ty.is_aggregate(), pinned: None });
+            body.locals.alloc(LocalDecl {
+                ty: *ty,
+                name: None,
+                in_memory: ty.is_aggregate(),
+                pinned: None,
+                loan: false,
+            });
         }
         let current = body.blocks.alloc(empty_block(None));
         FnBuilder { body, current }
@@ -152,7 +158,13 @@ impl FnBuilder {
 
     /// A new local.
     pub fn temp(&mut self, ty: Ty) -> Place {
-        let local = self.body.locals.alloc(LocalDecl { ty, name: None, in_memory: ty.is_aggregate(), pinned: None });
+        let local = self.body.locals.alloc(LocalDecl {
+            ty,
+            name: None,
+            in_memory: ty.is_aggregate(),
+            pinned: None,
+            loan: false,
+        });
         Place::local(local, ty)
     }
 

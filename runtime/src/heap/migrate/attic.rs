@@ -17,6 +17,9 @@ pub(crate) type BatchKey = (Ty, Option<Name>, Name, Ty);
 pub(crate) struct Attic {
     batches: FxHashMap<BatchKey, FxHashMap<usize, Word>>,
     last: usize,
+    /// Blocks that values refer to which own nothing (copies of arguments on a stack): they live until no thread is in the
+    /// program.
+    lent: Vec<usize>,
 }
 
 /// A reference as it lay in a value, and whether it is a function value.
@@ -49,26 +52,39 @@ impl Attic {
         self.batches.remove(batch).unwrap_or_default().into_values()
     }
 
+    /// Keeps a reference for somebody who does not count it.
+    pub(crate) fn lend(&mut self, block: usize) {
+        self.lent.push(block);
+    }
+
+    /// Nobody holds what was lent any more.
+    pub(crate) fn take_lent(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.lent)
+    }
+
     /// All words that are kept.
     pub(in crate::heap) fn words(&self) -> impl Iterator<Item = usize> {
-        self.batches.values().flat_map(|batch| batch.values().map(|(word, _)| *word))
+        self.batches.values().flat_map(|batch| batch.values().map(|(word, _)| *word)).chain(self.lent.iter().copied())
     }
 
     /// The blocks that are kept, once for each reference.
     pub(in crate::heap) fn counted(&self) -> Vec<usize> {
         let words = self.batches.values().flat_map(FxHashMap::values);
-        words.filter_map(|(word, is_function)| block_of(*word, *is_function)).map(|block| block.0).collect()
+        let kept = words.filter_map(|(word, is_function)| block_of(*word, *is_function)).map(|block| block.0);
+        kept.chain(self.lent.iter().copied()).collect()
     }
 
     /// Visits every reference that is kept.
     pub(crate) fn each(&mut self, visit: &mut dyn FnMut(&mut usize)) {
         self.batches.values_mut().flat_map(FxHashMap::values_mut).for_each(|(word, _)| visit(word));
+        self.lent.iter_mut().for_each(visit);
     }
 
     /// Forgets everything; gives the blocks that were referred to.
     pub(in crate::heap) fn clear(&mut self) -> Vec<Payload> {
         let words = std::mem::take(&mut self.batches).into_values().flat_map(FxHashMap::into_values);
-        words.filter_map(|(word, is_function)| block_of(word, is_function)).collect()
+        let lent = std::mem::take(&mut self.lent).into_iter().map(Payload);
+        words.filter_map(|(word, is_function)| block_of(word, is_function)).chain(lent).collect()
     }
 }
 

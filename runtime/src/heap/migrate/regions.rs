@@ -1,6 +1,7 @@
 //! Where the values of a type live: the blocks of the heap, walked by their headers.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
@@ -29,6 +30,8 @@ pub(crate) struct Region {
     pub to: Option<usize>,
     /// From one to the next there.
     pub to_stride: usize,
+    /// Do the references in them belong to somebody else?
+    pub loan: bool,
 }
 
 /// What the values of a region are part of.
@@ -49,7 +52,13 @@ pub(crate) enum Role {
 impl Region {
     /// Values that stay where they are.
     pub(crate) fn new(at: usize, count: usize, stride: usize, conversion: usize, role: Role) -> Region {
-        Region { at, count, stride, conversion, role, to: None, to_stride: stride }
+        Region { at, count, stride, conversion, role, to: None, to_stride: stride, loan: false }
+    }
+
+    /// The addresses where its values start afterwards.
+    pub(crate) fn after(&self) -> Range<usize> {
+        let (at, stride) = self.to.map_or((self.at, self.stride), |to| (to, self.to_stride));
+        at..at + (self.count * stride).max(1)
     }
 }
 

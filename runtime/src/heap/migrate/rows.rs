@@ -45,9 +45,16 @@ impl Values {
         blocks
     }
 
-    /// Puts a value where another one of its type lies: its fields, offset and size each. What was there is given up.
-    pub(crate) fn install(&self, index: usize, to: usize, fields: &[(u32, u32)], released: &mut Vec<usize>) {
-        self.references.blocks(to, released);
+    /// Puts a value where another one of its type lies: its fields, offset and size each. `left` gets the blocks that no
+    /// value there counts any more: of what was there, or of the new one where the old one only held a `loan`.
+    pub(crate) fn install(
+        &self,
+        index: usize,
+        (to, loan): (usize, bool),
+        fields: &[(u32, u32)],
+        left: &mut Vec<usize>,
+    ) {
+        self.references.blocks(if loan { self.at(index) } else { to }, left);
         for (offset, size) in fields {
             copy(to + *offset as usize, self.at(index) + *offset as usize, *size as usize);
         }

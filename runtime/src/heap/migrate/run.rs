@@ -47,6 +47,10 @@ pub(crate) struct Stores<'a> {
     pub rebuilt: Rebuilt,
     /// Are elements of these being copied? They own what they refer to afterwards.
     pub(super) copying: bool,
+    /// Do the references in the values belong to somebody else?
+    lent: bool,
+    /// What prepared values refer to, by queue.
+    pub references: Vec<References>,
     scratch: Vec<u64>,
 }
 
@@ -272,12 +276,15 @@ impl<'a> Stores<'a> {
             released: Vec::new(),
             rebuilt: Rebuilt::default(),
             copying: false,
+            lent: false,
+            references: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
     /// Converts the values of a region, which has been counted.
     pub(crate) fn region(&mut self, conversion: &Conversion, region: &Region) {
+        self.lent = region.loan;
         if let Some(to) = region.to.filter(|_| conversion.in_place) {
             for number in 0..region.count {
                 let (from, to) = (region.at + number * region.stride, to + number * region.to_stride);
@@ -337,6 +344,7 @@ impl<'a> Stores<'a> {
                 add(&mut self.notes, *note, cut);
             }
             Op::Next { to, bytes, queue } => row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue)),
+            Op::Release { .. } if self.lent => {}
             Op::Release { from, references } => {
                 row.each().for_each(|(f, _)| references.blocks(f + *from as usize, &mut self.released));
             }
@@ -366,7 +374,7 @@ impl<'a> Stores<'a> {
             Op::Rebuild { from, to, rebuild } => row.each().for_each(|(f, t)| {
                 let made = self.rebuilt.find((load(f + *from as usize), *rebuild)).unwrap_or(0);
                 if made != 0 && !self.copying {
-                    count_up(Payload(made));
+                    self.count_up(Payload(made));
                 }
                 store(t + *to as usize, made);
             }),
@@ -380,12 +388,28 @@ impl<'a> Stores<'a> {
         if found != 0 {
             copy(to, found, size as usize);
         }
+        if found != 0 && self.lent {
+            let mut blocks = Vec::new();
+            self.references.iter().skip(queue as usize).take(1).for_each(|of| of.blocks(to, &mut blocks));
+            blocks.into_iter().for_each(|block| self.attic.lend(block));
+        }
+    }
+
+    /// One more reference from the value that is being made.
+    fn count_up(&mut self, block: Payload) {
+        count_up(block);
+        if self.lent {
+            self.attic.lend(block.0);
+        }
     }
 
     fn park(&mut self, at: usize, references: &References, batch: u32) {
         let key = self.batches[batch as usize];
         each_place(at, &references.0, &mut |place, is_function| {
             let word = load(place);
+            if let Some(block) = block_of(word, is_function).filter(|_| self.lent) {
+                count_up(block);
+            }
             // A slot is no reference; it is kept with the mark of none.
             let ticket = self.attic.park(key, (word, is_function));
             store(place, ticket);
@@ -400,7 +424,7 @@ impl<'a> Stores<'a> {
         each_place(at, &references.0, &mut |place, _| {
             let (word, is_function) = self.attic.find(key, load(place)).unwrap_or_default();
             if let Some(block) = block_of(word, is_function) {
-                count_up(block);
+                self.count_up(block);
             }
             store(place, word);
         });

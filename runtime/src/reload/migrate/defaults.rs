@@ -45,6 +45,14 @@ pub(crate) enum Wanted {
     Computed(Instance, Ty),
 }
 
+impl Wanted {
+    /// The type of the value.
+    pub fn ty(&self) -> Ty {
+        let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = self;
+        *ty
+    }
+}
+
 /// Makes the steps that give a value its default.
 pub(super) struct Defaults<'a> {
     pub new: &'a Known,

@@ -4,6 +4,8 @@
 //! The trial makes two copies of each value: one in the old shape, and one that the ordinary rules have brought into the
 //! new one. The function is called with both, and the commit puts the second where the value lies.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::layout::KnownLayout;
 use vaisjit_semantics::program::StructDef;
@@ -15,7 +17,7 @@ use super::plan::Planner;
 use super::trial::{Denied, Trial, out_of_memory};
 use crate::fault;
 use crate::heap::migrate::rows::{Values, each_own};
-use crate::heap::migrate::{Counted, Lookup, Op, References, Stores};
+use crate::heap::migrate::{Counted, Lookup, Op, References, Region, Stores};
 use crate::heap::{Heap, TypeRef};
 use crate::reload::diff::name_of;
 use crate::report::Report;
@@ -398,13 +400,23 @@ impl Migration {
 }
 
 /// Puts the values that functions have filled where the live ones lie, which the ordinary rules have converted.
-pub(super) fn install(planner: &Planner, heap: &Heap, written: Vec<Written>, released: &mut Vec<usize>) {
+pub(super) fn install(
+    planner: &Planner,
+    heap: &Heap,
+    (written, regions): (Vec<Written>, &[Region]),
+    released: &mut Vec<usize>,
+) {
+    let lent: Vec<Range<usize>> = regions.iter().filter(|region| region.loan).map(Region::after).collect();
+    let mut lend = Vec::new();
     for one in written {
         let fields = &planner.own[one.number].fields;
         let Some(values) = one.values else { continue };
         for (index, (_, to)) in one.places.iter().enumerate() {
-            values.install(index, *to, fields, released);
+            let loan = lent.iter().any(|range| range.contains(to));
+            values.install(index, (*to, loan), fields, if loan { &mut lend } else { released });
         }
         values.forget(heap);
     }
+    let mut attic = heap.attic();
+    lend.into_iter().for_each(|block| attic.lend(block));
 }

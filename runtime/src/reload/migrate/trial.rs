@@ -122,6 +122,8 @@ pub(crate) struct Trial {
     roots: Vec<Area>,
     /// Containers that are made anew.
     rebuilt: Rebuilt,
+    /// Is no thread in the program?
+    is_idle: bool,
 }
 
 /// Calls a function without parameters that gives a value of this type.
@@ -137,7 +139,7 @@ impl Migration {
         locals: &[Local],
         stopped: &Stopped<'_>,
     ) -> Result<Trial, Box<(Trial, Denied)>> {
-        let mut trial = Trial::default();
+        let mut trial = Trial { is_idle: !stopped.is_active(), ..Trial::default() };
         let heap = linkage.heap().clone();
         match self.steps(linkage, &heap, moving, (locals, stopped), &mut trial) {
             Ok(()) => Ok(trial),
@@ -243,6 +245,8 @@ impl Migration {
         let (role, number) = (Role::Local(trial.locals.len() - 1), trial.regions.len());
         let Conversion { from_size, to_size, .. } = self.planner.conversions[conversion];
         let mut region = Region::new(at, 1, from_size, conversion, role);
+        // What has held nothing counted is released by nobody.
+        region.loan = variable.loan || self.planner.references_before(ty).is_empty();
         let block = local.address.unwrap_or_default();
         if let (Some(place), Some(grown), Some(going)) = (place, grown, &local.going) {
             region.to = Some(grown.address(place));
@@ -581,6 +585,9 @@ impl Trial {
         let planner = &migration.planner;
         let mut attic = heap.attic();
         let mut stores = Stores::new(&mut attic, &planner.batches, std::mem::take(&mut self.queues));
+        if self.regions.iter().any(|region| region.loan) {
+            stores.references = planner.queues.iter().map(|wanted| planner.references_after(wanted.ty())).collect();
+        }
         let mut rebuilt = std::mem::take(&mut self.rebuilt);
         let (mut rehash, own_references): (Vec<usize>, Vec<usize>) =
             (rebuilt.maps(&planner.rebuilds).collect(), rebuilt.all().collect());
@@ -594,8 +601,11 @@ impl Trial {
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
         let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
         released.extend(own_references);
+        if self.is_idle {
+            released.extend(attic.take_lent());
+        }
         drop(attic);
-        own::install(planner, heap, std::mem::take(&mut self.written), &mut released);
+        own::install(planner, heap, (std::mem::take(&mut self.written), &self.regions), &mut released);
         let mut left = Vec::new();
         for region in &self.regions {
             match (region.role, region.to) {

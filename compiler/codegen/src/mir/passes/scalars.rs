@@ -148,8 +148,9 @@ fn node(
     layouts: &dyn Layouts,
 ) -> Node {
     if !is_apart(ty) {
-        let local = (!ty.is_unit())
-            .then(|| body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None }));
+        let local = (!ty.is_unit()).then(|| {
+            body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None, loan: false })
+        });
         return Node { ty, part, local, fields: Vec::new() };
     }
     let mut fields = Vec::new();

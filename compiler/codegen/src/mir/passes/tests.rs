@@ -24,8 +24,8 @@ fn local(index: u32) -> Local {
 /// A body without parameters of these blocks; each assigns its number to `_0`, unless it is empty.
 fn graph(blocks: &[(Terminator, Option<u32>, bool)], loops: &[(Option<u32>, u32)]) -> Body {
     let mut locals = Arena::new();
-    locals.alloc(LocalDecl { ty: Ty::i64(), name: None, in_memory: false, pinned: None });
-    locals.alloc(LocalDecl { ty: Ty::bool(), name: Some(Name::new("c")), in_memory: false, pinned: None });
+    locals.alloc(LocalDecl { ty: Ty::i64(), name: None, in_memory: false, pinned: None, loan: false });
+    locals.alloc(LocalDecl { ty: Ty::bool(), name: Some(Name::new("c")), in_memory: false, pinned: None, loan: false });
     let mut body = Body {
         instance: Instance::plain(ItemPath::new(Name::new("m"), "f")),
         item: BodyItem(ItemId::fresh()),
