@@ -255,7 +255,7 @@ impl Driver {
             current && !reloader.workspace.differs_from_disk()
         };
         if settled {
-            return program.tell(&Event::Unchanged { version, report: Arc::default() });
+            return program.tell_unchanged(version, Arc::default());
         }
         self.saved(program, Signal { at: Instant::now(), folders: true });
     }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::code::{Guard, RawFrame, RawTrap, Slot};
+use crate::code::{Guard, RawTrap, Slot};
 use crate::events::Event;
 use crate::program::ProgramInner;
 use crate::report::Report;
@@ -23,6 +23,15 @@ pub(crate) enum Call<'a> {
     Main,
 }
 
+/// The version that a failed call waits for.
+#[derive(Clone, Copy)]
+struct Awaited {
+    /// It is newer than this one.
+    beyond: u64,
+    /// Has old code failed? Then the running version will do, once it has been saved again.
+    is_old: bool,
+}
+
 /// What becomes of a failed call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
@@ -35,46 +44,53 @@ pub(crate) enum Answer {
 }
 
 thread_local! {
-    /// The program and the version for which a call was made again at once on this thread.
-    static AT_ONCE: Cell<(usize, u64)> = const { Cell::new((0, 0)) };
+    /// The program and the version for which a call was made again at once on this thread, and where on its stack.
+    static AT_ONCE: Cell<((usize, u64), usize)> = const { Cell::new(((0, 0), 0)) };
 }
 
 impl ProgramInner {
-    /// A trap in a guarded call. True: the call shall be made again.
-    pub fn pause_in_guard(self: &Arc<Self>, raw: &RawTrap, guard: &Guard) -> bool {
+    /// A trap in a guarded call, which was made at this place of the stack. True: the call shall be made again.
+    pub fn pause_in_guard(self: &Arc<Self>, raw: &RawTrap, guard: &Guard, place: usize) -> bool {
         self.control.unwound.store(true, Ordering::SeqCst);
         if !self.may_pause(raw.code) {
             return false;
         }
         let version = self.version();
-        let since = if self.is_superseded(raw, version) { version - 1 } else { version };
+        let is_old = self.is_superseded(raw);
+        let at_once = is_old && self.goes_outwards(version, place);
+        let awaited = Awaited { beyond: if at_once { version - 1 } else { version }, is_old };
         let trap = self.trap(raw);
-        self.control.while_paused(|| self.wait_for_repair(&trap, Call::Guard(guard), since)) == Answer::Repeat
+        self.control.while_paused(|| self.wait_for_repair(&trap, Call::Guard(guard), awaited)) == Answer::Repeat
     }
 
     /// Tells of a trap and waits for a version that the call fits.
     pub fn pause(self: &Arc<Self>, trap: &Trap, call: Call<'_>) -> Answer {
         match self.may_pause(trap.code) {
-            true => self.control.while_paused(|| self.wait_for_repair(trap, call, self.version())),
+            true => {
+                let awaited = Awaited { beyond: self.version(), is_old: false };
+                self.control.while_paused(|| self.wait_for_repair(trap, call, awaited))
+            }
             false => Answer::Refused,
         }
     }
 
-    fn wait_for_repair(self: &Arc<Self>, trap: &Trap, call: Call<'_>, mut since: u64) -> Answer {
+    fn wait_for_repair(self: &Arc<Self>, trap: &Trap, call: Call<'_>, mut awaited: Awaited) -> Answer {
         let Some(function) = self.name_of(call) else { return Answer::Refused };
-        let ends = self.control.endings();
+        let (ends, unchanged) = (self.control.endings(), self.control.told.unchanged());
         self.tell_trap(&Trap { paused: Some(function.clone()), ..trap.clone() });
         // Nobody but the program would ask for a version that waits for it.
         self.apply_waiting();
         loop {
             let gives_up = || self.control.endings() != ends || self.control.ends() || self.world.is_interrupted_here();
-            let Some(repaired) = self.control.told.wait_beyond(since, gives_up) else { return Answer::GivenUp };
+            let will_do = || awaited.is_old && self.control.told.unchanged() != unchanged;
+            let repaired = self.control.told.wait_beyond(awaited.beyond, will_do, gives_up);
+            let Some(repaired) = repaired else { return Answer::GivenUp };
             if self.name_of(call).is_some() {
                 self.tell_resumed(&repaired, function);
                 return Answer::Repeat;
             }
-            since = repaired.version;
-            self.tell_unfit(&function, since);
+            awaited = Awaited { beyond: repaired.version, is_old: false };
+            self.tell_unfit(&function, repaired.version);
         }
     }
 
@@ -84,17 +100,25 @@ impl ProgramInner {
         self.mode.pauses && !ends && self.control.is_loaded() && !self.world.acts_here() && self.reloads_here().is_ok()
     }
 
-    /// Has the function that failed been replaced while it ran? Then the version that mends it may have come already. True
-    /// once for each version: a function value may go on calling the old code.
-    fn is_superseded(&self, raw: &RawTrap, version: u64) -> bool {
+    /// Is the code that failed older than what runs of its function now? Then the version that mends it may have come
+    /// already. Code of the library fails for whoever has called it.
+    fn is_superseded(&self, raw: &RawTrap) -> bool {
         let live = self.live();
-        let newer = |frame: &RawFrame| {
-            let meta = live.meta(&frame.unit, frame.function)?;
-            let function = live.functions.get(&meta.instance)?;
-            Some(!Arc::ptr_eq(&function.code.unit, &frame.unit))
-        };
+        let known = |unit, function| live.meta(unit, function).map(|meta| (unit, meta));
+        let mut frames = raw.frames.iter().filter_map(|frame| known(&frame.unit, frame.function));
+        let own = frames.find(|(_, meta)| !meta.head(&live).is_some_and(|head| head.at.is_library()));
+        own.is_some_and(|(unit, meta)| match live.functions.get(&meta.instance) {
+            Some(function) => !Arc::ptr_eq(&function.code.unit, unit) && function.meta.version != meta.version,
+            None => true,
+        })
+    }
+
+    /// Was the call that has failed made further out than the last one that this version was tried for at once? A function
+    /// value may go on calling old code, so the same call is not made again and again.
+    fn goes_outwards(&self, version: u64, place: usize) -> bool {
         let now = (std::ptr::from_ref(self) as usize, version);
-        raw.frames.first().and_then(newer).unwrap_or(false) && AT_ONCE.replace(now) != now
+        let (before, last) = AT_ONCE.replace((now, place));
+        before != now || place > last
     }
 
     /// The function that the call runs now; `None` if there is none that it fits.

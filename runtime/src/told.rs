@@ -2,6 +2,7 @@
 //! though the program's thread may be quicker than the one that tells of the reload; and who waits for a new version
 //! goes on after it has been told of.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub(crate) struct Repaired {
 #[derive(Default)]
 pub(crate) struct Told {
     newest: Mutex<Option<Repaired>>,
+    /// How many saves have been told of that were the running version.
+    unchanged: AtomicU64,
     changed: Condvar,
 }
 
@@ -37,13 +40,30 @@ impl Told {
         self.changed.notify_all();
     }
 
+    /// Everybody knows that what was saved is the running version.
+    pub fn note_unchanged(&self) {
+        self.unchanged.fetch_add(1, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// How many such saves there were.
+    pub fn unchanged(&self) -> u64 {
+        self.unchanged.load(Ordering::SeqCst)
+    }
+
     /// Waits until this version has been told of.
     pub fn wait_for(&self, version: u64) {
         drop(self.changed.wait_timeout_while(self.newest(), LONGEST, |newest| is_older(newest, version)));
     }
 
-    /// Waits for a version newer than this one; `None` when there is no reason to any more.
-    pub fn wait_beyond(&self, version: u64, gives_up: impl Fn() -> bool) -> Option<Repaired> {
+    /// Waits for a version newer than this one, or until the one there is will do; `None` when there is no reason to wait
+    /// any more.
+    pub fn wait_beyond(
+        &self,
+        version: u64,
+        will_do: impl Fn() -> bool,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<Repaired> {
         let mut newest = self.newest();
         loop {
             if gives_up() {
@@ -51,6 +71,7 @@ impl Told {
             }
             match *newest {
                 Some(newest) if newest.version > version => return Some(newest),
+                Some(newest) if will_do() => return Some(Repaired { saved: Instant::now(), ..newest }),
                 _ => newest = self.changed.wait_timeout(newest, LOOK).unwrap_or_else(PoisonError::into_inner).0,
             }
         }

@@ -304,3 +304,33 @@ fn static_mode_cannot_wait_for_a_save() {
     assert_eq!(finished.status, Some(2), "{finished:?}");
     assert!(finished.err.contains("static mode"), "{finished:?}");
 }
+
+/// The calls around the mended one run code that a later save has replaced: what fails there is made again at once, in the
+/// newest code.
+#[test]
+fn old_code_that_fails_is_made_again_in_the_newest() {
+    let text = "#[hot]\nF walk(n: i64) -> i64 {\n    I n == 0 { R 1 / n }\n    r := walk(n - 1)\n    assert(n != 2, \"two\")\n    \
+                r + 1\n}\nF main() -> i64 { walk(3) }\n";
+    let mut game = Paused::start(text);
+    game.traps("walk", "DivisionByZero");
+    game.mend("R 1 / n", "R 2 / n");
+    game.resumes("walk", 2);
+    game.traps("walk", "DivisionByZero");
+    game.text = game.text.replace("    assert(n != 2, \"two\")\n", "");
+    game.mend("R 2 / n", "R 0");
+    game.resumes("walk", 3);
+    game.ends(3);
+}
+
+/// The same call is not made again and again when it goes on calling old code; what is on disk releases it when it is
+/// asked for once more.
+#[test]
+fn old_code_that_fails_again_waits() {
+    let text = "S P { a: i64 }\nG f: fn(i64) -> i64 = old\nF old(n: i64) -> i64 { 1 / n }\n#[hot]\nF step(n: i64) -> i64 { f(n) }\n\
+                F main() -> i64 { step(0) }\n";
+    let mut game = Paused::start(text);
+    game.traps("step", "DivisionByZero");
+    game.mend("1 / n", "7");
+    game.resumes("step", 2);
+    game.ends(7);
+}

@@ -13,9 +13,10 @@ use super::traps::{self, RawTrap};
 use super::unit::{CodeError, CodeUnit};
 use super::world::lock;
 
-/// Decides, with the thread stopped as at an explicit safepoint, whether the guarded call is made again. May wait as long
-/// as it likes, and must come back when the world is interrupted.
-pub type PauseHook = Box<dyn Fn(&RawTrap, &Guard) -> bool + Send + Sync>;
+/// Decides, with the thread stopped as at an explicit safepoint, whether the guarded call is made again. The number is
+/// where on the thread's stack that call was made: calls further out have higher ones. May wait as long as it likes, and
+/// must come back when the world is interrupted.
+pub type PauseHook = Box<dyn Fn(&RawTrap, &Guard, usize) -> bool + Send + Sync>;
 
 /// What a guard thunk of a slot refers to. It never goes away before the slot does.
 #[repr(C)]
@@ -72,7 +73,7 @@ pub(super) unsafe extern "C" fn trapped(context: *mut CallContext, guard: *mut G
     let mut trap = traps::take(record);
     record.data_top().store(guard.data_top, Ordering::Relaxed);
     record.exit_fp().store(guard.frame_fp, Ordering::Relaxed);
-    if pauses(record, &trap, target) && comes_back(record) {
+    if pauses(record, &trap, target, guard.frame_fp) && comes_back(record) {
         return 1;
     }
     trap.complete = true;
@@ -82,12 +83,12 @@ pub(super) unsafe extern "C" fn trapped(context: *mut CallContext, guard: *mut G
 }
 
 /// Asks the world's hook, with the thread counted as stopped.
-fn pauses(record: &ThreadRecord, trap: &RawTrap, guard: &Guard) -> bool {
+fn pauses(record: &ThreadRecord, trap: &RawTrap, guard: &Guard, place: usize) -> bool {
     let Some(shared) = record.shared.upgrade() else { return false };
     let Some(hook) = lock(&shared.pause).clone() else { return false };
     record.state().store(AT_SAFEPOINT, Ordering::Release);
     // A panic has been printed; the trap goes on.
-    let repeat = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(trap, guard))).unwrap_or(false);
+    let repeat = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(trap, guard, place))).unwrap_or(false);
     rendezvous::announce(record);
     shared.stop_if_asked(record, AT_SAFEPOINT);
     repeat

@@ -483,12 +483,18 @@ impl ProgramInner {
         self.control.told.set(version, saved.unwrap_or_else(Instant::now));
     }
 
+    /// Tells that what was saved is the running version.
+    pub fn tell_unchanged(&self, version: u64, report: Arc<Report>) {
+        self.tell(&Event::Unchanged { version, report });
+        self.control.told.note_unchanged();
+    }
+
     /// The event that tells of an update.
     pub fn announce(&self, update: &Update, files: &[PathBuf]) {
         let version = self.version();
         match update {
             Update::Superseded => {}
-            Update::Unchanged(report) => self.tell(&Event::Unchanged { version, report: report.clone() }),
+            Update::Unchanged(report) => self.tell_unchanged(version, report.clone()),
             Update::Reloaded { version, report } => {
                 self.tell_new(&Event::Reloaded { version: *version, report: report.clone() }, *version, report);
             }
