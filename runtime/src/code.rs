@@ -63,6 +63,7 @@ pub use signals::before_abort;
 pub use slots::{Slot, SlotTable};
 pub use stopped::{DataBlock, Stopped, StoppedFrame};
 pub use symbols::{c_symbol, end_on_closed_pipe};
+pub use thread::Repair;
 pub use traps::{FaultReporter, NativeFault, RawFrame, RawTrap, set_fault_reporter};
 pub use unit::{CodeAddress, CodeError, CodeModule, CodeUnit, NO_LOCATION, Resolver, UnitFunction, new_module};
 pub use world::{OrphanHook, World};

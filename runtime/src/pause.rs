@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::code::{Guard, RawTrap, Slot};
+use crate::code::{Guard, RawTrap, Repair, Slot};
 use crate::events::Event;
 use crate::program::ProgramInner;
 use crate::report::Report;
@@ -83,7 +83,9 @@ impl ProgramInner {
         loop {
             let gives_up = || self.control.endings() != ends || self.control.ends() || self.world.is_interrupted_here();
             let will_do = || awaited.is_old && self.control.told.unchanged() != unchanged;
+            let before = self.world.set_repair(Some(Repair { beyond: awaited.beyond, function: function.clone() }));
             let repaired = self.control.told.wait_beyond(awaited.beyond, will_do, gives_up);
+            self.world.set_repair(before);
             let Some(repaired) = repaired else { return Answer::GivenUp };
             if self.name_of(call).is_some() {
                 self.tell_resumed(&repaired, function);

@@ -188,10 +188,9 @@ impl Program {
         inner.first_version()?;
         inner.control.set_loaded();
         let program = Arc::downgrade(&inner);
-        let pause =
-            move |raw: &RawTrap, guard: &_, place| {
-                program.upgrade().is_some_and(|program| program.pause_in_guard(raw, guard, place))
-            };
+        let pause = move |raw: &RawTrap, guard: &_, place| {
+            program.upgrade().is_some_and(|program| program.pause_in_guard(raw, guard, place))
+        };
         inner.world.on_guarded_trap(Box::new(pause));
         Ok(Program { inner })
     }

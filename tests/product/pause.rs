@@ -309,7 +309,7 @@ fn static_mode_cannot_wait_for_a_save() {
 /// newest code.
 #[test]
 fn old_code_that_fails_is_made_again_in_the_newest() {
-    let text = "#[hot]\nF walk(n: i64) -> i64 {\n    I n == 0 { R 1 / n }\n    r := walk(n - 1)\n    assert(n != 2, \"two\")\n    \
+    let text = "F walk(n: i64) -> i64 {\n    I n == 0 { R 1 / n }\n    r := walk(n - 1)\n    assert(n != 2, \"two\")\n    \
                 r + 1\n}\nF main() -> i64 { walk(3) }\n";
     let mut game = Paused::start(text);
     game.traps("walk", "DivisionByZero");
@@ -319,18 +319,46 @@ fn old_code_that_fails_is_made_again_in_the_newest() {
     game.text = game.text.replace("    assert(n != 2, \"two\")\n", "");
     game.mend("R 2 / n", "R 0");
     game.resumes("walk", 3);
+    game.traps("walk", "AssertFailed");
+    game.resumes("walk", 3);
     game.ends(3);
 }
 
-/// The same call is not made again and again when it goes on calling old code; what is on disk releases it when it is
-/// asked for once more.
+/// The same call is not made again and again when it goes on calling old code; a save of the running version makes it
+/// again once more.
 #[test]
 fn old_code_that_fails_again_waits() {
-    let text = "S P { a: i64 }\nG f: fn(i64) -> i64 = old\nF old(n: i64) -> i64 { 1 / n }\n#[hot]\nF step(n: i64) -> i64 { f(n) }\n\
-                F main() -> i64 { step(0) }\n";
+    let text = "F make() -> fn(i64) -> i64 {\n    k := 0\n    |n: i64| { n / k }\n}\n#[hot]\nF step(f: fn(i64) -> i64) -> i64 { f(5) }\n\
+                F main() -> i64 {\n    f := make()\n    step(f)\n}\n";
     let mut game = Paused::start(text);
     game.traps("step", "DivisionByZero");
-    game.mend("1 / n", "7");
+    game.mend("|n: i64| { n / k }", "j := 1\n    |n: i64| { n / (k + j) }");
+    for _ in 0..2 {
+        game.resumes("step", 2);
+        game.traps("step", "DivisionByZero");
+    }
+    game.mend("F main()", "# Nothing new.\nF main()");
     game.resumes("step", 2);
+    game.traps("step", "DivisionByZero");
+    game.mend("{ f(5) }", "{ 7 }");
+    game.resumes("step", 3);
     game.ends(7);
+}
+
+/// A save that could only be applied behind a call that waits for a save is refused, and the next one counts.
+#[test]
+fn a_layout_that_the_failed_call_is_in_the_way_of_is_refused() {
+    let text = "S P { a: i64 }\nG g: P\nF f(k: i64) -> i64 { 10 / (k - 3) }\nF main() -> i64 {\n    L k: 0..6 {\n        f(k)\n        \
+                g.a += 1000\n        usleep(1000)\n    }\n    g.a as i64 / 1000\n}\n";
+    let mut game = Paused::start(text);
+    game.traps("f", "DivisionByZero");
+    let before = game.text.clone();
+    game.text = game.text.replace("a: i64", "a: f64").replace("+= 1000", "+= 1000.0");
+    game.mend("10 / (k - 3)", "10");
+    let refused = game.run.event("refused").to_string();
+    assert!(refused.contains("waits in the failed call of `f`") && refused.contains("mend `f` alone first"), "{refused}");
+    game.text = before;
+    game.mend("10 / (k - 3)", "10");
+    game.resumes("f", 2);
+    game.ends(6);
 }

@@ -10,7 +10,7 @@ use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
 use super::cleanup;
 use super::replace::Grown;
-use super::thread::ThreadRecord;
+use super::thread::{Repair, ThreadRecord};
 use super::unit::CodeUnit;
 use super::walk;
 use super::world::{Shared, lock};
@@ -103,6 +103,11 @@ impl<'a> Stopped<'a> {
                 ControlFlow::Continue(())
             });
         }
+    }
+
+    /// What a thread waits for in a call that has failed, if it does.
+    pub fn repair(&self, thread: usize) -> Option<Repair> {
+        lock(&self.threads.get(thread)?.repair).clone()
     }
 
     /// Is a thread in the program, waiting somewhere?

@@ -50,6 +50,17 @@ pub(super) struct ThreadRecord {
     pub(super) stale: Stale,
     /// What the poll that it stands at hands over.
     pub(super) spill: AtomicUsize,
+    /// The version that it waits for in a failed call.
+    pub(super) repair: Mutex<Option<Repair>>,
+}
+
+/// What a thread waits for in a failed call.
+#[derive(Clone, Debug)]
+pub struct Repair {
+    /// Any version newer than this one.
+    pub beyond: u64,
+    /// The function that is called again.
+    pub function: String,
 }
 
 /// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it.
@@ -102,6 +113,7 @@ impl ThreadRecord {
             pause: Pause::default(),
             stale: Stale::default(),
             spill: AtomicUsize::new(0),
+            repair: Mutex::default(),
         });
         // SAFETY: nobody else knows the record yet.
         unsafe { (*record.context.get()).owner = Arc::as_ptr(&record).cast_mut().cast() };

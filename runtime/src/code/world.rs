@@ -11,7 +11,7 @@ use super::rendezvous::Rendezvous;
 use super::replace::Followers;
 use super::safepoint::{Control, Request};
 use super::sweeping::Sweeping;
-use super::thread::{self, ThreadRecord};
+use super::thread::{self, Repair, ThreadRecord};
 use super::traps::RawTrap;
 use super::unit::CodeUnit;
 use super::{barrier, signals};
@@ -179,6 +179,12 @@ impl World {
     /// Is generated code of this world on the current thread's stack?
     pub fn is_active_here(&self) -> bool {
         self.record().is_ok_and(ThreadRecord::is_active)
+    }
+
+    /// From now on the current thread waits for this; gives what it has waited for until now.
+    pub fn set_repair(&self, repair: Option<Repair>) -> Option<Repair> {
+        let record = self.record().ok()?;
+        std::mem::replace(&mut *lock(&record.repair), repair)
     }
 
     /// A trap that came out of a callback.

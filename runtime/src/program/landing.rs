@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::Instance;
 
-use super::pending::Attempt;
+use super::pending::{Attempt, refuse_behind};
 use super::trial::Tried;
 use super::{ProgramInner, Reloader};
 use crate::code::Stopped;
@@ -40,6 +40,14 @@ pub(super) struct Committed<'a> {
     pub main_is_running: bool,
 }
 
+/// What stands in the way of a commit.
+struct Obstacle {
+    /// A function, and what it would do.
+    what: String,
+    /// The function in whose failed call its thread waits for a new version.
+    failed: Option<String>,
+}
+
 /// Why a report refuses.
 fn reason(report: &Report) -> String {
     let refused = report.refusals().next();
@@ -47,8 +55,18 @@ fn reason(report: &Report) -> String {
 }
 
 impl ProgramInner {
-    /// What a frame that stays in old code would do with a type that changes, if it would.
-    pub(super) fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
+    /// Does a frame stand in the way that stays in old code? Then it is waited for, unless it waits for a new version
+    /// itself.
+    pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
+        let Obstacle { what, failed } = self.obstacle(prepared, stopped)?;
+        let Some(failed) = failed else { return Some(Attempt::NotYet(what)) };
+        refuse_behind(&mut prepared.report, &what, &failed);
+        Some(Attempt::TurnedDown)
+    }
+
+    /// What a frame that stays in old code would do with a type that changes, if it would. Of several one that cannot go on
+    /// before the commit.
+    fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Obstacle> {
         let live = self.live();
         let histories = (&*live.history, &*prepared.history);
         let layouts = (&*live.layouts, &*prepared.layouts);
@@ -57,16 +75,25 @@ impl ProgramInner {
             return None;
         }
         let running = &prepared.moves.running;
-        let mut found = None;
+        let mut found: Option<Obstacle> = None;
+        let version = self.version();
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
-            let Some(meta) = standing.meta(&live).filter(|_| found.is_none()) else { return };
+            let Some(meta) = standing.meta(&live) else { return };
             let goes = |number| running.goes(&standing, number);
             let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
-            if concerned && !moves {
-                let objection = changes.objection(meta, frame.srcloc, &goes);
-                found = objection.map(|what| format!("`{}`, which {what}", meta.name()));
+            let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
+            if concerned
+                && !moves
+                && !is_settled
+                && let Some(what) = changes.objection(meta, frame.srcloc, &goes)
+            {
+                let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
+                let failed = repair.map(|repair| repair.function);
+                if found.is_none() || failed.is_some() {
+                    found = Some(Obstacle { what: format!("`{}`, which {what}", meta.name()), failed });
+                }
             }
         });
         found
@@ -94,8 +121,8 @@ impl ProgramInner {
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
         }
-        if let Some(obstacle) = self.obstacle(prepared, stopped) {
-            return Attempt::NotYet(obstacle);
+        if let Some(attempt) = self.blocked(prepared, stopped) {
+            return attempt;
         }
         if way_back.is_some()
             && let Err(objection) = self.ask_before(prepared)

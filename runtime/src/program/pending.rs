@@ -7,7 +7,7 @@ use super::ProgramInner;
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
 use crate::fault;
 use crate::reload::prepare::Prepared;
-use crate::report::{Clock, Outcome as EditOutcome, Report};
+use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
 pub(crate) const A_HOST_CALL: &str = "a call of the host's";
@@ -58,14 +58,28 @@ pub(super) enum Attempt {
 
 /// A commit that its own thread stands in the way of cannot wait.
 pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
-    let outcome = EditOutcome::Refused {
+    let why =
+        format!("it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself");
+    let help = "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls";
+    refuse(report, |_| EditOutcome::Refused { why, help: help.to_owned() });
+}
+
+/// Nor can one that a thread stands in the way of which waits for a commit itself, in a call of `failed` that has trapped.
+pub(super) fn refuse_behind(report: &mut Report, obstacle: &str, failed: &str) {
+    refuse(report, |name| EditOutcome::Refused {
         why: format!(
-            "it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself"
+            "it would have to wait for {obstacle} with the old layout, and that waits in the failed call of `{failed}`"
         ),
-        help: "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls".to_owned(),
-    };
-    if let Some(edit) = report.edits.iter_mut().find(|edit| matches!(edit.kind, "struct" | "enum")) {
-        edit.outcome = outcome;
+        help: format!("mend `{failed}` alone first, then save the change of `{name}`; or start `main` afresh (key R)"),
+    });
+}
+
+/// Refuses the first type that has been edited, and with it the save.
+fn refuse(report: &mut Report, outcome: impl FnOnce(&str) -> EditOutcome) {
+    let is_type = |edit: &Edit| matches!(edit.kind, "struct" | "enum");
+    let place = report.edits.iter().position(is_type).unwrap_or(0);
+    if let Some(edit) = report.edits.get_mut(place) {
+        edit.outcome = outcome(&edit.name);
     }
     report.hold_back();
 }
@@ -159,9 +173,17 @@ impl Pending {
         }
     }
 
-    /// Takes the commit back; false when it has happened already.
+    /// Takes the commit back; false when it has happened already. Between two attempts it has not.
     pub fn cancel(&self) -> bool {
-        lock(&self.ticket).cancel()
+        if lock(&self.ticket).cancel() {
+            return true;
+        }
+        let mut attempt = lock(&self.attempt);
+        let waits = matches!(*attempt, Attempt::NotYet(_));
+        if waits {
+            *attempt = Attempt::default();
+        }
+        waits
     }
 
     /// The function that is being waited for.

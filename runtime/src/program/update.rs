@@ -302,8 +302,8 @@ impl ProgramInner {
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
         }
-        if let Some(obstacle) = self.obstacle(prepared, stopped) {
-            return Attempt::NotYet(obstacle);
+        if let Some(attempt) = self.blocked(prepared, stopped) {
+            return attempt;
         }
         self.foresee_values(prepared, stopped);
         let refused = prepared.report.refusals().next().is_some();
