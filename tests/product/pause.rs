@@ -310,7 +310,7 @@ fn static_mode_cannot_wait_for_a_save() {
 #[test]
 fn old_code_that_fails_is_made_again_in_the_newest() {
     let text = "F walk(n: i64) -> i64 {\n    I n == 0 { R 1 / n }\n    r := walk(n - 1)\n    assert(n != 2, \"two\")\n    \
-                r + 1\n}\nF main() -> i64 { walk(3) }\n";
+                r + 1\n}\nF main() -> i64 {\n    n := 0\n    L n == 0 {\n        n = walk(3)\n        usleep(1000)\n    }\n    n\n}\n";
     let mut game = Paused::start(text);
     game.traps("walk", "DivisionByZero");
     game.mend("R 1 / n", "R 2 / n");
