@@ -356,7 +356,10 @@ fn a_layout_that_the_failed_call_is_in_the_way_of_is_refused() {
     game.text = game.text.replace("a: i64", "a: f64").replace("+= 1000", "+= 1000.0");
     game.mend("10 / (k - 3)", "10");
     let refused = game.run.event("refused").to_string();
-    assert!(refused.contains("waits in the failed call of `f`") && refused.contains("mend `f` alone first"), "{refused}");
+    assert!(
+        refused.contains("waits in the failed call of `f`") && refused.contains("mend `f` alone first"),
+        "{refused}"
+    );
     game.text = before;
     game.mend("10 / (k - 3)", "10");
     game.resumes("f", 2);

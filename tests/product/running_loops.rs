@@ -269,3 +269,18 @@ F main() -> i64 {
     let expected = (0..).map(|n| if n < old { n + 1 } else { n + 1001 });
     assert!(sums.iter().copied().eq(expected.take(sums.len())), "{sums:?}");
 }
+
+/// A newer save takes back one that waits for a frame in old code.
+#[test]
+fn a_newer_save_supersedes_one_that_waits_for_old_code() {
+    let text = "S P { x: i64 }\nF sum(p: *P) -> i64 = p.x\nF build() -> i64 {\n    println(\"building\")\n    usleep(600000000)\n    \
+                p := P { x: 1 }\n    sum(&p)\n}\nF main() -> i64 { build() }\n";
+    let project = Project::new(&[(FILE, text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("a call", |line| line == "building");
+    project.save(FILE, &replaced(text, "x: i64 }", "x: i64, z: i64 = 50 }"));
+    run.event_after("pending", &["notice"]);
+    project.save(FILE, &replaced(text, "= p.x", "= p.x * 2"));
+    run.event("reloaded");
+    run.signal(libc::SIGKILL);
+}
