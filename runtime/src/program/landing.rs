@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::{Instance, Ty, TyKind};
 
 use super::pending::Attempt;
-use super::trial::Tried;
+use super::trial::{Tried, going};
 use super::{ProgramInner, Reloader};
-use crate::code::Stopped;
+use crate::code::{Stopped, StoppedFrame};
+use crate::live::FunctionMeta;
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -46,6 +47,22 @@ fn reason(report: &Report) -> String {
     refused.map_or_else(|| "it does not fit what runs".to_owned(), |edit| edit.to_string())
 }
 
+/// A local that moves because its room is too small cannot be followed by a pointer that the old code still makes or
+/// holds: what a frame does that has not come to the poll where it goes on, if it has such a local.
+fn outgrown(
+    prepared: &Prepared,
+    stopped: &Stopped<'_>,
+    frame: &StoppedFrame<'_>,
+    meta: &FunctionMeta,
+) -> Option<String> {
+    let is_pointer = |ty: Ty| matches!(ty.kind(), TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Slice(_));
+    if !meta.body.locals.iter().any(|(_, local)| is_pointer(local.ty)) {
+        return None;
+    }
+    let grows = going(prepared, stopped, frame, meta).is_some_and(|going| !going.transfer.grown.is_empty());
+    grows.then(|| "is not at the head of its loop, and a local of it outgrows its room".to_owned())
+}
+
 impl ProgramInner {
     /// What a frame that stays in old code would do with a type that changes, if it would.
     pub(super) fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<String> {
@@ -65,7 +82,8 @@ impl ProgramInner {
             let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             if concerned && !moves {
-                let objection = changes.objection(meta, frame.srcloc, &goes);
+                let grows = || outgrown(prepared, stopped, frame, meta);
+                let objection = changes.objection(meta, frame.srcloc, &goes).or_else(grows);
                 found = objection.map(|what| format!("`{}`, which {what}", meta.name()));
             }
         });
