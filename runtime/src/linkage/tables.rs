@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::{DynTable, SlotKey};
 use vaisjit_semantics::program::DynMethod;
@@ -53,6 +53,11 @@ impl Linkage {
     /// The address of a table that some code has needed.
     pub fn known_table(&self, of_trait: ItemPath, of: Ty) -> Option<usize> {
         self.tables.get(&(of_trait, of)).map(address)
+    }
+
+    /// The types of the values behind `dyn`s, by the address of the table.
+    pub fn behind_tables(&self) -> FxHashMap<usize, Ty> {
+        self.tables.iter().map(|((_, of), words)| (address(words), *of)).collect()
     }
 
     /// The address of a table, made if there was none. What is in it already stays until a commit.

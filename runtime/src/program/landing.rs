@@ -3,12 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::{Instance, Ty, TyKind};
 
 use super::pending::{Attempt, refuse_behind};
-use super::trial::Tried;
+use super::trial::{Tried, going};
 use super::{ProgramInner, Reloader};
-use crate::code::Stopped;
+use crate::code::{Stopped, StoppedFrame};
+use crate::live::FunctionMeta;
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -54,6 +55,22 @@ fn reason(report: &Report) -> String {
     refused.map_or_else(|| "it does not fit what runs".to_owned(), |edit| edit.to_string())
 }
 
+/// A local that moves because its room is too small cannot be followed by a pointer that the old code still makes or
+/// holds: what a frame does that has not come to the poll where it goes on, if it has such a local.
+fn outgrown(
+    prepared: &Prepared,
+    stopped: &Stopped<'_>,
+    frame: &StoppedFrame<'_>,
+    meta: &FunctionMeta,
+) -> Option<String> {
+    let is_pointer = |ty: Ty| matches!(ty.kind(), TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Slice(_));
+    if !meta.body.locals.iter().any(|(_, local)| is_pointer(local.ty)) {
+        return None;
+    }
+    let grows = going(prepared, stopped, frame, meta).is_some_and(|going| !going.transfer.grown.is_empty());
+    grows.then(|| "is not at the head of its loop, and a local of it outgrows its room".to_owned())
+}
+
 impl ProgramInner {
     /// Does a frame stand in the way that stays in old code? Then it is waited for, unless it waits for a new version
     /// itself.
@@ -84,11 +101,9 @@ impl ProgramInner {
             let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
-            if concerned
-                && !moves
-                && !is_settled
-                && let Some(what) = changes.objection(meta, frame.srcloc, &goes)
-            {
+            if concerned && !moves && !is_settled {
+                let grows = || outgrown(prepared, stopped, frame, meta);
+                let Some(what) = changes.objection(meta, frame.srcloc, &goes).or_else(grows) else { return };
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);
                 if found.is_none() || failed.is_some() {

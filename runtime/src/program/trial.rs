@@ -359,7 +359,12 @@ impl ProgramInner {
 }
 
 /// How a frame goes on in the new version, if it does.
-fn going(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Option<Going> {
+pub(super) fn going(
+    prepared: &Prepared,
+    stopped: &Stopped<'_>,
+    frame: &StoppedFrame<'_>,
+    meta: &FunctionMeta,
+) -> Option<Going> {
     let standing = Standing::of(frame);
     let number = standing.in_loop(meta)?;
     let follower = prepared.moves.followers.iter().find(|follower| {

@@ -1,6 +1,6 @@
 //! The words in typed memory that may lead to values which move: where they lie, and what they are.
 
-use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_DATA};
+use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_DATA};
 use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload, copy, load, store, zero};
@@ -78,17 +78,24 @@ pub(crate) fn put_word(at: usize, word: usize) {
 }
 
 impl Heap {
-    /// All values in blocks of the heap, and the addresses in cells of `dyn` values.
-    pub(crate) fn each_area(&self, visit: &mut dyn FnMut(Area)) {
+    /// All values in blocks of the heap, and the addresses in cells of `dyn` values that own none: those of values of the
+    /// type that `behind` knows for the table. The address in another cell goes with the cell.
+    pub(crate) fn each_area(&self, behind: &dyn Fn(usize) -> Ty, visit: &mut dyn FnMut(Area)) {
         let blocks: Vec<usize> = lock(&self.arena).blocks().collect();
         for block in blocks.into_iter().map(|block| Payload(block + HEADER_SIZE)) {
             if let Some((of, role)) = block.type_and_role() {
-                self.areas(block, (of, role), visit);
+                self.areas(block, (of, role), behind, visit);
             }
         }
     }
 
-    fn areas(&self, block: Payload, (of, role): (TypeRef, block::Role), visit: &mut dyn FnMut(Area)) {
+    fn areas(
+        &self,
+        block: Payload,
+        (of, role): (TypeRef, block::Role),
+        behind: &dyn Fn(usize) -> Ty,
+        visit: &mut dyn FnMut(Area),
+    ) {
         let one = |at: usize, value: TypeRef| Area { at, count: 1, stride: 0, ty: value.ty(), block: of.ty() };
         match (role, &of.body().form) {
             (block::Role::Own, Form::Vec(element)) => {
@@ -104,12 +111,12 @@ impl Heap {
             }
             (block::Role::Own, Form::Box(value)) => visit(one(block.0, *value)),
             (block::Role::Closure, _) => visit(one(block.0 + CLOSURE_CAPTURES as usize, of)),
+            (block::Role::Cell, _) if block.word(DYN_DATA) == block.0 + DYN_VALUE as usize => {
+                visit(one(block.0 + DYN_VALUE as usize, of));
+            }
             (block::Role::Cell, _) => {
-                let data = block.0 + DYN_DATA as usize;
-                visit(Area { at: data, count: 1, stride: 0, ty: Ty::pointer(Ty::unit()), block: of.ty() });
-                if block.word(DYN_DATA) == block.0 + DYN_VALUE as usize {
-                    visit(one(block.0 + DYN_VALUE as usize, of));
-                }
+                let (at, ty) = (block.0 + DYN_DATA as usize, Ty::pointer(behind(block.word(DYN_TABLE))));
+                visit(Area { at, count: 1, stride: 0, ty, block: of.ty() });
             }
             _ => {}
         }

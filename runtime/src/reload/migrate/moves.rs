@@ -24,6 +24,8 @@ pub(super) struct Moves {
     ranges: Vec<Range>,
     /// Counted blocks by their payload: where it lies afterwards, and the region of the value in it.
     blocks: FxHashMap<usize, (usize, usize)>,
+    /// The types of the values behind `dyn`s, by the address of the table.
+    tables: FxHashMap<usize, Ty>,
 }
 
 /// A row of values.
@@ -46,7 +48,12 @@ const INTERLEAVED: usize = 3;
 impl Moves {
     /// Of the regions of a trial whose values do not stay as they lie; `seen` are places that differ from where the
     /// values are put first.
-    pub fn new(planner: &Planner, regions: &[Region], seen: &FxHashMap<usize, Option<usize>>) -> Moves {
+    pub fn new(
+        planner: &Planner,
+        regions: &[Region],
+        seen: &FxHashMap<usize, Option<usize>>,
+        tables: FxHashMap<usize, Ty>,
+    ) -> Moves {
         let range = |(number, region): (usize, &Region)| {
             let conversion = &planner.conversions[region.conversion];
             let stays = region.to.is_none() && !conversion.shifts && conversion.in_place;
@@ -63,7 +70,7 @@ impl Moves {
         };
         let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).collect();
         ranges.sort_unstable_by_key(|range| range.at);
-        Moves { ranges, blocks: FxHashMap::default() }
+        Moves { ranges, blocks: FxHashMap::default(), tables }
     }
 
     /// A counted block goes elsewhere.
@@ -74,6 +81,11 @@ impl Moves {
     /// Does everything stay as it lies?
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty() && self.blocks.is_empty()
+    }
+
+    /// What a `dyn` with this table is of.
+    fn behind(&self, table: usize) -> Ty {
+        self.tables.get(&table).copied().unwrap_or_else(Ty::unit)
     }
 
     /// Where a block is now.
@@ -126,7 +138,7 @@ impl Moves {
             }
         };
         roots.iter().for_each(|area| each(area, &words.of(area.ty), &mut put));
-        heap.each_area(&mut |area| each(&area, &words.of(area.ty), &mut put));
+        heap.each_area(&|table| self.behind(table), &mut |area| each(&area, &words.of(area.ty), &mut put));
         let mut attic = heap.attic();
         Attic::each(&mut attic, &mut |word| {
             let (block, tag) = (*word & !(CLOSURE_TAG as usize), *word & CLOSURE_TAG as usize);
@@ -205,7 +217,8 @@ impl Search<'_> {
             });
         };
         self.roots.iter().for_each(|(area, who)| look(area, &|| who.clone()));
-        self.heap.each_area(&mut |area| look(&area, &|| format!("a value in a `{}`", area.block)));
+        let holder = |area: &Area| format!("a value in a `{}`", area.block);
+        self.heap.each_area(&|table| moves.behind(table), &mut |area| look(&area, &|| holder(&area)));
         stuck
     }
 

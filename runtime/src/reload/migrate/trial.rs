@@ -334,7 +334,7 @@ impl Migration {
         (locals, stopped): (&[Local], &Stopped<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
-        let mut moves = Moves::new(&self.planner, &trial.regions, &trial.seen);
+        let mut moves = Moves::new(&self.planner, &trial.regions, &trial.seen, linkage.behind_tables());
         trial.blocks.iter().for_each(|(from, to, region)| moves.add_block(*from, *to, *region));
         if moves.is_empty() {
             return Ok(());
