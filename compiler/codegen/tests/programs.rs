@@ -251,7 +251,6 @@ fn run_one(
 }
 
 #[test]
-#[ignore = "the machine of these tests does not know yet how polls keep registers"]
 fn programs_do_the_same_interpreted_and_compiled() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let file = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs.vais")).unwrap();
@@ -275,7 +274,6 @@ fn programs_do_the_same_interpreted_and_compiled() {
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
-#[ignore = "the machine of these tests does not know yet how polls keep registers"]
 fn random_programs_go_on_in_other_code_at_every_poll() {
     let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
     let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8);

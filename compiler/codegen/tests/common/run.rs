@@ -167,7 +167,8 @@ impl Machine {
         let entries = (entries.into_iter())
             .map(|(name, (id, signature))| (name, (module.get_finalized_function(id) as usize, signature)))
             .collect();
-        let addresses = (unit.functions.iter())
+        // A cleanup has its function's name.
+        let addresses = (unit.functions.iter().filter(|f| f.cleanup_of.is_none()))
             .map(|f| (key(f.instance), module.get_finalized_function(f.func_id) as usize))
             .collect();
         let data_stack: Box<[u128]> = vec![u128::MAX; 1 << 16].into();
@@ -206,7 +207,8 @@ impl Machine {
 
     /// Start and side tables of every function.
     pub fn tables(&self) -> Vec<(usize, &vaisjit_codegen::unit::CompiledFunction)> {
-        (self.unit.functions.iter()).map(|function| (self.addresses[&key(function.instance)], function)).collect()
+        let own = self.unit.functions.iter().filter(|function| function.cleanup_of.is_none());
+        own.map(|function| (self.addresses[&key(function.instance)], function)).collect()
     }
 
     pub fn code(&self, name: &str) -> usize {

@@ -37,6 +37,9 @@ impl Resumed {
                     continue;
                 };
                 made.instance = instance(&format!("resumed{}", self.bodies.len()));
+                if let Some(cleanup) = &mut made.cleanup {
+                    cleanup.instance = made.instance;
+                }
                 self.entries.insert((key(from.instance), state.number), key(made.instance));
                 self.bodies.push(made.clone());
                 self.keep.push(frame.clone());
