@@ -9,6 +9,7 @@ use vaisjit_codegen::clif::NamedValue;
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Ty, TyKind};
 
+use crate::code::RawTrap;
 use crate::report::Location;
 
 /// How many frames a report lists; chosen by feel.
@@ -131,10 +132,11 @@ impl Trap {
 }
 
 /// The variables whose values are known; of several with one name the innermost.
-pub(crate) fn locals(named: &[NamedValue], values: &[(u32, u64)]) -> Vec<TrapLocal> {
-    let known = named.iter().filter_map(|named| {
-        let (_, bits) = values.iter().find(|(label, _)| *label == named.label)?;
-        Some(TrapLocal { name: named.name.to_string(), value: value(named.ty, *bits)? })
+pub(crate) fn locals(named: &[NamedValue], raw: &RawTrap) -> Vec<TrapLocal> {
+    let known = named.iter().enumerate().filter_map(|(number, named)| {
+        let shown = raw.shown.iter().find(|(shown, _)| *shown == number).map(|(_, bits)| *bits);
+        let held = || raw.values.iter().find(|(label, _)| *label == named.label).map(|(_, bits)| *bits);
+        Some(TrapLocal { name: named.name.to_string(), value: value(named.ty, shown.or_else(held)?)? })
     });
     let mut locals: Vec<TrapLocal> = Vec::new();
     for local in known {

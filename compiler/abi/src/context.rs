@@ -44,7 +44,14 @@ pub struct CallContext {
     pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,
+    /// Which of `shown` were stored on the way to a trap, a bit each; 0 but between those stores and the look at them.
+    pub shown_mask: u64,
+    /// What variables of the function that traps hold, for the report.
+    pub shown: [u64; SHOWN],
 }
+
+/// How many variables of a function code can hand to the report of a trap; at most 31. Chosen by feel.
+pub const SHOWN: usize = 16;
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
 pub const RUNNING: u32 = 0;
@@ -91,6 +98,10 @@ pub mod offsets {
     pub const CARRIED: i32 = offset_of!(CallContext, carried) as i32;
     /// Offset of `guard`.
     pub const GUARD: i32 = offset_of!(CallContext, guard) as i32;
+    /// Offset of `shown_mask`.
+    pub const SHOWN_MASK: i32 = offset_of!(CallContext, shown_mask) as i32;
+    /// Offset of the first word of `shown`.
+    pub const SHOWN: i32 = offset_of!(CallContext, shown) as i32;
 }
 
 /// One activation of generated code by the host; lives on the host's stack while the call lasts.
@@ -211,8 +222,10 @@ mod tests {
             offsets::ENTRY,
             offsets::CARRIED,
             offsets::GUARD,
+            offsets::SHOWN_MASK,
+            offsets::SHOWN,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72, 80, 88]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

@@ -36,6 +36,7 @@ use crate::mir::{Body, Const, Local, Operand, Place, Rvalue, Statement, Statemen
 use crate::thunks::AbiSignature;
 use frame::FrameLayout;
 use locals::{Home, Locals};
+use named::Shown;
 use place::{Address, Base, index_of};
 pub(crate) use symbols::Numbers;
 use symbols::Symbols;
@@ -106,6 +107,9 @@ pub(crate) fn translate(
     if !frame.named.is_empty() {
         function.dfg.collect_debug_info();
     }
+    // Without reloads speed is everything, and what is stored for a report keeps values alive for it.
+    let shown = if env.linker.hot() { Shown::of(body, &frame.named) } else { Shown::default() };
+    let once = named::written_once(body);
     function.signature = tail_signature(&poll::own_signature(body));
     let mut translator = Translator {
         body,
@@ -125,6 +129,8 @@ pub(crate) fn translate(
         buffer: None,
         spill: None,
         in_loop: None,
+        shown,
+        once,
         error: None,
     };
     translator.function(number);
@@ -158,6 +164,10 @@ pub(crate) struct Translator<'a, 'f> {
     spill: Option<(ir::StackSlot, u32)>,
     /// The loop of the block being translated, as an index of `Body::loops`.
     in_loop: Option<u32>,
+    /// What a trap's report may show.
+    shown: Shown,
+    /// Which locals get one value only, in registers.
+    once: Vec<bool>,
     error: Option<String>,
 }
 
@@ -320,10 +330,6 @@ impl Translator<'_, '_> {
     fn data_address(&mut self, import: Import) -> Value {
         let data = self.symbols.data(import, self.b.func);
         self.b.ins().func_addr(ir::types::I64, data)
-    }
-
-    fn trap_if_zero(&mut self, value: Value, code: Trap) {
-        self.b.ins().trapz(value, trap_code(code));
     }
 
     fn stack_slot(&mut self, layout: Layout) -> ir::StackSlot {

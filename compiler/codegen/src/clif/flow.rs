@@ -90,15 +90,18 @@ impl Translator<'_, '_> {
         let block = &self.body.blocks[id];
         self.b.switch_to_block(state.block);
         self.in_loop = block.in_loop;
+        self.shown.enter(self.body, id);
         for (index, statement) in block.statements.iter().enumerate() {
             self.b.set_srcloc(ir::SourceLoc::new(state.first_location + index as u32));
             self.statement(statement);
+            self.shown.after(statement);
         }
         self.b.set_srcloc(ir::SourceLoc::new(state.first_location + block.statements.len() as u32));
         self.terminator(&block.terminator);
         let mut next = 0;
         while let Some(to) = successor(&block.terminator, next) {
             self.edge_done(to);
+            self.shown.leave(to);
             next += 1;
         }
     }
@@ -157,6 +160,7 @@ impl Translator<'_, '_> {
 
     /// Stops; a message is handed to the host first.
     fn trap(&mut self, code: Trap, message: Option<&Operand>) {
+        self.show();
         if let Some(message) = message {
             let number = self.b.ins().iconst(types::I64, i64::from(code as u8));
             let message = self.operand_value(message);
@@ -175,6 +179,7 @@ impl Translator<'_, '_> {
         self.b.seal_block(good);
         self.b.seal_block(bad);
         self.b.switch_to_block(bad);
+        self.show();
         self.call_trap_function(TRAP_INDEX, [index, length]);
         self.b.ins().trap(trap_code(Trap::IndexOutOfBounds));
         self.b.switch_to_block(good);
