@@ -10,7 +10,7 @@ use crate::reload::prepare::Prepared;
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
-pub(crate) const A_HOST_CALL: &str = "a call of the host's";
+pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
 
 /// How long a commit waits that a frame in old code stands in the way of, before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
