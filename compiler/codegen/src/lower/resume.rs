@@ -116,7 +116,8 @@ impl<'a> Lowerer<'a> {
         let mut without = Vec::new();
         for (_, entry) in missing {
             if self.is_temporary(&entry) {
-                self.b.push(StatementKind::Zero(Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty)));
+                self.b
+                    .push(StatementKind::Zero(Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty)));
                 without.push(entry.seen.local);
             } else if let Err(cannot) = self.compute(entry, &mut done) {
                 point.cannot.get_or_insert(cannot);
@@ -325,7 +326,9 @@ fn is_used_from(body: &Body, start: BlockId, local: Local) -> bool {
                 continue;
             }
             let mut used = false;
-            statement_places(statement, &mut |place, _| used |= matches!(place.base, PlaceBase::Local(base) if base == local));
+            statement_places(statement, &mut |place, _| {
+                used |= matches!(place.base, PlaceBase::Local(base) if base == local)
+            });
             if used {
                 return true;
             }
