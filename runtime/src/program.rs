@@ -342,8 +342,8 @@ impl ProgramInner {
         // Thunks come before the innermost function. Of a body that has been inlined nothing is known.
         let known = |frame: &RawFrame| Some((live.meta(&frame.unit, frame.function)?, frame.srcloc));
         let innermost = raw.frames.iter().find_map(known).filter(|(meta, srcloc)| meta.inlined(*srcloc).is_none());
-        if let (Some((meta, _)), Some(frame)) = (innermost, frames.first_mut()) {
-            frame.locals = crate::trap::locals(&meta.frame.named, raw);
+        if let (Some((meta, location)), Some(frame)) = (innermost, frames.first_mut()) {
+            frame.locals = crate::trap::locals(&meta.frame, location, raw);
         }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),

@@ -43,7 +43,7 @@ use symbols::Symbols;
 use types::machine_type;
 
 pub use frame::{FrameLocal, Location, locations};
-pub use named::NamedValue;
+pub use named::{NamedAt, NamedValue};
 pub use types::{abi_signature, abi_type, tail_signature};
 
 /// Host function that reports a failed index check: `(index: i64, length: i64)`, does not return.
@@ -104,12 +104,11 @@ pub(crate) fn translate(
     let frame = FrameLayout::of(body, env.layouts, env.linker, keep);
     let mut frame = frame.ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
     frame.named = named::named(body);
+    // Without reloads speed is everything, and what is stored for a report keeps values alive for it.
+    let shown = Shown::of(body, &frame.named, env.linker.hot());
     if !frame.named.is_empty() {
         function.dfg.collect_debug_info();
     }
-    // Without reloads speed is everything, and what is stored for a report keeps values alive for it.
-    let shown = if env.linker.hot() { Shown::of(body, &frame.named) } else { Shown::default() };
-    let once = named::written_once(body);
     function.signature = tail_signature(&poll::own_signature(body));
     let mut translator = Translator {
         body,
@@ -130,7 +129,6 @@ pub(crate) fn translate(
         spill: None,
         in_loop: None,
         shown,
-        once,
         error: None,
     };
     translator.function(number);
@@ -166,8 +164,6 @@ pub(crate) struct Translator<'a, 'f> {
     in_loop: Option<u32>,
     /// What a trap's report may show.
     shown: Shown,
-    /// Which locals get one value only, in registers.
-    once: Vec<bool>,
     error: Option<String>,
 }
 
