@@ -99,14 +99,16 @@ impl Checker<'_> {
         self.parts("field", fields.iter().map(|field| (field.name.name, &field.attributes[..])).collect());
     }
 
-    /// Fields or variants with their attributes: an old name belongs to one, and to none that is still there.
+    /// Fields or variants with their attributes: an old name belongs to one, and to none that is still there, unless that
+    /// was something else itself.
     fn parts(&mut self, what: &str, parts: Vec<(Name, &[Attribute])>) {
         let mut claimed: Vec<Name> = Vec::new();
         for (_, attributes) in &parts {
             self.list(attributes, true, false, false);
             let Some(old) = was(attributes) else { continue };
+            let stays = |other: Name, of: &[Attribute]| other == old && was(of).is_none_or(|was| was == other);
             let problem = match () {
-                () if parts.iter().any(|(name, _)| *name == old) => {
+                () if parts.iter().any(|(name, of)| stays(*name, of)) => {
                     format!("the {what} `{old}` is still there, so nothing else can have been it")
                 }
                 () if claimed.contains(&old) => format!("two {what}s cannot both have been `{old}`"),

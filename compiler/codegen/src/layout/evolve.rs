@@ -8,6 +8,7 @@ use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
 use super::history::{KnownField, KnownLayout, KnownVariant};
+use super::lineage::{self, Lineage, New, NewField, Old};
 use super::{Layout, MAX_SIZE};
 
 /// Least bytes of spare room.
@@ -52,18 +53,18 @@ pub(super) fn evolve(wanted: &Wanted, old: Option<&KnownLayout>) -> Option<Known
     }
 }
 
-/// By wanted variant: its index among the known ones.
+/// By wanted variant: its index among the known ones. Those that are gone come back under a name they had.
 fn match_variants(wanted: &Wanted, old: Option<&KnownLayout>) -> Vec<Option<usize>> {
     let known = old.map_or(&[][..], |old| &old.variants);
-    let find = |name: Option<Name>| known.iter().position(|variant| variant.name == name);
-    let is_wanted = |name: Option<Name>| wanted.variants.iter().any(|variant| variant.name == name);
-    let mut matched: Vec<Option<usize>> = wanted.variants.iter().map(|variant| find(variant.name)).collect();
-    for (index, variant) in wanted.variants.iter().enumerate() {
-        let before = variant.was.filter(|was| matched[index].is_none() && !is_wanted(Some(*was)));
-        let renamed = before.and_then(|was| find(Some(was))).filter(|found| !matched.contains(&Some(*found)));
-        matched[index] = matched[index].or(renamed);
-    }
-    matched
+    let (declared, gone): (Vec<usize>, Vec<usize>) = (0..known.len()).partition(|index| known[*index].declared);
+    let part = |index: &usize| Old::variant(&known[*index]);
+    let new: Vec<New> = wanted.variants.iter().map(|variant| New { name: variant.name, was: variant.was }).collect();
+    let live = lineage::sources(&declared.iter().map(part).collect::<Vec<_>>(), &new, true);
+    let rest = lineage::sources(&gone.iter().map(part).collect::<Vec<_>>(), &new, false);
+    let either = |(live, rest): (Option<usize>, Option<usize>)| {
+        live.map(|live| declared[live]).or_else(|| rest.map(|rest| gone[rest]))
+    };
+    live.into_iter().zip(rest).map(either).collect()
 }
 
 /// The known variants with new fields for those that are wanted, and new variants behind.
@@ -80,7 +81,9 @@ fn merge(
     for (variant, known) in wanted.variants.iter().zip(matched) {
         let (fields, parked) = make(variant, known.map(|index| &old[index]))?;
         let discriminant = known.map_or(next, |index| old[index].discriminant);
-        let made = KnownVariant { name: variant.name, discriminant, declared: true, fields, parked };
+        let before = known.map(|index| Old::variant(&old[index]));
+        let lineage = Lineage::following(variant.was, variant.name, before);
+        let made = KnownVariant { name: variant.name, discriminant, lineage, declared: true, fields, parked };
         match known {
             Some(index) => variants[*index] = made,
             None => {
@@ -113,8 +116,8 @@ struct Room {
 impl Room {
     /// The fields in declaration order, and the parked ones.
     fn place(&self, wanted: &[WantedField], old: Option<&KnownVariant>) -> Option<(Vec<KnownField>, Vec<KnownField>)> {
-        let (known, parked) = old.map_or((&[][..], &[][..]), |old| (&old.fields[..], &old.parked[..]));
-        let (mut placed, mut parked) = keep(wanted, known, parked);
+        let sources = sources(wanted, old);
+        let (mut placed, mut parked) = keep(wanted, old, &sources);
         for (index, field) in wanted.iter().enumerate() {
             if placed[index].is_none() {
                 let offset = self.find(field.layout, &placed, &parked)?;
@@ -123,7 +126,9 @@ impl Room {
                 placed[index] = Some(new);
             }
         }
-        Some((placed.into_iter().flatten().collect(), parked))
+        let mut placed: Vec<KnownField> = placed.into_iter().flatten().collect();
+        inherit(wanted, old, &sources, &mut placed);
+        Some((placed, parked))
     }
 
     /// Where a field fits: beside all others, else over the oldest parked ones.
@@ -151,26 +156,50 @@ impl Room {
     }
 }
 
-/// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first.
+/// By wanted field: the number of the known one that goes on as it.
+fn sources(wanted: &[WantedField], old: Option<&KnownVariant>) -> Vec<Option<usize>> {
+    let new: Vec<NewField> = wanted.iter().map(WantedField::new).collect();
+    old.map_or_else(|| vec![None; new.len()], |old| lineage::field_sources(old, &new, true))
+}
+
+impl WantedField {
+    fn new(&self) -> NewField {
+        NewField { name: self.name, was: self.was, ty: self.ty }
+    }
+
+    fn fits(&self, known: &KnownField) -> bool {
+        let same = known.ty == self.ty && known.size == self.layout.size;
+        same && known.offset.is_multiple_of(self.layout.align.max(1))
+    }
+}
+
+/// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first. What is there
+/// goes before what is parked.
 fn keep(
     wanted: &[WantedField],
-    known: &[KnownField],
-    parked: &[KnownField],
+    old: Option<&KnownVariant>,
+    sources: &[Option<usize>],
 ) -> (Vec<Option<KnownField>>, Vec<KnownField>) {
-    let is_wanted = |name: Name| wanted.iter().any(|field| field.name == name);
-    let same = |field: &WantedField, known: &KnownField| {
-        let named = known.name == field.name || field.was == Some(known.name) && !is_wanted(known.name);
-        let fits = known.ty == field.ty && known.size == field.layout.size;
-        named && fits && known.offset.is_multiple_of(field.layout.align.max(1))
-    };
-    let mut left: Vec<&KnownField> = parked.iter().chain(known).collect();
+    let Some(old) = old else { return (wanted.iter().map(|_| None).collect(), Vec::new()) };
+    let mut left: Vec<&KnownField> = old.parked.iter().chain(&old.fields).collect();
     let mut placed: Vec<Option<KnownField>> = wanted.iter().map(|_| None).collect();
-    // A field's own name comes before an old name, what is there before what is parked.
-    for renamed in [false, true] {
-        for (field, place) in wanted.iter().zip(&mut placed).filter(|(_, place)| place.is_none()) {
-            let fits = |known: &&KnownField| same(field, known) && (known.name != field.name) == renamed;
-            if let Some(found) = left.iter().rposition(fits) {
-                let found = left.remove(found);
+    for ((field, place), source) in wanted.iter().zip(&mut placed).zip(sources) {
+        let source = source.map(|source| &old.fields[source]);
+        let Some(found) = source.filter(|found| field.fits(found)) else { continue };
+        left.retain(|other| !std::ptr::eq(*other, found));
+        let revived = lineage::revived(old, found, &field.new());
+        left.retain(|other| !revived.is_some_and(|revived| std::ptr::eq(*other, revived)));
+        *place = Some(KnownField { name: field.name, ..found.clone() });
+    }
+    // Its own name goes before all that it was called.
+    for renames in [false, true] {
+        for ((field, place), source) in wanted.iter().zip(&mut placed).zip(sources) {
+            if place.is_some() || renames && source.is_some() {
+                continue;
+            }
+            let fits = |known: &KnownField| field.fits(known) && (renames || known.name == field.name);
+            if let Some(found) = lineage::unparked(&left, &field.new(), &fits) {
+                left.retain(|other| !std::ptr::eq(*other, found));
                 *place = Some(KnownField { name: field.name, ..found.clone() });
             }
         }
@@ -178,10 +207,28 @@ fn keep(
     (placed, left.into_iter().cloned().collect())
 }
 
+/// Notes what the fields were called. A name that has come anew belongs to nothing that had it before.
+fn inherit(wanted: &[WantedField], old: Option<&KnownVariant>, sources: &[Option<usize>], placed: &mut [KnownField]) {
+    let mut anew = Vec::new();
+    for ((field, place), source) in wanted.iter().zip(placed.iter_mut()).zip(sources) {
+        let called = |known: &KnownField| {
+            known.name == field.name || field.was == Some(known.name) || known.lineage.former.contains(&field.name)
+        };
+        let same = |known: &&KnownField| (known.ty, known.offset) == (place.ty, place.offset) && called(known);
+        let parked = || old.and_then(|old| old.parked.iter().find(same));
+        let from = source.and_then(|source| old?.fields.get(source)).or_else(parked);
+        place.lineage = Lineage::following(field.was, Some(field.name), from.map(Old::field));
+        anew.extend(from.is_none_or(|from| source.is_none() && from.name == field.name).then_some(field.name));
+    }
+    for place in placed {
+        place.lineage.former.retain(|name| !anew.contains(name));
+    }
+}
+
 fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -> Option<KnownLayout> {
     let exposed = wanted.exposed || old.is_some_and(|old| old.exposed);
     let (mut end, mut align) = (u64::from(wanted.header.size), wanted.header.align);
-    let mut pack = |variant: &WantedVariant, _: Option<&KnownVariant>| {
+    let mut pack = |variant: &WantedVariant, known: Option<&KnownVariant>| {
         let mut at = u64::from(wanted.header.size);
         let mut fields = Vec::with_capacity(variant.fields.len());
         for field in &variant.fields {
@@ -192,6 +239,7 @@ fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -
             align = align.max(field.layout.align);
         }
         end = end.max(at);
+        inherit(&variant.fields, known, &sources(&variant.fields, known), &mut fields);
         Some((fields, Vec::new()))
     };
     // Nobody knows any more where the payload of a removed variant lay: only its number stays.

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::Name;
 
+use super::lineage::Lineage;
 use super::{Layout, MethodNumbers};
 
 /// The layouts of every struct and enum that code of a running program has used.
@@ -38,6 +39,8 @@ pub struct KnownVariant {
     pub name: Option<Name>,
     /// The number that stands for it, never given to another variant; 0 for a struct.
     pub discriminant: i64,
+    /// What it was called.
+    pub lineage: Lineage,
     /// Is it declared in the newest version? A removed variant keeps its number and payload.
     pub declared: bool,
     /// Its fields in declaration order.
@@ -59,6 +62,8 @@ pub struct KnownField {
     pub size: u32,
     /// What fills its bytes in new values while it is parked.
     pub fill: Fill,
+    /// What it was called.
+    pub lineage: Lineage,
 }
 
 /// The bytes of a field's declared default, if that is a constant without references; else none, which stands for zeros.
@@ -106,7 +111,7 @@ fn renamed(known: &Arc<KnownLayout>, renames: &Renames) -> Arc<KnownLayout> {
 impl KnownField {
     /// A field whose bytes are filled with zeros while it is parked.
     pub fn new(name: Name, ty: Ty, offset: u32, size: u32) -> KnownField {
-        KnownField { name, ty, offset, size, fill: Fill::default() }
+        KnownField { name, ty, offset, size, fill: Fill::default(), lineage: Lineage::default() }
     }
 
     /// Do the bytes of two fields overlap?
@@ -121,8 +126,10 @@ impl KnownLayout {
         self.variants.first().map_or(&[], |only| &only.fields)
     }
 
-    /// The variant with this name.
+    /// The variant with this name; one that is declared goes before one that is gone.
     pub fn variant(&self, name: Name) -> Option<&KnownVariant> {
-        self.variants.iter().find(|variant| variant.name == Some(name))
+        let mut named = self.variants.iter().filter(|variant| variant.name == Some(name));
+        let first = named.clone().next();
+        named.find(|variant| variant.declared).or(first)
     }
 }

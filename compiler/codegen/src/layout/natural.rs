@@ -15,8 +15,9 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
 use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind, is_library};
+use vaisjit_syntax::Name;
 
-use super::history::{Fill, KnownField, KnownLayout, LayoutHistory};
+use super::history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
 use super::{Layout, Layouts, MethodNumbers, constant, evolve};
 
 /// Largest size of a type: offsets fit in a signed 32-bit displacement.
@@ -123,7 +124,7 @@ impl TypeLayouts {
         for ty in self.structs.keys().chain(self.enums.keys()) {
             let Some(mut now) = self.known(*ty) else { continue };
             self.fill(*ty, &mut now);
-            let same = |known: &Arc<KnownLayout>| **known == now && fills(known) == fills(&now);
+            let same = |known: &Arc<KnownLayout>| **known == now && asides(known) == asides(&now);
             if !before.get(*ty).is_some_and(same) {
                 history.insert(*ty, Arc::new(now));
             }
@@ -326,7 +327,8 @@ impl TypeLayouts {
         let wanted = self.wanted(ty, inside)?;
         let known = evolve::evolve(&wanted, self.before(ty).map(|known| &**known))
             .ok_or(LayoutError { ty, problem: LayoutProblem::TooLarge })?;
-        let place = |variant: &evolve::WantedVariant| known.variants.iter().position(|v| v.name == variant.name);
+        let place =
+            |variant: &evolve::WantedVariant| known.variants.iter().position(|v| v.declared && v.name == variant.name);
         let places: Vec<usize> = wanted.variants.iter().filter_map(place).collect();
         let variants = || places.iter().map(|place| &known.variants[*place]);
         let offsets = variants().map(|variant| variant.fields.iter().map(|field| field.offset).collect()).collect();
@@ -463,10 +465,15 @@ impl Layouts for TypeLayouts {
     }
 }
 
-/// The constant defaults of a layout's fields.
-fn fills(known: &KnownLayout) -> Vec<Option<&Arc<[u8]>>> {
-    let fields = known.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
-    fields.map(|field| field.fill.0.as_ref()).collect()
+/// What is noted beside a layout: the constant defaults of fields, and what everything was called.
+fn asides<'a>(known: &'a KnownLayout) -> Vec<(Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name])> {
+    let of_variant = |variant: &'a KnownVariant| (None, variant.lineage.was, &variant.lineage.former[..]);
+    let of_field = |field: &'a KnownField| (field.fill.0.as_ref(), field.lineage.was, &field.lineage.former[..]);
+    let of = |variant: &'a KnownVariant| {
+        let KnownVariant { fields, parked, .. } = variant;
+        std::iter::once(of_variant(variant)).chain(fields.iter().chain(parked).map(of_field))
+    };
+    known.variants.iter().flat_map(of).collect()
 }
 
 fn scalar(size: u32) -> Shape {
