@@ -33,7 +33,7 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
     for (ty, new) in &snapshot.checked.structs {
         let shape = live.shapes.structs.get(ty);
         let before = shape.or_else(|| live.checked.structs.get(ty));
-        if before.is_none_or(|old| Arc::ptr_eq(old, new) || old.fields == new.fields) {
+        if before.is_none_or(|old| Arc::ptr_eq(old, new) || old.fields == new.fields && same_names(old, new)) {
             continue;
         }
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
@@ -48,6 +48,12 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
         add(report, "enum", *ty, shape.is_some(), at);
     }
+}
+
+/// Are the same old names declared for the fields?
+fn same_names(old: &StructDef, new: &StructDef) -> bool {
+    let names = |of: &StructDef| of.fields.iter().map(|field| field.was).collect::<Vec<_>>();
+    names(old) == names(new)
 }
 
 /// What people call a struct or enum: its name without type arguments.

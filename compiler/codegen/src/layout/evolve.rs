@@ -218,6 +218,8 @@ fn inherit(wanted: &[WantedField], old: Option<&KnownVariant>, sources: &[Option
         let parked = || old.and_then(|old| old.parked.iter().find(same));
         let from = source.and_then(|source| old?.fields.get(source)).or_else(parked);
         place.lineage = Lineage::following(field.was, Some(field.name), from.map(Old::field));
+        let revived = old.zip(from).and_then(|(old, from)| lineage::revived(old, from, &field.new()));
+        place.lineage.former.extend(revived.map(|revived| revived.name));
         anew.extend(from.is_none_or(|from| source.is_none() && from.name == field.name).then_some(field.name));
     }
     for place in placed {

@@ -112,6 +112,12 @@ pub fn unparked<'a>(
         .or_else(|| last(&|field| field.lineage.former.contains(&new.name)))
 }
 
+/// Do fields of a type get the values of parked ones that they are now declared to have been?
+pub fn revives(old: &KnownVariant, new: &KnownVariant) -> bool {
+    let own = |field: &&KnownField| old.fields.iter().find(|own| own.name == field.name);
+    new.fields.iter().any(|field| own(&field).is_some_and(|own| revived(old, own, &NewField::of(field)).is_some()))
+}
+
 impl Lineage {
     /// That of a part which goes on from another.
     pub(super) fn following(was: Option<Name>, name: Option<Name>, from: Option<Old<'_>>) -> Lineage {
@@ -172,9 +178,11 @@ impl Search<'_> {
                 return;
             }
             pairs.push((at, from));
-            match self.new.iter().position(|new| new.name == self.old[from].name) {
-                Some(next) if next != start => at = next,
-                _ => break,
+            // What has the old name now goes on from something else.
+            let next = self.new.iter().position(|new| new.name == self.old[from].name);
+            match next.filter(|next| *next != start && self.found[*next].is_none()) {
+                Some(next) => at = next,
+                None => break,
             }
         }
         pairs.into_iter().for_each(|(part, from)| self.found[part] = Some(from));

@@ -698,7 +698,8 @@ pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
 fn differs(old: &KnownLayout, new: &KnownLayout) -> bool {
     let same_fields = |a: &[KnownField], b: &[KnownField]| a.len() == b.len() && a.iter().all(|one| b.contains(one));
     let same = |a: &KnownVariant, b: &KnownVariant| {
-        a.discriminant == b.discriminant && a.declared == b.declared && same_fields(&a.fields, &b.fields)
+        let fields = same_fields(&a.fields, &b.fields) && !lineage::revives(a, b);
+        a.discriminant == b.discriminant && a.declared == b.declared && fields
     };
     let found = |a: &KnownVariant| new.variants.iter().any(|b| a.name == b.name && same(a, b));
     old.layout != new.layout || old.variants.len() != new.variants.len() || !old.variants.iter().all(found)
