@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
-use vaisjit_codegen::layout::{Layouts, TypeLayouts, constant};
+use vaisjit_codegen::layout::lineage::{self, NewField};
+use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of};
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Ty, TyKind, hir};
@@ -83,8 +84,9 @@ pub(super) fn make(
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
-    let linkage = &mut *base.linkage;
-    let mut maker = Maker { state, body, layouts, snapshot, linkage, type_of: &type_of, steps: Vec::new(), taken };
+    let (history, linkage) = (base.live.history.clone(), &mut *base.linkage);
+    let mut maker =
+        Maker { state, body, layouts, history, snapshot, linkage, type_of: &type_of, steps: Vec::new(), taken };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
@@ -139,6 +141,8 @@ struct Maker<'a> {
     state: &'a LoopState,
     body: &'a hir::Body,
     layouts: &'a TypeLayouts,
+    /// The layouts of the running version.
+    history: Arc<LayoutHistory>,
     snapshot: &'a Snapshot,
     linkage: &'a mut Linkage,
     type_of: &'a dyn Fn(Ty) -> TypeRef,
@@ -149,8 +153,10 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn take(&mut self, want: &CarriedValue) -> Result<(), String> {
-        let same = self.state.values.iter().position(|have| have.key == want.key);
-        if let Some(index) = same.or_else(|| self.renamed(want)) {
+        let same = || self.state.values.iter().position(|have| have.key == want.key);
+        let is_part = want.key.part.is_some();
+        let found = self.renamed(want, false).or_else(same);
+        if let Some(index) = found.or_else(|| is_part.then(|| self.renamed(want, true)).flatten()) {
             let have = self.state.values[index].clone();
             if !can_become(have.ty, want.ty) {
                 return self.set_default(want, &[]);
@@ -174,20 +180,19 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// The number of the old value of a part whose field, or one around it, has been renamed.
-    fn renamed(&self, want: &CarriedValue) -> Option<usize> {
+    /// The number of the old value that a part goes on from, if its field or one around it is known by another name: as
+    /// the versions compare, or (in code that is older than the running version) as it has ever been called.
+    fn renamed(&self, want: &CarriedValue, ever: bool) -> Option<usize> {
         let path = want.key.part?;
         let mut ty = self.whole_type(want);
         let mut names = Vec::new();
         for name in path.as_str().split('.') {
-            names.push((name, self.was(ty, name)));
+            names.push(if ever { self.ever(ty, name) } else { vec![self.before(ty, name)?] });
             ty = self.field(ty, Name::new(name))?.1;
         }
         let fits = |part: Name| {
             let mut old = part.as_str().split('.');
-            let same = |(name, was): &(&str, Option<Name>)| {
-                old.next().is_some_and(|old| old == *name || was.is_some_and(|was| was.as_str() == old))
-            };
+            let same = |names: &Vec<Name>| old.next().is_some_and(|old| names.iter().any(|name| name.as_str() == old));
             names.iter().all(same) && old.next().is_none()
         };
         let is_old = |have: &CarriedValue| {
@@ -196,16 +201,51 @@ impl Maker<'_> {
         self.state.values.iter().position(is_old)
     }
 
-    /// What a field was called before.
-    fn was(&self, ty: Ty, name: &str) -> Option<Name> {
-        let definition = self.snapshot.checked.structs.get(&ty)?;
-        definition.fields.iter().find(|field| field.name.as_str() == name)?.was
+    /// What a field is called in the running version; nothing if it is new.
+    fn before(&self, ty: Ty, name: &str) -> Option<Name> {
+        let Some((old, new)) = self.versions(ty) else { return Some(Name::new(name)) };
+        let wanted: Vec<NewField> = new.fields().iter().map(NewField::of).collect();
+        let sources = lineage::field_sources(old.variants.first()?, &wanted, true);
+        let place = wanted.iter().position(|field| field.name.as_str() == name)?;
+        Some(old.fields()[sources[place]?].name)
+    }
+
+    /// The layouts of a type in both versions.
+    fn versions(&self, ty: Ty) -> Option<(Arc<KnownLayout>, KnownLayout)> {
+        self.layouts.evolves(ty).then_some(())?;
+        Some((self.history.get(ty)?.clone(), self.layouts.known(ty)?))
+    }
+
+    /// Where what a path of the old code leads to lies now, and its type.
+    fn after(&self, ty: Ty, path: &str) -> Option<(u32, Ty)> {
+        path.split('.').try_fold((0, ty), |(offset, ty), name| {
+            let index = self.index_after(ty, name)?;
+            Some((offset + self.layouts.field_offset(ty, index), self.layouts.field_ty(ty, index)))
+        })
+    }
+
+    /// The number of the field that goes on from one of the old code.
+    fn index_after(&self, ty: Ty, name: &str) -> Option<u32> {
+        let Some((old, new)) = self.versions(ty) else { return self.index(ty, name) };
+        let is_known = old.fields().iter().any(|field| field.name.as_str() == name);
+        let goes_on = |field: &KnownField| match is_known {
+            true => self.before(ty, field.name.as_str()).is_some_and(|before| before.as_str() == name),
+            false => self.ever(ty, field.name.as_str()).iter().any(|ever| ever.as_str() == name),
+        };
+        Some(new.fields().iter().position(goes_on)? as u32)
+    }
+
+    /// All names that a field has had.
+    fn ever(&self, ty: Ty, name: &str) -> Vec<Name> {
+        let known = self.layouts.known(ty);
+        let field = known.iter().flat_map(|known| known.fields()).find(|field| field.name.as_str() == name);
+        field.map_or_else(Vec::new, |field| field.lineage.former.clone()).into_iter().chain([Name::new(name)]).collect()
     }
 
     /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
     fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.field(want.ty, part).or_else(|| self.parked(want.ty, part))?;
+            let (offset, ty) = self.after(want.ty, part.as_str()).or_else(|| self.parked(want.ty, part))?;
             can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
         });
         // A name of its own goes before the one that a field had.
@@ -219,7 +259,7 @@ impl Maker<'_> {
     /// Where a number lies that the new text has no field for: it is there if the field comes back.
     fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
         let (above, name) = path.as_str().rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
-        let (start, of) = above.map_or(Some((0, ty)), |above| self.field(ty, Name::new(above)))?;
+        let (start, of) = above.map_or(Some((0, ty)), |above| self.after(ty, above))?;
         let parked = self.layouts.parked(of, 0);
         let field = parked.iter().find(|field| field.name.as_str() == name && Scalar::of(field.ty).is_some())?;
         Some((start + field.offset, field.ty))
@@ -336,10 +376,7 @@ impl Maker<'_> {
         match ty.kind() {
             TyKind::Struct(..) => {
                 let definition = self.snapshot.checked.structs.get(&ty)?;
-                let named = definition.fields.iter().position(|field| field.name.as_str() == name);
-                let was =
-                    || definition.fields.iter().position(|field| field.was.is_some_and(|was| was.as_str() == name));
-                Some(named.or_else(was)? as u32)
+                Some(definition.fields.iter().position(|field| field.name.as_str() == name)? as u32)
             }
             TyKind::Tuple(parts) => name.parse().ok().filter(|index| (*index as usize) < parts.len()),
             _ => None,
