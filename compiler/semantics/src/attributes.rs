@@ -56,7 +56,7 @@ pub(crate) fn is_quiet(attribute: &Attribute) -> bool {
 pub(crate) fn check(item: &Item, id: ItemId, found: &mut Vec<Diagnostic>) {
     let mut checker = Checker { id, found };
     let is_type = matches!(item.kind, ItemKind::Struct(_) | ItemKind::Enum(_));
-    let may_rename = is_type || matches!(item.kind, ItemKind::Global(_));
+    let may_rename = is_type || matches!(item.kind, ItemKind::Global(_) | ItemKind::Trait(_));
     checker.list(&item.attributes, may_rename, is_type, matches!(item.kind, ItemKind::Function(_)));
     match &item.kind {
         ItemKind::Struct(def) => checker.fields(&def.fields),
@@ -140,7 +140,10 @@ impl Checker<'_> {
     fn form(&mut self, attribute: &Attribute, fits_here: bool, twice: bool, well_formed: bool) {
         let name = attribute.name.name;
         let (place, form) = match name.as_str() {
-            "was" => ("a struct, an enum, a global, a field or a variant", "write `#[was(\"old_name\")]`".to_owned()),
+            "was" => (
+                "a struct, an enum, a trait, a global, a field or a variant",
+                "write `#[was(\"old_name\")]`".to_owned(),
+            ),
             "before_reload" | "after_reload" => {
                 ("a function with a body that is no method", format!("write `#[{name}]`"))
             }

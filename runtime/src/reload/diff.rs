@@ -64,6 +64,21 @@ pub(crate) fn name_of(ty: Ty) -> String {
     }
 }
 
+/// `was ... and is now ...`, with what tells the types apart if they are called the same.
+pub(crate) fn retyped(old: Ty, new: Ty) -> String {
+    let kind = |ty: Ty| match ty.kind() {
+        TyKind::Struct(..) => "the struct ",
+        TyKind::Enum(..) => "the enum ",
+        _ => "",
+    };
+    let (was, is) = match (old.to_string() == new.to_string(), kind(old) == kind(new)) {
+        (false, _) => ("", ""),
+        (true, false) => (kind(old), kind(new)),
+        (true, true) => ("", "another "),
+    };
+    format!("was {was}`{old}` and is now {is}`{new}`")
+}
+
 /// Adds an entry, one for all instances of a generic type.
 fn add(report: &mut Report, kind: &'static str, ty: Ty, used: bool, at: Option<Location>) {
     // How many there are shows when the threads are stopped.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use vaisjit_semantics::{Renames, Ty};
+use vaisjit_semantics::{ItemPath, Renames, Ty};
 use vaisjit_syntax::Name;
 
 use super::lineage::Lineage;
@@ -19,6 +19,8 @@ pub struct LayoutHistory {
     known: FxHashMap<Ty, Arc<KnownLayout>>,
     /// Where the methods of `dyn`s are in their tables.
     pub methods: MethodNumbers,
+    /// What items were called before, oldest first, by what they are called now.
+    former: FxHashMap<ItemPath, Vec<ItemPath>>,
 }
 
 /// How values of a struct or enum lie in memory.
@@ -91,7 +93,18 @@ impl LayoutHistory {
     /// The same with other names of items.
     pub fn renamed(&self, renames: &Renames) -> LayoutHistory {
         let known = self.known.iter().map(|(ty, known)| (renames.ty(*ty), renamed(known, renames)));
-        LayoutHistory { known: known.collect(), methods: self.methods.renamed(renames) }
+        let mut former = self.former.clone();
+        let old: Vec<_> = renames.iter().map(|(old, new)| (old, new, former.remove(&old))).collect();
+        for (old, new, names) in old {
+            let names = names.unwrap_or_default().into_iter().chain([old]);
+            former.insert(new, names.filter(|name| *name != new).collect());
+        }
+        LayoutHistory { known: known.collect(), methods: self.methods.renamed(renames), former }
+    }
+
+    /// Was an item called so before?
+    pub fn was_called(&self, item: ItemPath, name: ItemPath) -> bool {
+        self.former.get(&item).is_some_and(|former| former.contains(&name))
     }
 
     /// All of them, in no particular order.

@@ -2,6 +2,8 @@
 
 use vaisjit_semantics::Ty;
 
+use crate::reload::diff::retyped;
+
 /// Something that happened to values, with how they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
@@ -31,22 +33,21 @@ impl Note {
     pub fn text(&self, times: u64) -> Option<String> {
         let Note { label, old, new, .. } = self;
         let values = if times == 1 { "1 value".to_owned() } else { format!("{times} values") };
+        let retyped = retyped(*old, *new);
         let text = match self.kind {
             _ if times == 0 => return None,
             NoteKind::Saturated => {
                 format!("`{label}`: {values} of `{old}` did not fit into `{new}` and took the nearest one")
             }
             NoteKind::Default => {
-                format!(
-                    "`{label}` was `{old}` and is now `{new}`, which cannot be converted: {values} took the default"
-                )
+                format!("`{label}` {retyped}, which cannot be converted: {values} took the default")
             }
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
-            NoteKind::Longer(kept) => format!(
-                "`{label}` was `{old}` and is now `{new}`: the first {kept} elements are kept, the others have the default"
-            ),
+            NoteKind::Longer(kept) => {
+                format!("`{label}` {retyped}: the first {kept} elements are kept, the others have the default")
+            }
             NoteKind::Cut(lost) => {
-                format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone")
+                format!("`{label}` {retyped}: the last {lost} elements are gone")
             }
         };
         Some(text)

@@ -655,8 +655,9 @@ impl Settle {
         self.left.iter().for_each(|block| heap.drop_block(*block));
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
-            self.notes
-                .push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+            let entries = if dropped == 1 { "1 entry" } else { &format!("{dropped} entries") };
+            let verb = if dropped == 1 { "is" } else { "are" };
+            self.notes.push(format!("{entries} of a `HashMap` had the key of another one afterwards and {verb} gone"));
         }
         heap.release_all(self.released);
         self.notes

@@ -14,6 +14,7 @@ use crate::code::{Conversion, GrownLocal, Step, Transfer};
 use crate::heap::TypeRef;
 use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
+use crate::reload::diff::retyped;
 use crate::reload::prepare::Base;
 use crate::workspace::Snapshot;
 
@@ -33,7 +34,7 @@ pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> 
                 true => "what the loop runs over, or a value without a name,".to_owned(),
                 false => format!("`{}`", want.key),
             };
-            return Err(format!("{what} was `{old}` and is now `{new}`, which cannot be converted"));
+            return Err(format!("{what} {}, which cannot be converted", retyped(old, new)));
         }
     }
     Ok(())
