@@ -234,7 +234,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     let renames = base.found.is_some();
     let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
-    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
+    let back = base.live.layouts_of(&snapshot.checked);
+    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_semantics::{ItemPath, Renames, Ty};
 use vaisjit_syntax::Name;
 
-use super::lineage::Lineage;
+use super::lineage::{Lineage, NextNumber};
 use super::{Layout, MethodNumbers};
 
 /// The layouts of every struct and enum that code of a running program has used.
@@ -32,6 +32,8 @@ pub struct KnownLayout {
     pub exposed: bool,
     /// One without a name for a struct; for an enum every variant it ever had, in the order they came.
     pub variants: Vec<KnownVariant>,
+    /// What the next new field gets.
+    pub next: NextNumber,
 }
 
 /// The fields of a struct, or a variant with its payload.

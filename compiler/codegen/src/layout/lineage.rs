@@ -1,6 +1,7 @@
 //! Which field or variant of the running version goes on as which of a new one.
 //!
-//! In this order: by what the new text declares (`#[was("old")]`, if the running text did not say the same already); back
+//! Fields have numbers, variants their discriminants, which nothing else of a type ever gets. A rollback goes by these: every
+//! part goes back to what it was. A new text has only names. In this order: by what it declares (`#[was("old")]`, if the running text did not say the same already); back
 //! under a name that a part had before, if nothing else has that name now; by its own name. A declaration may be part of
 //! a chain or a circle (`#[was("b")] a, #[was("a")] b`), and then all of it holds.
 
@@ -16,7 +17,19 @@ pub struct Lineage {
     pub was: Option<Name>,
     /// The names it has had, oldest first.
     pub former: Vec<Name>,
+    /// The number of a field, which it keeps under all names and types.
+    pub number: u32,
 }
+
+/// The first number that no field of a type has had. No part of a layout: any two compare equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NextNumber(pub u32);
+impl PartialEq for NextNumber {
+    fn eq(&self, _: &NextNumber) -> bool {
+        true
+    }
+}
+impl Eq for NextNumber {}
 impl PartialEq for Lineage {
     fn eq(&self, _: &Lineage) -> bool {
         true
@@ -29,15 +42,16 @@ impl Eq for Lineage {}
 pub(super) struct Old<'a> {
     pub name: Option<Name>,
     pub lineage: &'a Lineage,
+    pub number: i64,
 }
 
 impl<'a> Old<'a> {
     pub fn field(field: &'a KnownField) -> Old<'a> {
-        Old { name: Some(field.name), lineage: &field.lineage }
+        Old { name: Some(field.name), lineage: &field.lineage, number: i64::from(field.lineage.number) }
     }
 
     pub fn variant(variant: &'a KnownVariant) -> Old<'a> {
-        Old { name: variant.name, lineage: &variant.lineage }
+        Old { name: variant.name, lineage: &variant.lineage, number: variant.discriminant }
     }
 }
 
@@ -46,6 +60,8 @@ impl<'a> Old<'a> {
 pub(super) struct New {
     pub name: Option<Name>,
     pub was: Option<Name>,
+    /// Its number in the version that is gone back to.
+    pub number: Option<i64>,
 }
 
 /// A field of the new version.
@@ -57,18 +73,21 @@ pub struct NewField {
     pub was: Option<Name>,
     /// Its type.
     pub ty: Ty,
+    /// Its number in the version that is gone back to.
+    pub number: Option<u32>,
 }
 
 impl NewField {
     /// A field as its layout knows it.
     pub fn of(field: &KnownField) -> NewField {
-        NewField { name: field.name, was: field.lineage.was, ty: field.ty }
+        NewField { name: field.name, was: field.lineage.was, ty: field.ty, number: None }
     }
 }
 
-/// By new part: the number of the old one that goes on as it. `evolves` says that the parts are of one type.
+/// By new part: the index of the old one that goes on as it. `evolves` says that the parts are of one type.
 pub(super) fn sources(old: &[Old<'_>], new: &[New], evolves: bool) -> Vec<Option<usize>> {
     let mut search = Search { old, new, evolves, found: vec![None; new.len()] };
+    (0..new.len()).for_each(|part| search.found[part] = search.numbered(part));
     (0..new.len()).for_each(|start| search.follow(start, Search::declared));
     let fresh = |part: &usize| search.named(new[*part].name).is_none();
     let fresh: Vec<usize> = (0..new.len()).filter(fresh).collect();
@@ -77,11 +96,23 @@ pub(super) fn sources(old: &[Old<'_>], new: &[New], evolves: bool) -> Vec<Option
     search.found
 }
 
-/// By new field: the number of the old one that goes on as it. In the payload of a variant, names that have come may be
+/// By new field: the index of the old one that goes on as it. One type's numbers tell, else names.
+pub fn followed(old: &KnownVariant, new: &KnownVariant, evolves: bool) -> Vec<Option<usize>> {
+    if !evolves {
+        return field_sources(old, &new.fields.iter().map(NewField::of).collect::<Vec<_>>(), false);
+    }
+    let place = |field: &KnownField| old.fields.iter().position(|old| old.lineage.number == field.lineage.number);
+    new.fields.iter().map(place).collect()
+}
+
+/// By new field: the index of the old one that goes on as it, by names. In the payload of a variant, names that have come may be
 /// those that have gone: then the place says which.
-pub fn field_sources(old: &KnownVariant, new: &[NewField], evolves: bool) -> Vec<Option<usize>> {
+pub(super) fn field_sources(old: &KnownVariant, new: &[NewField], evolves: bool) -> Vec<Option<usize>> {
     let known: Vec<Old<'_>> = old.fields.iter().map(Old::field).collect();
-    let wanted: Vec<New> = new.iter().map(|field| New { name: Some(field.name), was: field.was }).collect();
+    let wanted: Vec<New> = new
+        .iter()
+        .map(|field| New { name: Some(field.name), was: field.was, number: field.number.map(i64::from) })
+        .collect();
     let mut found = sources(&known, &wanted, evolves);
     if old.name.is_some() {
         Payload { old, new, found: &mut found }.match_left();
@@ -135,7 +166,7 @@ impl Lineage {
             }
         });
         former.reverse();
-        Lineage { was, former }
+        Lineage { was, former, number: 0 }
     }
 }
 
@@ -151,9 +182,15 @@ impl Search<'_> {
         self.old.iter().position(|old| old.name == name)
     }
 
+    /// The old part with the number of one that is gone back to.
+    fn numbered(&self, part: usize) -> Option<usize> {
+        let number = self.new[part].number?;
+        self.old.iter().position(|old| old.number == number)
+    }
+
     /// The old part that a new one is declared to have been, unless the running text says so too.
     fn declared(&self, part: usize) -> Option<usize> {
-        let New { name, was } = self.new[part];
+        let New { name, was, .. } = self.new[part];
         let from = self.named(Some(was?))?;
         let is_news = |own: usize| self.evolves && self.old[own].lineage.was != was;
         self.named(name).is_none_or(is_news).then_some(from)

@@ -85,6 +85,8 @@ struct Evolving {
     exposed: FxHashSet<Ty>,
     /// The layouts of the running program.
     known: LayoutHistory,
+    /// Those of the version that is gone back to, if it is one.
+    back: Option<Arc<LayoutHistory>>,
 }
 
 impl TypeLayouts {
@@ -112,8 +114,14 @@ impl TypeLayouts {
     /// they had in the running version. The same program and history give the same layouts, and so does the history of
     /// these layouts.
     pub fn hot(program: &Checked, history: &LayoutHistory) -> TypeLayouts {
-        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone() };
+        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone(), back: None };
         TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
+    }
+
+    /// The same for a version that has been live before, with these layouts.
+    pub fn back_to(mut self, history: Option<Arc<LayoutHistory>>) -> TypeLayouts {
+        self.evolving = self.evolving.map(|evolving| Evolving { back: history, ..evolving });
+        self
     }
 
     /// The history before with every struct and enum of the program as laid out now, and those that are gone from it as
@@ -138,6 +146,7 @@ impl TypeLayouts {
         let evolving = self.evolving.as_ref().map(|evolving| Evolving {
             exposed: evolving.exposed.iter().map(|ty| renames.ty(*ty)).collect(),
             known: evolving.known.renamed(renames),
+            back: evolving.back.as_ref().map(|back| Arc::new(back.renamed(renames))),
         });
         TypeLayouts {
             structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
@@ -361,6 +370,7 @@ impl TypeLayouts {
 
     /// A definition with the layouts of its fields.
     fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
+        let back = self.evolving.as_ref().and_then(|evolving| evolving.back.as_ref()?.get(ty).cloned());
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
             let field = |field: &FieldDef| {
@@ -372,7 +382,7 @@ impl TypeLayouts {
         if let Some(definition) = self.structs.get(&ty) {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
             let (header, reserve) = (Layout { size: 0, align: 1 }, definition.reserve);
-            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve });
+            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve, back });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -382,7 +392,7 @@ impl TypeLayouts {
             variants.push(evolve::WantedVariant { name: Some(variant.name), was: variant.was, fields });
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
-        Ok(evolve::Wanted { variants, header, exposed, reserve })
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back })
     }
 
     fn pack(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::lineage::{self, NewField};
+use vaisjit_codegen::layout::lineage;
 use vaisjit_codegen::layout::{KnownField, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 
@@ -92,8 +92,7 @@ impl Planner {
         let holds = |field: &&KnownField| (field.offset..field.offset + field.size).contains(&(offset as u32));
         let index = before.fields.iter().position(|field| holds(&field))?;
         let field = &before.fields[index];
-        let wanted: Vec<NewField> = after.fields.iter().map(NewField::of).collect();
-        let sources = lineage::field_sources(before, &wanted, old == new);
+        let sources = lineage::followed(before, after, old == new);
         let found = &after.fields[sources.iter().position(|source| *source == Some(index))?];
         let start = field.offset as usize;
         let inner = self.part((at + start, offset - start), (field.ty, found.ty), pointee)?;

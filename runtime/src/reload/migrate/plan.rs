@@ -355,16 +355,15 @@ impl Planner {
     fn fields(&mut self, fields: &Fields<'_>, ops: &mut Vec<Op>) -> Steps {
         let Fields { value, variant, old, new } = *fields;
         let evolves = value.old == value.new;
-        let wanted: Vec<NewField> = new.fields.iter().map(NewField::of).collect();
-        let sources = lineage::field_sources(old, &wanted, evolves);
+        let sources = lineage::followed(old, new, evolves);
         self.remark(fields, &sources);
-        for ((field, wanted), source) in new.fields.iter().zip(&wanted).zip(&sources) {
+        for (field, source) in new.fields.iter().zip(&sources) {
             let label = label(value, variant, field.name);
             let back = evolves.then(|| parked(old, field)).flatten();
             match source.map(|source| &old.fields[source]) {
                 Some(before) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
                     self.kept(fields, before, field, &label, ops)?;
-                    let revived = evolves.then(|| lineage::revived(old, before, wanted)).flatten();
+                    let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
                     revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
                 }
                 _ => match back {

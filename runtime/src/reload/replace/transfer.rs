@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
-use vaisjit_codegen::layout::lineage::{self, NewField};
+use vaisjit_codegen::layout::lineage;
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of};
 use vaisjit_codegen::shape::shape;
@@ -205,9 +205,8 @@ impl Maker<'_> {
     /// What a field is called in the running version; nothing if it is new.
     fn before(&self, ty: Ty, name: &str) -> Option<Name> {
         let Some((old, new)) = self.versions(ty) else { return Some(Name::new(name)) };
-        let wanted: Vec<NewField> = new.fields().iter().map(NewField::of).collect();
-        let sources = lineage::field_sources(old.variants.first()?, &wanted, true);
-        let place = wanted.iter().position(|field| field.name.as_str() == name)?;
+        let sources = lineage::followed(old.variants.first()?, new.variants.first()?, true);
+        let place = new.fields().iter().position(|field| field.name.as_str() == name)?;
         Some(old.fields()[sources[place]?].name)
     }
 
