@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use vaisjit_semantics::Checked;
 
 use crate::ask::Answering;
+use crate::code::outlive_closed_pipes;
 use crate::events::Event;
 use crate::history::Cause;
 use crate::hot::ITS_OWN_CALL;
@@ -183,6 +184,8 @@ impl Driver {
         program.tell(&Event::Ready { files: program.files(), watching: true, notices });
         let (weak, forward) = (Arc::downgrade(program), sender.clone());
         let watch = move || {
+            // Who listens may have gone: that is not the program's end.
+            outlive_closed_pipes();
             // A program that ends at once is not watched: the system takes longer to close a watch than it runs.
             let first = match messages.recv_timeout(BEFORE_WATCHING) {
                 Err(RecvTimeoutError::Timeout) => None,

@@ -103,3 +103,14 @@ fn a_restart_does_not_obey() {
     session.terminal.types("R");
     shows(&session, &["applied all the same, as you asked for it", "main starts with 2"]);
 }
+
+/// Not even for as long as it takes to find out again that it never ends.
+#[test]
+fn a_restart_ends_one_that_never_ends() {
+    let mut session = start("L { }\n    0");
+    session.project.save(FILE, &asking("L { }\n    0", 2));
+    session.sees("which the reload calls, to return");
+    session.terminal.types("R");
+    shows(&session, &["`ready` of module `quiet` was not asked again: it failed, and you want the save all the same"]);
+    shows(&session, &["main starts with 2"]);
+}

@@ -99,6 +99,11 @@ impl Asked {
         all.push(failed);
     }
 
+    /// Has the hook of the running version failed?
+    fn has_failed(&self, hook: Instance, running: &Checked) -> bool {
+        lock(&self.failed).iter().any(|failed| failed.hook == hook && failed.is_in(running))
+    }
+
     /// Has the hook of the running version failed, and does the new one change or remove what failed?
     fn is_mended(&self, hook: Instance, running: &Checked, new: &Checked) -> bool {
         let all = lock(&self.failed);
@@ -169,14 +174,19 @@ impl ProgramInner {
         };
         let changed = prepared.modules();
         let concerned = |hook: &Instance| Some(hook.path.module) == root || changed.contains(&hook.path.module);
+        let insists = self.asked.insists.load(Ordering::SeqCst);
         for hook in hooks(&running, Hook::Before).filter(concerned).collect::<Vec<_>>() {
-            if self.asked.is_mended(hook, &running, &prepared.snapshot.checked) {
-                let text = format!("{} was not asked again: it failed, and this save changes it", called(hook));
+            let why = match self.asked.is_mended(hook, &running, &prepared.snapshot.checked) {
+                true => Some("this save changes it"),
+                false => (insists && self.asked.has_failed(hook, &running)).then_some("you want the save all the same"),
+            };
+            if let Some(why) = why {
+                let text = format!("{} was not asked again: it failed, and {why}", called(hook));
                 prepared.report.notices.push(text);
                 continue;
             }
             let Err(objection) = self.ask(hook, &prepared.snapshot.checked) else { continue };
-            if !self.asked.insists.load(Ordering::SeqCst) {
+            if !insists {
                 self.asked.objected.store(true, Ordering::SeqCst);
                 return Err(objection);
             }
@@ -231,7 +241,8 @@ impl ProgramInner {
             if kind == Hook::Before {
                 self.remember_failed(hook, &trap);
             }
-            failed(trapped(&trap))
+            let interrupted = trap.code == TrapCode::Interrupted && self.control.ends();
+            failed(if interrupted { "was interrupted".to_owned() } else { trapped(&trap) })
         })?;
         fault::plain().map_err(&failed)?;
         Ok(if entry.result == Ty::i64() { value as i64 } else { 0 })
