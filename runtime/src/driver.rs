@@ -422,8 +422,9 @@ impl Driver {
         files.append(&mut self.again);
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;
-        if failed.is_empty() {
-            self.unreadable = None;
+        if failed.is_empty() && self.unreadable.take().is_some() && files.is_empty() {
+            let text = format!("all files can be read again, and are what they were; v{} runs on", program.version());
+            program.tell(&Event::Notice(text));
         }
         match failed.into_iter().next() {
             Some(error) if files.is_empty() => return Seen::Unreadable(error),
@@ -545,6 +546,7 @@ impl Driver {
     /// Watches the files the program now consists of. A save of one that is new among them may have come before it was
     /// watched: it is found by looking once more.
     fn follow(&mut self, program: &Arc<ProgramInner>) {
+        program.note_modes();
         let files = program.reloader().workspace.watched();
         if self.watcher.set_files(files) {
             self.take(Message::Saved(Signal { at: Instant::now(), folders: false }));

@@ -146,6 +146,21 @@ fn a_rollback_from_inside_says_what_it_did_and_why_not() {
     }
 }
 
+#[test]
+fn a_rollback_from_inside_that_is_refused_says_so() {
+    let text = "U std/hot\nE Kind { None, Old }\nG kind: Kind\nF small() -> i64 { 1 }\nF back(to: i64) -> i64 { hot_rollback(to) }\n";
+    let memory = Memory::new(text);
+    memory.save(&text.replace("Old }", "Old, New }").replace("{ 1 }", "{ kind = Kind.New\n 2 }"));
+    assert_eq!(memory.call("small"), 2);
+    let back = memory.program.function::<(i64,), i64>("back").expect("the function");
+    assert_eq!(back.call((1,)).expect("no trap"), -2);
+    assert_eq!((memory.call("small"), memory.program.version()), (2, 2));
+    let events = memory.events.lock().unwrap();
+    let Some(Event::Refused { report, .. }) = events.last() else { panic!("{:?}", events.last()) };
+    let reason = report.refusals().next().expect("a refusal").to_string();
+    assert!(reason.contains("variant `New` was removed") && reason.contains("global `kind`"), "{reason}");
+}
+
 /// Edits that alternate, edits that differ, types that change with their values, and rollbacks: `RELOADS=20000` for a run
 /// that is long enough to tell whether memory grows.
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::{Instance, Ty, TyKind};
+use vaisjit_semantics::Instance;
 
 use super::pending::{Attempt, refuse_behind};
 use super::trial::{Tried, going};
@@ -55,20 +55,10 @@ fn reason(report: &Report) -> String {
     refused.map_or_else(|| "it does not fit what runs".to_owned(), |edit| edit.to_string())
 }
 
-/// A local that moves because its room is too small cannot be followed by a pointer that the old code still makes or
-/// holds: what a frame does that has not come to the poll where it goes on, if it has such a local.
-fn outgrown(
-    prepared: &Prepared,
-    stopped: &Stopped<'_>,
-    frame: &StoppedFrame<'_>,
-    meta: &FunctionMeta,
-) -> Option<String> {
-    let is_pointer = |ty: Ty| matches!(ty.kind(), TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Slice(_));
-    if !meta.body.locals.iter().any(|(_, local)| is_pointer(local.ty)) {
-        return None;
-    }
-    let grows = going(prepared, stopped, frame, meta).is_some_and(|going| !going.transfer.grown.is_empty());
-    grows.then(|| "is not at the head of its loop, and a local of it outgrows its room".to_owned())
+/// Where in a frame's block the locals lie that will lie elsewhere, if it goes on in new code at a poll it has not come to.
+fn grown(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Vec<u32> {
+    let going = going(prepared, stopped, frame, meta);
+    going.map_or_else(Vec::new, |going| going.transfer.grown.iter().map(|local| local.offset).collect())
 }
 
 impl ProgramInner {
@@ -87,7 +77,8 @@ impl ProgramInner {
         let live = self.live();
         let histories = (&*live.history, &*prepared.history);
         let layouts = (&*live.layouts, &*prepared.layouts);
-        let changes = Changes::new(histories, &prepared.moved, layouts, &live.checked);
+        let types = (&*live.checked, &*prepared.snapshot.checked);
+        let changes = Changes::new(histories, &prepared.moved, layouts, types);
         if changes.is_empty() {
             return None;
         }
@@ -102,8 +93,10 @@ impl ProgramInner {
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
-                let grows = || outgrown(prepared, stopped, frame, meta);
-                let Some(what) = changes.objection(meta, frame.srcloc, &goes).or_else(grows) else { return };
+                let grown = grown(prepared, stopped, frame, meta);
+                let stays = || standing.in_loop(meta).is_none_or(|number| !goes(number));
+                let large = || if stays() { changes.too_large(meta, frame.srcloc) } else { None };
+                let Some(what) = changes.objection(meta, frame.srcloc, &goes, &grown).or_else(large) else { return };
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);
                 if found.is_none() || failed.is_some() {

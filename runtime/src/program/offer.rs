@@ -11,7 +11,7 @@ use super::{Pending, Program, ProgramInner, Reloader, Staged, Update};
 use crate::engine::Error;
 use crate::history::Cause;
 use crate::report::{Clock, Report};
-use crate::workspace::{Checkpoint, LoadError};
+use crate::workspace::Checkpoint;
 
 /// How long a look ahead waits for the program to reach a place where a commit could happen.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
@@ -145,7 +145,7 @@ impl ProgramInner {
             Texts::Given(given) => (reloader.workspace.set_texts(given), Vec::new()),
         };
         // A file that is missing is perhaps being replaced.
-        let failed = failed.into_iter().find(|error| !matches!(error, LoadError::Missing(_)));
+        let failed = failed.into_iter().find(|error| !error.is_missing());
         match failed {
             Some(error) if files.is_empty() => return Err(error.into()),
             _ if files.is_empty() && self.is_current(reloader) => {

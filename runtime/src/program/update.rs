@@ -21,7 +21,7 @@ use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::reload::renames::{self, Described, Making};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
-use crate::workspace::{LoadError, Snapshot};
+use crate::workspace::Snapshot;
 
 /// What became of an attempt to reload.
 #[derive(Clone, Debug)]
@@ -512,7 +512,7 @@ impl ProgramInner {
         let mut reloader = self.reloader();
         let (files, failed) = reloader.workspace.refresh();
         // A file that is missing is perhaps being replaced.
-        let failed = failed.into_iter().find(|error| !matches!(error, LoadError::Missing(_)));
+        let failed = failed.into_iter().find(|error| !error.is_missing());
         if files.is_empty()
             && let Some(error) = failed
         {
@@ -607,6 +607,12 @@ impl ProgramInner {
         match &update {
             Update::Reloaded { version, report } => {
                 self.tell_new(&Event::RolledBack { version: *version, to, report: report.clone() }, *version, report);
+            }
+            Update::Unchanged(_) => {
+                // Nothing that was saved is told of here, so nothing is mended.
+                let version = self.version();
+                self.tell(&Event::Notice(format!("rollback to v{to}: that is what runs already, as v{version}")));
+                self.control.told.note_unchanged();
             }
             update => self.announce(update, &files),
         }

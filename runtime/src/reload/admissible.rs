@@ -9,12 +9,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::clif;
+use vaisjit_codegen::clif::{self, frame::FrameLocal};
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{addressed, is_live};
 use vaisjit_codegen::mir::visit::{self, Access};
-use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Local, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 
 use super::prepare::body_of;
@@ -39,16 +40,17 @@ struct Change {
 }
 
 impl<'a> Changes<'a> {
-    /// Between two versions; `moved` are the types that lie otherwise now.
+    /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now.
     pub fn new(
         histories: (&LayoutHistory, &LayoutHistory),
         moved: &FxHashSet<Ty>,
         (before, after): (&'a TypeLayouts, &'a TypeLayouts),
-        checked: &'a Checked,
+        (checked, new_types): (&'a Checked, &Checked),
     ) -> Changes<'a> {
         let change = |ty: &Ty| {
             let (old, new) = (histories.0.get(*ty)?, histories.1.get(*ty)?);
-            Some((*ty, Change::of(*ty, old, new)))
+            let declared = new_types.structs.get(ty).map_or(&[][..], |definition| &definition.fields);
+            Some((*ty, Change::of(*ty, old, new, declared)))
         };
         Changes { types: moved.iter().filter_map(change).collect(), before, after, checked }
     }
@@ -60,16 +62,37 @@ impl<'a> Changes<'a> {
 
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
     /// (`goes` tells of which loops); or what is deferred in it, should a trap end it before.
-    pub fn objection(&self, meta: &FunctionMeta, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> Option<String> {
+    ///
+    /// Nor may it have to do with a local that lies elsewhere after the commit: `grown` are the offsets of those in its block.
+    pub fn objection(
+        &self,
+        meta: &FunctionMeta,
+        srcloc: u32,
+        goes: &dyn Fn(u32) -> bool,
+        grown: &[u32],
+    ) -> Option<String> {
         match mir_of(meta, self.checked, self.before) {
             Some(body) => {
-                let walk = |body, goes| Walk { changes: self, body, goes, seen: FxHashSet::default() };
+                let grown = grown_locals(meta, &body, grown);
+                let held = || held_by_address(&body, &grown).map(|name| outgrows(&name));
+                let walk = |body, goes, grown| Walk { changes: self, body, goes, grown, seen: FxHashSet::default() };
                 let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
-                let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false).all());
-                walk(&body, goes).from(srcloc).or_else(deferred)
+                let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false, &[]).all());
+                held().or_else(|| walk(&body, goes, &grown).from(srcloc)).or_else(deferred)
             }
             None => Some("runs code of an older version".to_owned()),
         }
+    }
+
+    /// A local of a frame that stays in old code and holds a value that will not fit into its place.
+    pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32) -> Option<String> {
+        let grows = |local: &&FrameLocal| self.after.layout(local.ty).size > local.size && self.resized(local.ty);
+        let mut large = meta.frame.locals.iter().filter(grows).peekable();
+        large.peek()?;
+        let live = live_locals(meta, srcloc, self.checked, self.before);
+        let found = large.find(|local| live.as_ref().is_none_or(|live| live.contains(&local.local)))?;
+        let name = found.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
+        Some(format!("has no room for what {name} grows to"))
     }
 
     /// Has a value of the type another size?
@@ -102,10 +125,12 @@ impl<'a> Changes<'a> {
 }
 
 impl Change {
-    fn of(ty: Ty, old: &KnownLayout, new: &KnownLayout) -> Change {
+    fn of(ty: Ty, old: &KnownLayout, new: &KnownLayout, declared: &[FieldDef]) -> Change {
         let choice = matches!(ty.kind(), TyKind::Enum(..));
         let fields = old.fields();
-        let kept = fields.iter().map(|field| stays(field, new)).collect();
+        let goes_on =
+            |field: &KnownField| declared.iter().any(|now| now.name == field.name || now.was == Some(field.name));
+        let kept = fields.iter().map(|field| stays(field, new, goes_on(field))).collect();
         let grows = new.fields().iter().any(|field| !fields.iter().any(|known| same_place(known, field)));
         Change { kept, grows: grows && !choice, choice }
     }
@@ -115,9 +140,11 @@ fn same_place(one: &KnownField, other: &KnownField) -> bool {
     one.ty == other.ty && one.offset == other.offset && one.size == other.size
 }
 
-/// Do the bytes of an old field still hold its value?
-fn stays(field: &KnownField, new: &KnownLayout) -> bool {
-    let plain = matches!(field.ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Pointer(_));
+/// Do the bytes of an old field still hold its value? The parked bytes of one that goes on as another field, of another
+/// type, do not: who changes the one does not change the other.
+fn stays(field: &KnownField, new: &KnownLayout, goes_on: bool) -> bool {
+    let plain =
+        !goes_on && matches!(field.ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Pointer(_));
     let parked = new.variants.first().map_or(&[][..], |only| &only.parked);
     new.fields().iter().any(|now| same_place(field, now)) || plain && parked.iter().any(|now| same_place(field, now))
 }
@@ -158,6 +185,29 @@ pub(crate) fn live_locals(
         deferred || addressed.contains(&local) || is_live(&body, at, local)
     };
     Some(numbers.filter(holds).collect())
+}
+
+/// The locals that lie at these offsets of a function's block.
+fn grown_locals(meta: &FunctionMeta, body: &Body, offsets: &[u32]) -> Vec<Local> {
+    let locals = meta.frame.locals.iter().filter(|local| offsets.contains(&local.offset));
+    locals.map(|local| body.local(local.local)).collect()
+}
+
+/// One of these locals whose address something may hold.
+fn held_by_address(body: &Body, locals: &[Local]) -> Option<String> {
+    if locals.is_empty() {
+        return None;
+    }
+    let addressed = addressed(body);
+    locals.iter().find(|local| addressed.contains(local)).map(|local| name_of(body, *local))
+}
+
+fn name_of(body: &Body, local: Local) -> String {
+    body.locals[local].name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"))
+}
+
+fn outgrows(name: &str) -> String {
+    format!("is not at the head of its loop, and {name} in it outgrows its room")
 }
 
 /// Does the frame stand at the poll of a loop that goes on in new code?
@@ -203,6 +253,8 @@ struct Walk<'a> {
     changes: &'a Changes<'a>,
     body: &'a Body,
     goes: &'a dyn Fn(u32) -> bool,
+    /// Locals that lie elsewhere after the commit.
+    grown: &'a [Local],
     seen: FxHashSet<BlockId>,
 }
 
@@ -251,6 +303,7 @@ impl Walk<'_> {
             let mut found = self.matches(&statement.kind);
             let passes_on = passes_on(&statement.kind);
             visit::statement_places(statement, &mut |place, access| {
+                found = found.take().or_else(|| self.grown(place));
                 if waits_in != Some(index) || access == Access::Write {
                     found = found.take().or_else(|| self.touches(place, access, passes_on));
                 }
@@ -261,6 +314,12 @@ impl Walk<'_> {
         }
         visit::successors(&block.terminator, &mut |next| open.push(next));
         None
+    }
+
+    /// Is it in a local that lies elsewhere after the commit?
+    fn grown(&self, place: &Place) -> Option<String> {
+        let PlaceBase::Local(local) = place.base else { return None };
+        self.grown.contains(&local).then(|| outgrows(&name_of(self.body, local)))
     }
 
     /// Does it ask which variant a value of a changed enum is?

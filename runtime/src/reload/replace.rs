@@ -286,7 +286,7 @@ impl Target {
             Some(Fate::Goes(_) | Fate::Current) => Verdict::Goes,
             Some(Fate::Same) => Verdict::Same,
             Some(Fate::Stays(why)) => Verdict::Stays(why.clone()),
-            None => Verdict::Stays("it runs outside all loops that look up".to_owned()),
+            None => Verdict::Stays("it is in no loop now at whose next turn it could go on in the new code".to_owned()),
         };
         match standing {
             Some(number) => of(self.fates.get(&number)),
