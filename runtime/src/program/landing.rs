@@ -58,7 +58,20 @@ fn reason(report: &Report) -> String {
 /// Where in a frame's block the locals lie that will lie elsewhere, if it goes on in new code at a poll it has not come to.
 fn grown(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Vec<u32> {
     let going = going(prepared, stopped, frame, meta);
-    going.map_or_else(Vec::new, |going| going.transfer.grown.iter().map(|local| local.offset).collect())
+    going.map_or_else(Vec::new, |going| going.transfer.outgrown().collect())
+}
+
+/// A local that a function of the program migrates lies in registers, where nobody finds it before the poll. Where the frame
+/// itself has asked for the reload it cannot be waited for.
+fn not_given(
+    prepared: &Prepared,
+    stopped: &Stopped<'_>,
+    frame: &StoppedFrame<'_>,
+    meta: &FunctionMeta,
+) -> Option<String> {
+    let going = going(prepared, stopped, frame, meta).filter(|_| !prepared.asked_inside)?;
+    let local = going.transfer.whole.first()?;
+    Some(format!("is not at the head of its loop, where `{}` can be given to `{}`", local.key.name, local.by))
 }
 
 impl ProgramInner {
@@ -96,7 +109,9 @@ impl ProgramInner {
                 let grown = grown(prepared, stopped, frame, meta);
                 let stays = || standing.in_loop(meta).is_none_or(|number| !goes(number));
                 let large = || if stays() { changes.too_large(meta, frame.srcloc) } else { None };
-                let Some(what) = changes.objection(meta, frame.srcloc, &goes, &grown).or_else(large) else { return };
+                let given = || not_given(prepared, stopped, frame, meta);
+                let what = changes.objection(meta, frame.srcloc, &goes, &grown).or_else(large).or_else(given);
+                let Some(what) = what else { return };
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);
                 if found.is_none() || failed.is_some() {

@@ -1,6 +1,7 @@
 //! Running loops of functions with new code: which of them go on in it, and how (`ARCHITECTURE.md`, "Changing a loop that
 //! is running").
 
+mod fresh;
 pub(crate) mod places;
 mod reasons;
 mod remarks;
@@ -9,11 +10,11 @@ mod transfer;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
-use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head, local_of};
+use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head, local_of, part_of};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
-use vaisjit_semantics::hir::LoopId;
+use vaisjit_semantics::hir::{Body, LoopId};
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -21,7 +22,7 @@ use super::compile::{Lowered, Work};
 use super::guards::guards;
 use super::links::UnitLinker;
 use super::prepare::Base;
-use crate::code::{Follower, StoppedFrame};
+use crate::code::{Follower, StoppedFrame, WholeLocal};
 use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
@@ -108,6 +109,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Loops {
     targets: Vec<Target>,
     notices: Vec<String>,
+    /// The types whose values functions of the program migrate, and those functions.
+    pub written: Vec<(Ty, Name)>,
 }
 
 /// What a commit needs to make loops go on in new code.
@@ -257,7 +260,7 @@ impl Resumer<'_> {
         let isa = self.base.linkage.isa().clone();
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?;
-        transfer::check(state, &machine[0].frame)?;
+        transfer::check(state, &new.hir, &machine[0].frame, (&self.snapshot.checked, self.layouts))?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
@@ -341,28 +344,6 @@ impl Loops {
         std::mem::take(&mut self.notices)
     }
 
-    /// Remarks on locals that functions of the program are to migrate, but whose fields are handed over one by one.
-    pub fn taken_apart(&self, written: &[(Ty, Name)], old: &Checked) -> Vec<String> {
-        let mut found = Vec::new();
-        for target in &self.targets {
-            let (meta, body) = (&target.meta, &target.meta.body);
-            let states = meta.frame.loops.iter().filter(|state| target.standing.contains(&Some(state.number)));
-            for part in states.flat_map(|state| &state.values).filter(|value| value.key.part.is_some()) {
-                let Some(local) = local_of(body, part.key) else { continue };
-                let Some((_, by)) = written.iter().find(|(ty, _)| holds(body.locals[local].ty, *ty, old)) else {
-                    continue;
-                };
-                found.push(format!(
-                    "`{}` in the running `{}` is not given to `{by}`, as its fields lie in registers: they are carried over by name",
-                    part.key.name, meta.name()
-                ));
-            }
-        }
-        found.sort();
-        found.dedup();
-        found
-    }
-
     /// Makes units of the new code. What cannot be linked is an internal error.
     pub(super) fn link(
         self,
@@ -393,7 +374,9 @@ impl Loops {
                 fault::plain()?;
                 let transfer = {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
-                    transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
+                    let (state, body) = (&resumed.state, &*resumed.lowered.hir);
+                    let whole = whole_locals(&target.meta, (state, body), &self.written, base);
+                    transfer::make(&transfer::Between { state, body, frames, whole }, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 fault::plain()?;
@@ -410,6 +393,33 @@ impl Loops {
         moves.running = Arc::new(running);
         Ok(moves)
     }
+}
+
+/// The locals of a loop that lie in parts and that functions of the program migrate, by the keys of the new text.
+fn whole_locals(
+    meta: &FunctionMeta,
+    (state, new): (&LoopState, &Body),
+    written: &[(Ty, Name)],
+    base: &Base<'_>,
+) -> Vec<WholeLocal> {
+    let (live, mut found) = (base.live, Vec::<WholeLocal>::new());
+    let Some(old) = meta.frame.loops.iter().find(|known| known.number == state.number) else { return found };
+    for (old, now) in old.values.iter().zip(&state.values) {
+        let (Some(part), Some(local), key) = (old.key.part, local_of(&meta.body, old.key), transfer::whole_of(now.key))
+        else {
+            continue;
+        };
+        let ty = meta.body.locals[local].ty;
+        let Some((_, by)) = written.iter().find(|(written, _)| holds(ty, *written, &live.checked)) else { continue };
+        let stays = local_of(new, key).is_some_and(|local| new.locals[local].ty == ty);
+        let Some((offset, of)) = part_of(ty, part, &live.checked, &*live.layouts).filter(|_| stays) else { continue };
+        let part = (old.home, offset, live.layouts.layout(of).size);
+        match found.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.parts.push(part),
+            None => found.push(WholeLocal { key, ty, by: by.to_string(), parts: vec![part] }),
+        }
+    }
+    found
 }
 
 /// Is a value of one type, or a part of it that lies in it, of the other?
