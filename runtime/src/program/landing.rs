@@ -98,7 +98,9 @@ impl ProgramInner {
         let running = &prepared.moves.running;
         let mut found: Option<Obstacle> = None;
         let version = self.version();
+        let mut thread = None;
         stopped.walk(|frame| {
+            let is_innermost = thread.replace(frame.thread) != Some(frame.thread);
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
             let goes = |number| running.goes(&standing, number);
@@ -110,7 +112,8 @@ impl ProgramInner {
                 let stays = || standing.in_loop(meta).is_none_or(|number| !goes(number));
                 let large = || if stays() { changes.too_large(meta, frame.srcloc) } else { None };
                 let given = || not_given(prepared, stopped, frame, meta);
-                let what = changes.objection(meta, frame.srcloc, &goes, &grown).or_else(large).or_else(given);
+                let what =
+                    changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost)).or_else(large).or_else(given);
                 let Some(what) = what else { return };
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);

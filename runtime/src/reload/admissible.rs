@@ -69,12 +69,15 @@ impl<'a> Changes<'a> {
         meta: &FunctionMeta,
         srcloc: u32,
         goes: &dyn Fn(u32) -> bool,
-        grown: &[u32],
+        (grown, is_innermost): (&[u32], bool),
     ) -> Option<String> {
         match mir_of(meta, self.checked, self.before) {
             Some(body) => {
                 let grown = grown_locals(meta, &body, grown);
-                let held = || held_by_address(&body, &grown).map(|name| outgrows(&name));
+                let held = || match is_innermost && is_given_nothing(&body, srcloc) {
+                    true => None,
+                    false => held_by_address(&body, &grown).map(|name| outgrows(&name)),
+                };
                 let walk = |body, goes, grown| Walk { changes: self, body, goes, grown, seen: FxHashSet::default() };
                 let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
                 let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false, &[]).all());
@@ -191,6 +194,17 @@ pub(crate) fn live_locals(
 fn grown_locals(meta: &FunctionMeta, body: &Body, offsets: &[u32]) -> Vec<Local> {
     let locals = meta.frame.locals.iter().filter(|local| offsets.contains(&local.offset));
     locals.map(|local| body.local(local.local)).collect()
+}
+
+/// Does the function that a frame waits for know no address?
+fn is_given_nothing(body: &Body, srcloc: u32) -> bool {
+    let Some((block, index)) = place(body, srcloc) else { return false };
+    match body.blocks[block].statements.get(index).map(|it| &it.kind) {
+        Some(StatementKind::Call(call)) => {
+            call.arguments.is_empty() && call.result.as_ref().is_none_or(|result| result.ty.is_scalar())
+        }
+        _ => false,
+    }
 }
 
 /// One of these locals whose address something may hold.
