@@ -9,7 +9,7 @@ use super::pending::{Attempt, refuse_behind};
 use super::trial::{Tried, going};
 use super::{ProgramInner, Reloader};
 use crate::code::{Stopped, StoppedFrame};
-use crate::live::FunctionMeta;
+use crate::live::{FunctionMeta, Past};
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -108,9 +108,11 @@ impl ProgramInner {
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
+                let new = (&*prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
+                let since = meta.past.as_ref().map(|past| Changes::since(past, new));
+                let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
-                let stays = || standing.in_loop(meta).is_none_or(|number| !goes(number));
-                let large = || if stays() { changes.too_large(meta, frame.srcloc) } else { None };
+                let large = || changes.too_large(meta, frame.srcloc, &grown);
                 let given = || not_given(prepared, stopped, frame, meta);
                 let what =
                     changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost)).or_else(large).or_else(given);
@@ -123,6 +125,15 @@ impl ProgramInner {
             }
         });
         found
+    }
+
+    /// Code on stacks that is not live any more goes by the types of the version before.
+    fn keep_past(&self, past: &Past, stopped: &Stopped<'_>) {
+        let mut live = self.live();
+        stopped.walk(|frame| {
+            let Standing { unit, function, .. } = Standing::of(frame);
+            live.set_past((unit, function), past);
+        });
     }
 
     /// The stores of a commit, as [`ProgramInner::apply_named`] makes them, under the names of the new version.
@@ -160,7 +171,9 @@ impl ProgramInner {
         self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
+        let past = self.live().present();
         self.apply(prepared, tried);
+        self.keep_past(&past, stopped);
         if let Some(way_back) = way_back
             && let Err(objection) = self.tell_after(way_back.version)
         {

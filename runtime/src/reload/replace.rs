@@ -12,12 +12,15 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
-use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head, local_of, part_of};
+use vaisjit_codegen::resume::{
+    Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
+};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::hir::{Body, LoopId};
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use super::admissible::{mir_of, place};
 use super::compile::{Lowered, Work};
 use super::guards::guards;
 use super::links::UnitLinker;
@@ -91,6 +94,10 @@ struct Target {
     fates: FxHashMap<u32, Fate>,
     /// The loops its frames are in; `None` for frames in no loop.
     standing: FxHashSet<Option<u32>>,
+    /// Where frames in no loop wait.
+    outside: FxHashSet<u32>,
+    /// Those of them behind which nothing has changed.
+    same: FxHashSet<u32>,
 }
 
 /// What becomes of the frames of a function.
@@ -103,6 +110,8 @@ pub(crate) enum Verdict {
     /// They go on in the old code, for this reason.
     Stays(String),
 }
+
+static SAME: Verdict = Verdict::Same;
 
 /// The running loops that a reload concerns.
 #[derive(Default)]
@@ -133,6 +142,8 @@ pub(crate) struct Running {
     pub edits_main: bool,
     /// Has `main` another signature? Whoever is about to call it may hold the slot of the old one.
     pub main_changes_slot: bool,
+    /// Places outside loops, with the calls that frames wait in, behind which nothing has changed.
+    same: FxHashSet<((usize, usize), u32)>,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
 }
@@ -155,7 +166,9 @@ pub(crate) fn plan(
         return loops;
     }
     let mut found: FxHashMap<(usize, usize), Target> = FxHashMap::default();
-    for frame in standing(base, &new) {
+    let frames = (base.stacks)();
+    let asked = frames.is_some();
+    for frame in frames.unwrap_or_else(|| anywhere(base, &new)) {
         let Some(meta) = frame.meta(base.live) else { continue };
         if new.contains_key(&meta.instance) && (meta.has_loops() || is_main(&meta.instance)) {
             let target = found.entry(frame.place()).or_insert_with(|| Target {
@@ -164,14 +177,20 @@ pub(crate) fn plan(
                 counterpart: Counterpart::default(),
                 fates: FxHashMap::default(),
                 standing: FxHashSet::default(),
+                outside: FxHashSet::default(),
+                same: FxHashSet::default(),
             });
             target.standing.insert(frame.in_loop(meta));
+            target.outside.extend(frame.in_loop(meta).is_none().then_some(frame.srcloc));
         }
     }
     let mut resumer = Resumer { snapshot, base, layouts, links, moved, changed, compiler: Compiler::default() };
     for (_, mut target) in found {
         let lowered = new[&target.meta.instance];
         resumer.decide(&mut target, lowered);
+        if asked {
+            resumer.look_behind(&mut target, lowered);
+        }
         loops.targets.push(target);
     }
     loops.targets.sort_by_key(|target| (target.meta.instance, target.place));
@@ -181,11 +200,8 @@ pub(crate) fn plan(
     loops
 }
 
-/// The frames on the stacks; where a thread cannot be asked, all places where the functions may be.
-fn standing(base: &Base<'_>, new: &FxHashMap<Instance, &Lowered>) -> Vec<Standing> {
-    if let Some(frames) = (base.stacks)() {
-        return frames;
-    }
+/// Where a thread cannot be asked, all places where the functions may be.
+fn anywhere(base: &Base<'_>, new: &FxHashMap<Instance, &Lowered>) -> Vec<Standing> {
     let mut frames = Vec::new();
     for (unit, metas) in &base.live.metas {
         for (function, meta) in metas.iter().enumerate().filter(|(_, meta)| new.contains_key(&meta.instance)) {
@@ -227,6 +243,24 @@ impl Resumer<'_> {
             target.fates.insert(state.number, fate.unwrap_or_else(Fate::Stays));
         }
         target.counterpart = counterpart;
+    }
+
+    /// Finds the frames in no loop that have nothing before them that has changed: they may end as they are.
+    fn look_behind(&self, target: &mut Target, new: &Lowered) {
+        let live = self.base.live;
+        let stays = matches!(target.verdict(None), Verdict::Stays(_)) && !target.outside.is_empty();
+        let Some(old) = mir_of(&target.meta, &live.checked, &live.layouts).filter(|_| stays) else { return };
+        let past = target.meta.past.as_ref();
+        let (program, layouts) = past.map_or((&*live.checked, &*live.layouts), |past| (&*past.checked, &*past.layouts));
+        let Ok(body) = lower::lower(&new.hir, &self.snapshot.checked, self.layouts, true) else { return };
+        let old = Version { body: &old, program, layouts };
+        let new = Version { body: &body, program: &self.snapshot.checked, layouts: self.layouts };
+        let is_same = |srcloc: &u32| place(old.body, *srcloc).is_some_and(|at| rest_is_same(old, at, new));
+        let same: FxHashSet<u32> = target.outside.iter().copied().filter(is_same).collect();
+        if same.len() == target.outside.len() {
+            target.standing.remove(&None);
+        }
+        target.same = same;
     }
 
     /// The program that a body belongs to, if that is the running version and no layout changes: a body of an older one
@@ -299,7 +333,8 @@ impl Target {
     }
 
     fn worst(&self) -> Option<Verdict> {
-        self.standing.iter().map(|standing| self.verdict(*standing)).reduce(worse)
+        let same = self.same.iter().map(|_| Verdict::Same);
+        self.standing.iter().map(|standing| self.verdict(*standing)).chain(same).reduce(worse)
     }
 }
 
@@ -326,9 +361,12 @@ impl Loops {
             Verdict::Goes => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
-                notices.push(format!(
-                    "only what `{name}` does before its running loop changed: it takes effect at {when}"
-                ));
+                let outside = |target: &Target| target.meta.instance == instance && !target.same.is_empty();
+                let what = match self.targets.iter().any(outside) {
+                    true => format!("only what `{name}` has already done changed"),
+                    false => format!("only what `{name}` does before its running loop changed"),
+                };
+                notices.push(format!("{what}: it takes effect at {when}"));
                 Some(Outcome::AtNextCall)
             }
             Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
@@ -364,6 +402,7 @@ impl Loops {
                 .collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
+            running.same.extend(target.same.iter().map(|srcloc| (target.place, *srcloc)));
             let from = base.live.unit(target.place.0);
             if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
                 // An edit has been undone before the loop came round: it is in the newest code again.
@@ -450,7 +489,7 @@ impl Moves {
 impl Running {
     /// For these functions, before any is found on a stack.
     pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool, main_changes_slot: bool) -> Running {
-        Running { functions: functions.collect(), edits_main, main_changes_slot, verdicts: FxHashMap::default() }
+        Running { functions: functions.collect(), edits_main, main_changes_slot, ..Running::default() }
     }
 
     /// Has the function new code?
@@ -460,6 +499,9 @@ impl Running {
 
     /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
+        if self.same.contains(&(frame.place(), frame.srcloc)) {
+            return Some(&SAME);
+        }
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
     }
 

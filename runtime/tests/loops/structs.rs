@@ -267,7 +267,6 @@ F run() -> i64 {
 }
 
 #[test]
-#[ignore = "code without a loop that stays old does not release a list that a save has added to its struct"]
 fn an_argument_gets_lists_while_the_callee_loops() {
     let text = |fields: &str, values: &str, extra: &str| {
         format!(
@@ -381,4 +380,43 @@ F run() -> i64 {
 ";
     let (result, told) = super::harness::saved_meanwhile(&[GOING, new]);
     assert_eq!(result, 332, "{told:?}");
+}
+
+/// Code that stays old all the time, for it is in no loop, while its struct gets fields, loses them, and gets them again.
+#[test]
+fn a_struct_of_code_in_no_loop_changes_again_and_again() {
+    let text = |fields: &str, values: &str, extra: &str, last: usize| {
+        format!(
+            "S State {{ {fields} n: i64, name: str }}
+F run() -> i64 {{
+    one := State {{ {values} n: 4, name: \"o\" + \"ne\" }}
+    game(&one) + end(&one)
+}}
+F end(s: *State) -> i64 {{ s.name.len() * 100 }}
+F game(s: *State) -> i64 {{
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        I hot_version() > asked {{
+            asked = hot_version()
+            I asked < {last} {{ save() }}
+        }}
+        I hot_version() == {last} {{ turns += 1 }}
+        {extra}
+    }}
+    s.n
+}}
+"
+        )
+    };
+    let plain = text("", "", "s.n += 0", 5);
+    let with = text("list: Vec<str> = [\"a\" + \"b\"],", "", "I s.list.len() < 3 { s.list.push(\"c\" + \"d\") }", 5);
+    let more = text(
+        "map: HashMap<str, str>, list: Vec<str> = [\"a\" + \"b\"],",
+        "map: HashMap.new(),",
+        "s.map.insert(\"k\" + \"\", \"v\" + \"w\")",
+        5,
+    );
+    let (result, told) = saved_meanwhile(&[&plain, &with, &plain, &more, &with]);
+    assert_eq!(result, 304, "{told:#?}");
 }

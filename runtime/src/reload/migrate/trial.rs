@@ -42,6 +42,8 @@ pub(crate) struct Local {
     pub ahead: Vec<Transfer>,
     /// Its unit and function.
     pub of: (usize, usize),
+    /// The numbers of the locals that its code releases part by part.
+    pub by_parts: FxHashSet<u32>,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
@@ -87,7 +89,8 @@ impl Local {
 
     /// How people call a local.
     fn name(&self, local: &FrameLocal) -> String {
-        let name = local.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
+        let name = local.name.filter(|name| !name.starts_with('{'));
+        let name = name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
         format!("local {name} of `{}`", self.function)
     }
 }
@@ -304,7 +307,10 @@ impl Migration {
         let Conversion { from_size, to_size, .. } = self.planner.conversions[conversion];
         let mut region = Region::new(at, 1, from_size, conversion, role);
         // What has held nothing counted is released by nobody.
-        region.loan = variable.loan || self.planner.references_before(ty).is_empty();
+        // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
+        // the others.
+        let ends_old = local.going.is_none() && local.ahead.is_empty() && local.by_parts.contains(&variable.local);
+        region.loan = variable.loan || ends_old || self.planner.references_before(ty).is_empty();
         let block = local.address.unwrap_or_default();
         if let (Some(place), Some(going)) = (place, &local.going) {
             region.to = Some(place);
