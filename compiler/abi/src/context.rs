@@ -44,6 +44,9 @@ pub struct CallContext {
     pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,
+    /// Index and length of a failed check, on the way to the host function that tells of it: as arguments they would
+    /// decide in which registers loops keep them.
+    pub failed_check: [i64; 2],
     /// Which of `shown` were stored on the way to a trap, a bit each; 0 but between those stores and the look at them.
     pub shown_mask: u64,
     /// What variables of the function that traps hold, for the report.
@@ -98,6 +101,8 @@ pub mod offsets {
     pub const CARRIED: i32 = offset_of!(CallContext, carried) as i32;
     /// Offset of `guard`.
     pub const GUARD: i32 = offset_of!(CallContext, guard) as i32;
+    /// Offset of `failed_check`.
+    pub const FAILED_CHECK: i32 = offset_of!(CallContext, failed_check) as i32;
     /// Offset of `shown_mask`.
     pub const SHOWN_MASK: i32 = offset_of!(CallContext, shown_mask) as i32;
     /// Offset of the first word of `shown`.
@@ -222,10 +227,11 @@ mod tests {
             offsets::ENTRY,
             offsets::CARRIED,
             offsets::GUARD,
+            offsets::FAILED_CHECK,
             offsets::SHOWN_MASK,
             offsets::SHOWN,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72, 80, 88]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72, 80, 96, 104]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

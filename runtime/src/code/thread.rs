@@ -95,6 +95,7 @@ impl ThreadRecord {
             services: shared.heap.services(),
             carried: ptr::null_mut(),
             guard: ptr::null(),
+            failed_check: [0; 2],
             shown_mask: 0,
             shown: [0; SHOWN],
         };

@@ -186,6 +186,7 @@ impl Machine {
             services: std::ptr::null(),
             carried: std::ptr::null_mut(),
             guard: std::ptr::null(),
+            failed_check: [0; 2],
             shown_mask: 0,
             shown: [0; SHOWN],
         });
