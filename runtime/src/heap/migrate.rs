@@ -113,6 +113,11 @@ pub(crate) enum Op {
     Own { from: u32, to: u32, number: u32 },
     /// The container of a handle is made anew; by number.
     Rebuild { from: u32, to: u32, rebuild: u32 },
+    /// What steps make of the value goes into a prepared box; offsets of what they write count from the start of that.
+    /// With `copies` it owns what it refers to afterwards, as in a container that is made anew; then `prepared` is taken.
+    Wrap { to: u32, queue: u32, copies: bool, ops: Vec<Op>, prepared: Vec<Op>, references: References },
+    /// The value in a box that has been made anew; by number.
+    Unwrap { from: u32, to: u32, bytes: u32, rebuild: u32, references: References },
     /// Counts a changed value.
     Count { number: u32 },
     /// Counts what a report tells of.

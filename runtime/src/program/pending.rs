@@ -1,6 +1,6 @@
 //! A commit, or a look at what one would do, that waits for the program to reach a place where it can be.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::ProgramInner;
@@ -200,6 +200,9 @@ impl Pending {
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
+        if let Some(hook) = program.asked.running() {
+            return Some(hook);
+        }
         let obstacle = lock(&self.obstacle).clone();
         obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
@@ -209,10 +212,15 @@ impl Pending {
         self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
     }
 
-    /// What it will change, once what it waits for is over.
+    /// What it will change, once what it waits for is over; nothing while it is being tried, as long as a hook runs.
     pub(crate) fn report(&self, waits_for: &str) -> Report {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        let prepared = match self.prepared.try_lock() {
+            Ok(prepared) => Some(prepared),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let prepared = prepared.as_ref().and_then(|prepared| prepared.as_ref());
+        let mut report = prepared.map(|prepared| prepared.report.clone()).unwrap_or_default();
         report.wait_for(waits_for);
         report
     }

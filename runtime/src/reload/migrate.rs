@@ -4,6 +4,7 @@
 //! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
 //! nothing has changed. [`Trial::commit`] only stores.
 
+mod boxes;
 mod containers;
 pub(crate) mod defaults;
 pub(crate) mod known;

@@ -344,6 +344,15 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     Some(Preparation::Ready(Box::new(prepared)))
 }
 
+/// Compiles functions that compute defaults of fields of the running version, beside its code. `None` if one cannot be.
+pub(crate) fn defaults(snapshot: &Snapshot, base: &mut Base<'_>, wanted: &FxHashSet<Instance>) -> Option<Compiled> {
+    let layouts = base.live.layouts.clone();
+    let (changed, refreshed, removed, promoted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut plan = Plan { changed, refreshed, removed, promoted, links: base.links.clone() };
+    plan.add_defaults(snapshot, base, &layouts, wanted).ok()?;
+    compile(&plan.changed, Loops::default(), &plan.links, &layouts, base, snapshot).ok()?
+}
+
 /// What is to be done to live values.
 fn migration(
     snapshot: &Snapshot,

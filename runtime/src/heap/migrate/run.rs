@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::attic::{Attic, BatchKey, block_of};
 use super::numbers::numbers;
-use super::rebuild::{Rebuild, RebuildKey, Rebuilt};
+use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
 use super::{Arm, Conversion, Found, Op, References, Test};
 use crate::heap::Heap;
@@ -45,10 +45,13 @@ pub(crate) struct Stores<'a> {
     pub released: Vec<usize>,
     /// The containers that are made anew.
     pub rebuilt: Rebuilt,
+    /// How, and those that are still to be filled.
+    pub(super) rebuilds: &'a [Rebuild],
+    pub(super) unfilled: Rows,
     /// Are elements of these being copied? They own what they refer to afterwards.
     pub(super) copying: bool,
     /// Do the references in the values belong to somebody else?
-    lent: bool,
+    pub(super) lent: bool,
     /// What prepared values refer to, by queue.
     pub references: Vec<References>,
     scratch: Vec<u64>,
@@ -186,7 +189,12 @@ impl Walk<'_> {
                         self.ops(otherwise, from, false);
                     }
                 }
-                Op::Rebuild { from: offset, rebuild, .. } => {
+                Op::Wrap { queue, ops, prepared, .. } => {
+                    add(&mut self.counted.wanted, *queue, 1);
+                    self.ops(ops, from, false);
+                    self.ops(prepared, from, false);
+                }
+                Op::Rebuild { from: offset, rebuild, .. } | Op::Unwrap { from: offset, rebuild, .. } => {
                     let key = (load(from + *offset as usize), *rebuild);
                     if key.0 != 0 && self.counted.known.insert(key) {
                         self.counted.rebuilt.push(key);
@@ -275,6 +283,8 @@ impl<'a> Stores<'a> {
             notes: Vec::new(),
             released: Vec::new(),
             rebuilt: Rebuilt::default(),
+            rebuilds: &[],
+            unfilled: Rows::default(),
             copying: false,
             lent: false,
             references: Vec::new(),
@@ -383,12 +393,13 @@ impl<'a> Stores<'a> {
                 }
                 store(t + *to as usize, made);
             }),
+            Op::Wrap { .. } | Op::Unwrap { .. } => row.each().for_each(|(from, to)| self.boxed(op, from, to)),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
             Op::Own { .. } | Op::Count { .. } | Op::Refuse { .. } => {}
         }
     }
 
-    fn next(&mut self, to: usize, size: u32, queue: u32) {
+    pub(super) fn next(&mut self, to: usize, size: u32, queue: u32) {
         let found = self.queues.get_mut(queue as usize).map_or(0, |queue| queue.next(size as usize));
         if found != 0 {
             copy(to, found, size as usize);
@@ -401,7 +412,7 @@ impl<'a> Stores<'a> {
     }
 
     /// One more reference from the value that is being made.
-    fn count_up(&mut self, block: Payload) {
+    pub(super) fn count_up(&mut self, block: Payload) {
         count_up(block);
         if self.lent {
             self.attic.lend(block.0);

@@ -55,6 +55,8 @@ pub(crate) struct Planner {
     outermost: Option<Ty>,
     /// Containers whose elements get another type, by number.
     pub(super) rebuilds: Vec<Rebuild>,
+    /// What holds such containers, as people call it.
+    pub(super) holders: FxHashMap<(Ty, Ty), Vec<String>>,
     /// What there is to say about them.
     pub(super) remarks: Vec<String>,
 }
@@ -72,6 +74,8 @@ struct Value<'a> {
     label: &'a str,
     /// What is declared for it, if its old value cannot be had.
     declared: Option<&'a Declared>,
+    /// The types of the collection whose element it is, if it is one.
+    of: Option<(Ty, Ty)>,
 }
 
 /// The fields of a struct or variant on their way.
@@ -115,6 +119,7 @@ impl Planner {
             writing: false,
             outermost: None,
             rebuilds: Vec::new(),
+            holders: FxHashMap::default(),
             remarks: Vec::new(),
         }
     }
@@ -128,11 +133,41 @@ impl Planner {
 
     /// The steps that make a copy of a value, elsewhere and of another type or layout.
     pub(super) fn copy_steps(&mut self, old: Ty, new: Ty, label: &str) -> Result<Vec<Op>, NoDefault> {
-        let mut ops = Vec::new();
         self.outermost = Some(old);
-        let made = self.value(Value { old, new, from: 0, to: 0, still: false, label, declared: None }, &mut ops);
+        let made = self.steps_of(Value { old, new, from: 0, to: 0, still: false, label, declared: None, of: None });
         self.outermost = None;
-        made.map(|()| ops)
+        made
+    }
+
+    /// The same for an element of a collection.
+    pub(super) fn element_steps(
+        &mut self,
+        (old, new): (Ty, Ty),
+        of: (Ty, Ty),
+        label: &str,
+    ) -> Result<Vec<Op>, NoDefault> {
+        self.outermost = Some(old);
+        let made = self.steps_of(Value { old, new, from: 0, to: 0, still: false, label, declared: None, of: Some(of) });
+        self.outermost = None;
+        made
+    }
+
+    /// The steps from a part of a value to another place.
+    pub(super) fn steps_from(&mut self, old: Ty, new: Ty, from: u32, label: &str) -> Result<Vec<Op>, NoDefault> {
+        self.steps_of(Value { old, new, from, to: 0, still: false, label, declared: None, of: None })
+    }
+
+    fn steps_of(&mut self, value: Value<'_>) -> Result<Vec<Op>, NoDefault> {
+        let mut ops = Vec::new();
+        self.value(value, &mut ops).map(|()| ops)
+    }
+
+    /// Remembers what holds containers that are made anew.
+    pub(super) fn place_of(&mut self, types: (Ty, Ty), label: &str) {
+        let known = self.holders.entry(types).or_default();
+        if !known.iter().any(|other| other == label) {
+            known.push(label.to_owned());
+        }
     }
 
     /// The conversion of values of one type into values of another (or the same, laid out otherwise); none if there is
@@ -160,7 +195,7 @@ impl Planner {
         let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
         let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
         let mut ops = Vec::new();
-        self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared }, &mut ops)?;
+        self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared, of: None }, &mut ops)?;
         // What is only given up comes first: nothing has been overwritten then.
         ops.sort_by_key(|op| !matches!(op, Op::Release { .. }));
         let mut counts = Vec::new();
@@ -234,7 +269,7 @@ impl Planner {
     /// Nothing is done to values of this type that stay where they are.
     fn is_same(&mut self, ty: Ty) -> bool {
         let mut ops = Vec::new();
-        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None };
+        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None, of: None };
         let size = self.old.layout(ty) == self.new.layout(ty);
         // Notes and queues that this leaves behind are never used.
         let notes = self.notes.len();
@@ -247,7 +282,7 @@ impl Planner {
         let Value { old, new, from, to, still, .. } = value;
         match (old.kind(), new.kind()) {
             (TyKind::Struct(..), TyKind::Struct(..)) => self.record(value, ops),
-            (TyKind::Enum(a, _), TyKind::Enum(b, _)) if old == new || a == b && self.converts(old, new) => {
+            (TyKind::Enum(a, _), TyKind::Enum(b, _)) if old == new || a == b && self.payloads_carry(old, new) => {
                 self.enumeration(value, ops)
             }
             (TyKind::Tuple(a), TyKind::Tuple(b)) => {
@@ -255,7 +290,9 @@ impl Planner {
                 let b: Vec<Ty> = b.iter().copied().collect();
                 self.tuple(value, &a, &b, ops)
             }
-            (TyKind::Array(a, n), TyKind::Array(b, m)) => self.array(value, (*a, *n), (*b, *m), ops),
+            (TyKind::Array(a, n), TyKind::Array(b, m)) if !self.starts_anew(value, *a, *b) => {
+                self.array(value, (*a, *n), (*b, *m), ops)
+            }
             _ if old == new || same_word(old, new) => {
                 let bytes = self.new.layout(new).size;
                 if !still && bytes > 0 {
@@ -275,9 +312,13 @@ impl Planner {
             ops.push(Op::Number { from, to, old: kind, new: into, note });
             return Ok(());
         }
-        if let Some(step) = self.rebuild(old, new, (from, to))? {
+        if let Some(step) = self.rebuild((old, new), (from, to), value.label)? {
             self.give_up(old, from, ops);
             ops.push(step);
+            return Ok(());
+        }
+        if let Some(mut steps) = self.box_steps((old, new), (from, to), value.label)? {
+            ops.append(&mut steps);
             return Ok(());
         }
         if let Some((some, inner)) = option_of(&self.new, new)
@@ -443,7 +484,7 @@ impl Planner {
         let (old, new) = (before.ty, field.ty);
         let start = ops.len();
         let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
-        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref() }, ops)?;
+        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref(), of: None }, ops)?;
         // A counted value that became another's default may be parked, and so need not be given up.
         let is_parked = value.still && value.old == value.new && fields.new.parked.contains(before);
         let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
@@ -594,13 +635,21 @@ impl Planner {
         Ok(())
     }
 
+    /// Does an array take its declared default as a whole, as none of its elements can be converted?
+    fn starts_anew(&self, value: Value<'_>, old: Ty, new: Ty) -> bool {
+        let parts = matches!((old.kind(), new.kind()), (TyKind::Tuple(_), TyKind::Tuple(_)));
+        let nested = matches!((old.kind(), new.kind()), (TyKind::Array(..), TyKind::Array(..)));
+        value.declared.is_some() && !parts && !nested && !self.carries(old, new)
+    }
+
     fn array(&mut self, value: Value<'_>, (a, n): (Ty, u64), (b, m): (Ty, u64), ops: &mut Vec<Op>) -> Steps {
         let (from_stride, to_stride) = (self.old.layout(a).size, self.new.layout(b).size);
         let still = value.still && value.from == value.to && from_stride == to_stride;
         let (n, m) = (n as u32, m as u32);
         let kept = n.min(m);
         let mut each = Vec::new();
-        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, ..value }, &mut each)?;
+        let of = Some((value.old, value.new));
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, ..value }, &mut each)?;
         let whole =
             matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {
@@ -612,9 +661,17 @@ impl Planner {
         if m > n {
             let note = self.note(NoteKind::Longer(n), value);
             ops.push(Op::Note { note });
+            let to = value.to + n * to_stride;
+            let declared = match value.declared {
+                Some(Declared::Bytes(bytes)) => bytes.get((n * to_stride) as usize..),
+                _ => None,
+            };
+            if let Some(bytes) = declared {
+                ops.push(Op::Fill { to, bytes: Arc::from(bytes) });
+                return Ok(());
+            }
             let mut rest = Vec::new();
             self.default(b, 0, value.label, &mut rest)?;
-            let to = value.to + n * to_stride;
             ops.push(Op::Each { from: value.from, to, from_stride: 0, to_stride, count: m - n, ops: rest });
         } else if n > m {
             let note = self.note(NoteKind::Cut(n - m), value);
@@ -652,7 +709,8 @@ impl Planner {
     }
 
     fn note(&mut self, kind: NoteKind, value: Value<'_>) -> u32 {
-        let note = Note { kind, label: value.label.to_owned(), old: value.old, new: value.new };
+        let Value { old, new, of, .. } = value;
+        let note = Note { kind, label: value.label.to_owned(), old, new, of };
         let known = self.notes.iter().position(|other| *other == note);
         known.unwrap_or_else(|| {
             self.notes.push(note);

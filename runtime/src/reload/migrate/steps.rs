@@ -23,7 +23,12 @@ pub(super) fn lift(ops: &mut Vec<Op>, times: u64, counts: &mut Vec<(u32, u64)>) 
 /// Does what a step counts depend on the value?
 pub(super) fn is_dynamic(op: &Op) -> bool {
     match op {
-        Op::Next { .. } | Op::Rebuild { .. } | Op::Count { .. } | Op::Refuse { .. } => true,
+        Op::Next { .. }
+        | Op::Rebuild { .. }
+        | Op::Wrap { .. }
+        | Op::Unwrap { .. }
+        | Op::Count { .. }
+        | Op::Refuse { .. } => true,
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
         Op::Unpark { otherwise: ops, .. } | Op::If { ops, .. } => ops.iter().any(is_dynamic),
@@ -100,6 +105,14 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         }
         // Its bytes are its own.
         Op::Park { .. } | Op::Unpark { .. } | Op::Own { .. } => {}
+        Op::Wrap { to, ops, .. } => {
+            ops.iter().for_each(|op| ranges(op, reads, &mut Vec::new()));
+            writes.push((*to, to + 8));
+        }
+        Op::Unwrap { from, to, bytes, .. } => {
+            reads.push((*from, from + 8));
+            writes.push((*to, to + bytes));
+        }
         Op::Rebuild { from, to, .. } => {
             reads.push((*from, from + 8));
             writes.push((*to, to + 8));

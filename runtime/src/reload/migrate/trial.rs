@@ -11,6 +11,7 @@ use super::Migration;
 use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
+use super::notes::Note;
 use super::own::{self, Written};
 use super::plan::Planner;
 use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
@@ -630,7 +631,8 @@ impl Trial {
 impl Planner {
     /// Sentences about what has happened so often.
     fn told(&self, notes: &[u64]) -> Vec<String> {
-        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times)).collect()
+        let holders = |note: &Note| note.of.and_then(|of| self.holders.get(&of));
+        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times, holders(note))).collect()
     }
 }
 
