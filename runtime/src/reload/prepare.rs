@@ -113,6 +113,8 @@ pub(crate) struct Prepared {
     pub may_loop: bool,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
+    /// Has a thread asked for it that is in the program itself?
+    pub asked_inside: bool,
 }
 
 /// Has the running code of a function loops that look up?
@@ -252,9 +254,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
     plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
-    if let Some(migration) = &migration {
-        report.notices.extend(loops.taken_apart(&migration.written(), &base.live.checked));
-    }
+    loops.written = migration.iter().flat_map(Migration::written).collect();
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -634,6 +634,7 @@ impl Plan {
             fresh: Fresh::default(),
             new_globals: Vec::new(),
             described: None,
+            asked_inside: false,
         }
     }
 }

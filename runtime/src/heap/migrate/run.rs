@@ -259,6 +259,13 @@ fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
 }
 
 impl References {
+    /// The blocks that a value refers to.
+    pub(crate) fn found(&self, at: usize) -> Vec<usize> {
+        let mut blocks = Vec::new();
+        self.blocks(at, &mut blocks);
+        blocks
+    }
+
     /// Collects the blocks that a value refers to.
     pub(super) fn blocks(&self, at: usize, out: &mut Vec<usize>) {
         each_place(at, &self.0, &mut |place, is_function| {
