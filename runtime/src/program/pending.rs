@@ -99,6 +99,8 @@ impl ProgramInner {
         clock: Clock,
         step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
     ) -> Pending {
+        let mut prepared = prepared;
+        prepared.pins.may_go = !self.world.is_active_here();
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());

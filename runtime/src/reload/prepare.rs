@@ -1,6 +1,7 @@
 //! Prepare: from a checked snapshot to everything a commit needs, without touching anything that can be seen.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
@@ -111,8 +112,21 @@ pub(crate) struct Prepared {
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
+    /// What keeps values from moving.
+    pub pins: Pins,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
+}
+
+/// Words of which nobody knows the type, and which lead to values that have to move.
+#[derive(Default)]
+pub(crate) struct Pins {
+    /// Who holds one, as the last trial has found.
+    pub by: Option<String>,
+    /// When the first trial found one.
+    pub since: Option<Instant>,
+    /// Could it be gone soon? Not while the thread that holds it waits for the commit itself.
+    pub may_go: bool,
 }
 
 /// Has the running code of a function loops that look up?
@@ -632,6 +646,7 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
+            pins: Pins::default(),
             described: None,
         }
     }
