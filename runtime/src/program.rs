@@ -78,6 +78,8 @@ pub(crate) struct ProgramInner {
     pub control: Control,
     /// What hosts have prepared.
     pub offers: Offers,
+    /// What is remembered of the program's hooks.
+    pub asked: hooks::Asked,
     /// The state behind `std/thread`.
     pub threads: Threads,
     pub root: PathBuf,
@@ -176,6 +178,7 @@ impl Program {
                 history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
+                asked: hooks::Asked::default(),
                 threads: Threads::default(),
                 root: path.to_path_buf(),
             }

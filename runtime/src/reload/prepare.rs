@@ -116,6 +116,8 @@ pub(crate) struct Prepared {
     pub pins: Pins,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
+    /// Has a thread asked for it that is in the program itself?
+    pub asked_inside: bool,
 }
 
 /// Words of which nobody knows the type, and which lead to values that have to move.
@@ -125,8 +127,6 @@ pub(crate) struct Pins {
     pub by: Option<String>,
     /// When the first trial found one.
     pub since: Option<Instant>,
-    /// Could it be gone soon? Not while the thread that holds it waits for the commit itself.
-    pub may_go: bool,
 }
 
 /// Has the running code of a function loops that look up?
@@ -248,7 +248,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     let renames = base.found.is_some();
     let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
-    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
+    let back = base.live.layouts_of(&snapshot.checked);
+    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);
@@ -265,9 +266,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
     plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
-    if let Some(migration) = &migration {
-        report.notices.extend(loops.taken_apart(&migration.written(), &base.live.checked));
-    }
+    loops.written = migration.iter().flat_map(Migration::written).collect();
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -648,6 +647,7 @@ impl Plan {
             new_globals: Vec::new(),
             pins: Pins::default(),
             described: None,
+            asked_inside: false,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::attic::{Attic, BatchKey, block_of};
 use super::numbers::numbers;
 use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
-use super::{Arm, Conversion, Found, Op, References};
+use super::{Arm, Conversion, Found, Op, References, Test};
 use crate::heap::Heap;
 use crate::heap::block::{Payload, copy, load, store, zero};
 use crate::heap::counts::count_up;
@@ -259,6 +259,13 @@ fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
 }
 
 impl References {
+    /// The blocks that a value refers to.
+    pub(crate) fn found(&self, at: usize) -> Vec<usize> {
+        let mut blocks = Vec::new();
+        self.blocks(at, &mut blocks);
+        blocks
+    }
+
     /// Collects the blocks that a value refers to.
     pub(super) fn blocks(&self, at: usize, out: &mut Vec<usize>) {
         each_place(at, &self.0, &mut |place, is_function| {
@@ -366,6 +373,11 @@ impl<'a> Stores<'a> {
                     otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
                 }
             }),
+            Op::If { at, is, ops } => row.each().for_each(|(f, t)| {
+                if self.holds(f + *at as usize, is) {
+                    ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
+                }
+            }),
             Op::Match { from, arms } => row.each().for_each(|(f, t)| {
                 if let Some(arm) = arm_of(arms, f + *from as usize) {
                     arm.ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
@@ -414,6 +426,13 @@ impl<'a> Stores<'a> {
         }
     }
 
+    fn holds(&self, at: usize, test: &Test) -> bool {
+        match test {
+            Test::Other(bytes) => !same(at, bytes),
+            Test::Tickets(references, batch) => has_tickets(at, references, self.attic, &self.batches[*batch as usize]),
+        }
+    }
+
     fn park(&mut self, at: usize, references: &References, batch: u32) {
         let key = self.batches[batch as usize];
         each_place(at, &references.0, &mut |place, is_function| {
@@ -447,6 +466,13 @@ impl<'a> Stores<'a> {
         let words = self.attic.forget(&self.batches[batch as usize]);
         self.released.extend(words.filter_map(|(word, is_function)| block_of(word, is_function)).map(|block| block.0));
     }
+}
+
+/// Are these the bytes at an address?
+fn same(at: usize, bytes: &[u8]) -> bool {
+    let mut found = vec![0u8; bytes.len()];
+    copy(found.as_mut_ptr() as usize, at, bytes.len());
+    found == bytes
 }
 
 fn fill(row: Row, offset: usize, value: &[u8]) {

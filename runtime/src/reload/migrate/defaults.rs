@@ -28,12 +28,8 @@ pub(crate) type FieldKey = (Ty, Option<Name>, Name);
 pub(crate) struct Declarations {
     /// Declared defaults.
     pub defaults: FxHashMap<FieldKey, Declared>,
-    /// `#[was("old")]`, of fields.
-    pub fields: FxHashMap<FieldKey, Name>,
     /// The first variant without payload of each enum, as declared: the layout keeps the order of the first version.
     pub empty: FxHashMap<Ty, Name>,
-    /// `#[was("old")]`, of variants.
-    pub variants: FxHashMap<(Ty, Name), Name>,
 }
 
 /// A value that the trial has to prepare, one for each instance.

@@ -2,6 +2,8 @@
 
 use vaisjit_semantics::{Ty, TyKind};
 
+use crate::reload::diff::retyped;
+
 /// Something that happened to values, with how they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
@@ -34,6 +36,7 @@ impl Note {
         let Note { old, new, .. } = self;
         let label = &holders.map_or_else(|| self.label.clone(), |all| all.join("`, `"));
         let values = if times == 1 { "1 value".to_owned() } else { format!("{times} values") };
+        let retyped = retyped(*old, *new);
         let text = match self.kind {
             _ if times == 0 => return None,
             NoteKind::Saturated => {
@@ -44,16 +47,14 @@ impl Note {
                 format!("{elements} of `{label}` (`{list}`) could not become `{new}` and took {}", start(*new))
             }
             NoteKind::Default => {
-                format!(
-                    "`{label}` was `{old}` and is now `{new}`, which cannot be converted: {values} took the default"
-                )
+                format!("`{label}` {retyped}, which cannot be converted: {values} took the default")
             }
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
-            NoteKind::Longer(kept) => format!(
-                "`{label}` was `{old}` and is now `{new}`: the first {kept} elements are kept, the others have the default"
-            ),
+            NoteKind::Longer(kept) => {
+                format!("`{label}` {retyped}: the first {kept} elements are kept, the others have the default")
+            }
             NoteKind::Cut(lost) => {
-                format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone")
+                format!("`{label}` {retyped}: the last {lost} elements are gone")
             }
         };
         Some(text)

@@ -17,7 +17,7 @@ use super::plan::Planner;
 use super::trial::{Denied, Trial, out_of_memory};
 use crate::fault;
 use crate::heap::migrate::rows::{Values, each_own};
-use crate::heap::migrate::{Counted, Lookup, Op, References, Region, Stores};
+use crate::heap::migrate::{Counted, Lookup, Op, References, Region, Stores, Test};
 use crate::heap::{Heap, TypeRef};
 use crate::reload::diff::name_of;
 use crate::report::Report;
@@ -94,6 +94,7 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
                 leave_tickets(&mut kept, to);
                 kept.extend(pure(otherwise));
             }
+            Op::If { is: Test::Tickets(..), .. } => {}
             Op::Match { from, arms } => {
                 let arms = arms.into_iter().map(|mut arm| {
                     arm.ops = pure(arm.ops);
