@@ -305,6 +305,9 @@ impl ProgramInner {
         if let Some(attempt) = self.blocked(prepared, stopped) {
             return attempt;
         }
+        if let Some(attempt) = self.pinned(prepared, stopped) {
+            return attempt;
+        }
         self.foresee_values(prepared, stopped);
         let refused = prepared.report.refusals().next().is_some();
         if refused { Attempt::TurnedDown } else { Attempt::Applied }
