@@ -39,6 +39,7 @@ use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
+pub(crate) use hooks::trapped;
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
 pub(crate) use pending::{A_HOST_CALL, Pending, Waited};

@@ -95,10 +95,12 @@ impl ProgramInner {
     /// Asks for a commit, or for a look at what one would do: the step is taken once all threads are stopped.
     pub(super) fn request(
         self: &Arc<Self>,
-        prepared: Box<Prepared>,
+        mut prepared: Box<Prepared>,
         clock: Clock,
         step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
     ) -> Pending {
+        let in_program = self.world.is_active_here();
+        prepared.asked_inside = in_program;
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
@@ -118,7 +120,7 @@ impl ProgramInner {
             again: Box::new(again),
             pause: Mutex::new((LOOK_AGAIN.0, None)),
             obstacle: Mutex::default(),
-            in_program: self.world.is_active_here(),
+            in_program,
             prepared,
             clock,
         }

@@ -12,13 +12,13 @@ use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 use super::ProgramInner;
 use super::hooks::trapped;
 use super::run::Entry;
-use crate::code::{Slot, Stopped, StoppedFrame};
+use crate::code::{Slot, Stopped, StoppedFrame, Transfer};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::live_locals;
+use crate::reload::admissible::{live_locals, released_by_parts};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
@@ -147,7 +147,9 @@ impl ProgramInner {
             }
         };
         note_instances(&mut prepared.report, trial.instances(migration));
+        let remarks = migration.not_given(&trial);
         tried.migration = Some(trial);
+        prepared.report.notices.extend(remarks);
         denied.map_or(Ok(()), Err)
     }
 
@@ -166,7 +168,10 @@ impl ProgramInner {
                 function: meta.name(),
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
                 going: going(prepared, stopped, frame, meta),
-                grown: stopped.grown(frame.thread, frame.frame_pointer),
+                grown: stopped.grown(frame),
+                by_parts: released_by_parts(meta, &live.checked, &live.layouts),
+                ahead: ahead(prepared, &standing),
+                of: (standing.unit, standing.function),
             });
         });
         locals
@@ -356,6 +361,14 @@ impl ProgramInner {
             }
         }
     }
+}
+
+/// The ways in which a frame may go on in the new version, one for each loop it may come to.
+fn ahead(prepared: &Prepared, standing: &Standing) -> Vec<Transfer> {
+    let of = (standing.unit, standing.function);
+    let followers = prepared.moves.followers.iter();
+    let its = followers.filter(|follower| (follower.from.as_ptr() as usize, follower.function) == of);
+    its.map(|follower| follower.transfer.clone()).collect()
 }
 
 /// How a frame goes on in the new version, if it does.

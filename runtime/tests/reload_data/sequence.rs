@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use vaisjit::{Edit, Error, Outcome, Program, Report, Trap, Update};
+use vaisjit::{Edit, Error, OptLevel, Outcome, Program, Report, Trap, Update};
 
 use crate::loaded::{Loaded, difference, shown};
 use crate::random::Random;
@@ -62,7 +62,7 @@ impl Sequence {
     pub fn start(seed: u64, stride: usize) -> Sequence {
         let source = Source::new(&mut Random(seed), seed.is_multiple_of(2));
         let texts = source.texts();
-        let running = Loaded::new(&texts);
+        let running = Loaded::new(&texts, OptLevel::Speed);
         let folder = tempfile::tempdir().expect("a folder");
         let run = |program: Program| std::thread::spawn(move || program.run_main());
         let main = (seed.is_multiple_of(2)).then(|| run(running.program.clone()));
@@ -79,6 +79,7 @@ impl Sequence {
             told: Vec::new(),
             counts: Counts::default(),
         };
+        sequence.running.fill("set_rest", 1);
         sequence.goes_on();
         sequence
     }
@@ -111,6 +112,20 @@ impl Sequence {
         }
     }
 
+    /// Does something that may reload. In half of the programs with a running `main` it is in its loop meanwhile, in the
+    /// other half mostly in a function of the host's. Else it rests, for that takes the tests less time.
+    fn update(&self, act: impl FnOnce(&Program) -> Result<Update, Error>) -> Result<Update, Error> {
+        let turns = self.seed.is_multiple_of(4);
+        if turns {
+            self.running.fill("set_rest", 0);
+        }
+        let update = act(&self.running.program);
+        if turns {
+            self.running.fill("set_rest", 1);
+        }
+        update
+    }
+
     /// One edit and all that has to hold afterwards.
     pub fn step(&mut self, step: usize) {
         let mut random = Random(self.seed.wrapping_mul(1 << 20).wrapping_add(step as u64));
@@ -139,7 +154,7 @@ impl Sequence {
         let wrong = mistaken(text, random);
         self.told.push(format!("mistake in {name}"));
         self.running.save_one(name, &wrong);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Err(Error::Rejected(_))), "{update:?}\n=== {name}\n{wrong}");
         self.counts.rejected += 1;
         assert!(self.data() == before, "after a mistake");
@@ -150,7 +165,7 @@ impl Sequence {
 
     /// The last good texts are there again. Code may have been made once more, to be linked otherwise.
     fn is_as_before(&mut self, before: &str) {
-        match self.running.program.poll() {
+        match self.update(Program::poll) {
             Ok(Update::Unchanged(_)) => {}
             Ok(Update::Reloaded { report, .. }) => {
                 let same = |edit: &Edit| (edit.kind, edit.change) == ("function", "changed");
@@ -181,7 +196,7 @@ impl Sequence {
     fn reload(&mut self, texts: &Texts) {
         self.tried.clone_from(texts);
         self.running.save(texts, &self.texts);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
         self.running.is_whole();
         self.counts.reloads += 1;
@@ -214,8 +229,8 @@ impl Sequence {
         let number = self.running.program.version();
         self.running.save(&texts, &self.texts);
         let update = match random.one_in(3) {
-            true => self.running.program.prepare().and_then(|prepared| prepared.commit()),
-            false => self.running.program.poll(),
+            true => self.update(|program| program.prepare().and_then(|prepared| prepared.commit())),
+            false => self.update(Program::poll),
         };
         match update {
             Ok(Update::Reloaded { version, .. }) => {
@@ -238,7 +253,7 @@ impl Sequence {
                 assert!(self.data() == before, "refused");
                 self.running.save(&self.texts, &texts);
                 match pieces {
-                    true => drop(self.running.program.poll()),
+                    true => drop(self.update(Program::poll)),
                     false => self.is_as_before(before),
                 }
             }
@@ -259,7 +274,7 @@ impl Sequence {
             if random.one_in(2) {
                 let before = self.data();
                 self.tried.clone_from(&mixed);
-                if let Ok(Update::Reloaded { .. }) = self.running.program.poll() {
+                if let Ok(Update::Reloaded { .. }) = self.update(Program::poll) {
                     self.running.is_whole();
                     self.compare(&before, &mixed);
                 }
@@ -286,7 +301,7 @@ impl Sequence {
         let new = self.texts.clone();
         for (texts, others, data) in [(old, &new, before), (&new, old, &*without)] {
             self.running.save(texts, others);
-            let update = self.running.program.poll();
+            let update = self.update(Program::poll);
             assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
             self.has_back(data);
         }
@@ -323,13 +338,13 @@ impl Sequence {
             return;
         }
         self.reload(&texts);
-        let update = self.running.program.rollback(number);
+        let update = self.update(|program| program.rollback(number));
         assert!(matches!(update, Ok(Update::Reloaded { version, .. }) if version == number + 2), "{update:?}");
         self.has_back(before);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Ok(Update::Unchanged(_))), "it holds until a file changes: {update:?}");
         self.running.save(&self.texts, &self.tried);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Ok(Update::Unchanged(_))), "{update:?}");
         self.counts.rollbacks += 1;
     }
@@ -338,7 +353,8 @@ impl Sequence {
     fn compare(&mut self, before: &str, texts: &Texts) {
         self.counts.compared += 1;
         let path = self.path("fresh.json");
-        let fresh = Loaded::new(texts);
+        // Most of the time would go into making its code fast.
+        let fresh = Loaded::new(texts, OptLevel::None);
         let loaded = fresh.take(&path, before);
         // A file keeps no captures: these closures are made again of the values they captured.
         for name in self.source.closers() {
