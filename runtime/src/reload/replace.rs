@@ -132,6 +132,8 @@ pub(crate) struct Running {
     pub main_changes_slot: bool,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
+    /// What these are.
+    found: FxHashSet<Instance>,
 }
 
 /// Looks at the functions with new code that are running.
@@ -383,6 +385,7 @@ impl Loops {
                 .collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
+            running.found.insert(target.meta.instance);
             let from = base.live.unit(target.place.0);
             if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
                 // An edit has been undone before the loop came round: it is in the newest code again.
@@ -440,7 +443,7 @@ impl Moves {
 impl Running {
     /// For these functions, before any is found on a stack.
     pub fn new(functions: impl Iterator<Item = Instance>, edits_main: bool, main_changes_slot: bool) -> Running {
-        Running { functions: functions.collect(), edits_main, main_changes_slot, verdicts: FxHashMap::default() }
+        Running { functions: functions.collect(), edits_main, main_changes_slot, ..Running::default() }
     }
 
     /// Has the function new code?
@@ -451,6 +454,11 @@ impl Running {
     /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
+    }
+
+    /// Has a frame of a function that was on a stack gone on in other code since, as the version before had it do?
+    pub fn has_gone_on(&self, frame: &Standing, meta: &FunctionMeta) -> bool {
+        self.found.contains(&meta.instance) && !self.verdicts.contains_key(&frame.place())
     }
 
     /// Does a frame of this function go on in new code when it comes to the poll of the loop?
