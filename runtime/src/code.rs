@@ -44,7 +44,7 @@ mod signals;
 mod signals {
     //! Nobody has ported traps to this system: one ends the process, as it would end a C program.
     pub(super) fn install() {}
-    pub fn before_abort(_: fn()) {}
+    pub fn before_end(_: fn()) {}
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ pub use peer::{outlive_closed_pipes, own_user, peer_of};
 pub(crate) use replace::{Conversion, Follower, Step, Transfer};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
-pub use signals::before_abort;
+pub use signals::before_end;
 pub use slots::{Slot, SlotTable};
 pub use stopped::{DataBlock, Stopped, StoppedFrame};
 pub use symbols::{c_symbol, end_on_closed_pipe};

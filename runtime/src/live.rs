@@ -15,6 +15,7 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, Running, Ty, hir, owner_and
 use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
+use crate::history::KEPT_VERSIONS;
 use crate::reload::diff::Shapes;
 use crate::reload::kept::{KeptCode, Recipe};
 use crate::reload::links::Summary;
@@ -260,6 +261,8 @@ pub(crate) struct Live {
     pub layouts: Arc<TypeLayouts>,
     /// The layouts that types of this program have had.
     pub history: Arc<LayoutHistory>,
+    /// What that was in the last versions, oldest first, with their numbers and what they were made from.
+    pub past: Vec<(u64, Arc<Checked>, Arc<LayoutHistory>)>,
     /// Counts lines during a commit.
     pub lines: LineCounter,
     /// The snapshot it was made from.
@@ -276,6 +279,20 @@ impl Live {
     /// What the next version's closures are compared with.
     pub fn running(&self) -> Running {
         Running { checked: self.checked.clone(), closures: self.closures.clone() }
+    }
+
+    /// Remembers the layouts of a version that has become live.
+    pub fn note_layouts(&mut self, version: u64) {
+        self.past.retain(|(known, ..)| *known < version);
+        self.past.push((version, self.checked.clone(), self.history.clone()));
+        let old = self.past.len().saturating_sub(KEPT_VERSIONS);
+        self.past.drain(..old);
+    }
+
+    /// The layouts of the version that was made from this, if it has been live.
+    pub fn layouts_of(&self, checked: &Arc<Checked>) -> Option<Arc<LayoutHistory>> {
+        let found = self.past.iter().rev().find(|(_, known, _)| Arc::ptr_eq(known, checked));
+        found.map(|(.., history)| history.clone())
     }
 
     /// Notes the number of a closure.

@@ -498,8 +498,12 @@ impl Workspace {
                     self.put(*name, path, text.into());
                     return Ok(*name);
                 }
-                Err(LoadError::Missing(_)) => {}
-                Err(error) => return Err(error.to_string()),
+                Err(error) if error.is_missing() => {}
+                Err(error) => {
+                    // Something else in its place may be replaced by a file.
+                    wanted.extend((!self.options.loader.exists(&path)).then_some(path));
+                    return Err(error.to_string());
+                }
             }
         }
         wanted.extend(candidates.iter().map(|(_, relative)| folder.join(relative)));

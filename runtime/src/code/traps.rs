@@ -117,11 +117,20 @@ impl TrapBuffer {
     }
 
     pub(super) fn push(&mut self, pc: usize) {
-        if let Some(place) = self.pcs.get_mut(self.count) {
-            *place = pc;
+        match self.pcs.get_mut(self.count) {
+            Some(place) => *place = pc,
+            // No call of the program's, and nobody looks at it any more.
+            None if is_guard(pc) => return,
+            None => {}
         }
         self.count += 1;
     }
+}
+
+/// Does this place of a stack belong to a guard's thunk?
+fn is_guard(pc: usize) -> bool {
+    // SAFETY: the place is on the stack of the thread whose handler this is.
+    find(pc).is_some_and(|found| !unsafe { found.unit() }.info(found.function).handlers.is_empty())
 }
 
 /// Makes a value of what the handler noted, on the thread that trapped, before anybody can free code.

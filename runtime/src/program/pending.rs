@@ -1,6 +1,6 @@
 //! A commit, or a look at what one would do, that waits for the program to reach a place where it can be.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::ProgramInner;
@@ -10,7 +10,7 @@ use crate::reload::prepare::Prepared;
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
-pub(crate) const A_HOST_CALL: &str = "a call of the host's";
+pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
 
 /// How long a commit waits that a frame in old code stands in the way of, before it looks again; each time twice as long,
 /// up to the second, for while it looks threads may stand still that are not in the way. Chosen by feel.
@@ -202,6 +202,9 @@ impl Pending {
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
+        if let Some(hook) = program.asked.running() {
+            return Some(hook);
+        }
         let obstacle = lock(&self.obstacle).clone();
         obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
@@ -211,10 +214,15 @@ impl Pending {
         self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
     }
 
-    /// What it will change, once what it waits for is over.
+    /// What it will change, once what it waits for is over; nothing while it is being tried, as long as a hook runs.
     pub(crate) fn report(&self, waits_for: &str) -> Report {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        let prepared = match self.prepared.try_lock() {
+            Ok(prepared) => Some(prepared),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let prepared = prepared.as_ref().and_then(|prepared| prepared.as_ref());
+        let mut report = prepared.map(|prepared| prepared.report.clone()).unwrap_or_default();
         report.wait_for(waits_for);
         report
     }

@@ -21,7 +21,7 @@ use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::reload::renames::{self, Described, Making};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
-use crate::workspace::{LoadError, Snapshot};
+use crate::workspace::Snapshot;
 
 /// What became of an attempt to reload.
 #[derive(Clone, Debug)]
@@ -512,7 +512,7 @@ impl ProgramInner {
         let mut reloader = self.reloader();
         let (files, failed) = reloader.workspace.refresh();
         // A file that is missing is perhaps being replaced.
-        let failed = failed.into_iter().find(|error| !matches!(error, LoadError::Missing(_)));
+        let failed = failed.into_iter().find(|error| !error.is_missing());
         if files.is_empty()
             && let Some(error) = failed
         {
@@ -532,11 +532,14 @@ impl ProgramInner {
     }
 
     /// Before `main` starts again: what was refused because it was running, and what waits for the program, can be had
-    /// now.
+    /// now, whatever hooks say.
     pub fn take_newest(self: &Arc<Self>) {
-        if !self.mode.hot {
-            return;
+        if self.mode.hot {
+            self.asked.insisting(true, || self.take_newest_insisting());
         }
+    }
+
+    fn take_newest_insisting(self: &Arc<Self>) {
         self.apply_waiting();
         if self.control.is_held() {
             return;
@@ -607,6 +610,12 @@ impl ProgramInner {
         match &update {
             Update::Reloaded { version, report } => {
                 self.tell_new(&Event::RolledBack { version: *version, to, report: report.clone() }, *version, report);
+            }
+            Update::Unchanged(_) => {
+                // Nothing that was saved is told of here, so nothing is mended.
+                let version = self.version();
+                self.tell(&Event::Notice(format!("rollback to v{to}: that is what runs already, as v{version}")));
+                self.control.told.note_unchanged();
             }
             update => self.announce(update, &files),
         }

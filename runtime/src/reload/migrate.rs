@@ -4,6 +4,7 @@
 //! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
 //! nothing has changed. [`Trial::commit`] only stores.
 
+mod boxes;
 mod containers;
 pub(crate) mod defaults;
 pub(crate) mod known;
@@ -12,6 +13,8 @@ pub(crate) mod notes;
 mod offsets;
 pub(crate) mod own;
 pub(crate) mod plan;
+mod remarks;
+mod steps;
 mod trial;
 
 use std::sync::Arc;
@@ -247,7 +250,6 @@ fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations 
         let empty = variants.iter().find(|variant| variant.fields.is_empty());
         found.empty.extend(empty.map(|variant| (*ty, variant.name)));
         for variant in variants {
-            found.variants.extend(variant.was.map(|was| ((*ty, variant.name), was)));
             variant.fields.iter().for_each(|field| found.add((*ty, Some(variant.name)), field, literal));
         }
     }
@@ -257,7 +259,6 @@ fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations 
 impl Declarations {
     fn add(&mut self, (ty, variant): (Ty, Option<Name>), field: &FieldDef, literal: &mut LiteralOf<'_>) {
         let key = (ty, variant, field.name);
-        self.fields.extend(field.was.map(|was| (key, was)));
         if let Some(default) = &field.default {
             let declared = match literal(default) {
                 Some(bytes) => Declared::Bytes(bytes.into()),

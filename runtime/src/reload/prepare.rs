@@ -236,7 +236,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     let renames = base.found.is_some();
     let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
-    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
+    let back = base.live.layouts_of(&snapshot.checked);
+    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);
@@ -341,6 +342,15 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         (prepared.tables, prepared.lacking) = base.linkage.table_stores(&prepared.snapshot.checked, &*prepared.layouts);
     }
     Some(Preparation::Ready(Box::new(prepared)))
+}
+
+/// Compiles functions that compute defaults of fields of the running version, beside its code. `None` if one cannot be.
+pub(crate) fn defaults(snapshot: &Snapshot, base: &mut Base<'_>, wanted: &FxHashSet<Instance>) -> Option<Compiled> {
+    let layouts = base.live.layouts.clone();
+    let (changed, refreshed, removed, promoted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut plan = Plan { changed, refreshed, removed, promoted, links: base.links.clone() };
+    plan.add_defaults(snapshot, base, &layouts, wanted).ok()?;
+    compile(&plan.changed, Loops::default(), &plan.links, &layouts, base, snapshot).ok()?
 }
 
 /// What is to be done to live values.

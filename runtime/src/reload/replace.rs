@@ -294,7 +294,8 @@ impl Resumer<'_> {
         let isa = self.base.linkage.isa().clone();
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?;
-        transfer::check(state, &new.hir, &machine[0].frame, (&self.snapshot.checked, self.layouts))?;
+        let types = (&*self.snapshot.checked, self.layouts, &*self.base.live.history);
+        transfer::check(state, &new.hir, &machine[0].frame, types)?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
@@ -323,7 +324,7 @@ impl Target {
             Some(Fate::Goes(_) | Fate::Current) => Verdict::Goes,
             Some(Fate::Same) => Verdict::Same,
             Some(Fate::Stays(why)) => Verdict::Stays(why.clone()),
-            None => Verdict::Stays("it runs outside all loops that look up".to_owned()),
+            None => Verdict::Stays("it is in no loop now at whose next turn it could go on in the new code".to_owned()),
         };
         match standing {
             Some(number) => of(self.fates.get(&number)),

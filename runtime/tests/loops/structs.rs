@@ -177,6 +177,48 @@ fn a_field_of_a_struct_in_registers_renamed_and_retyped() {
     assert_eq!(result, 10020 + 100000, "{told:?}");
 }
 
+const NAMED: &str = "
+S State { frame: i64, a: i64, b: i64 }
+F run() -> i64 {
+    state := State { frame: 0, a: 7, b: 20 }
+    L state.frame < 10 {
+        state.frame += 1
+        state.a += 1
+        I state.frame == 3 || state.frame == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 10000 + state.a * 100 + state.b
+}
+";
+
+#[test]
+fn a_declared_rename_of_a_field_in_registers_is_taken_back() {
+    let there: &[(&str, &str)] = &[
+        ("a: i64, b", "#[was(\"a\")] far: i64, b"),
+        ("a: 7", "far: 7"),
+        ("state.a += 1", "state.far += 1"),
+        ("state.a *", "state.far *"),
+    ];
+    let back: &[(&str, &str)] = &[
+        ("#[was(\"a\")] far: i64", "a: i64"),
+        ("far: 7", "a: 7"),
+        ("state.far += 1", "state.a += 1"),
+        ("state.far *", "state.a *"),
+    ];
+    let (result, told) = run(NAMED, &[there, back]);
+    assert_eq!(result, 100_000 + 1720, "{told:?}");
+}
+
+#[test]
+fn fields_in_registers_change_their_names_with_each_other() {
+    let swap: &[(&str, &str)] =
+        &[("a: i64, b: i64", "#[was(\"b\")] a: i64, #[was(\"a\")] b: i64"), ("state.a += 1", "state.a += 2")];
+    let (result, told) = run(NAMED, &[swap, &[("state.a += 2", "state.a += 3")]]);
+    assert_eq!(result, 100_000 + (20 + 3 * 2 + 4 * 3) * 100 + 10, "{told:?}");
+}
+
 /// The copy that an assignment to a global is made by is in no use when the loop comes round: it gets no list of its own.
 #[test]
 fn a_collection_added_to_a_struct_that_is_copied_out() {

@@ -11,6 +11,7 @@ use super::Migration;
 use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
+use super::notes::Note;
 use super::own::{self, Written};
 use super::plan::Planner;
 use crate::code::{Beside, Computed, GlobalMemory, Grown, Step, Stopped, Transfer};
@@ -715,7 +716,8 @@ impl Trial {
 impl Planner {
     /// Sentences about what has happened so often.
     fn told(&self, notes: &[u64]) -> Vec<String> {
-        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times)).collect()
+        let holders = |note: &Note| note.of.and_then(|of| self.holders.get(&of));
+        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times, holders(note))).collect()
     }
 }
 
@@ -740,8 +742,9 @@ impl Settle {
         self.left.iter().for_each(|block| heap.drop_block(*block));
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
-            self.notes
-                .push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+            let entries = if dropped == 1 { "1 entry" } else { &format!("{dropped} entries") };
+            let verb = if dropped == 1 { "is" } else { "are" };
+            self.notes.push(format!("{entries} of a `HashMap` had the key of another one afterwards and {verb} gone"));
         }
         heap.release_all(self.released);
         self.notes

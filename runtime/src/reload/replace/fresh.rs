@@ -1,6 +1,8 @@
 //! What a local starts with where the old code has nothing for it: fields that are new, or cannot be converted.
 
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use std::sync::Arc;
+
+use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, lineage};
 use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
 use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
@@ -37,6 +39,8 @@ pub(super) struct Fresh<'a> {
     pub body: &'a hir::Body,
     pub checked: &'a Checked,
     pub layouts: &'a TypeLayouts,
+    /// The layouts of the running version.
+    pub history: &'a LayoutHistory,
 }
 
 /// A part of a local on the way down from it.
@@ -162,51 +166,88 @@ impl<'a> Fresh<'a> {
 
     /// The old value of a part.
     fn have(&self, key: CarryKey) -> Option<&'a CarriedValue> {
-        let same = self.state.values.iter().find(|have| have.key == key);
-        same.or_else(|| Some(&self.state.values[self.renamed_part(key)?]))
+        Some(&self.state.values[self.old(key)?])
     }
 
-    /// Has the old code this part of a local, or something in it?
-    fn is_known(&self, key: CarryKey) -> bool {
-        let Some(steps) = self.steps(key) else { return false };
-        let mut all = self.state.values.iter().filter(|have| whole_of(have.key) == whole_of(key));
-        all.any(|have| have.key.part.is_some_and(|part| leads(&steps, part, false)))
+    /// The number of the old value that a local or a part goes on from. Its field or one around it may be known by another
+    /// name: as the versions compare, or (in code that is older than the running version) as it has ever been called.
+    pub fn old(&self, key: CarryKey) -> Option<usize> {
+        let same = || self.state.values.iter().position(|have| have.key == key);
+        self.renamed(key, false).or_else(same).or_else(|| self.renamed(key, true))
     }
 
-    /// The number of the old value of a part whose field, or one around it, has been renamed.
-    pub fn renamed(&self, want: &CarriedValue) -> Option<usize> {
-        self.renamed_part(want.key)
-    }
-
-    fn renamed_part(&self, key: CarryKey) -> Option<usize> {
-        let steps = self.steps(key)?;
+    fn renamed(&self, key: CarryKey, ever: bool) -> Option<usize> {
+        let steps = self.steps(key, ever)?;
         let is_old = |have: &CarriedValue| {
             whole_of(have.key) == whole_of(key) && have.key.part.is_some_and(|part| leads(&steps, part, true))
         };
         self.state.values.iter().position(is_old)
     }
 
-    /// The names on the way to a part, with those they had before.
-    fn steps(&self, key: CarryKey) -> Option<Vec<(String, Option<Name>)>> {
+    /// Has the old code this part of a local, or something in it?
+    fn is_known(&self, key: CarryKey) -> bool {
+        let has = |steps: Vec<Vec<Name>>| {
+            let mut all = self.state.values.iter().filter(|have| whole_of(have.key) == whole_of(key));
+            all.any(|have| have.key.part.is_some_and(|part| leads(&steps, part, false)))
+        };
+        [false, true].into_iter().any(|ever| self.steps(key, ever).is_some_and(has))
+    }
+
+    /// The names that the fields on the way to a part have in the old code; nothing if one of them is new.
+    fn steps(&self, key: CarryKey, ever: bool) -> Option<Vec<Vec<Name>>> {
         let mut ty = self.type_of(key)?;
         let mut names = Vec::new();
         for name in key.part?.as_str().split('.') {
-            names.push((name.to_owned(), self.was(ty, name)));
+            names.push(if ever { self.ever(ty, name) } else { vec![self.before(ty, name)?] });
             ty = self.field(ty, Name::new(name))?.1;
         }
         Some(names)
     }
 
-    /// What a field was called before.
-    fn was(&self, ty: Ty, name: &str) -> Option<Name> {
-        let definition = self.checked.structs.get(&ty)?;
-        definition.fields.iter().find(|field| field.name.as_str() == name)?.was
+    /// What a field is called in the running version; nothing if it is new.
+    fn before(&self, ty: Ty, name: &str) -> Option<Name> {
+        let Some((old, new)) = self.versions(ty) else { return Some(Name::new(name)) };
+        let sources = lineage::followed(old.variants.first()?, new.variants.first()?, true);
+        let place = new.fields().iter().position(|field| field.name.as_str() == name)?;
+        Some(old.fields()[sources[place]?].name)
+    }
+
+    /// The layouts of a type in both versions.
+    fn versions(&self, ty: Ty) -> Option<(Arc<KnownLayout>, KnownLayout)> {
+        self.layouts.evolves(ty).then_some(())?;
+        Some((self.history.get(ty)?.clone(), self.layouts.known(ty)?))
+    }
+
+    /// Where what a path of the old code leads to lies now, and its type.
+    fn after(&self, ty: Ty, path: &str) -> Option<(u32, Ty)> {
+        path.split('.').try_fold((0, ty), |(offset, ty), name| {
+            let index = self.index_after(ty, name)?;
+            Some((offset + self.layouts.field_offset(ty, index), self.layouts.field_ty(ty, index)))
+        })
+    }
+
+    /// The number of the field that goes on from one of the old code.
+    fn index_after(&self, ty: Ty, name: &str) -> Option<u32> {
+        let Some((old, new)) = self.versions(ty) else { return self.index(ty, name) };
+        let is_known = old.fields().iter().any(|field| field.name.as_str() == name);
+        let goes_on = |field: &KnownField| match is_known {
+            true => self.before(ty, field.name.as_str()).is_some_and(|before| before.as_str() == name),
+            false => self.ever(ty, field.name.as_str()).iter().any(|ever| ever.as_str() == name),
+        };
+        Some(new.fields().iter().position(goes_on)? as u32)
+    }
+
+    /// All names that a field has had.
+    fn ever(&self, ty: Ty, name: &str) -> Vec<Name> {
+        let known = self.layouts.known(ty);
+        let field = known.iter().flat_map(|known| known.fields()).find(|field| field.name.as_str() == name);
+        field.map_or_else(Vec::new, |field| field.lineage.former.clone()).into_iter().chain([Name::new(name)]).collect()
     }
 
     /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
     pub fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.field(want.ty, part).or_else(|| self.parked(want.ty, part))?;
+            let (offset, ty) = self.after(want.ty, part.as_str()).or_else(|| self.parked(want.ty, part))?;
             can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
         });
         // A name of its own goes before the one that a field had.
@@ -220,7 +261,7 @@ impl<'a> Fresh<'a> {
     /// Where a number lies that the new text has no field for: it is there if the field comes back.
     fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
         let (above, name) = path.as_str().rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
-        let (start, of) = above.map_or(Some((0, ty)), |above| self.field(ty, Name::new(above)))?;
+        let (start, of) = above.map_or(Some((0, ty)), |above| self.after(ty, above))?;
         let parked = self.layouts.parked(of, 0);
         let field = parked.iter().find(|field| field.name.as_str() == name && Scalar::of(field.ty).is_some())?;
         Some((start + field.offset, field.ty))
@@ -262,10 +303,7 @@ impl<'a> Fresh<'a> {
         match ty.kind() {
             TyKind::Struct(..) => {
                 let definition = self.checked.structs.get(&ty)?;
-                let named = definition.fields.iter().position(|field| field.name.as_str() == name);
-                let was =
-                    || definition.fields.iter().position(|field| field.was.is_some_and(|was| was.as_str() == name));
-                Some(named.or_else(was)? as u32)
+                Some(definition.fields.iter().position(|field| field.name.as_str() == name)? as u32)
             }
             TyKind::Tuple(parts) => name.parse().ok().filter(|index| (*index as usize) < parts.len()),
             _ => None,
@@ -278,12 +316,10 @@ pub(super) fn unknown(want: &CarriedValue) -> String {
     format!("`{}` is new, and there is no value for it to start with: declare a default", want.key)
 }
 
-/// Does a path, under the names of before, lead to a part or, unless it is to be `all` of the way, into it?
-fn leads(steps: &[(String, Option<Name>)], part: Name, all: bool) -> bool {
+/// Does a path of the old code lead to a part or, unless it is to be `all` of the way, into it?
+fn leads(steps: &[Vec<Name>], part: Name, all: bool) -> bool {
     let mut old = part.as_str().split('.');
-    let same = |(name, was): &(String, Option<Name>)| {
-        old.next().is_some_and(|old| old == name || was.is_some_and(|was| was.as_str() == old))
-    };
+    let same = |names: &Vec<Name>| old.next().is_some_and(|old| names.iter().any(|name| name.as_str() == old));
     steps.iter().all(same) && (!all || old.next().is_none())
 }
 

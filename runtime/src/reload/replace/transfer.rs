@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
-use vaisjit_codegen::layout::{Layout, Layouts, TypeLayouts, constant};
+use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
 use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Ty, hir};
@@ -15,6 +15,7 @@ use crate::heap::TypeRef;
 use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
 use crate::program::is_literal;
+use crate::reload::diff::retyped;
 use crate::reload::prepare::Base;
 use crate::workspace::Snapshot;
 
@@ -23,18 +24,16 @@ pub(super) fn check(
     state: &LoopState,
     body: &hir::Body,
     new: &FrameLayout,
-    types: (&Checked, &TypeLayouts),
+    (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
 ) -> Result<(), String> {
-    let fresh = Fresh { state, body, checked: types.0, layouts: types.1 };
+    let fresh = Fresh { state, body, checked, layouts, history };
     for want in &new.wanted {
-        let Some(have) = state.values.iter().find(|have| have.key == want.key) else {
+        let Some(have) = fresh.old(want.key).map(|index| &state.values[index]) else {
             if part_of(state, want).is_some() {
                 continue;
             }
             if parts(state, want).next().is_some() {
-                if fresh.renamed(want).is_none_or(|index| !can_become(state.values[index].ty, want.ty)) {
-                    fresh.of(want)?;
-                }
+                fresh.of(want)?;
                 continue;
             }
             return Err(format!("`{}` is new around the loop", want.key));
@@ -46,7 +45,10 @@ pub(super) fn check(
                 true => "what the loop runs over, or a value without a name,".to_owned(),
                 false => format!("`{}`", want.key),
             };
-            return Err(format!("{what} was `{old}` and is now `{new}`, which cannot be converted"));
+            return Err(format!("{what} {}, which cannot be converted", retyped(old, new)));
+        }
+        if !can_become(have.ty, want.ty) {
+            fresh.of(want)?;
         }
     }
     Ok(())
@@ -152,8 +154,8 @@ fn steps(
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
-    let linkage = &mut *base.linkage;
-    let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts };
+    let (history, linkage) = (&*base.live.history, &mut *base.linkage);
+    let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history };
     let mut maker = Maker { fresh, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
@@ -231,8 +233,7 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn take(&mut self, want: &CarriedValue) -> Result<(), String> {
         let state = self.fresh.state;
-        let same = state.values.iter().position(|have| have.key == want.key);
-        if let Some(index) = same.or_else(|| self.fresh.renamed(want)) {
+        if let Some(index) = self.fresh.old(want.key) {
             let have = state.values[index].clone();
             if !can_become(have.ty, want.ty) {
                 return self.start(want);
