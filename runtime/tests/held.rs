@@ -103,7 +103,7 @@ fn fails_at(from: i64, stop: i64) -> (u32, i64, i64) {
 fn what_changes_is_shown() {
     let text = "F work(n: i64, d: i64) -> i64 {\n    sum := 0\n    kept := 5\n    at := &kept\n    L i: 0..n {\n        *at = kept + i\n        half := kept as f64 / 2.0\n        assert(i < d, \"{half}\")\n        sum += i\n    }\n    sum\n}\nF run(a: i64, b: i64) -> i64 { work(a, b) }\n";
     let trap = trap(text, (9, 3));
-    assert_eq!(trap.message, "assertion failed: 5.5");
+    assert_eq!(trap.message, "assertion failed: 5.500000");
     let held = held(&trap);
     for shown in [("n", "9"), ("d", "3"), ("sum", "3"), ("kept", "11"), ("half", "5.5"), ("i", "3")] {
         assert!(held.contains(&shown), "{}", trap.report());
