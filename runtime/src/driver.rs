@@ -479,7 +479,8 @@ impl Driver {
         files.append(&mut self.again);
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;
-        if failed.is_empty() && self.unreadable.take().is_some() && files.is_empty() {
+        let readable_again = failed.is_empty() && self.unreadable.take().is_some();
+        if readable_again && files.is_empty() && program.is_current(&reloader) {
             let text = format!("all files can be read again, and are what they were; v{} runs on", program.version());
             program.tell(&Event::Notice(text));
         }

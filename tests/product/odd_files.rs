@@ -135,6 +135,20 @@ fn a_file_that_is_away_for_a_while() {
     notice(&mut run, "all files can be read again");
 }
 
+/// An import that is no file at first.
+#[test]
+fn an_import_that_becomes_readable() {
+    let text = program(1);
+    let project = Project::new(&[(FILE, &text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("the first version", |line| line == "is 1");
+    pipe(&project.path("side.vais"));
+    project.save(FILE, &format!("U side\n{}", text.replace("{ 1 }", "{ other() }")));
+    run.err.line("the mistake", |line| line.contains("side.vais` is a pipe, not a source file"));
+    project.save("side.vais", "F other() -> i64 { 2 }\n");
+    run.out.line("the next version", |line| line == "is 2");
+}
+
 #[test]
 fn none_of_them_can_be_run() {
     let project = Project::new(&[("readme", "")]);

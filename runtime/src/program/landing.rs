@@ -162,12 +162,21 @@ impl ProgramInner {
             return attempt;
         }
         if way_back.is_some()
+            && let Some(attempt) = self.pinned(prepared, stopped)
+        {
+            // Hooks are asked once.
+            return attempt;
+        }
+        if way_back.is_some()
             && let Err(objection) = self.ask_before(prepared)
         {
             objection.tell(&mut prepared.report);
             return Attempt::TurnedDown;
         }
-        let Some(mut tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
+        let mut tried = match self.try_to_move(prepared, stopped) {
+            Ok(tried) => tried,
+            Err(attempt) => return attempt,
+        };
         self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();

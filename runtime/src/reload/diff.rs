@@ -64,8 +64,8 @@ pub(crate) fn name_of(ty: Ty) -> String {
     }
 }
 
-/// `was ... and is now ...`, with what tells the types apart if they are called the same.
-pub(crate) fn retyped(old: Ty, new: Ty) -> String {
+/// Two types, with what tells them apart if they are called the same.
+pub(crate) fn told_apart(old: Ty, new: Ty) -> (String, String) {
     let kind = |ty: Ty| match ty.kind() {
         TyKind::Struct(..) => "the struct ",
         TyKind::Enum(..) => "the enum ",
@@ -76,7 +76,13 @@ pub(crate) fn retyped(old: Ty, new: Ty) -> String {
         (true, false) => (kind(old), kind(new)),
         (true, true) => ("", "another "),
     };
-    format!("was {was}`{old}` and is now {is}`{new}`")
+    (format!("{was}`{old}`"), format!("{is}`{new}`"))
+}
+
+/// `was ... and is now ...`
+pub(crate) fn retyped(old: Ty, new: Ty) -> String {
+    let (old, new) = told_apart(old, new);
+    format!("was {old} and is now {new}")
 }
 
 /// Adds an entry, one for all instances of a generic type.

@@ -100,7 +100,7 @@ impl Migration {
                 continue;
             }
             match self.planner.conversion(ty, ty, &ty.to_string()) {
-                Err(missing) => refuse(report, "struct", &name_of(ty), &missing),
+                Err(missing) => refuse(report, checked, ("struct", &name_of(ty)), &missing),
                 Ok(Some(conversion)) => self.keep_exposed(ty, conversion, report),
                 Ok(None) => {}
             }
@@ -140,7 +140,7 @@ impl Migration {
                     self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
                 }
                 Ok(None) => {}
-                Err(missing) => refuse(report, "global", &label, &missing),
+                Err(missing) => refuse(report, checked, ("global", &label), &missing),
             }
         }
     }
@@ -204,7 +204,7 @@ fn note_idle(report: &mut Report, changed: &[Ty]) {
 }
 
 /// Says of an edit that it cannot be, for want of a default.
-fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefault) {
+fn refuse(report: &mut Report, checked: &Checked, (kind, name): (&'static str, &str), missing: &NoDefault) {
     let NoDefault { label, ty } = missing;
     let what = match ty.kind() {
         TyKind::Function(..) => "a function value",
@@ -215,7 +215,7 @@ fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefau
         _ => "a type without a default value",
     };
     let why = format!("`{label}` would have to start with a value of type `{ty}`, and {what} has none");
-    let help = format!("declare a default, as in `{}: {ty} = ...`, or make it an `Option<{ty}>`", short(label));
+    let help = way_out(checked, label, *ty);
     let outcome = Outcome::Refused { why, help };
     if report.edits.iter().any(|edit| edit.outcome == outcome) {
         return;
@@ -229,8 +229,31 @@ fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefau
     }
 }
 
-fn short(label: &str) -> &str {
-    label.rsplit('.').next().unwrap_or(label)
+/// How what a label stands for gets a default that it has not: `ty` is the type in it that has none.
+fn way_out(checked: &Checked, label: &str, ty: Ty) -> String {
+    let field =
+        |owner: &Ty, field: &FieldDef| (label == format!("{owner}.{}", field.name)).then_some((field.name, field.ty));
+    let fields = checked.structs.iter().flat_map(|(owner, of)| of.fields.iter().map(move |one| (owner, one)));
+    let payloads = checked.enums.iter().flat_map(|(owner, of)| of.variants.iter().map(move |one| (owner, one)));
+    let globals = || checked.globals.iter().find(|(path, _)| path.name == *label).map(|(path, of)| (path.name, of.ty));
+    let found = fields.into_iter().find_map(|(owner, one)| field(owner, one)).or_else(globals);
+    if let Some((name, of)) = found {
+        return format!("declare a default, as in `{name}: {of} = ...`, or make it an `Option<{of}>`");
+    }
+    let variant = payloads.into_iter().find(|(owner, variant)| label == format!("{owner}.{}", variant.name));
+    let inside = variant.and_then(|(_, variant)| {
+        let same = variant.fields.iter().find(|field| field.ty == ty);
+        same.or(variant.fields.first())
+    });
+    match inside {
+        Some(field) if field.name.starts_with(|first: char| first.is_ascii_digit()) => {
+            format!("make it an `Option<{}>`", field.ty)
+        }
+        Some(FieldDef { name, ty, .. }) => {
+            format!("declare a default, as in `{name}: {ty} = ...`, or make it an `Option<{ty}>`")
+        }
+        None => format!("make it an `Option<{ty}>`"),
+    }
 }
 
 /// The initial value of a global, which it starts with again if its old one cannot be had.

@@ -1,6 +1,7 @@
 //! Prepare: from a checked snapshot to everything a commit needs, without touching anything that can be seen.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
@@ -111,10 +112,21 @@ pub(crate) struct Prepared {
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
+    /// What keeps values from moving.
+    pub pins: Pins,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
     /// Has a thread asked for it that is in the program itself?
     pub asked_inside: bool,
+}
+
+/// Words of which nobody knows the type, and which lead to values that have to move.
+#[derive(Default)]
+pub(crate) struct Pins {
+    /// Who holds one, as the last trial has found.
+    pub by: Option<String>,
+    /// When the first trial found one.
+    pub since: Option<Instant>,
 }
 
 /// Has the running code of a function loops that look up?
@@ -633,6 +645,7 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
+            pins: Pins::default(),
             described: None,
             asked_inside: false,
         }

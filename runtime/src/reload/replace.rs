@@ -146,6 +146,8 @@ pub(crate) struct Running {
     same: FxHashSet<((usize, usize), u32)>,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
+    /// What these are.
+    found: FxHashSet<Instance>,
 }
 
 /// Looks at the functions with new code that are running.
@@ -404,6 +406,7 @@ impl Loops {
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             running.same.extend(target.same.iter().map(|srcloc| (target.place, *srcloc)));
+            running.found.insert(target.meta.instance);
             let from = base.live.unit(target.place.0);
             if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
                 // An edit has been undone before the loop came round: it is in the newest code again.
@@ -504,6 +507,11 @@ impl Running {
             return Some(&SAME);
         }
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
+    }
+
+    /// Has a frame of a function that was on a stack gone on in other code since, as the version before had it do?
+    pub fn has_gone_on(&self, frame: &Standing, meta: &FunctionMeta) -> bool {
+        self.found.contains(&meta.instance) && !self.verdicts.contains_key(&frame.place())
     }
 
     /// Does a frame of this function go on in new code when it comes to the poll of the loop?

@@ -303,6 +303,7 @@ impl Sequence {
             self.running.save(texts, others);
             let update = self.update(Program::poll);
             assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
+            self.running.is_whole();
             self.has_back(data);
         }
         self.counts.reloads += 2;

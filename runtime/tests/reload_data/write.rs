@@ -101,7 +101,7 @@ impl Writer<'_> {
              F first_list() -> Vec<S1> {{\n    v: Vec<S1> = Vec.new()\n    v.push(make_s1(4))\n    v.push(make_s1(5))\n    v\n}}\n\
              F main() -> i64 {{\n    local := mut make_s0(3)\n    list := mut first_list()\n    one := mut make_s1(7)\n\
              {locals}    sum := mut 0\n    L {condition} {{\n        copy = local\n        copies = list\n\
-             \x20       {waits}\n        I rest == 1 && turned == 1 {{ usleep(50) }}\n\
+             \x20       {waits}\n        I rest == 1 && turned == 1 {{ usleep(1000) }}\n\
              \x20       turned = 1\n        sum += 1{used}\n    }}\n    0\n}}\n\
              F work(s: S1, turns: i64) -> i64 {{\n    t := mut s\n    n := mut 0\n    L n < turns {{\n        n += 1\n\
              \x20       seen = t\n    }}\n    n + {work}\n}}\n",

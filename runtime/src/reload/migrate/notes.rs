@@ -2,7 +2,7 @@
 
 use vaisjit_semantics::{Ty, TyKind};
 
-use crate::reload::diff::retyped;
+use crate::reload::diff::{retyped, told_apart};
 
 /// Something that happened to values, with how they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,11 @@ impl Note {
             }
             NoteKind::Default if let Some((list, _)) = self.of => {
                 let elements = if times == 1 { "1 element".to_owned() } else { format!("{times} elements") };
-                format!("{elements} of `{label}` (`{list}`) could not become `{new}` and took {}", start(*new))
+                format!(
+                    "{elements} of `{label}` (`{list}`) could not become {} and took {}",
+                    told_apart(*old, *new).1,
+                    start(*new)
+                )
             }
             NoteKind::Default => {
                 format!("`{label}` {retyped}, which cannot be converted: {values} took the default")

@@ -381,6 +381,7 @@ impl Migration {
             let called = call(function, shown.at(0), values.at(index));
             heap.release_all(lent);
             called.map_err(|why| Denied {
+                pinned_by: None,
                 name: name_of(own.ty),
                 why: format!("`{}` {why}, after {index} of {} instances", function.path.name, written.places.len()),
                 help: "mend it and save again".to_owned(),

@@ -91,6 +91,11 @@ impl Fields<'_> {
     pub(super) fn evolving(&self) -> Option<Ty> {
         (self.value.old == self.value.new).then_some(self.value.new)
     }
+
+    /// What people call the value, and its types before and after.
+    pub(super) fn retyped(&self) -> (&str, Ty, Ty) {
+        (self.value.label, self.value.old, self.value.new)
+    }
 }
 
 type Steps = Result<(), NoDefault>;
@@ -216,6 +221,11 @@ impl Planner {
             self.conversions.len() - 1
         });
         Ok(found)
+    }
+
+    /// Are steps for a migration of the program's own being made?
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
     }
 
     /// A conversion that does nothing, of values of this size.

@@ -5,14 +5,14 @@ use vaisjit_semantics::{Ty, TyKind};
 
 use super::defaults::{Declared, FieldKey};
 use super::plan::{Fields, Planner, option_of, parked};
-use crate::reload::diff::name_of;
+use crate::reload::diff::{name_of, retyped};
 
 impl Planner {
     /// Remarks on what has got other names; `sources` are the old fields that the new ones go on from.
     pub(super) fn remark(&mut self, fields: &Fields<'_>, sources: &[Option<usize>]) {
-        let Some(ty) = fields.evolving() else { return };
         let gone = (0..fields.old.fields.len()).filter(|index| !sources.contains(&Some(*index)));
         let gone: Vec<&KnownField> = gone.map(|index| &fields.old.fields[index]).collect();
+        let Some(ty) = fields.evolving() else { return self.remark_dropped(fields, &gone) };
         let come = fields.new.fields.iter().zip(sources).filter(|(_, source)| source.is_none());
         let come: Vec<&KnownField> =
             come.map(|(field, _)| field).filter(|new| parked(fields.old, new).is_none()).collect();
@@ -20,8 +20,23 @@ impl Planner {
             None => gone.iter().filter_map(|old| self.perhaps_renamed(ty, fields, old, (&gone, &come))).collect(),
             Some(variant) => payload(&format!("{}.{variant}", name_of(ty)), fields, sources, (&gone, &come)),
         };
+        self.say(said);
+    }
+
+    fn say(&mut self, said: Vec<String>) {
         let said: Vec<String> = said.into_iter().filter(|text| !self.remarks.contains(text)).collect();
         self.remarks.extend(said);
+    }
+
+    /// A value that gets another type: its fields are not kept aside.
+    fn remark_dropped(&mut self, fields: &Fields<'_>, gone: &[&KnownField]) {
+        let (label, old, new) = fields.retyped();
+        if self.is_writing() || gone.is_empty() {
+            return;
+        }
+        let names: Vec<String> = gone.iter().map(|field| format!("`{}`", field.name)).collect();
+        let what = if names.len() == 1 { "value is" } else { "values are" };
+        self.say(vec![format!("`{label}` {} without {}: the {what} dropped", retyped(old, new), names.join(", "))]);
     }
 
     /// A field that is gone, with the only new one of its type at its place.

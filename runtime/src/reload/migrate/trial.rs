@@ -105,6 +105,8 @@ pub(crate) struct Denied {
     pub why: String,
     /// The way out.
     pub help: String,
+    /// What holds the address of a value that has to move, where nobody knows its type. It may be gone soon.
+    pub pinned_by: Option<String>,
 }
 
 /// Everything that the commit of a migration needs.
@@ -549,6 +551,7 @@ impl Migration {
             Role::Local(_) => self.holder(trial, region, found.index),
         };
         Denied {
+            pinned_by: None,
             name: name_of(ty),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
             help: format!(
@@ -584,6 +587,7 @@ impl Migration {
         let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
         let holder = self.holder(trial, region, 0);
         Denied {
+            pinned_by: None,
             why: format!(
                 "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
                 conversion.from_size, conversion.to_size
@@ -613,6 +617,7 @@ fn size_of(known: &Known, ty: Ty) -> usize {
 
 pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
+        pinned_by: None,
         name: name_of(ty),
         why: "there is no memory to bring its values into their new shape".to_owned(),
         help: "undo the edit, or restart with the new version".to_owned(),
@@ -625,11 +630,16 @@ pub(crate) fn failed(name: &str, why: &str) -> Denied {
     match name.strip_prefix("{default}") {
         Some(field) => {
             let ty = field.rsplit_once('.').map_or(field, |(ty, _)| ty);
-            Denied { name: ty.to_owned(), why: format!("computing the default of `{field}` failed: {why}"), help }
+            Denied {
+                name: ty.to_owned(),
+                why: format!("computing the default of `{field}` failed: {why}"),
+                help,
+                pinned_by: None,
+            }
         }
         None => {
             let name = name.trim_start_matches("{init}").to_owned();
-            Denied { name, why: format!("computing its first value failed: {why}"), help }
+            Denied { name, why: format!("computing its first value failed: {why}"), help, pinned_by: None }
         }
     }
 }
@@ -642,7 +652,7 @@ pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
         return Denied { help, ..failed(name, &why) };
     }
     let help = "let the migration look at nothing but its two arguments".to_owned();
-    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help }
+    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help, pinned_by: None }
 }
 
 impl Trial {
