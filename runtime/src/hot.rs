@@ -18,13 +18,26 @@ use crate::history::Cause;
 use crate::program::{Pending, ProgramInner, Staged, Update};
 use crate::report::{Clock, Report};
 use crate::told::Told;
-use crate::trap::Trap;
+use crate::trap::{Trap, TrapCode};
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
 
 /// What a reload waits for in a program that chooses the moment itself.
 pub(crate) const ITS_OWN_CALL: &str = "a call of hot_check or hot_reload";
+
+/// The message of the trap that `hot_restart` ends `main` with.
+const RESTARTS: &str = "the program restarts";
+
+/// What `hot_rollback` gives if there is no such version, if the version was refused, and if something else came first.
+const NO_VERSION: i64 = -1;
+const TURNED_DOWN: i64 = -2;
+const NOT_NOW: i64 = -3;
+
+/// Has `hot_restart` made the trap, to end `main`?
+pub(crate) fn is_restart(trap: &Trap) -> bool {
+    trap.code == TrapCode::HostFailure && trap.message == RESTARTS
+}
 
 /// How `main` was ended from inside.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +92,17 @@ pub(crate) struct Control {
     drivers: AtomicU64,
     /// The number of the next watching.
     next_watching: AtomicU64,
+    /// How many wait for an answer to what a save would do.
+    questions: AtomicUsize,
+}
+
+/// Somebody who waits for an answer.
+pub(crate) struct Asking<'c>(&'c AtomicUsize);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -220,6 +244,18 @@ impl Control {
         };
     }
 
+    /// Counts somebody who waits for an answer to what a save would do, until the result is dropped: a commit that waits
+    /// for the program lets them ask.
+    pub fn ask(&self) -> Asking<'_> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        Asking(&self.questions)
+    }
+
+    /// Does somebody wait for such an answer?
+    pub fn is_asked(&self) -> bool {
+        self.questions.load(Ordering::SeqCst) > 0
+    }
+
     /// Is a reload thread at work?
     pub fn is_watched(&self) -> bool {
         self.drivers.load(Ordering::SeqCst) > 0
@@ -290,7 +326,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
         ("hot_reset", (move |name: &str| reset().map(|p| p.hot_reset(name))).into_host_closure(), plain),
         (
             "hot_restart",
-            (move || restart().and_then(|p| p.end_main(Ending::Restart, "the program restarts"))).into_host_closure(),
+            (move || restart().and_then(|p| p.end_main(Ending::Restart, RESTARTS))).into_host_closure(),
             plain,
         ),
         ("hot_rollback", (move |to: i64| rollback().map(|p| p.hot_rollback(to))).into_host_closure(), safepoint),
@@ -450,10 +486,16 @@ impl ProgramInner {
         let to = u64::try_from(to).map_err(|_| Error::Other(format!("there is no version {to}")));
         match to.and_then(|to| self.roll_back(to, &mut Pending::wait_for_ever)) {
             Ok(Update::Reloaded { .. }) => 1,
-            Ok(_) => 0,
+            Ok(Update::Unchanged(_)) => 0,
+            // The event that says why has been told.
+            Ok(Update::Refused(_) | Update::Rejected(_)) => TURNED_DOWN,
+            Ok(Update::Superseded) => {
+                self.tell(&Event::Notice("hot_rollback: another reload came in between".to_owned()));
+                NOT_NOW
+            }
             Err(error) => {
                 self.tell(&Event::Notice(format!("hot_rollback: {error}")));
-                -1
+                NO_VERSION
             }
         }
     }

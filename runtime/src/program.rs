@@ -22,7 +22,7 @@ use vaisjit_codegen::isa;
 use vaisjit_semantics::{Checked, Instance};
 use vaisjit_syntax::Severity;
 
-use crate::code::{RawTrap, World};
+use crate::code::{RawFrame, RawTrap, World};
 use crate::driver::{Driver, Watching};
 use crate::engine::{Engine, Error};
 use crate::events::{Diagnostics, Event};
@@ -39,6 +39,7 @@ use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
+pub(crate) use hooks::trapped;
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
 pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
@@ -77,6 +78,8 @@ pub(crate) struct ProgramInner {
     pub control: Control,
     /// What hosts have prepared.
     pub offers: Offers,
+    /// What is remembered of the program's hooks.
+    pub asked: hooks::Asked,
     /// The state behind `std/thread`.
     pub threads: Threads,
     pub root: PathBuf,
@@ -175,6 +178,7 @@ impl Program {
                 history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
+                asked: hooks::Asked::default(),
                 threads: Threads::default(),
                 root: path.to_path_buf(),
             }
@@ -339,13 +343,11 @@ impl ProgramInner {
             }
             push(meta, number, meta.version);
         }
-        // Of a body that has been inlined nothing is known.
-        let own = |frame: &crate::code::RawFrame| {
-            live.meta(&frame.unit, frame.function).filter(|it| it.inlined(frame.srcloc).is_none())
-        };
-        let innermost = raw.frames.first().and_then(own);
-        if let (Some(meta), Some(frame)) = (innermost, frames.first_mut()) {
-            frame.locals = crate::trap::locals(&meta.frame.named, &raw.values);
+        // Thunks come before the innermost function. Of a body that has been inlined nothing is known.
+        let known = |frame: &RawFrame| Some((live.meta(&frame.unit, frame.function)?, frame.srcloc));
+        let innermost = raw.frames.iter().find_map(known).filter(|(meta, srcloc)| meta.inlined(*srcloc).is_none());
+        if let (Some((meta, location)), Some(frame)) = (innermost, frames.first_mut()) {
+            frame.locals = crate::trap::locals(&meta.frame, location, raw);
         }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),

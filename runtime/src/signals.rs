@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -29,6 +29,10 @@ pub fn interrupt_on_signals(program: &Program) {
         let _ = signal_hook::flag::register_usize(signal, program.inner.control.signalled.clone(), status as usize);
     }
     program.inner.control.owns_process.store(true, Ordering::SeqCst);
+    if std::io::stdout().is_terminal() {
+        program.inner.note_modes();
+        crate::code::before_end(terminal::leave_at_end);
+    }
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let program = Arc::downgrade(&program.inner);
     let mut asked = false;
@@ -75,23 +79,16 @@ impl Program {
 /// Puts the terminal's settings back before the process is stopped or ended by a signal that nobody else answers, and
 /// takes them up again when it goes on.
 pub(crate) fn around_stops_and_ends() {
-    crate::code::before_abort(terminal::leave);
-    let Ok(mut signals) = Signals::new([SIGTSTP, SIGCONT, SIGQUIT, SIGHUP]) else { return };
+    crate::code::before_end(terminal::leave_at_end);
+    let Ok(mut signals) = Signals::new([SIGTSTP, SIGCONT]) else { return };
     let listener = move || {
         for signal in signals.forever() {
-            match signal {
-                SIGCONT => terminal::after_stop(),
-                SIGTSTP => {
-                    terminal::before_stop();
-                    // Returns when the process goes on.
-                    let _ = emulate_default_handler(SIGTSTP);
-                    terminal::after_stop();
-                }
-                ends => {
-                    terminal::leave();
-                    let _ = emulate_default_handler(ends);
-                }
+            if signal == SIGTSTP {
+                terminal::before_stop();
+                // Returns when the process goes on.
+                let _ = emulate_default_handler(SIGTSTP);
             }
+            terminal::after_stop();
         }
     };
     let _ = std::thread::Builder::new().name("vaisjit stops".to_owned()).spawn(listener);
@@ -119,10 +116,6 @@ fn end(status: i32, restore: &str) -> ! {
     std::process::exit(status)
 }
 
-/// Modes of a terminal that a program may switch on and that must not outlive it: the alternate screen, the mouse,
-/// bracketed paste. The cursor is the one that is switched off.
-const MODES: [&str; 9] = ["1049", "1047", "47", "1000", "1002", "1003", "1006", "1015", "2004"];
-
 impl ProgramInner {
     /// Leaves the terminal as the program found it: only what the program's own texts can have switched is switched
     /// back, and only if standard output is a terminal.
@@ -132,21 +125,20 @@ impl ProgramInner {
 
     /// The escape sequences that undo those in the program's literals.
     fn restore_sequence(&self) -> String {
+        terminal::undoing(self.switches()).collect()
+    }
+
+    /// Remembers what a signal that ends the process has to undo.
+    pub fn note_modes(&self) {
+        if self.control.owns_process.load(Ordering::SeqCst) {
+            terminal::set_switched(self.switches());
+        }
+    }
+
+    /// Which modes the program's literals can switch.
+    fn switches(&self) -> u32 {
         let linkage = self.linkage();
-        let mut sequence = String::new();
-        let has = |text: &str| linkage.literals().any(|literal| literal.contains(text));
-        for mode in MODES {
-            if has(&format!("\u{1b}[?{mode}h")) {
-                sequence += &format!("\u{1b}[?{mode}l");
-            }
-        }
-        if has("\u{1b}[?25l") {
-            sequence += "\u{1b}[?25h";
-        }
-        if has("\u{1b}[") {
-            sequence += "\u{1b}[0m";
-        }
-        sequence
+        terminal::switched_by(|text| linkage.literals().any(|literal| literal.contains(text)))
     }
 }
 

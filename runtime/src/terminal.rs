@@ -4,10 +4,14 @@
 //! Only echo and line buffering are switched off; signals (Ctrl-C, Ctrl-Z) and the processing of output stay as they are.
 //! A process in the background neither reads nor changes a setting: either would stop it.
 
+mod modes;
+mod typed;
+
 use std::io::{PipeReader, PipeWriter, Stderr, Stdin, stderr, stdin};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -16,6 +20,8 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, is
 use rustix::termios::{tcgetwinsize, tcsetattr};
 
 use crate::signals;
+pub(crate) use modes::{leave_at_end, set_switched, switched_by, undoing};
+use typed::Typed;
 
 /// How often a process in the background looks whether it has come to the foreground.
 const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
@@ -129,7 +135,8 @@ impl Keys {
         isatty(stdin())
     }
 
-    /// Calls `pressed` with each key, as bytes, on a thread of its own. `None` if standard input is no terminal.
+    /// Calls `pressed` with each key, as bytes, on a thread of its own; what terminals send as a sequence (arrows, Alt with
+    /// a letter, pasted text between its marks) is no key. `None` if standard input is no terminal.
     pub fn read(pressed: impl FnMut(u8) + Send + 'static) -> Option<Keys> {
         if !Keys::are_possible() {
             return None;
@@ -137,7 +144,7 @@ impl Keys {
         let (woken, wake) = std::io::pipe().ok()?;
         signals::around_stops_and_ends();
         enter(&mut mode());
-        let mut reading = Reading { input: stdin(), woken, pressed: Box::new(pressed) };
+        let mut reading = Reading { input: stdin(), woken, typed: Typed::default(), pressed: Box::new(pressed) };
         let thread = std::thread::Builder::new().name("vaisjit keys".to_owned());
         match thread.spawn(move || while reading.step() {}) {
             Ok(_) => Some(Keys { wake: Mutex::new(Some(wake)) }),
@@ -172,6 +179,7 @@ impl Drop for Keys {
 struct Reading {
     input: Stdin,
     woken: PipeReader,
+    typed: Typed,
     pressed: Box<dyn FnMut(u8) + Send>,
 }
 
@@ -199,9 +207,12 @@ impl Reading {
     }
 
     fn key(&mut self) -> bool {
-        let mut key = [0];
-        match rustix::io::read(&self.input, &mut key) {
-            Ok(1) => (self.pressed)(key[0]),
+        let mut keys = [0; 256];
+        match rustix::io::read(&self.input, &mut keys) {
+            Ok(count @ 1..) => {
+                let now = Instant::now();
+                keys[..count].iter().filter(|key| self.typed.is_key(**key, now)).for_each(|key| (self.pressed)(*key));
+            }
             Err(Errno::INTR | Errno::AGAIN) => {}
             // The terminal is gone.
             _ => return false,

@@ -4,6 +4,7 @@
 //! every folder on the way to a file is watched for the name it leads on to, and what is delivered is only "look
 //! again": contents decide what changed. Where the system sends no events, the files' metadata is polled.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +15,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How often metadata is read where no events come.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How many symbolic links one after the other are followed; systems follow 8 to 40.
+const MOST_LINKS: usize = 40;
 
 /// Said where the files are polled because that was asked for.
 pub const POLLED: &str = "files are polled ten times a second";
@@ -50,7 +54,7 @@ struct Interest {
 
 /// What polling compares.
 #[derive(PartialEq, Eq, Clone, Copy)]
-struct Stamp(Option<(SystemTime, u64)>);
+struct Stamp(Option<(SystemTime, [u64; 4])>);
 
 impl FileWatcher {
     /// A watcher that calls `signal` from a thread of its own; with `poll` it never asks the system for events.
@@ -171,10 +175,10 @@ impl Interest {
         for file in files {
             interest.add(file);
             // What a symbolic link leads to is saved in its own folder.
-            if let Ok(real) = file.canonicalize()
-                && real != *file
-            {
-                interest.add(&real);
+            match file.canonicalize() {
+                Ok(real) if real == *file => {}
+                Ok(real) => interest.add(&real),
+                Err(_) => leads_to(file).iter().for_each(|path| interest.add(path)),
             }
         }
         interest
@@ -185,6 +189,12 @@ impl Interest {
         let folders = file.ancestors().skip(1).filter(|folder| folder.parent().is_some());
         self.folders.extend(folders.map(Path::to_path_buf));
     }
+}
+
+/// Where a symbolic link leads that ends nowhere: there the file may be made.
+fn leads_to(link: &Path) -> Vec<PathBuf> {
+    let next = |path: &PathBuf| Some(absolute(&path.parent()?.join(std::fs::read_link(path).ok()?)));
+    std::iter::successors(next(&link.to_path_buf()), next).take(MOST_LINKS).collect()
 }
 
 fn relevant(event: notify::Result<notify::Event>, interest: &Mutex<Interest>) -> Option<Signal> {
@@ -226,7 +236,11 @@ pub fn absolute(path: &Path) -> PathBuf {
 impl Stamp {
     fn of(path: &Path) -> Stamp {
         let metadata = std::fs::metadata(path).ok();
-        Stamp(metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len()))))
+        Stamp(metadata.and_then(|now| {
+            // A file that is renamed over another may have its times and its length.
+            let change = [now.len(), now.ino(), now.ctime() as u64, now.ctime_nsec() as u64];
+            Some((now.modified().ok()?, change))
+        }))
     }
 }
 

@@ -35,6 +35,12 @@ impl Noting {
         std::mem::take(&mut *self.notes.lock().expect("no panic"))
     }
 
+    /// The codes of the traps that have been told of.
+    fn traps(&self) -> Vec<TrapCode> {
+        let code = |event| if let Event::Trap(trap) = event { Some(trap.code) } else { None };
+        self.events.try_iter().filter_map(code).collect()
+    }
+
     fn event(&self, name: &str) -> Event {
         loop {
             let event = self.events.recv_timeout(WAIT).unwrap_or_else(|_| panic!("no {name}"));
@@ -184,6 +190,18 @@ fn a_restart_of_main_runs_what_is_deferred_and_exit_does_not() {
         let noting = Noting::new(engine, text);
         assert_eq!(noting.program.run_main().expect("a status"), 3);
         assert_eq!(noting.notes(), [1, -1]);
+    }
+}
+
+/// A restart that a deferred block asks for is none of the traps that are told of; what failed before it is.
+#[test]
+fn a_deferred_block_may_restart_main() {
+    let text = "U std/hot\nG runs: i64 = 0\nF end(n: i64) -> i64 {\n    D note(n)\n    D { I n < 3 { hot_restart() } }\n    I n == 1 { hot_restart() }\n    I n == 2 { R n / (n - n) }\n    exit(3)\n}\nF main() -> i64 {\n    D note(0 - runs)\n    runs += 1\n    end(runs)\n}\n";
+    for engine in modes() {
+        let noting = Noting::new(engine, text);
+        assert_eq!(noting.program.run_main().expect("a status"), 3);
+        assert_eq!(noting.notes(), [1, -1, 2, -2]);
+        assert_eq!(noting.traps(), [TrapCode::DivisionByZero]);
     }
 }
 

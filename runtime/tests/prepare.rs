@@ -1,9 +1,14 @@
 //! `Program::prepare`: a report before the commit, and no trace without one.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use vaisjit::{Engine, Error, MemoryLoader, Outcome, Program, Update};
+
+/// Nothing takes as long as this.
+const LONG: Duration = Duration::from_secs(60);
 
 const TEXT: &str = "G total: i64 = 5\n\n#[hot]\nF step() -> i64 { total += 1\n total }\n\nF other() -> i64 { 1 }\n";
 
@@ -178,4 +183,48 @@ fn a_rename_that_is_dropped_leaves_the_names_as_they_were() {
     assert_eq!(memory.call("sum"), 2032);
     assert_eq!(memory.call("add"), 3);
     assert!(memory.program.heap_check().expect("a report").is_empty());
+}
+
+/// What is prepared for a loop in one code fits it no more once it has gone on in other code, as the version between had
+/// it do: it is prepared once more.
+#[test]
+fn a_loop_that_goes_on_elsewhere_after_the_preparation() {
+    let text = |fields: &str| {
+        format!(
+            "S State {{ a: i64{fields} }}\nG seen: State\nG stop: i64\nF end() -> i64 {{\n    stop = 1\n    seen.a\n}}\n\
+             F main() -> i64 {{\n    s := mut State {{ a: 1 }}\n    L stop == 0 {{\n        s.a += 1\n        seen = s\n        \
+             wait()\n    }}\n    seen.a\n}}\n"
+        )
+    };
+    let (enter, entered) = channel::<()>();
+    let (leave, left) = channel::<()>();
+    let doors = Mutex::new((enter, left));
+    let wait = move || {
+        let doors = doors.lock().expect("no panic");
+        let _ = doors.0.send(());
+        i64::from(doors.1.recv().is_ok())
+    };
+    let files = MemoryLoader::default();
+    files.set("main.vais", text(""));
+    let engine = Engine::builder().function("wait", wait).build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).expect("a program");
+    let main = std::thread::spawn({
+        let program = program.clone();
+        move || program.run_main()
+    });
+    let in_host = || entered.recv_timeout(LONG).expect("the loop turns");
+    in_host();
+    files.set("main.vais", text(", b: i64 = 5"));
+    assert!(program.poll().expect("it can be carried").is_reloaded());
+    files.set("main.vais", text(", b: i64 = 5, c: i64 = 6"));
+    let prepared = program.prepare().expect("it is fine");
+    leave.send(()).expect("it waits");
+    in_host();
+    let (done, told) = channel();
+    std::thread::spawn(move || done.send(prepared.commit()));
+    let update = told.recv_timeout(LONG).expect("it need not wait for ever");
+    assert!(update.expect("it can be carried").is_reloaded());
+    assert_eq!(program.function::<(), i64>("end").expect("the function").call(()).expect("no trap"), 3);
+    drop(leave);
+    assert_eq!(main.join().expect("no panic").expect("no trap"), 3);
 }

@@ -20,6 +20,8 @@ pub(super) enum Level {
     Inner,
     /// Stopped where a commit may happen.
     Outermost,
+    /// Stopped at the poll of its outermost loop, or in no function of the program.
+    AtPoll,
 }
 
 /// A thread of a world.
@@ -115,7 +117,7 @@ impl<M: Member, R: Admission> Control<M, R> {
         if self.requests.is_empty() {
             return None;
         }
-        let level = self.threads.iter().map(|member| level(&**member)).min().unwrap_or(Level::Outermost);
+        let level = self.threads.iter().map(|member| level(&**member)).min().unwrap_or(Level::AtPoll);
         self.requests.iter().position(|request| request.admits(level))
     }
 }

@@ -30,6 +30,8 @@ pub enum SafepointKind {
     /// Every thread is outside all loops but the outermost one of its stack, or at an explicit safepoint; after
     /// [`PATIENCE`] anywhere a `Sweep` could run.
     Commit,
+    /// The same, but a thread in the host does not count as having stopped, before [`PATIENCE`] is over.
+    CommitAtPolls,
     /// Every thread is at some poll or in the host.
     Sweep,
 }
@@ -165,8 +167,9 @@ impl Admission for Request {
     fn admits(&self, level: Level) -> bool {
         let wanted = match (self.kind, self.relaxed) {
             (SafepointKind::Sweep, _) => Level::CleaningUp,
-            (SafepointKind::Commit, true) => Level::Inner,
+            (SafepointKind::Commit | SafepointKind::CommitAtPolls, true) => Level::Inner,
             (SafepointKind::Commit, false) => Level::Outermost,
+            (SafepointKind::CommitAtPolls, false) => Level::AtPoll,
         };
         level >= wanted
     }
@@ -324,7 +327,7 @@ impl Member for ThreadRecord {
 
     fn stopped_level(&self, state: u32) -> Level {
         if !self.is_active() {
-            return Level::Outermost;
+            return Level::AtPoll;
         }
         if self.cleaning.load(Ordering::Acquire) > 0 {
             return Level::CleaningUp;
@@ -332,13 +335,17 @@ impl Member for ThreadRecord {
         if state == AT_SAFEPOINT {
             return Level::Outermost;
         }
-        let mut own_loop = state == AT_POLL;
-        let mut inner = false;
+        let polls = state == AT_POLL;
+        let (mut own_loop, mut inner) = (polls, false);
         walk::stopped_thread(self, |found, _| {
             inner = !std::mem::take(&mut own_loop) && walk::is_looping(found);
             if inner { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
         });
-        if inner { Level::Inner } else { Level::Outermost }
+        match (inner, polls) {
+            (true, _) => Level::Inner,
+            (false, true) => Level::AtPoll,
+            (false, false) => Level::Outermost,
+        }
     }
 
     /// Is the thread still above the frame that made it refuse last time? On the record's own thread, in an exit or

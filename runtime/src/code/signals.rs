@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{EntryRecord, GuardRecord, IN_HEAP, RUNNING};
@@ -56,32 +56,73 @@ fn replace(signal: libc::c_int) {
     }
 }
 
-/// What is done before the process ends by a fault or by `abort`.
-static BEFORE_ABORT: OnceLock<fn()> = OnceLock::new();
+/// Signals that end a process if nobody answers them, without those above and those of Ctrl-C and `kill`.
+const DEADLY: [libc::c_int; 12] = [
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGABRT,
+    libc::SIGALRM,
+    libc::SIGPIPE,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGVTALRM,
+    libc::SIGPROF,
+    libc::SIGXCPU,
+    libc::SIGXFSZ,
+    libc::SIGSYS,
+];
 
-/// Has this done before the process ends by a fault in C code or by `abort`; the first caller's counts. It must take no
-/// lock that may be held and allocate nothing.
-pub fn before_abort(action: fn()) {
-    if BEFORE_ABORT.set(action).is_ok() {
-        // SAFETY: `abort_handler` keeps the rules of signal handlers. `abort` ends the process once it has returned.
-        unsafe {
-            let mut handling: libc::sigaction = std::mem::zeroed();
-            handling.sa_sigaction = abort_handler as *const () as usize;
-            handling.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND as libc::c_int;
-            libc::sigemptyset(&mut handling.sa_mask);
-            libc::sigaction(libc::SIGABRT, &handling, std::ptr::null_mut());
-        }
+/// What is done before the process ends by a fault or a signal.
+static BEFORE_END: OnceLock<fn()> = OnceLock::new();
+/// The process that does it: a child of it has nothing to put in order.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
+/// Has this done before the process ends by a fault in C code, by `abort`, or by a signal that nobody answers; the first
+/// caller's counts. Signals that are answered or ignored now are left alone. It must take no lock that may be held and
+/// allocate nothing.
+pub fn before_end(action: fn()) {
+    if BEFORE_END.set(action).is_ok() {
+        OWNER.store(std::process::id(), Ordering::SeqCst);
+        DEADLY.into_iter().chain(only_here()).filter(|number| is_default(*number)).for_each(answer);
     }
 }
 
-extern "C" fn abort_handler(number: libc::c_int) {
-    run_before_abort();
+/// Further ones that this system has.
+#[cfg(target_os = "linux")]
+fn only_here() -> impl Iterator<Item = libc::c_int> {
+    [libc::SIGSTKFLT, libc::SIGPWR, libc::SIGIO].into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
+#[cfg(not(target_os = "linux"))]
+fn only_here() -> impl Iterator<Item = libc::c_int> {
+    std::iter::empty()
+}
+
+fn answer(number: libc::c_int) {
+    // SAFETY: `ending_handler` keeps the rules of signal handlers.
+    unsafe {
+        let mut handling: libc::sigaction = std::mem::zeroed();
+        handling.sa_sigaction = ending_handler as *const () as usize;
+        handling.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND as libc::c_int;
+        libc::sigemptyset(&mut handling.sa_mask);
+        libc::sigaction(number, &handling, std::ptr::null_mut());
+    }
+}
+
+/// Would the system do what it does by itself?
+fn is_default(number: libc::c_int) -> bool {
+    previous(number).sa_sigaction == libc::SIG_DFL
+}
+
+extern "C" fn ending_handler(number: libc::c_int) {
+    run_before_end();
     // SAFETY: the default action is in place again: it comes when this handler returns, whoever sent the signal.
     unsafe { libc::raise(number) };
 }
 
-fn run_before_abort() {
-    if let Some(action) = BEFORE_ABORT.get() {
+fn run_before_end() {
+    if let Some(action) = BEFORE_END.get()
+        && OWNER.load(Ordering::SeqCst) == std::process::id()
+    {
         action();
     }
 }
@@ -288,7 +329,7 @@ fn native_fault(record: &ThreadRecord, signal: &Signal, registers: &Registers) -
         Some(report) => report(&fault),
         None => report(&fault),
     }
-    run_before_abort();
+    run_before_end();
     // SAFETY: ends the process without running anything else.
     unsafe { libc::_exit(EXIT_STATUS) }
 }
@@ -327,25 +368,38 @@ fn write_error(text: &[u8]) {
     let _ = unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
 }
 
+/// Says that somebody else has ended the process.
+fn tell_sent(number: libc::c_int) {
+    let name: &[u8] = match number {
+        libc::SIGSEGV => b"SIGSEGV",
+        libc::SIGBUS => b"SIGBUS",
+        libc::SIGILL => b"SIGILL",
+        libc::SIGFPE => b"SIGFPE",
+        _ => b"SIGTRAP",
+    };
+    write_error(b"vaisjit: the process was sent the signal ");
+    write_error(name);
+    write_error(b", which ends it\n");
+}
+
 /// Does what would have happened without us.
 ///
 /// # Safety
 /// The arguments are those of the running signal handler.
 unsafe fn pass_on(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    run_before_abort();
+    // SAFETY: the information is that of the running handler.
+    let sent = unsafe { (*info).si_code } <= 0;
+    if !sent {
+        run_before_end();
+    }
     let index = SIGNALS.iter().position(|signal| *signal == number);
     let Some(action) = PREVIOUS.get().zip(index).map(|(actions, index)| &actions[index]) else { return };
     match action.sa_sigaction {
+        libc::SIG_IGN if sent => {}
         libc::SIG_DFL | libc::SIG_IGN => {
             // On return the instruction fails again, now without a handler.
             // SAFETY: puts back an action that was there before.
-            unsafe {
-                libc::sigaction(number, action, std::ptr::null_mut());
-                // A signal that was sent does not come again by itself.
-                if (*info).si_code <= 0 && action.sa_sigaction == libc::SIG_DFL {
-                    libc::raise(number);
-                }
-            }
+            unsafe { libc::sigaction(number, action, std::ptr::null_mut()) };
         }
         address if action.sa_flags & libc::SA_SIGINFO != 0 => {
             type Handler = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
@@ -356,5 +410,12 @@ unsafe fn pass_on(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut
             // SAFETY: without `SA_SIGINFO` it is a function of this type.
             unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(libc::c_int)>(address)(number) }
         }
+    }
+    // Rust's own handler relies on the fault to come again, too: a signal that was sent does not.
+    if sent && is_default(number) {
+        tell_sent(number);
+        run_before_end();
+        // SAFETY: the default action comes when this handler returns.
+        unsafe { libc::raise(number) };
     }
 }

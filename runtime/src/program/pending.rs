@@ -1,7 +1,7 @@
 //! A commit, or a look at what one would do, that waits for the program to reach a place where it can be.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use super::ProgramInner;
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
@@ -10,17 +10,20 @@ use crate::reload::prepare::Prepared;
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
-pub(crate) const A_HOST_CALL: &str = "a call of the host's";
+pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
 
-/// How long a commit waits that a frame in old code stands in the way of, before it looks again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long a commit waits that a frame in old code stands in the way of, before it looks again; each time twice as long,
+/// up to the second, for while it looks threads may stand still that are not in the way. Chosen by feel.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(640));
 
 /// A commit that waits for the program.
 pub struct Pending {
     ticket: Mutex<Ticket>,
     pub(super) attempt: Arc<Mutex<Attempt>>,
     /// Asks for another attempt.
-    again: Box<dyn Fn() -> Ticket>,
+    again: Box<dyn Fn(SafepointKind) -> Ticket>,
+    /// How long to wait before that, and since when.
+    pause: Mutex<(Duration, Option<Instant>)>,
     /// The frame that stands in the way, and what it would do.
     obstacle: Mutex<Option<String>>,
     /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
@@ -92,29 +95,32 @@ impl ProgramInner {
     /// Asks for a commit, or for a look at what one would do: the step is taken once all threads are stopped.
     pub(super) fn request(
         self: &Arc<Self>,
-        prepared: Box<Prepared>,
+        mut prepared: Box<Prepared>,
         clock: Clock,
         step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
     ) -> Pending {
+        let in_program = self.world.is_active_here();
+        prepared.asked_inside = in_program;
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
         let fault = fault::here();
-        let again = move || {
+        let again = move |kind: SafepointKind| {
             let (program, shared, outcome, step) = (program.clone(), shared.clone(), outcome.clone(), step.clone());
             let fault = fault.clone();
-            program.clone().world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
+            program.clone().world.run_at_safepoint(kind, move |stopped| {
                 if let Some(prepared) = lock(&shared).as_mut() {
                     *lock(&outcome) = fault::on(fault, || step(&program, prepared, stopped));
                 }
             })
         };
         Pending {
-            ticket: Mutex::new(again()),
+            ticket: Mutex::new(again(SafepointKind::Commit)),
             attempt,
             again: Box::new(again),
+            pause: Mutex::new((LOOK_AGAIN.0, None)),
             obstacle: Mutex::default(),
-            in_program: self.world.is_active_here(),
+            in_program,
             prepared,
             clock,
         }
@@ -147,9 +153,17 @@ impl Pending {
         } else {
             return Some(Waited::from(outcome));
         }
-        std::thread::sleep(LOOK_AGAIN.min(time));
+        let mut pause = lock(&self.pause);
+        let since = *pause.1.get_or_insert_with(Instant::now);
+        let left = pause.0.saturating_sub(since.elapsed());
+        std::thread::sleep(left.min(time));
+        if left > time {
+            return None;
+        }
+        *pause = ((pause.0 * 2).min(LOOK_AGAIN.1), None);
+        drop(pause);
         *lock(&self.attempt) = Attempt::default();
-        *lock(&self.ticket) = (self.again)();
+        *lock(&self.ticket) = (self.again)(SafepointKind::CommitAtPolls);
         None
     }
 }
@@ -188,6 +202,9 @@ impl Pending {
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
+        if let Some(hook) = program.asked.running() {
+            return Some(hook);
+        }
         let obstacle = lock(&self.obstacle).clone();
         obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
@@ -197,10 +214,15 @@ impl Pending {
         self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
     }
 
-    /// What it will change, once what it waits for is over.
+    /// What it will change, once what it waits for is over; nothing while it is being tried, as long as a hook runs.
     pub(crate) fn report(&self, waits_for: &str) -> Report {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        let prepared = match self.prepared.try_lock() {
+            Ok(prepared) => Some(prepared),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let prepared = prepared.as_ref().and_then(|prepared| prepared.as_ref());
+        let mut report = prepared.map(|prepared| prepared.report.clone()).unwrap_or_default();
         report.wait_for(waits_for);
         report
     }

@@ -11,7 +11,7 @@ use vaisjit_syntax::Name;
 use super::{Program, ProgramInner};
 use crate::code::{Callee, Slot, Trampoline};
 use crate::engine::Error;
-use crate::hot::Ending;
+use crate::hot::{Ending, is_restart};
 use crate::live::LiveFunction;
 use crate::pause::{Answer, Call};
 use crate::trap::{Trap, TrapCode};
@@ -60,8 +60,8 @@ impl Program {
             self.inner.restore_terminal();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
-                (Err(trap), Some(Ending::Restart)) => {
-                    trap.deferred.iter().for_each(|trap| self.inner.tell_trap(trap));
+                (Err(mut trap), Some(Ending::Restart)) => {
+                    self.inner.tell_of_restart(&mut trap);
                     self.inner.take_newest();
                 }
                 (_, Some(Ending::Exit(status))) => return Ok(status),
@@ -123,6 +123,14 @@ impl ProgramInner {
             (Answer::Refused | Answer::GivenUp, None) => {}
         }
         Some(Err(()))
+    }
+
+    /// Tells of what has failed in a `main` that is to start again, but not of what has only ended it.
+    fn tell_of_restart(&self, trap: &mut Trap) {
+        let deferred = std::mem::take(&mut trap.deferred);
+        let failed = (trap.code != TrapCode::Interrupted).then_some(&*trap);
+        let all = failed.into_iter().chain(&deferred);
+        all.filter(|trap| !is_restart(trap)).for_each(|trap| self.tell_trap(trap));
     }
 
     /// Counts calls of `main`. Under the lock of commits: one that replaces `main` either comes before the call, which

@@ -21,7 +21,7 @@ use crate::reload::prepare::{Base, Preparation, Prepared, prepare};
 use crate::reload::renames::{self, Described, Making};
 use crate::reload::replace::{Running, Standing, Verdict};
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
-use crate::workspace::{LoadError, Snapshot};
+use crate::workspace::Snapshot;
 
 /// What became of an attempt to reload.
 #[derive(Clone, Debug)]
@@ -57,6 +57,9 @@ impl Update {
 
 /// Said of a commit that did not wait for the outermost loops.
 const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
+
+/// How often a version is prepared at most, if what runs is another every time.
+const TRIES: usize = 4;
 
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
@@ -305,18 +308,23 @@ impl ProgramInner {
         if let Some(attempt) = self.blocked(prepared, stopped) {
             return attempt;
         }
+        if let Some(attempt) = self.pinned(prepared, stopped) {
+            return attempt;
+        }
         self.foresee_values(prepared, stopped);
         let refused = prepared.report.refusals().next().is_some();
         if refused { Attempt::TurnedDown } else { Attempt::Applied }
     }
 
     /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each
-    /// function with new code what its frames do. False if `main` would go on in old code that has been edited: it has
-    /// been started, or has come into another loop, since the preparation.
+    /// function with new code what its frames do. False if nothing was prepared for a frame because it has gone on in
+    /// other code since, or if `main` would go on in old code that has been edited: it has been started, or has come into
+    /// another loop, since the preparation.
     pub fn foresee(&self, stopped: &Stopped<'_>, running: &Running, report: &mut Report) -> bool {
         let live = self.live();
         let main = live.checked.main;
         let (mut stay, mut go, mut main_stays, mut has_main) = (Vec::new(), Vec::new(), false, false);
+        let mut has_gone_on = false;
         stopped.walk(|frame| {
             let frame = Standing::of(frame);
             let Some(meta) = frame.meta(&live) else { return };
@@ -325,6 +333,7 @@ impl ProgramInner {
             if !running.concerns(meta.instance) || !(meta.has_loops() || is_main) {
                 return;
             }
+            has_gone_on |= running.has_gone_on(&frame, meta);
             match running.verdict(&frame, meta) {
                 Some(Verdict::Goes) => go.push(meta.name()),
                 Some(Verdict::Same) => {}
@@ -343,7 +352,7 @@ impl ProgramInner {
             }
         }
         let is_starting = running.main_changes_slot && !has_main && self.main_is_running();
-        !(running.edits_main && main_stays || is_starting)
+        !(has_gone_on || running.edits_main && main_stays || is_starting)
     }
 
     fn finish(
@@ -516,7 +525,7 @@ impl ProgramInner {
         let mut reloader = self.reloader();
         let (files, failed) = reloader.workspace.refresh();
         // A file that is missing is perhaps being replaced.
-        let failed = failed.into_iter().find(|error| !matches!(error, LoadError::Missing(_)));
+        let failed = failed.into_iter().find(|error| !error.is_missing());
         if files.is_empty()
             && let Some(error) = failed
         {
@@ -536,11 +545,14 @@ impl ProgramInner {
     }
 
     /// Before `main` starts again: what was refused because it was running, and what waits for the program, can be had
-    /// now.
+    /// now, whatever hooks say.
     pub fn take_newest(self: &Arc<Self>) {
-        if !self.mode.hot {
-            return;
+        if self.mode.hot {
+            self.asked.insisting(true, || self.take_newest_insisting());
         }
+    }
+
+    fn take_newest_insisting(self: &Arc<Self>) {
         self.apply_waiting();
         if self.control.is_held() {
             return;
@@ -560,7 +572,7 @@ impl ProgramInner {
         cause: Cause,
         clock: Clock,
     ) -> Update {
-        self.twice(&mut |program| {
+        self.again(&mut |program| {
             let clock = Clock::since(clock.started());
             match program.stage(reloader, files.clone(), cause, clock, &|| false) {
                 Ok(staged) => program.land(reloader, staged, &mut Pending::wait_for_ever),
@@ -596,7 +608,7 @@ impl ProgramInner {
         let mut update = Update::Superseded;
         if let Some(snapshot) = state.snapshot() {
             let cause = Cause::RolledBack { to };
-            update = self.twice(&mut |program| {
+            update = self.again(&mut |program| {
                 let goal = Goal { snapshot: snapshot.clone(), files: files.clone(), cause };
                 match program.stage_snapshot(&mut reloader, goal, Clock::since(clock.started()), &|| false) {
                     Ok(staged) => program.land(&mut reloader, staged, wait),
@@ -612,17 +624,21 @@ impl ProgramInner {
             Update::Reloaded { version, report } => {
                 self.tell_new(&Event::RolledBack { version: *version, to, report: report.clone() }, *version, report);
             }
+            Update::Unchanged(_) => {
+                // Nothing that was saved is told of here, so nothing is mended.
+                let version = self.version();
+                self.tell(&Event::Notice(format!("rollback to v{to}: that is what runs already, as v{version}")));
+                self.control.told.note_unchanged();
+            }
             update => self.announce(update, &files),
         }
         Ok(update)
     }
 
-    /// Once more if `main` was started in between.
-    fn twice(self: &Arc<Self>, attempt: &mut dyn FnMut(&Arc<Self>) -> Update) -> Update {
-        match attempt(self) {
-            Update::Superseded => attempt(self),
-            update => update,
-        }
+    /// Again if `main` was started in between, or a loop has gone on in other code.
+    fn again(self: &Arc<Self>, attempt: &mut dyn FnMut(&Arc<Self>) -> Update) -> Update {
+        let again = |update: &Update| matches!(update, Update::Superseded);
+        (1..TRIES).fold(attempt(self), |update, _| if again(&update) { attempt(self) } else { update })
     }
 
     /// Replaces the text of one function of the root file, from memory.

@@ -9,16 +9,21 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::clif;
+use vaisjit_codegen::clif::{self, frame::FrameLocal};
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{addressed, is_live};
 use vaisjit_codegen::mir::visit::{self, Access};
-use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_codegen::mir::{
+    Block, BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
+};
+use vaisjit_codegen::shape::is_counted;
+use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use super::prepare::body_of;
-use crate::live::FunctionMeta;
+use crate::live::{FunctionMeta, Past};
 
 /// What a commit does to the types that old code may know.
 pub(crate) struct Changes<'a> {
@@ -34,21 +39,36 @@ struct Change {
     kept: Vec<bool>,
     /// Must whoever builds a value know more than before?
     grows: bool,
+    /// Must whoever copies one count more than before?
+    counts: bool,
     /// Is it an enum?
     choice: bool,
 }
 
 impl<'a> Changes<'a> {
-    /// Between two versions; `moved` are the types that lie otherwise now.
+    /// From the types that old code goes by to those of a new version.
+    pub fn since(
+        past: &'a Past,
+        (history, layouts, checked): (&LayoutHistory, &'a TypeLayouts, &Checked),
+    ) -> Changes<'a> {
+        let moved = layouts.moved(&past.layouts);
+        Changes::new((&past.history, history), &moved, (&past.layouts, layouts), (&past.checked, checked))
+    }
+
+    /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now.
     pub fn new(
         histories: (&LayoutHistory, &LayoutHistory),
         moved: &FxHashSet<Ty>,
         (before, after): (&'a TypeLayouts, &'a TypeLayouts),
-        checked: &'a Checked,
+        (checked, new_types): (&'a Checked, &Checked),
     ) -> Changes<'a> {
         let change = |ty: &Ty| {
             let (old, new) = (histories.0.get(*ty)?, histories.1.get(*ty)?);
-            Some((*ty, Change::of(*ty, old, new)))
+            let declared = new_types.structs.get(ty).map_or(&[][..], |definition| &definition.fields);
+            let change = Change::of(*ty, old, new, declared);
+            let before = |now: &FieldDef| old.fields().iter().any(|field| field.name == now.name && field.ty == now.ty);
+            let counts = declared.iter().any(|now| !before(now) && is_counted(now.ty, new_types));
+            Some((*ty, Change { counts, ..change }))
         };
         Changes { types: moved.iter().filter_map(change).collect(), before, after, checked }
     }
@@ -60,16 +80,44 @@ impl<'a> Changes<'a> {
 
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
     /// (`goes` tells of which loops); or what is deferred in it, should a trap end it before.
-    pub fn objection(&self, meta: &FunctionMeta, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> Option<String> {
+    ///
+    /// Nor may it have to do with a local that lies elsewhere after the commit: `grown` are the offsets of those in its block.
+    pub fn objection(
+        &self,
+        meta: &FunctionMeta,
+        srcloc: u32,
+        goes: &dyn Fn(u32) -> bool,
+        (grown, is_innermost): (&[u32], bool),
+    ) -> Option<String> {
         match mir_of(meta, self.checked, self.before) {
             Some(body) => {
-                let walk = |body, goes| Walk { changes: self, body, goes, seen: FxHashSet::default() };
+                let grown = grown_locals(meta, &body, grown);
+                let held = || match is_innermost && is_given_nothing(&body, srcloc) {
+                    true => None,
+                    false => held_by_address(&body, &grown).map(|name| outgrows(&name)),
+                };
+                let walk = |body, goes, grown| Walk { changes: self, body, goes, grown, seen: FxHashSet::default() };
                 let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
-                let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false).all());
-                walk(&body, goes).from(srcloc).or_else(deferred)
+                let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false, &[]).all());
+                held().or_else(|| walk(&body, goes, &grown).from(srcloc)).or_else(deferred)
             }
             None => Some("runs code of an older version".to_owned()),
         }
+    }
+
+    /// A local of a frame that stays in old code and holds a value that will not fit into its place.
+    /// Those at the offsets `but` are looked after.
+    pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32, but: &[u32]) -> Option<String> {
+        let grows = |local: &&FrameLocal| {
+            let larger = self.after.layout(local.ty).size > local.size && self.resized(local.ty);
+            larger && !but.contains(&local.offset)
+        };
+        let mut large = meta.frame.locals.iter().filter(grows).peekable();
+        large.peek()?;
+        let live = live_locals(meta, srcloc, self.checked, self.before);
+        let found = large.find(|local| live.as_ref().is_none_or(|live| live.contains(&local.local)))?;
+        let name = shown(found.name);
+        Some(format!("has no room for what {name} grows to"))
     }
 
     /// Has a value of the type another size?
@@ -86,15 +134,20 @@ impl<'a> Changes<'a> {
 
     /// A type that grows, at or inside a value of this type.
     fn growing(&self, ty: Ty) -> Option<Ty> {
-        if self.types.get(&ty).is_some_and(|change| change.grows) {
+        self.inside(ty, &|change| change.grows)
+    }
+
+    /// A type of which this is so, at or inside a value of this type.
+    fn inside(&self, ty: Ty, is: &dyn Fn(&Change) -> bool) -> Option<Ty> {
+        if self.types.get(&ty).is_some_and(is) {
             return Some(ty);
         }
         match *ty.kind() {
-            TyKind::Tuple(parts) => parts.iter().find_map(|part| self.growing(*part)),
-            TyKind::Array(of, _) => self.growing(of),
+            TyKind::Tuple(parts) => parts.iter().find_map(|part| self.inside(*part, is)),
+            TyKind::Array(of, _) => self.inside(of, is),
             TyKind::Struct(..) => {
                 let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
-                fields.into_iter().flatten().find_map(|field| self.growing(field.ty))
+                fields.into_iter().flatten().find_map(|field| self.inside(field.ty, is))
             }
             _ => None,
         }
@@ -102,12 +155,14 @@ impl<'a> Changes<'a> {
 }
 
 impl Change {
-    fn of(ty: Ty, old: &KnownLayout, new: &KnownLayout) -> Change {
+    fn of(ty: Ty, old: &KnownLayout, new: &KnownLayout, declared: &[FieldDef]) -> Change {
         let choice = matches!(ty.kind(), TyKind::Enum(..));
         let fields = old.fields();
-        let kept = fields.iter().map(|field| stays(field, new)).collect();
+        let goes_on =
+            |field: &KnownField| declared.iter().any(|now| now.name == field.name || now.was == Some(field.name));
+        let kept = fields.iter().map(|field| stays(field, new, goes_on(field))).collect();
         let grows = new.fields().iter().any(|field| !fields.iter().any(|known| same_place(known, field)));
-        Change { kept, grows: grows && !choice, choice }
+        Change { kept, grows: grows && !choice, counts: false, choice }
     }
 }
 
@@ -115,17 +170,23 @@ fn same_place(one: &KnownField, other: &KnownField) -> bool {
     one.ty == other.ty && one.offset == other.offset && one.size == other.size
 }
 
-/// Do the bytes of an old field still hold its value?
-fn stays(field: &KnownField, new: &KnownLayout) -> bool {
-    let plain = matches!(field.ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Pointer(_));
+/// Do the bytes of an old field still hold its value? The parked bytes of one that goes on as another field, of another
+/// type, do not: who changes the one does not change the other.
+fn stays(field: &KnownField, new: &KnownLayout, goes_on: bool) -> bool {
+    let plain =
+        !goes_on && matches!(field.ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool | TyKind::Pointer(_));
     let parked = new.variants.first().map_or(&[][..], |only| &only.parked);
     new.fields().iter().any(|now| same_place(field, now)) || plain && parked.iter().any(|now| same_place(field, now))
 }
 
 /// The MIR that code was made from, if it can still be had.
-fn mir_of<'a>(meta: &'a FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Option<Cow<'a, Body>> {
+pub(crate) fn mir_of<'a>(meta: &'a FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Option<Cow<'a, Body>> {
     let body = match &meta.resumed {
         Some(body) => Cow::Borrowed(&**body),
+        None if meta.past.is_some() => {
+            let past = meta.past.as_ref()?;
+            Cow::Owned(lower::lower(&meta.body, &past.checked, &*past.layouts, true).ok()?)
+        }
         None => {
             // A body of an older version may name what is not there any more.
             let (running, _) = body_of(checked, meta.instance)?;
@@ -155,9 +216,93 @@ pub(crate) fn live_locals(
         let local = body.local(*number);
         // A trap may end the frame anywhere, and what is deferred needs them.
         let deferred = body.locals[local].pinned.is_some();
-        deferred || addressed.contains(&local) || is_live(&body, at, local)
+        let pointed_at = || addressed.contains(&local) && !is_left_behind(&body, at.0, local);
+        deferred || pointed_at() || is_live(&body, at, local)
     };
     Some(numbers.filter(holds).collect())
+}
+
+/// The locals in a function's block that its code releases by what the heap knows of their types. The parts that a later
+/// version adds to the others are released by nobody.
+pub(crate) fn released_whole(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
+    let body = mir_of(meta, checked, layouts);
+    let whole = body.iter().flat_map(|body| whole_releases(body));
+    whole.map(|local| u32::from(local.into_raw())).collect()
+}
+
+/// The locals that a body releases as wholes.
+fn whole_releases(body: &Body) -> impl Iterator<Item = Local> {
+    let statements = body.blocks.values().flat_map(|block| &block.statements);
+    statements.filter_map(|statement| match &statement.kind {
+        StatementKind::Release { place, .. } => place.as_local(),
+        _ => None,
+    })
+}
+
+/// Is a block in a loop that has nothing to do with a local and does not hand it over? Then it was for a statement above
+/// the loop only, and no address of it has been kept.
+fn is_left_behind(body: &Body, block: BlockId, local: Local) -> bool {
+    let mut number = body.blocks[block].in_loop;
+    while let Some(at) = number {
+        let inside = body.blocks.values().filter(|block| is_in_loop(body, block, at));
+        let (mut polls, mut named) = (false, false);
+        for statement in inside.flat_map(|block| &block.statements) {
+            polls |= matches!(statement.kind, StatementKind::Safepoint(_));
+            visit::statement_places(statement, &mut |place, _| {
+                named |= matches!(place.base, PlaceBase::Local(base) if base == local);
+            });
+        }
+        if polls && !named {
+            return true;
+        }
+        number = body.loops.get(at as usize).and_then(|info| info.parent);
+    }
+    false
+}
+
+fn is_in_loop(body: &Body, block: &Block, number: u32) -> bool {
+    let parent = |at: &u32| body.loops.get(*at as usize).and_then(|info| info.parent);
+    std::iter::successors(block.in_loop, parent).any(|at| at == number)
+}
+
+/// The locals that lie at these offsets of a function's block.
+fn grown_locals(meta: &FunctionMeta, body: &Body, offsets: &[u32]) -> Vec<Local> {
+    let locals = meta.frame.locals.iter().filter(|local| offsets.contains(&local.offset));
+    locals.map(|local| body.local(local.local)).collect()
+}
+
+/// Does the function that a frame waits for know no address?
+fn is_given_nothing(body: &Body, srcloc: u32) -> bool {
+    let Some((block, index)) = place(body, srcloc) else { return false };
+    match body.blocks[block].statements.get(index).map(|it| &it.kind) {
+        Some(StatementKind::Call(call)) => {
+            call.arguments.is_empty() && call.result.as_ref().is_none_or(|result| result.ty.is_scalar())
+        }
+        _ => false,
+    }
+}
+
+/// One of these locals whose address something may hold.
+fn held_by_address(body: &Body, locals: &[Local]) -> Option<String> {
+    if locals.is_empty() {
+        return None;
+    }
+    let addressed = addressed(body);
+    locals.iter().find(|local| addressed.contains(local)).map(|local| name_of(body, *local))
+}
+
+fn name_of(body: &Body, local: Local) -> String {
+    shown(body.locals[local].name)
+}
+
+/// How people call a local.
+fn shown(name: Option<Name>) -> String {
+    let name = name.filter(|name| !name.starts_with('{'));
+    name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"))
+}
+
+fn outgrows(name: &str) -> String {
+    format!("is not at the head of its loop, and {name} in it outgrows its room")
 }
 
 /// Does the frame stand at the poll of a loop that goes on in new code?
@@ -170,7 +315,7 @@ fn goes_at_once(body: &Body, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> bool {
 }
 
 /// Block and statement of a location number.
-fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
+pub(crate) fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
     let mut first = 1;
     for (id, block) in body.blocks.iter() {
         let count = block.statements.len() as u32 + 1;
@@ -203,6 +348,8 @@ struct Walk<'a> {
     changes: &'a Changes<'a>,
     body: &'a Body,
     goes: &'a dyn Fn(u32) -> bool,
+    /// Locals that lie elsewhere after the commit.
+    grown: &'a [Local],
     seen: FxHashSet<BlockId>,
 }
 
@@ -248,9 +395,10 @@ impl Walk<'_> {
             {
                 return None;
             }
-            let mut found = self.matches(&statement.kind);
+            let mut found = self.matches(&statement.kind).or_else(|| self.gives_away(&statement.kind));
             let passes_on = passes_on(&statement.kind);
             visit::statement_places(statement, &mut |place, access| {
+                found = found.take().or_else(|| self.grown(place));
                 if waits_in != Some(index) || access == Access::Write {
                     found = found.take().or_else(|| self.touches(place, access, passes_on));
                 }
@@ -261,6 +409,23 @@ impl Walk<'_> {
         }
         visit::successors(&block.terminator, &mut |next| open.push(next));
         None
+    }
+
+    /// Is it in a local that lies elsewhere after the commit?
+    fn grown(&self, place: &Place) -> Option<String> {
+        let PlaceBase::Local(local) = place.base else { return None };
+        self.grown.contains(&local).then(|| outgrows(&name_of(self.body, local)))
+    }
+
+    /// Does it copy a value, with parts that it does not know of and so does not count, to where all parts are counted down?
+    fn gives_away(&self, statement: &StatementKind) -> Option<String> {
+        let StatementKind::Assign(to, Rvalue::Use(Operand::Copy(_))) = statement else { return None };
+        let ty = self.changes.inside(to.ty, &|change| change.counts)?;
+        let kept = |local: Local| {
+            local != self.body.local(Body::RESULT) && !whole_releases(self.body).any(|released| released == local)
+        };
+        let stays = matches!(to.base, PlaceBase::Local(local) if kept(local));
+        (!stays).then(|| format!("would copy a `{ty}`"))
     }
 
     /// Does it ask which variant a value of a changed enum is?

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vaisjit::{Engine, MemoryLoader, Program, StateReport, Trap};
+use vaisjit::{Engine, MemoryLoader, OptLevel, Program, StateReport, Trap};
 
 use crate::write::Texts;
 
@@ -18,10 +18,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    pub fn new(texts: &Texts) -> Loaded {
+    pub fn new(texts: &Texts, opt_level: OptLevel) -> Loaded {
         let files = MemoryLoader::default();
         texts.iter().for_each(|(name, text)| files.set(name, text));
-        let engine = Engine::builder().on_event(|_: &vaisjit::Event| ()).build().expect("an engine");
+        let builder = Engine::builder().opt_level(opt_level);
+        let engine = builder.on_event(|_: &vaisjit::Event| ()).build().expect("an engine");
         let program = engine
             .load_with("main.vais", Arc::new(files.clone()))
             .unwrap_or_else(|error| panic!("{error}\n{}", shown(texts)));

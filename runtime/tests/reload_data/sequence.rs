@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use vaisjit::{Edit, Error, Outcome, Program, Report, Trap, Update};
+use vaisjit::{Edit, Error, OptLevel, Outcome, Program, Report, Trap, Update};
 
 use crate::loaded::{Loaded, difference, shown};
 use crate::random::Random;
@@ -62,7 +62,7 @@ impl Sequence {
     pub fn start(seed: u64, stride: usize) -> Sequence {
         let source = Source::new(&mut Random(seed), seed.is_multiple_of(2));
         let texts = source.texts();
-        let running = Loaded::new(&texts);
+        let running = Loaded::new(&texts, OptLevel::Speed);
         let folder = tempfile::tempdir().expect("a folder");
         let run = |program: Program| std::thread::spawn(move || program.run_main());
         let main = (seed.is_multiple_of(2)).then(|| run(running.program.clone()));
@@ -79,6 +79,7 @@ impl Sequence {
             told: Vec::new(),
             counts: Counts::default(),
         };
+        sequence.running.fill("set_rest", 1);
         sequence.goes_on();
         sequence
     }
@@ -111,6 +112,20 @@ impl Sequence {
         }
     }
 
+    /// Does something that may reload. In half of the programs with a running `main` it is in its loop meanwhile, in the
+    /// other half mostly in a function of the host's. Else it rests, for that takes the tests less time.
+    fn update(&self, act: impl FnOnce(&Program) -> Result<Update, Error>) -> Result<Update, Error> {
+        let turns = self.seed.is_multiple_of(4);
+        if turns {
+            self.running.fill("set_rest", 0);
+        }
+        let update = act(&self.running.program);
+        if turns {
+            self.running.fill("set_rest", 1);
+        }
+        update
+    }
+
     /// One edit and all that has to hold afterwards.
     pub fn step(&mut self, step: usize) {
         let mut random = Random(self.seed.wrapping_mul(1 << 20).wrapping_add(step as u64));
@@ -139,7 +154,7 @@ impl Sequence {
         let wrong = mistaken(text, random);
         self.told.push(format!("mistake in {name}"));
         self.running.save_one(name, &wrong);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Err(Error::Rejected(_))), "{update:?}\n=== {name}\n{wrong}");
         self.counts.rejected += 1;
         assert!(self.data() == before, "after a mistake");
@@ -150,7 +165,7 @@ impl Sequence {
 
     /// The last good texts are there again. Code may have been made once more, to be linked otherwise.
     fn is_as_before(&mut self, before: &str) {
-        match self.running.program.poll() {
+        match self.update(Program::poll) {
             Ok(Update::Unchanged(_)) => {}
             Ok(Update::Reloaded { report, .. }) => {
                 let same = |edit: &Edit| (edit.kind, edit.change) == ("function", "changed");
@@ -181,7 +196,7 @@ impl Sequence {
     fn reload(&mut self, texts: &Texts) {
         self.tried.clone_from(texts);
         self.running.save(texts, &self.texts);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
         self.running.is_whole();
         self.counts.reloads += 1;
@@ -203,16 +218,19 @@ impl Sequence {
         let pieces = !refusable && random.one_in(5);
         self.told.push(format!("{}{}", told.join("; "), if pieces { " (file by file)" } else { "" }));
         self.show();
-        self.tried = texts.clone();
         if pieces {
             self.save_in_pieces(&texts, random);
         }
+        self.tried = texts.clone();
+        // What the pieces have changed was looked at after each.
+        let data = if pieces { self.data() } else { before.to_owned() };
+        let before = data.as_str();
         self.running.is_whole();
         let number = self.running.program.version();
         self.running.save(&texts, &self.texts);
         let update = match random.one_in(3) {
-            true => self.running.program.prepare().and_then(|prepared| prepared.commit()),
-            false => self.running.program.poll(),
+            true => self.update(|program| program.prepare().and_then(|prepared| prepared.commit())),
+            false => self.update(Program::poll),
         };
         match update {
             Ok(Update::Reloaded { version, .. }) => {
@@ -228,14 +246,14 @@ impl Sequence {
             }
             Ok(Update::Unchanged(_)) => {
                 (self.source, self.texts) = (next, texts);
-                assert!(pieces || self.data() == before, "unchanged");
+                assert!(self.data() == before, "unchanged");
             }
             Err(Error::Refused(report)) if refusable || lacks_room(&report) => {
                 self.counts.refused += 1;
-                assert!(pieces || self.data() == before, "refused");
+                assert!(self.data() == before, "refused");
                 self.running.save(&self.texts, &texts);
                 match pieces {
-                    true => drop(self.running.program.poll()),
+                    true => drop(self.update(Program::poll)),
                     false => self.is_as_before(before),
                 }
             }
@@ -243,13 +261,23 @@ impl Sequence {
         }
     }
 
-    /// The files are saved one after the other, with a reload between two: whatever comes of these.
+    /// The files are saved one after the other, with a reload between two. Most are rejected. The others are reloads
+    /// like any: what a global begins with is computed by the text of that moment.
     fn save_in_pieces(&mut self, texts: &Texts, random: &mut Random) {
+        let mut mixed = self.texts.clone();
         for (name, text) in texts {
             self.running.save_one(name, text);
+            match mixed.iter_mut().find(|(other, _)| other == name) {
+                Some((_, old)) => old.clone_from(text),
+                None => mixed.push((name.clone(), text.clone())),
+            }
             if random.one_in(2) {
-                // The last save decides; what comes of these is any of the four.
-                let _ = self.running.program.poll();
+                let before = self.data();
+                self.tried.clone_from(&mixed);
+                if let Ok(Update::Reloaded { .. }) = self.update(Program::poll) {
+                    self.running.is_whole();
+                    self.compare(&before, &mixed);
+                }
             }
         }
     }
@@ -273,8 +301,9 @@ impl Sequence {
         let new = self.texts.clone();
         for (texts, others, data) in [(old, &new, before), (&new, old, &*without)] {
             self.running.save(texts, others);
-            let update = self.running.program.poll();
+            let update = self.update(Program::poll);
             assert!(matches!(update, Ok(Update::Reloaded { .. })), "{update:?}");
+            self.running.is_whole();
             self.has_back(data);
         }
         self.counts.reloads += 2;
@@ -310,13 +339,13 @@ impl Sequence {
             return;
         }
         self.reload(&texts);
-        let update = self.running.program.rollback(number);
+        let update = self.update(|program| program.rollback(number));
         assert!(matches!(update, Ok(Update::Reloaded { version, .. }) if version == number + 2), "{update:?}");
         self.has_back(before);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Ok(Update::Unchanged(_))), "it holds until a file changes: {update:?}");
         self.running.save(&self.texts, &self.tried);
-        let update = self.running.program.poll();
+        let update = self.update(Program::poll);
         assert!(matches!(update, Ok(Update::Unchanged(_))), "{update:?}");
         self.counts.rollbacks += 1;
     }
@@ -325,13 +354,15 @@ impl Sequence {
     fn compare(&mut self, before: &str, texts: &Texts) {
         self.counts.compared += 1;
         let path = self.path("fresh.json");
-        let fresh = Loaded::new(texts);
+        // Most of the time would go into making its code fast.
+        let fresh = Loaded::new(texts, OptLevel::None);
         let loaded = fresh.take(&path, before);
         // A file keeps no captures: these closures are made again of the values they captured.
         for name in self.source.closers() {
             fresh.call(&name);
         }
         // What `#[reset]` says is not in the file's hands either.
+        let reset = self.running.call("read_fresh");
         for loaded in [&self.running, &fresh] {
             loaded.fill("set_fresh", 5);
         }
@@ -341,6 +372,7 @@ impl Sequence {
         for name in ["look", "all"] {
             assert_eq!(self.running.call(name), fresh.call(name), "{name}\n{data}");
         }
+        self.running.fill("set_fresh", reset);
         fresh.leaks_nothing("fresh");
     }
 

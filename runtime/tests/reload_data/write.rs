@@ -94,14 +94,15 @@ impl Writer<'_> {
         let used: String = (0..source.main_extra).map(|n| format!(" + l{n}")).collect();
         let condition = ["stop == 0", "stop < 1 && K < 1000", "stop != 1"][source.condition];
         self.files[0] += &format!(
-            "G stop: i64\nG turned: i64\nG copy: S0\nG copies: Vec<S1>\nG seen: S1\n\
+            "G stop: i64\nG turned: i64\nG rest: i64\nG copy: S0\nG copies: Vec<S1>\nG seen: S1\n\
              #[reset]\nG fresh: i64 = {reset}\n\
              F set_fresh(to: i64) -> i64 {{\n    fresh = to\n    0\n}}\nF read_fresh() -> i64 {{ fresh }}\nF has_turned() -> i64 {{ turned }}\n\
-             F turn() -> i64 {{\n    turned = 0\n    0\n}}\nF end() -> i64 {{\n    stop = 1\n    0\n}}\n\
+             F turn() -> i64 {{\n    turned = 0\n    0\n}}\nF set_rest(to: i64) -> i64 {{\n    rest = to\n    0\n}}\nF end() -> i64 {{\n    stop = 1\n    0\n}}\n\
              F first_list() -> Vec<S1> {{\n    v: Vec<S1> = Vec.new()\n    v.push(make_s1(4))\n    v.push(make_s1(5))\n    v\n}}\n\
              F main() -> i64 {{\n    local := mut make_s0(3)\n    list := mut first_list()\n    one := mut make_s1(7)\n\
              {locals}    sum := mut 0\n    L {condition} {{\n        copy = local\n        copies = list\n\
-             \x20       {waits}\n        turned = 1\n        sum += 1{used}\n    }}\n    0\n}}\n\
+             \x20       {waits}\n        I rest == 1 && turned == 1 {{ usleep(1000) }}\n\
+             \x20       turned = 1\n        sum += 1{used}\n    }}\n    0\n}}\n\
              F work(s: S1, turns: i64) -> i64 {{\n    t := mut s\n    n := mut 0\n    L n < turns {{\n        n += 1\n\
              \x20       seen = t\n    }}\n    n + {work}\n}}\n",
             reset = source.reset,

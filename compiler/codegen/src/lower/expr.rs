@@ -8,7 +8,7 @@ use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
 use super::owned::ScopeKind;
-use super::visible::Origin;
+use super::visible::{Origin, TEMPORARY};
 use super::{Lowerer, Result, constant_text, scan};
 use crate::mir::{Const, Operand, Place, Rvalue, Terminator};
 
@@ -268,7 +268,7 @@ impl<'a> Lowerer<'a> {
     /// The local of a block that is there to take its address: its value is needed for longer than the block.
     fn temporary(&self, pattern: &Pattern, used: &Expr) -> Option<LocalId> {
         let PatternKind::Bind(local, None) = pattern.kind else { return None };
-        let hidden = self.hir.locals[local].name == "{temporary}" && self.counted(pattern.ty);
+        let hidden = self.hir.locals[local].name == TEMPORARY && self.counted(pattern.ty);
         ((hidden || is_address(used, local)) && !self.facts.deferred(local)).then_some(local)
     }
 

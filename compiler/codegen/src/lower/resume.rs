@@ -13,12 +13,12 @@ use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use super::owned::ScopeKind;
-use super::visible::{Entry, Origin, keyed};
+use super::visible::{Entry, OWNED, Origin, TEMPORARY, keyed};
 use super::{Lowerer, Options, Unsupported, computable, lowered_sizes, scan, settled};
 use crate::layout::Layouts;
 use crate::mir::live::is_live;
-use crate::mir::visit::{Access, block_places, successors};
-use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Taken, Terminator};
+use crate::mir::visit::{Access, block_places, statement_places, successors};
+use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, StatementKind, Taken, Terminator};
 use crate::resume::{CarriedValue, CarryHome, CarryKey};
 
 /// A reference of the code before that the new code only borrows: released when the function ends.
@@ -74,6 +74,8 @@ struct Opened<'a> {
     entries: Vec<Entry<'a>>,
     /// Values that nobody names, written before the loop.
     unnamed: Vec<Local>,
+    /// Temporaries of the new text that hold nothing: all that may be done with them is to release them.
+    without: Vec<Local>,
     span: Span,
 }
 
@@ -111,8 +113,13 @@ impl<'a> Lowerer<'a> {
         let missing =
             keyed(entries.clone()).into_iter().filter(|(key, _)| point.has(*key).is_none()).collect::<Vec<_>>();
         let mut done = FxHashSet::default();
+        let mut without = Vec::new();
         for (_, entry) in missing {
-            if let Err(cannot) = self.compute(entry, &mut done) {
+            if self.is_temporary(&entry) {
+                self.b
+                    .push(StatementKind::Zero(Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty)));
+                without.push(entry.seen.local);
+            } else if let Err(cannot) = self.compute(entry, &mut done) {
                 point.cannot.get_or_insert(cannot);
             }
         }
@@ -121,7 +128,15 @@ impl<'a> Lowerer<'a> {
         self.b.jump(header);
         self.b.switch_to(current);
         (self.b.in_loop, self.b.span) = (in_loop, span);
-        point.opened = Some(Opened { header, start, end, entries, unnamed, span });
+        point.opened = Some(Opened { header, start, end, entries, unnamed, without, span });
+    }
+
+    /// Is it a temporary that is kept only because something may hold its address, and released where its scope ends? What
+    /// is carried over holds no address of one that the code before does not have.
+    fn is_temporary(&self, entry: &Entry<'a>) -> bool {
+        let ty = self.b.body.locals[entry.seen.local].ty;
+        let name = entry.seen.name;
+        matches!(entry.seen.from, Origin::Given) && (name == OWNED || name == TEMPORARY) && self.counted(ty)
     }
 
     /// Lets a resumed loop be entered on a condition only.
@@ -229,6 +244,9 @@ impl<'a> Lowerer<'a> {
             let why = "the loop is part of a larger expression, of which a part is computed already".to_owned();
             return Err(CannotResume { why, span: opened.span });
         }
+        if opened.without.iter().any(|local| is_used_from(&self.b.body, opened.header, *local)) {
+            return Err(self.unknown(OWNED.into(), opened.span));
+        }
         self.start_at(&point, opened);
         self.finish_polls();
         Ok(self.made())
@@ -295,6 +313,33 @@ impl<'a> Lowerer<'a> {
         self.b.switch_to(entry);
         place
     }
+}
+
+/// Does a block, or one behind it, do anything with a local but release it?
+fn is_used_from(body: &Body, start: BlockId, local: Local) -> bool {
+    let mut seen: FxHashSet<BlockId> = [start].into_iter().collect();
+    let mut open = vec![start];
+    while let Some(id) = open.pop() {
+        let block = &body.blocks[id];
+        for statement in &block.statements {
+            if matches!(statement.kind, StatementKind::Release { .. } | StatementKind::Safepoint(_)) {
+                continue;
+            }
+            let mut used = false;
+            statement_places(statement, &mut |place, _| {
+                used |= matches!(place.base, PlaceBase::Local(base) if base == local)
+            });
+            if used {
+                return true;
+            }
+        }
+        successors(&block.terminator, &mut |to| {
+            if seen.insert(to) {
+                open.push(to);
+            }
+        });
+    }
+    false
 }
 
 fn hidden(name: Name) -> bool {

@@ -10,7 +10,9 @@ use crate::mir::{BlockId, Carried, Local, Operand, Place, StatementKind};
 use crate::resume::CarryKey;
 
 /// The name of temporaries that a scope owns.
-const OWNED: &str = "{owned}";
+pub(super) const OWNED: &str = "{owned}";
+/// The name of locals that are made for the address of a value.
+pub(super) const TEMPORARY: &str = "{temporary}";
 
 /// A local in scope.
 #[derive(Clone, Copy)]
