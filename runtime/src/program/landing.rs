@@ -261,9 +261,6 @@ impl ProgramInner {
         self.settle_values(prepared, settle, tried);
         self.version.store(version, Ordering::Release);
         drop(live);
-        if !retired.is_empty() {
-            retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.sweep_soon();
-        }
+        retired.into_iter().for_each(|unit| self.world.retire(unit));
     }
 }
