@@ -209,7 +209,7 @@ struct Followed<'a> {
 }
 
 impl WantedField {
-    fn new(&self) -> NewField {
+    fn as_new(&self) -> NewField {
         NewField { name: self.name, was: self.was, ty: self.ty, number: None }
     }
 
@@ -222,7 +222,7 @@ impl WantedField {
 impl<'a> Followed<'a> {
     fn new(wanted: &'a [WantedField], old: Option<&'a KnownVariant>, back: Option<&KnownVariant>) -> Followed<'a> {
         let number = |name: Name| Some(back?.fields.iter().find(|field| field.name == name)?.lineage.number);
-        let new = |field: &WantedField| NewField { number: number(field.name), ..field.new() };
+        let new = |field: &WantedField| NewField { number: number(field.name), ..field.as_new() };
         let new: Vec<NewField> = wanted.iter().map(new).collect();
         let sources = old.map_or_else(|| vec![None; new.len()], |old| lineage::field_sources(old, &new, true));
         Followed { wanted, old, sources }
@@ -238,7 +238,7 @@ impl<'a> Followed<'a> {
             let source = source.map(|source| &old.fields[source]);
             let Some(found) = source.filter(|found| field.fits(found)) else { continue };
             left.retain(|other| !std::ptr::eq(*other, found));
-            let revived = lineage::revived(old, found, &field.new());
+            let revived = lineage::revived(old, found, &field.as_new());
             left.retain(|other| !revived.is_some_and(|revived| std::ptr::eq(*other, revived)));
             *place = Some(KnownField { name: field.name, ..found.clone() });
         }
@@ -249,7 +249,7 @@ impl<'a> Followed<'a> {
                     continue;
                 }
                 let fits = |known: &KnownField| field.fits(known) && (renames || known.name == field.name);
-                if let Some(found) = lineage::unparked(&left, &field.new(), &fits) {
+                if let Some(found) = lineage::unparked(&left, &field.as_new(), &fits) {
                     left.retain(|other| !std::ptr::eq(*other, found));
                     *place = Some(KnownField { name: field.name, ..found.clone() });
                 }
@@ -276,7 +276,7 @@ impl<'a> Followed<'a> {
             let number = from.map(|from| from.lineage.number).filter(|number| source.is_some() || !live(*number));
             place.lineage.number = number.unwrap_or(next.0);
             next.0 += u32::from(number.is_none());
-            let revived = self.old.zip(from).and_then(|(old, from)| lineage::revived(old, from, &field.new()));
+            let revived = self.old.zip(from).and_then(|(old, from)| lineage::revived(old, from, &field.as_new()));
             place.lineage.former.extend(revived.map(|revived| revived.name));
             anew.extend(from.is_none_or(|from| source.is_none() && from.name == field.name).then_some(field.name));
         }

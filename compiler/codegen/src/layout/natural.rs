@@ -480,8 +480,11 @@ impl Layouts for TypeLayouts {
     }
 }
 
+/// A constant default, and what a part was called.
+type Aside<'a> = (Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name]);
+
 /// What is noted beside a layout: the constant defaults of fields, and what everything was called.
-fn asides<'a>(known: &'a KnownLayout) -> Vec<(Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name])> {
+fn asides<'a>(known: &'a KnownLayout) -> Vec<Aside<'a>> {
     let of_variant = |variant: &'a KnownVariant| (None, variant.lineage.was, &variant.lineage.former[..]);
     let of_field = |field: &'a KnownField| (field.fill.0.as_ref(), field.lineage.was, &field.lineage.former[..]);
     let of = |variant: &'a KnownVariant| {
