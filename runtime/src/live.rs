@@ -128,9 +128,7 @@ impl LineCounter {
             Some((last, from, line)) if last == file => (from, line),
             _ => (0, 1),
         };
-        let newlines = |from: usize, to: usize| {
-            text.as_bytes().get(from..to).map_or(0, newlines)
-        };
+        let newlines = |from: usize, to: usize| text.as_bytes().get(from..to).map_or(0, newlines);
         let line = if from <= at { line + newlines(from, at) } else { line - newlines(at, from) };
         self.last = Some((file, at, line));
         line
