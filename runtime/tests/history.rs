@@ -120,7 +120,7 @@ fn a_rollback_gives_every_field_back_what_it_was() {
     memory.program.rollback(4).expect("rolled back");
     assert_eq!(memory.call("sum"), 2121);
     let broken = "G zero: i64 = 0\n#[after_reload] F broken() { zero = 1 / zero }";
-    memory.files.set("main.vais", &format!("{swapped}{broken}").replace("a: i64,", "a: i64, d: i64,"));
+    memory.files.set("main.vais", format!("{swapped}{broken}").replace("a: i64,", "a: i64, d: i64,"));
     assert!(memory.program.poll().is_err());
     assert_eq!(memory.call("sum"), 2121, "a hook that fails takes the exchange back");
 }

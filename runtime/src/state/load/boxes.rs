@@ -47,7 +47,7 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// A new `Box` for a value that stands where the program has one.
-    pub(super) fn into_box(&mut self, (node, of): (&Rc<Node>, Id), at: usize, text: &'t str, region: usize) -> Read {
+    pub(super) fn boxed(&mut self, (node, of): (&Rc<Node>, Id), at: usize, text: &'t str, region: usize) -> Read {
         if let (Json::Object, true) = (Json::of(text), is_handle(text)) {
             return self.special(node, at, text, region);
         }

@@ -64,7 +64,7 @@ impl<'t> Loader<'_, '_, 't> {
             return self.read(node, at, inner, region);
         }
         if let (Form::Box(of), false) = (&node.form, kind == Kind::Null) {
-            return self.into_box((node, *of), at, text, region);
+            return self.boxed((node, *of), at, text, region);
         }
         match (&node.form, kind) {
             (Form::Unit, _) => Ok(None),
