@@ -202,7 +202,10 @@ impl Display {
                 return (Shown::Failure, failure_goes);
             }
             Event::Pending { waits_for, report, .. } => {
-                text.remark("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}"));
+                // A call that has failed and no longer fits waits without a save.
+                let ways =
+                    if keys && !report.edits.is_empty() { "; b withdraws the save, R restarts main" } else { "" };
+                text.remark("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}{ways}"));
                 if text.volume > Volume::Quiet {
                     text.edits(report);
                 }

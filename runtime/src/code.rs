@@ -5,6 +5,7 @@
 
 mod backing;
 mod barrier;
+mod beside;
 pub mod closure;
 mod enter;
 mod globals;
@@ -50,13 +51,14 @@ mod signals {
 mod tests;
 
 pub use barrier::needs_fence;
+pub(crate) use beside::{Beside, BesidePlace, Computed, Grown, WholeLocal};
 pub use cleanup::CleanupHook;
 pub use enter::{Callee, Trampoline};
 pub use globals::GlobalMemory;
 pub use guard::{Guard, PauseHook};
 pub use host_traps::host_traps;
 pub use peer::{outlive_closed_pipes, own_user, peer_of};
-pub(crate) use replace::{Conversion, Follower, Grown, GrownLocal, Step, Transfer};
+pub(crate) use replace::{Conversion, Follower, Step, Transfer};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
 pub use signals::before_end;

@@ -10,7 +10,10 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use vaisjit_semantics::Checked;
+
 use crate::ask::Answering;
+use crate::code::outlive_closed_pipes;
 use crate::events::Event;
 use crate::history::Cause;
 use crate::hot::ITS_OWN_CALL;
@@ -25,6 +28,8 @@ const BEFORE_WATCHING: Duration = Duration::from_millis(15);
 const PENDING_AFTER: Duration = Duration::from_millis(250);
 /// How often a waiting commit looks for newer saves.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a commit that waits stays aside for who asks what a save would do: longer than an answer takes.
+const LONGEST_QUESTION: Duration = Duration::from_secs(5);
 /// How long a compilation goes on undisturbed by newer saves: most are done by then.
 const UNDISTURBED: Duration = Duration::from_millis(10);
 /// How many saves in a row may cancel the compilation of the one before.
@@ -136,6 +141,23 @@ pub(crate) struct Driver {
     later: Option<Signal>,
     /// Since when a version waits for the program to ask for it, until that has been told.
     staged_at: Option<Instant>,
+    /// Why a commit that waits has been taken back, until that has been dealt with.
+    step_back: Option<StepBack>,
+    /// Since when a commit waits, and has that been told?
+    pending: Option<(Instant, bool)>,
+    /// What a hook stood in the way of when the user asked for it last.
+    declined: Option<Arc<Checked>>,
+}
+
+/// Why a commit that waits is taken back, though there is no newer save.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum StepBack {
+    /// Somebody asks what another save would do, and it is asked for again at once.
+    Aside,
+    /// The user does not want it any more.
+    Withdrawn,
+    /// Nothing is to be applied for now.
+    Held,
 }
 
 /// What the thread found out about a save.
@@ -162,6 +184,8 @@ impl Driver {
         program.tell(&Event::Ready { files: program.files(), watching: true, notices });
         let (weak, forward) = (Arc::downgrade(program), sender.clone());
         let watch = move || {
+            // Who listens may have gone: that is not the program's end.
+            outlive_closed_pipes();
             // A program that ends at once is not watched: the system takes longer to close a watch than it runs.
             let first = match messages.recv_timeout(BEFORE_WATCHING) {
                 Err(RecvTimeoutError::Timeout) => None,
@@ -208,6 +232,9 @@ impl Driver {
             waiting: None,
             later: None,
             staged_at: None,
+            step_back: None,
+            pending: None,
+            declined: None,
         }
     }
 
@@ -244,20 +271,29 @@ impl Driver {
         }
     }
 
-    /// Applies what is on disk, whatever was told of it or has replaced it.
+    /// Applies what is on disk, whatever was told of it or has replaced it. Asked for a second time after a hook has
+    /// declined it, whatever that says, too.
     fn look_again(&mut self, program: &Arc<ProgramInner>) {
         let version = program.version();
-        let settled = {
+        let declined = self.declined.take();
+        let (settled, insists) = {
             let mut reloader = program.reloader();
-            self.again = reloader.workspace.take_disk_again();
+            self.again.append(&mut reloader.workspace.take_disk_again());
             let told = reloader.told.take();
+            let differs = reloader.workspace.differs_from_disk();
             let current = self.again.is_empty() && told.is_none() && program.is_current(&reloader);
-            current && !reloader.workspace.differs_from_disk()
+            let last = reloader.workspace.last().map(|last| &last.checked);
+            let same = last.zip(declined.as_ref()).is_some_and(|(last, declined)| Arc::ptr_eq(last, declined));
+            (current && !differs, same && !differs)
         };
         if settled {
             return program.tell_unchanged(version, Arc::default());
         }
-        self.saved(program, Signal { at: Instant::now(), folders: true });
+        let signal = Signal { at: Instant::now(), folders: true };
+        program.asked.insisting(insists, || self.saved(program, signal));
+        if program.asked.has_objected() {
+            self.declined = program.reloader().workspace.last().map(|last| last.checked.clone());
+        }
     }
 
     /// Makes the version before the running one the newest.
@@ -265,18 +301,38 @@ impl Driver {
         let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let version = program.version();
         let before = program.history().before(version);
-        let texts = program.reloader().workspace.disk_texts();
-        let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
         let result = match before {
             None => Err(format!("no version before v{version} is kept")),
-            Some(to) => program.roll_back(to, &mut wait).map_err(|error| error.to_string()),
+            Some(to) => self.go_back_to(program, to),
         };
-        match result {
-            Err(why) => program.tell(&Event::Notice(why)),
-            Ok(Update::Superseded) => program.tell(&Event::Notice("a newer save came before the rollback".to_owned())),
-            Ok(_) => {}
+        if let Err(why) = result {
+            program.tell(&Event::Notice(why));
         }
         self.follow(program);
+    }
+
+    fn go_back_to(&mut self, program: &Arc<ProgramInner>, to: u64) -> Result<(), String> {
+        let texts = program.reloader().workspace.disk_texts();
+        self.pending = None;
+        loop {
+            let mut wait = |pending: &Pending| self.wait(program, pending, &texts);
+            let update = program.roll_back(to, &mut wait).map_err(|error| error.to_string())?;
+            match (update, self.step_back.take()) {
+                (Update::Superseded, Some(StepBack::Aside)) => self.let_ask(program),
+                (Update::Superseded, Some(_)) => return Err(format!("the rollback to v{to} is withdrawn")),
+                (Update::Superseded, None) => return Err("a newer save came before the rollback".to_owned()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Leaves the right to reload to who asks what a save would do.
+    fn let_ask(&mut self, program: &ProgramInner) {
+        let until = Instant::now() + LONGEST_QUESTION;
+        while program.control.is_asked() && Instant::now() < until && !self.stopping {
+            std::thread::sleep(LOOK_EVERY);
+            self.hear();
+        }
     }
 
     /// Tells of what has been saved and is not applied; once for each text, unless somebody `asks`.
@@ -342,6 +398,7 @@ impl Driver {
         let _busy = program.control.busy.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let settled_at = first.at + self.debounce;
         let mut signal = first;
+        self.pending = None;
         loop {
             self.hear();
             signal.folders |= self.waiting.take().is_some_and(|newer| newer.folders);
@@ -422,7 +479,8 @@ impl Driver {
         files.append(&mut self.again);
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;
-        if failed.is_empty() && self.unreadable.take().is_some() && files.is_empty() {
+        let readable_again = failed.is_empty() && self.unreadable.take().is_some();
+        if readable_again && files.is_empty() && program.is_current(&reloader) {
             let text = format!("all files can be read again, and are what they were; v{} runs on", program.version());
             program.tell(&Event::Notice(text));
         }
@@ -467,15 +525,49 @@ impl Driver {
             }
             Err(update) => update,
         };
+        let step_back = self.step_back.take();
+        if step_back == Some(StepBack::Withdrawn) && matches!(update, Update::Superseded) {
+            // As one that was turned down: it is not tried again by itself.
+            reloader.told = reloader.workspace.last().map(|last| last.checked.clone());
+        }
         drop(reloader);
+        if step_back == Some(StepBack::Withdrawn) && update.is_reloaded() {
+            // It was live before it could be taken back.
+            self.wishes.push_front(Wish::Back);
+        }
         match update {
-            Update::Superseded => Seen::Superseded,
+            Update::Superseded => self.stepped_back(program, step_back, files),
             Update::Rejected(_) | Update::Refused(_) => Seen::Unsettled(update, files),
             update => {
                 self.tell(program, &update, &files);
                 Seen::Settled
             }
         }
+    }
+
+    /// A commit that waited has been taken back.
+    fn stepped_back(&mut self, program: &Arc<ProgramInner>, why: Option<StepBack>, files: Vec<PathBuf>) -> Seen {
+        let version = program.version();
+        match why {
+            None => {
+                self.pending = None;
+                return Seen::Superseded;
+            }
+            Some(StepBack::Aside) => {
+                self.again = files;
+                self.let_ask(program);
+                return Seen::Superseded;
+            }
+            Some(StepBack::Held) => {
+                self.again = files;
+                program.tell(&Event::Notice(format!("what was pending is held, too; v{version} runs on")));
+            }
+            Some(StepBack::Withdrawn) => {
+                let text = format!("what was pending is withdrawn; v{version} runs on, and r takes it up again");
+                program.tell(&Event::Notice(text));
+            }
+        }
+        Seen::Settled
     }
 
     /// A save must not seem to be lost while the program does not ask for it.
@@ -497,25 +589,46 @@ impl Driver {
         }
     }
 
-    /// Waits for a commit; a newer save takes it back.
+    /// Waits for a commit; a newer save takes it back, and so does the user.
     fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending, texts: &DiskTexts) -> Waited {
-        let started = Instant::now();
-        let (mut told, mut blocked) = (false, None);
+        let (started, mut told) = self.pending.unwrap_or((Instant::now(), false));
+        let mut blocked = None;
         loop {
-            if let Some(waited) = pending.wait(LOOK_EVERY) {
+            // What has ended the first of two attempts ends the second, too.
+            let time = if self.step_back.is_some() { Duration::ZERO } else { LOOK_EVERY };
+            if let Some(waited) = pending.wait(time) {
                 return waited;
             }
             // Asked all the time: once inner loops are admitted it may be over before anybody can tell.
             blocked = pending.blocked_on(program).or(blocked);
             if !told && started.elapsed() >= PENDING_AFTER {
                 told = true;
-                let waits_for = blocked.clone().unwrap_or_else(|| A_HOST_CALL.to_owned());
-                let report = Arc::new(pending.report(&waits_for));
-                program.tell(&Event::Pending { version: program.version(), report, waits_for });
+                tell_pending(program, pending, blocked.as_deref());
             }
+            self.pending = Some((started, told));
             if self.hear() && (self.stopping || self.waits_for_newer(texts)) && pending.cancel() {
                 return Waited::Cancelled;
             }
+            self.step_back = self.step_back.or_else(|| self.wants_it_back(program));
+            if self.step_back.is_some() && pending.cancel() {
+                return Waited::Cancelled;
+            }
+            if let Some(Wish::Look) = self.wishes.front() {
+                self.wishes.pop_front();
+                tell_pending(program, pending, blocked.as_deref());
+            }
+        }
+    }
+
+    /// What the user, or who asks, wants instead of the commit that waits.
+    fn wants_it_back(&mut self, program: &ProgramInner) -> Option<StepBack> {
+        match self.wishes.front() {
+            Some(Wish::Back) => {
+                self.wishes.pop_front();
+                Some(StepBack::Withdrawn)
+            }
+            Some(Wish::Hold(true)) => Some(StepBack::Held),
+            _ => program.control.is_asked().then_some(StepBack::Aside),
         }
     }
 
@@ -555,4 +668,11 @@ impl Driver {
             program.tell(&Event::Notice(notice));
         }
     }
+}
+
+/// Tells what a commit waits for.
+fn tell_pending(program: &ProgramInner, pending: &Pending, blocked: Option<&str>) {
+    let waits_for = blocked.unwrap_or(A_HOST_CALL).to_owned();
+    let report = Arc::new(pending.report(&waits_for));
+    program.tell(&Event::Pending { version: program.version(), report, waits_for });
 }

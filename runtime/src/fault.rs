@@ -65,7 +65,12 @@ pub(crate) fn point() -> Result<(), Denied> {
     let text = |text: &str| text.to_owned();
     match fails() {
         false => Ok(()),
-        true => Err(Denied { name: text("a test"), why: text(INJECTED), help: text("there is nothing to do") }),
+        true => Err(Denied {
+            name: text("a test"),
+            why: text(INJECTED),
+            help: text("there is nothing to do"),
+            pinned_by: None,
+        }),
     }
 }
 
@@ -78,7 +83,7 @@ pub(crate) fn plain() -> Result<(), String> {
 /// The same while a reload is prepared: true, and the report says so, if the step fails.
 #[track_caller]
 pub(crate) fn strikes(report: &mut Report) -> bool {
-    let Err(Denied { name, why, help }) = point() else { return false };
+    let Err(Denied { name, why, help, .. }) = point() else { return false };
     let outcome = Outcome::Refused { why, help };
     report.edits.push(Edit { kind: "global", name, change: "changed", outcome, at: None });
     true

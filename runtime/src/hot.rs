@@ -92,6 +92,17 @@ pub(crate) struct Control {
     drivers: AtomicU64,
     /// The number of the next watching.
     next_watching: AtomicU64,
+    /// How many wait for an answer to what a save would do.
+    questions: AtomicUsize,
+}
+
+/// Somebody who waits for an answer.
+pub(crate) struct Asking<'c>(&'c AtomicUsize);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -231,6 +242,18 @@ impl Control {
         } else {
             self.drivers.fetch_sub(1, Ordering::SeqCst)
         };
+    }
+
+    /// Counts somebody who waits for an answer to what a save would do, until the result is dropped: a commit that waits
+    /// for the program lets them ask.
+    pub fn ask(&self) -> Asking<'_> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        Asking(&self.questions)
+    }
+
+    /// Does somebody wait for such an answer?
+    pub fn is_asked(&self) -> bool {
+        self.questions.load(Ordering::SeqCst) > 0
     }
 
     /// Is a reload thread at work?

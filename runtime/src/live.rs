@@ -1,5 +1,6 @@
 //! What is running: for each function its code, its slot and what is needed to tell whether a save changed it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -14,6 +15,7 @@ use vaisjit_semantics::{Checked, Instance, ItemPath, Running, Ty, hir, owner_and
 use vaisjit_syntax::{FileId, Place, Sources, Span, source::position_in};
 
 use crate::code::{CodeAddress, CodeUnit, Slot};
+use crate::history::KEPT_VERSIONS;
 use crate::reload::diff::Shapes;
 use crate::reload::kept::{KeptCode, Recipe};
 use crate::reload::links::Summary;
@@ -83,6 +85,25 @@ pub(crate) struct FunctionMeta {
     pub item: hir::BodyItem,
     /// Its text, once newer code has replaced it and the sources no longer hold it.
     pub frozen: Option<Frozen>,
+    /// The types of its version, once newer code has replaced it while it was on a stack.
+    pub past: Option<Past>,
+}
+
+/// The types that code of an older version goes by.
+#[derive(Clone)]
+pub(crate) struct Past {
+    /// Its program.
+    pub checked: Arc<Checked>,
+    /// The layouts it was made for.
+    pub layouts: Arc<TypeLayouts>,
+    /// The layouts that types had then, and before.
+    pub history: Arc<LayoutHistory>,
+}
+
+impl fmt::Debug for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Past").finish_non_exhaustive()
+    }
 }
 
 /// The text of an item that has been replaced.
@@ -240,6 +261,8 @@ pub(crate) struct Live {
     pub layouts: Arc<TypeLayouts>,
     /// The layouts that types of this program have had.
     pub history: Arc<LayoutHistory>,
+    /// What that was in the last versions, oldest first, with their numbers and what they were made from.
+    pub past: Vec<(u64, Arc<Checked>, Arc<LayoutHistory>)>,
     /// Counts lines during a commit.
     pub lines: LineCounter,
     /// The snapshot it was made from.
@@ -256,6 +279,20 @@ impl Live {
     /// What the next version's closures are compared with.
     pub fn running(&self) -> Running {
         Running { checked: self.checked.clone(), closures: self.closures.clone() }
+    }
+
+    /// Remembers the layouts of a version that has become live.
+    pub fn note_layouts(&mut self, version: u64) {
+        self.past.retain(|(known, ..)| *known < version);
+        self.past.push((version, self.checked.clone(), self.history.clone()));
+        let old = self.past.len().saturating_sub(KEPT_VERSIONS);
+        self.past.drain(..old);
+    }
+
+    /// The layouts of the version that was made from this, if it has been live.
+    pub fn layouts_of(&self, checked: &Arc<Checked>) -> Option<Arc<LayoutHistory>> {
+        let found = self.past.iter().rev().find(|(_, known, _)| Arc::ptr_eq(known, checked));
+        found.map(|(.., history)| history.clone())
     }
 
     /// Notes the number of a closure.
@@ -277,6 +314,20 @@ impl Live {
         let metas = self.metas.entry(Live::unit_key(&code.unit)).or_default();
         metas.resize_with(metas.len().max(code.index + 1), || meta.clone());
         metas[code.index] = meta;
+    }
+
+    /// The types of the running version.
+    pub fn present(&self) -> Past {
+        Past { checked: self.checked.clone(), layouts: self.layouts.clone(), history: self.history.clone() }
+    }
+
+    /// Code that stays on a stack goes by these types, if it is not known yet what it goes by and it is not live.
+    pub fn set_past(&mut self, (unit, function): (usize, usize), past: &Past) {
+        let is_retired = self.retired.contains_key(&unit);
+        let meta = self.metas.get_mut(&unit).and_then(|metas| metas.get_mut(function));
+        if let Some(meta) = meta.filter(|meta| is_retired && meta.past.is_none()) {
+            *meta = Arc::new(FunctionMeta { past: Some(past.clone()), ..(**meta).clone() });
+        }
     }
 
     /// Takes in code that is in no slot, but runs: it is freed once no stack reaches it.

@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use crate::code::{Guard, RawTrap, Repair, Slot};
 use crate::events::Event;
 use crate::program::ProgramInner;
+use crate::reload::guards::is_thread_entry;
 use crate::report::Report;
 use crate::told::Repaired;
-use crate::trap::{Trap, TrapCode};
+use crate::trap::{Trap, TrapCode, TrapFrame};
 
 /// What waits for a reload.
 #[derive(Clone, Copy)]
@@ -75,7 +76,7 @@ impl ProgramInner {
     }
 
     fn wait_for_repair(self: &Arc<Self>, trap: &Trap, call: Call<'_>, mut awaited: Awaited) -> Answer {
-        let Some(function) = self.name_of(call) else { return Answer::Refused };
+        let Some(function) = self.name_of(call, trap) else { return Answer::Refused };
         let (ends, unchanged) = (self.control.endings(), self.control.told.unchanged());
         self.tell_trap(&Trap { paused: Some(function.clone()), ..trap.clone() });
         // Nobody but the program would ask for a version that waits for it.
@@ -87,7 +88,7 @@ impl ProgramInner {
             let repaired = self.control.told.wait_beyond(awaited.beyond, will_do, gives_up);
             self.world.set_repair(before);
             let Some(repaired) = repaired else { return Answer::GivenUp };
-            if self.name_of(call).is_some() {
+            if self.name_of(call, trap).is_some() {
                 self.tell_resumed(&repaired, function);
                 return Answer::Repeat;
             }
@@ -123,8 +124,8 @@ impl ProgramInner {
         before != now || place > last
     }
 
-    /// The function that the call runs now; `None` if there is none that it fits.
-    fn name_of(&self, call: Call<'_>) -> Option<String> {
+    /// The function that the call runs now; `None` if there is none that it fits. A thread's call is that of its function.
+    fn name_of(&self, call: Call<'_>, trap: &Trap) -> Option<String> {
         let live = self.live();
         let slot = match call {
             Call::Main => return live.checked.main.map(|main| main.path.name.to_string()),
@@ -132,7 +133,8 @@ impl ProgramInner {
             Call::Guard(guard) => guard.slot(),
             Call::Slot(slot) => slot,
         };
-        live.functions.values().find(|function| function.slot == *slot).map(|function| function.meta.name())
+        let (instance, function) = live.functions.iter().find(|(_, function)| function.slot == *slot)?;
+        Some(if is_thread_entry(instance) { outermost(trap) } else { function.meta.name() })
     }
 
     fn tell_resumed(&self, repaired: &Repaired, function: String) {
@@ -145,4 +147,11 @@ impl ProgramInner {
             format!("a `{function}` with the parameters and result of the call that failed, or a restart of `main`");
         self.tell(&Event::Pending { version, report: Arc::<Report>::default(), waits_for });
     }
+}
+
+/// The function of the program's own that a thread began with.
+fn outermost(trap: &Trap) -> String {
+    let is_own = |frame: &&TrapFrame| frame.at.as_ref().is_some_and(|at| !at.is_library());
+    let own = trap.frames.iter().rev().find(is_own).filter(|_| trap.omitted == 0);
+    own.map_or_else(|| "the thread's function".to_owned(), |frame| frame.function.clone())
 }

@@ -39,6 +39,7 @@ use crate::workspace::{Loader, Snapshot, Workspace};
 
 pub(crate) use globals::{constant, is_literal};
 pub use handles::{Argument, Arguments, Function, Returned};
+pub(crate) use hooks::trapped;
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
 pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
@@ -77,6 +78,8 @@ pub(crate) struct ProgramInner {
     pub control: Control,
     /// What hosts have prepared.
     pub offers: Offers,
+    /// What is remembered of the program's hooks.
+    pub asked: hooks::Asked,
     /// The state behind `std/thread`.
     pub threads: Threads,
     pub root: PathBuf,
@@ -175,6 +178,7 @@ impl Program {
                 history: Mutex::default(),
                 control: Control::default(),
                 offers: Offers::default(),
+                asked: hooks::Asked::default(),
                 threads: Threads::default(),
                 root: path.to_path_buf(),
             }

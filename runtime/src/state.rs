@@ -4,6 +4,7 @@
 //! finished file into place. Loading builds all values aside; only when nothing can fail any more do the globals take
 //! them over. `docs/src/state.md` describes the form.
 
+mod defaults;
 mod file;
 mod json;
 mod load;
@@ -16,13 +17,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::code::{Outcome, SafepointKind};
+use crate::code::{Outcome, SafepointKind, Stopped};
 use crate::engine::Error;
 use crate::events::Event;
-use crate::heap::Memory;
 use crate::program::{Program, ProgramInner};
 
 use file::LARGEST;
+use load::{Computed, Loaded};
 use types::Names;
 use view::View;
 
@@ -95,7 +96,10 @@ impl Program {
 
 impl ProgramInner {
     fn save_state(self: &Arc<Self>, path: &Path) -> Result<StateReport, Failure> {
-        let saved = self.with_threads_stopped(|view| save::save(view))?.map_err(Failure::Content)?;
+        let program = self.clone();
+        let saved =
+            self.with_threads_stopped(move |stopped| program.on_own_stack(stopped, |view| save::save(view)))??;
+        let saved = saved.map_err(Failure::Content)?;
         let wrong = |error| Failure::File(format!("cannot write `{}`: {error}", path.display()));
         file::write(path, &saved.text).map_err(wrong)?;
         Ok(saved.report)
@@ -104,8 +108,8 @@ impl ProgramInner {
     fn load_state(self: &Arc<Self>, path: &Path) -> Result<StateReport, Failure> {
         let wrong = |error| Failure::File(format!("cannot read `{}`: {error}", path.display()));
         let text = file::read(path).map_err(wrong)?;
-        let loaded =
-            self.with_threads_stopped(move |view| load::File::new(&text).and_then(|file| load::load(view, &file)))?;
+        let program = self.clone();
+        let loaded = self.with_threads_stopped(move |stopped| program.load_stopped(&text, stopped))??;
         loaded.map_err(|why| Failure::Content(format!("cannot load `{}`: {why}", path.display())))
     }
 
@@ -137,13 +141,13 @@ impl ProgramInner {
     /// Does something with the memory of the program while none of its threads runs.
     fn with_threads_stopped<T: Send + 'static>(
         self: &Arc<Self>,
-        body: impl FnOnce(&mut View<'_>) -> T + Send + 'static,
+        body: impl FnOnce(&Stopped<'_>) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         self.reloads_here().map_err(|error| Failure::Busy(error.to_string()))?;
         let result = Arc::new(Mutex::new(None));
-        let (program, cell) = (self.clone(), result.clone());
+        let cell = result.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Commit, move |stopped| {
-            let done = program.on_own_stack(program.world.heap().memory(stopped), body);
+            let done = body(stopped);
             *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         });
         loop {
@@ -158,14 +162,38 @@ impl ProgramInner {
             }
         }
         let done = result.lock().unwrap_or_else(PoisonError::into_inner).take();
-        done.unwrap_or_else(|| Err(Failure::Busy("the program has ended".to_owned())))
+        done.ok_or_else(|| Failure::Busy("the program has ended".to_owned()))
+    }
+
+    /// Reads the file as often as it takes until all defaults are there that have to be computed.
+    fn load_stopped(&self, text: &str, stopped: &Stopped<'_>) -> Result<Result<StateReport, String>, Failure> {
+        let mut computed = Computed::default();
+        let result = loop {
+            let attempt = self.on_own_stack(stopped, |view| {
+                load::File::new(text)
+                    .and_then(|file| load::load(view, &file, &mut computed))
+                    .map_err(|why| why.to_string())
+            });
+            let wanted = match attempt {
+                Ok(Ok(Loaded::Wants(wanted))) => wanted,
+                Ok(Ok(Loaded::Done(report))) => break Ok(Ok(report)),
+                Ok(Err(why)) => break Ok(Err(why)),
+                Err(failure) => break Err(failure),
+            };
+            if let Err(why) = self.compute_defaults(&wanted, &mut computed) {
+                break Ok(Err(why));
+            }
+        };
+        self.give_up_computed(computed, !matches!(result, Ok(Ok(_))));
+        result
     }
 
     fn on_own_stack<T: Send>(
         &self,
-        memory: Memory<'_>,
+        stopped: &Stopped<'_>,
         body: impl FnOnce(&mut View<'_>) -> T + Send,
     ) -> Result<T, Failure> {
+        let memory = self.world.heap().memory(stopped);
         let walk = || {
             let (live, mut linkage) = (self.live(), self.linkage());
             body(&mut View { memory, live: &live, linkage: &mut linkage, names: Names::new(&self.root) })

@@ -15,6 +15,7 @@ use std::time::Duration;
 use vaisjit_abi::HostFlags;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
+use crate::events::Event;
 use crate::hot::Ending;
 use crate::program::ProgramInner;
 use crate::trap::TrapCode;
@@ -164,7 +165,11 @@ impl ProgramInner {
             // The end has been asked for by somebody else: it is not this thread's business to interrupt the others.
             _ if trap.code == TrapCode::Interrupted => {}
             Some(ending) => self.end_from_thread(ending),
-            None => self.tell_trap(&trap),
+            None => {
+                self.tell_trap(&trap);
+                let text = "the trap has ended its thread, the others run on; `join` gives its message as an `Err`";
+                self.tell(&Event::Notice(text.to_owned()));
+            }
         }
         Err(trap.message)
     }

@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub diagnostics: Arc<[Diagnostic]>,
     /// The files the program consists of, the root first; the standard library's are not among them.
     pub files: Arc<[PathBuf]>,
-    /// Files that imports look for and that do not exist: creating one is a change of the program.
+    /// Files that imports look for and that do not exist or cannot be read: creating one is a change of the program.
     pub wanted: Arc<[PathBuf]>,
     /// Time spent in parsing and checking, in microseconds.
     pub(crate) times: SnapshotTimes,
@@ -350,8 +350,8 @@ impl Workspace {
         }
         changed.sort();
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
-        let exists = |path: &&PathBuf| given(path).is_some() || self.options.loader.exists(path);
-        changed.extend(wanted.filter(exists).cloned());
+        let is_there = |path: &&PathBuf| given(path).is_some() || self.options.loader.read(path).is_ok();
+        changed.extend(wanted.filter(is_there).cloned());
         self.kept.extend(saved.iter().filter(|(path, _)| changed.contains(path)).cloned());
         (changed, failed)
     }
@@ -500,8 +500,8 @@ impl Workspace {
                 }
                 Err(error) if error.is_missing() => {}
                 Err(error) => {
-                    // Something else in its place may be replaced by a file.
-                    wanted.extend((!self.options.loader.exists(&path)).then_some(path));
+                    // It may become one that can be read.
+                    wanted.push(path);
                     return Err(error.to_string());
                 }
             }

@@ -93,6 +93,38 @@ fn removed_functions_and_other_signatures_come_back_with_their_code() {
     }
 }
 
+/// Names do not tell which field was which, but a version that was knows.
+#[test]
+fn a_rollback_gives_every_field_back_what_it_was() {
+    let text = |fields: &str, more: &str| {
+        format!(
+            "S P {{ {fields} }}\nE M {{ {more} }}\nG p: P\nG list: Vec<P>\nG m: M\n\
+             F sum() -> i64 {{ p.a * 10 + p.b + list[0].a * 1000 + list[0].b * 100 + M m {{ Up => 0, Down => 10000 }} }}\n"
+        )
+    };
+    let start = text("a: i64, b: i64", "Up, Down");
+    let set = "F set() -> i64 { p.a = 1; p.b = 2; list.push(p); m = Down; 0 }";
+    let memory = Memory::new(&format!("{start}{set}"));
+    memory.call("set");
+    assert_eq!(memory.call("sum"), 11212);
+    let swapped = text("#[was(\"b\")] a: i64, #[was(\"a\")] b: i64", "#[was(\"Down\")] Up, #[was(\"Up\")] Down");
+    memory.save(&swapped);
+    assert_eq!(memory.call("sum"), 2121, "exchanged");
+    memory.save(&format!("{swapped}F more() -> i64 {{ 0 }}"));
+    memory.save(&text("a: i64, b: i64, c: str", "Up, Down"));
+    assert_eq!(memory.call("sum"), 2121, "the attribute has done its work");
+    memory.program.rollback(2).expect("rolled back");
+    assert_eq!(memory.call("sum"), 2121, "as it was in version 2");
+    memory.program.rollback(1).expect("rolled back");
+    assert_eq!(memory.call("sum"), 11212, "as it was in version 1");
+    memory.program.rollback(4).expect("rolled back");
+    assert_eq!(memory.call("sum"), 2121);
+    let broken = "G zero: i64 = 0\n#[after_reload] F broken() { zero = 1 / zero }";
+    memory.files.set("main.vais", &format!("{swapped}{broken}").replace("a: i64,", "a: i64, d: i64,"));
+    assert!(memory.program.poll().is_err());
+    assert_eq!(memory.call("sum"), 2121, "a hook that fails takes the exchange back");
+}
+
 #[test]
 fn the_history_lists_what_each_version_changed() {
     let memory = Memory::new(TWO);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use vaisjit::{Engine, EngineBuilder, Error, Event, MemoryLoader, Program, TrapCode, Update};
+use vaisjit::{Engine, EngineBuilder, Error, Event, MemoryLoader, Outcome, Program, TrapCode, Update};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -489,4 +489,49 @@ fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// What a refusal advises is written into the text as it stands, and works.
+#[test]
+fn the_advice_of_a_refusal_works_as_it_is_written() {
+    let rest = "E Full { A(i64) }\nF twice(x: i64) -> i64 = x * 2\nF pair() -> [Box<i64>; 2] = [Box.new(1), Box.new(2)]\n\
+                G held: T = made()\nF go() -> i64 { 1 }\n";
+    let structs = "S T { a: i64 }\nF made() -> T { T { a: 1 } }\n";
+    let enums = "E T { V { a: i64 }, P(i64) }\nF made() -> T { T.V { a: 1 } }\n";
+    // The version before, the declaration that is edited, what it becomes, and a default for it if there can be one.
+    let cases = [
+        (structs, "a: i64 }", "a: i64, b: Box<i64> }", "Box.new(7)"),
+        (structs, "a: i64 }", "a: i64, b: fn(i64) -> i64 }", "twice"),
+        (structs, "a: i64 }", "a: i64, b: Full }", "Full.A(3)"),
+        (structs, "a: i64 }", "a: i64, b: [Box<i64>; 2] }", "pair()"),
+        (enums, "V { a: i64 }", "V { a: i64, b: Box<i64> }", "Box.new(7)"),
+        (enums, "P(i64)", "P(i64, Box<i64>)", ""),
+    ];
+    for (types, from, to, default) in cases {
+        let (old, new) = (format!("{types}{rest}"), format!("{}{rest}", types.replacen(from, to, 1)));
+        let made = new.replace("T { a: 1 }", "made_later()").replace("T.V { a: 1 }", "made_later()");
+        let new = format!("{made}F made_later() -> T {{ L true {{ }}  held }}\n");
+        let memory = Memory::new(&old);
+        let Err(Error::Refused(report)) = memory.save(&new) else { panic!("{to} is not refused") };
+        let refusals: Vec<_> = report.refusals().collect();
+        let Outcome::Refused { help, .. } = &refusals[0].outcome else { panic!("{refusals:?}") };
+        let advised: Vec<&str> = help.split('`').skip(1).step_by(2).collect();
+        let option = advised.last().and_then(|text| text.strip_prefix("Option<")?.strip_suffix('>'));
+        let ty = option.unwrap_or_else(|| panic!("{help}"));
+        assert_eq!(advised.len(), if default.is_empty() { 1 } else { 2 }, "{help}");
+        for advice in &advised {
+            let text = match advice.strip_suffix(" = ...") {
+                Some(declared) => new.replacen(declared, &format!("{declared} = {default}"), 1),
+                None => new.replacen(&to[from.len() - 2..], &to[from.len() - 2..].replacen(ty, advice, 1), 1),
+            };
+            assert_ne!(text, new, "{help}");
+            let memory = Memory::new(&old);
+            assert!(
+                memory.save(&text).is_ok_and(|update| update.is_reloaded()),
+                "{help}\n{text}\n{:?}",
+                memory.save(&text)
+            );
+            assert_eq!(memory.call("go"), 1);
+        }
+    }
 }

@@ -457,6 +457,51 @@ F check() -> i64 {
 }
 "#;
 
+/// A file that lacks what has no default is refused, and so is one whose missing values cannot be computed.
+#[test]
+fn nothing_is_null_or_half_made_after_loading() {
+    let (_folder, path) = place();
+    let old = load("S T { a: i64 }\nG list: Vec<T>\nF fill() -> i64 { L i: 0..5 { list.push(T { a: i }) }  0 }\n");
+    call(&old, "fill");
+    save(&old, &path);
+    let rest =
+        "G list: Vec<T>\nG calls: i64 = 0\nF go(x: i64) -> i64 { x }\nF len() -> i64 = list.len() * 100 + calls\n";
+    let refused = [
+        (
+            "S T { a: i64, b: Box<i64> }",
+            "`T.b` would have to start with a value of type `Box<i64>`, which has none; declare one: `b: Box<i64> = ...`, or make it an `Option<Box<i64>>`",
+        ),
+        ("S T { a: i64, f: fn(i64) -> i64 }", "`f: fn(i64) -> i64 = ...`"),
+        ("E K { A(Box<i64>) }\nS T { a: i64, k: K }", "value of type `Box<i64>`"),
+        (
+            "F bad() -> i64 { I calls == 3 { panic(\"no\") }  calls += 1  calls }\nS T { a: i64, t: str = \"x{bad()}\", b: i64 = bad() }",
+            "computing the default of `T.",
+        ),
+        ("F bad() -> i64 { L true { }  1 }\nS T { a: i64, b: i64 = bad() }", "did not end within 2 s"),
+    ];
+    for (types, why) in refused {
+        let program = load(&format!("{types}\n{rest}"));
+        let error = program.load_state(&path).expect_err("it is refused").to_string();
+        assert!(error.contains(why), "{error}");
+        assert!(call(&program, "len") < 100, "{types}");
+        leaks_nothing(&program);
+    }
+    let text =
+        "F next() -> i64 { calls += 1  calls }\nS T { a: i64, t: str = \"t{next()}\", b: Vec<str> = [\"u{next()}\"] }";
+    for static_mode in [false, true] {
+        let program = load_as(
+            &format!(
+                "{text}\n{rest}F at(i: i64) -> i64 {{ list[i].t.len() * 10 + list[i].b[0].len() }}\nF each() -> i64 {{ t := mut 0\nL i: 0..5 {{ t += at(i) }}\nt }}\n"
+            ),
+            static_mode,
+        );
+        restore(&program, &path);
+        assert_eq!(call(&program, "each"), 111, "each value has a default of its own");
+        restore(&program, &path);
+        leaks_nothing(&program);
+    }
+}
+
 #[test]
 fn a_hostile_file_changes_nothing() {
     let (_folder, path) = place();

@@ -183,6 +183,17 @@ fn q_quits_also_what_comes_to_no_safepoint() {
 const READER: &str =
     "U std/io\nF main() -> i64 {\n    line := io.read_line()!\n    println(\"read {line}\")\n    0\n}\n";
 
+/// Alt with a letter, arrows, pasted text: the letters in them are no keys.
+#[test]
+fn sequences_are_no_keys() {
+    let mut session = Session::start(QUIET);
+    session.terminal.types("\u{1b}q\u{1b}[1;3q\u{1b}Oq\u{1b}[200~quit, R, q\n\u{1b}[201~\u{1b}[<0;1;1M?");
+    session.sees("show the history");
+    assert!(session.run.is_running());
+    session.terminal.types("q");
+    assert_eq!(session.run.wait().code(), Some(0));
+}
+
 #[test]
 fn a_program_that_reads_has_its_input_to_itself() {
     for text in [READER, "F main() -> i64 {\n    first := getchar()\n    println(\"read {first}\")\n    0\n}\n"] {

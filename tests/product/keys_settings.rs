@@ -84,6 +84,40 @@ fn after_signals_that_nobody_answers() {
     assert_eq!(ends(QUIET, |session| session.run.signal(libc::SIGHUP)), None);
 }
 
+/// Every signal that would end the process does, and leaves the terminal in order before.
+#[test]
+fn after_every_other_deadly_signal() {
+    use libc::{SIGABRT, SIGALRM, SIGPIPE, SIGPROF, SIGSYS, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ};
+    for signal in [SIGABRT, SIGALRM, SIGPIPE, SIGPROF, SIGSYS, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ] {
+        assert_eq!(ends(QUIET, |session| session.run.signal(signal)), None, "signal {signal}");
+    }
+}
+
+/// Faults that somebody sends and the program did not make.
+#[test]
+fn after_a_fault_that_was_sent() {
+    let named =
+        [(libc::SIGSEGV, "SIGSEGV"), (libc::SIGBUS, "SIGBUS"), (libc::SIGILL, "SIGILL"), (libc::SIGFPE, "SIGFPE")];
+    for (signal, name) in named {
+        let ended = ends(QUIET, |session| {
+            session.run.signal(signal);
+            session.sees(&format!("vaisjit: the process was sent the signal {name}, which ends it"));
+        });
+        assert_eq!(ended, None, "{name}");
+    }
+}
+
+/// The modes that the program has switched are switched back, too.
+#[test]
+fn the_screen_is_the_users_again_after_a_signal() {
+    let text = QUIET.replace("    println(\"main", "    print(\"\\x1b[?1049h\\x1b[?25l\")\n    println(\"main");
+    ends(&text, |session| {
+        session.run.signal(libc::SIGUSR1);
+        until("the cursor", || session.terminal.screen.text().contains("\u{1b}[?25h").then_some(()));
+        assert!(session.terminal.screen.text().contains("\u{1b}[?1049l"));
+    });
+}
+
 #[test]
 fn after_ctrl_c_in_a_long_sleep() {
     let sleeping = QUIET.replace("usleep(1000)", "usleep(60000000)");

@@ -365,3 +365,62 @@ fn a_layout_that_the_failed_call_is_in_the_way_of_is_refused() {
     game.resumes("f", 2);
     game.ends(6);
 }
+
+/// A thread waits in the call of its own function, be it hot or not, a closure or not; exactly that call is made again.
+#[test]
+fn a_thread_waits_in_the_call_of_its_function() {
+    let text = r#"U std/thread
+G calls: AtomicI64
+F inner(k: i64) -> i64 { calls.add(1)  10 / (k - k) }
+F work() -> i64 { inner(1) }
+F main() -> i64 {
+    calls = AtomicI64.new(0)
+    k := 2
+    a := spawn(work)
+    b := spawn(|| inner(k))
+    sum := a.join()! + b.join()!
+    println("{sum} {calls.load()}")
+    0
+}
+"#;
+    for options in [&["--on-trap", "pause"][..], &["--on-trap", "pause", "--all-hot"]] {
+        let project = Project::new(&[(FILE, text)]);
+        let run = Run::hot_with(&project, FILE, options);
+        let mut game = Paused { project, run, text: text.to_owned() };
+        let mut names: Vec<_> = (0..2)
+            .map(|_| game.run.event_after("trap", &["notice"])["paused"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        names.sort();
+        if options.len() == 2 {
+            assert_eq!(names, ["main.{0}", "work"]);
+        }
+        game.mend("10 / (k - k)", "k * 10");
+        assert_eq!(game.ends(0), "30 4\n");
+    }
+}
+
+/// The frames of what keeps a call for its repetition are no calls of the program's.
+#[test]
+fn calls_that_are_left_out_are_counted_once() {
+    let text = "F down(n: i64) -> i64 { deep(n - 1) }\n#[hot]\nF deep(n: i64) -> i64 {\n    I n == 0 { R 1 / n }\n    down(n) + 1\n}\n\
+                F main() -> i64 { deep(1000) }\n";
+    let mut game = Paused::start(text);
+    game.run.err.line("the count", |line| line == "  ... and 1988 more calls");
+    game.run.interrupt();
+    game.ends(130);
+}
+
+/// A rollback of the program's own to what runs already mends nothing.
+#[test]
+fn a_rollback_to_what_runs_is_no_mending() {
+    let text = "U std/hot\nG file: i64\nN \"C\" { F access(name: str, mode: i32) -> i32; }\n\
+                F main() -> i64 {\n    done := false\n    L {\n        I !done && access(\"go\", 0) == 0 { done = true  hot_rollback(1) }\n        usleep(1000)\n    }\n    0\n}\n";
+    let mut game = Paused::start(text);
+    game.project.save(FILE, "F main() -> i64 { x }\n");
+    game.run.event("rejected");
+    game.project.save("go", "");
+    let notice = game.run.event("notice");
+    assert_eq!(notice["text"], "rollback to v1: that is what runs already, as v1", "{notice:#}");
+    game.project.save(FILE, text);
+    game.run.err.line("the mending", |line| line.starts_with("mended, unchanged v1"));
+}

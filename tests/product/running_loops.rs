@@ -284,3 +284,66 @@ fn a_newer_save_supersedes_one_that_waits_for_old_code() {
     run.event("reloaded");
     run.signal(libc::SIGKILL);
 }
+
+/// The address of a value that has to move lies in a register of a call that is over soon: the save waits for that.
+#[test]
+fn a_pin_that_goes_away_is_waited_for() {
+    let (mut run, _project) = pinned_for(600_000);
+    let pending = run.event_after("pending", &["notice"]);
+    let waits_for = pending["waits_for"].as_str().unwrap_or_default();
+    assert!(
+        waits_for.contains("the running `work`, which holds the address of a value that has to move"),
+        "{pending:#}"
+    );
+    run.event_after("reloaded", &["notice"]);
+    run.out.line("the value as it was, in its new place", |line| line == "got 41");
+    run.signal(libc::SIGKILL);
+}
+
+/// One that stays is the reason of a refusal after a while.
+#[test]
+fn a_pin_that_stays_refuses_the_save() {
+    let (mut run, _project) = pinned_for(600_000_000);
+    let refused = run.event_after("refused", &["notice", "pending"]);
+    assert!(refused.to_string().contains("it cannot move: the running `work` holds its address"), "{refused:#}");
+    run.signal(libc::SIGKILL);
+}
+
+fn pinned_for(microseconds: u64) -> (Run, Project) {
+    let text = format!(
+        "S P {{ x: i64 }}\nG all: Vec<P>\nF look(p: *P) -> i64 = p.x\n#[hot]\nF add() -> i64 = 0\n\
+         F work(p: *P) -> i64 {{\n    println(\"working\")\n    usleep({microseconds})\n    look(p)\n}}\n\
+         F main() -> i64 {{\n    all.push(P {{ x: 1 }})\n    L i: 0..1000 {{\n        n := work(&all[0])\n        \
+         println(\"got {{n + add()}}\")\n    }}\n    0\n}}\n"
+    );
+    let project = Project::new(&[(FILE, &text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("a call", |line| line == "working");
+    let more = "x: i64, more: [i64; 40] = [1; 40] }";
+    project.save(
+        FILE,
+        &replaced(&replaced(&text, "x: i64 }", more), "add() -> i64 = 0", "add() -> i64 = all[0].more[7] * 40"),
+    );
+    (run, project)
+}
+
+/// `hot_restart` while a save waits for the running `main`: what starts is the save.
+#[test]
+fn a_restart_takes_a_save_that_waits() {
+    let text = "S P { x: i64 }\nN { F access(path: *u8, mode: i32) -> i32; }\nG starts: i64\n\
+                F show(p: P) { println(\"made {p.x}\") }\n\
+                F hold() {\n    L access(\"go\\0\" as *u8, 0) != 0 { usleep(2000) }\n    hot_restart()\n}\n\
+                F step() {\n    I starts < 2 { hold() }\n    show(P { x: 1 })\n}\n\
+                F main() -> i64 {\n    starts += 1\n    println(\"start {starts}\")\n    step()\n    0\n}\n";
+    let text = format!("U std/hot\n{text}");
+    let project = Project::new(&[(FILE, &text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("a start", |line| line == "start 1");
+    let new = replaced(&replaced(&text, "x: i64 }", "x: i64, y: i64 = 6 }"), "made {p.x}", "made {p.x + p.y}");
+    project.save(FILE, &new);
+    run.event_after("pending", &["notice"]);
+    project.write("go", "");
+    run.out.line("the second start", |line| line == "start 2");
+    run.out.line("a value of the new shape", |line| line == "made 7");
+    assert_eq!(run.finish().status, Some(0));
+}

@@ -100,4 +100,5 @@ fn a_trap_in_a_thread_is_reported_and_main_goes_on() {
     let finished = run_to_end(&project, ["run", "--on-trap", "exit", FILE]);
     assert_eq!((finished.status, &*finished.out), (Some(5), "why: oh no\n"), "{finished:?}");
     assert!(finished.err.contains("trap: oh no"), "{finished:?}");
+    assert!(finished.err.contains("the trap has ended its thread, the others run on"), "{finished:?}");
 }

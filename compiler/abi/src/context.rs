@@ -44,6 +44,9 @@ pub struct CallContext {
     pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,
+    /// Index and length of a failed check, on the way to the host function that tells of it: as arguments they would
+    /// decide in which registers loops keep them.
+    pub failed_check: [i64; 2],
 }
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
@@ -91,6 +94,8 @@ pub mod offsets {
     pub const CARRIED: i32 = offset_of!(CallContext, carried) as i32;
     /// Offset of `guard`.
     pub const GUARD: i32 = offset_of!(CallContext, guard) as i32;
+    /// Offset of `failed_check`.
+    pub const FAILED_CHECK: i32 = offset_of!(CallContext, failed_check) as i32;
 }
 
 /// One activation of generated code by the host; lives on the host's stack while the call lasts.
@@ -211,8 +216,9 @@ mod tests {
             offsets::ENTRY,
             offsets::CARRIED,
             offsets::GUARD,
+            offsets::FAILED_CHECK,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72, 80]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

@@ -45,7 +45,7 @@ pub use frame::{FrameLocal, Location, locations};
 pub use named::NamedValue;
 pub use types::{abi_signature, abi_type, tail_signature};
 
-/// Host function that reports a failed index check: `(index: i64, length: i64)`, does not return.
+/// Host function that reports a failed index check, which the call context tells of: `()`, does not return.
 pub const TRAP_INDEX: &str = "trap_index";
 /// Host function that traps with a message: `(code: i64, message: str)`, does not return.
 pub const TRAP_MESSAGE: &str = "trap_message";

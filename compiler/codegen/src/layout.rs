@@ -7,6 +7,7 @@ mod asked;
 pub mod constant;
 mod evolve;
 mod history;
+pub mod lineage;
 mod methods;
 mod natural;
 mod roots;

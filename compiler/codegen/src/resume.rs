@@ -24,11 +24,13 @@ mod counterpart;
 mod locals;
 mod matching;
 mod parts;
+mod rest;
 mod same;
 
 pub use counterpart::{Counterpart, carried_local, local_of, loop_span, starts};
 pub(crate) use counterpart::{label, numbers};
 pub use matching::{Lost, loop_id, most_similar};
+pub use rest::{Version, rest_is_same};
 pub use same::fingerprint_from_head;
 
 /// What a local is known by in all versions of its function.

@@ -290,8 +290,8 @@ fn arrays(length: u64) -> Body {
     f.done()
 }
 
-extern "C" fn no_trap(_: &CallContext, a: i64, b: i64) {
-    panic!("trapped with {a} and {b}");
+extern "C" fn no_trap(context: &CallContext) {
+    panic!("trapped with {:?}", context.failed_check);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use vaisjit_syntax::{Diagnostic, Name, Place, Severity};
 use crate::bodies::{Computed, FieldKey, Initial, default_instance, defaults_of, initial_value};
 use crate::check::is_library;
 use crate::codes;
+use crate::half::HalfTyped;
 use crate::hir::{BodyItem, MadeDyn};
 use crate::index::{DefId, DefKind};
 use crate::infer::{substitute, walk};
@@ -42,7 +43,7 @@ pub(crate) fn patched(
         .modules
         .iter()
         .zip(&world.input.modules)
-        .any(|(before, now)| !Arc::ptr_eq(&before.tree, &now.tree) && (is_broken(before) || is_broken(now)));
+        .any(|(before, now)| !Arc::ptr_eq(&before.tree, &now.tree) && (is_unsure(before) || is_unsure(now)));
     let imports = |(id, _): &(DefId, _)| !world.tables[id.module as usize].imports.is_empty();
     if was_broken || world.lints && redone.iter().any(imports) {
         return None;
@@ -184,6 +185,7 @@ pub(crate) fn whole(
 ) -> Checked {
     let mut whole = Whole {
         broken: world.input.modules.iter().any(is_broken),
+        half: HalfTyped::of(world),
         world,
         before,
         checked: Checked::default(),
@@ -210,6 +212,7 @@ pub(crate) fn whole(
 struct Whole<'w, 'a> {
     /// Items that did not parse: what seems to be unknown may be declared there.
     broken: bool,
+    half: HalfTyped,
     world: &'w World<'a>,
     before: Option<&'w Checked>,
     checked: Checked,
@@ -298,6 +301,9 @@ impl Whole<'_, '_> {
         let unknown = [codes::UNKNOWN_NAME, codes::UNKNOWN_TYPE, codes::UNKNOWN_FIELD, codes::UNKNOWN_METHOD];
         let others = [codes::UNKNOWN_VARIANT, codes::UNKNOWN_TRAIT, codes::NO_MAIN];
         if self.broken && (unknown.contains(&diagnostic.code) || others.contains(&diagnostic.code)) {
+            return true;
+        }
+        if self.half.explains(diagnostic) {
             return true;
         }
         diagnostic.code == codes::ARGUMENT_COUNT
@@ -692,6 +698,11 @@ fn as_in_c(params: &[ParamSig]) -> bool {
             [_, TyKind::Pointer(_)] => wide(params[0].ty),
             _ => false,
         }
+}
+
+/// May something be missing in the module that its text has?
+fn is_unsure(module: &crate::program::ModuleInput) -> bool {
+    is_broken(module) || crate::half::is_in(module)
 }
 
 /// Has the module an item of which nothing could be made, more than a lone bracket?

@@ -56,7 +56,7 @@ pub(crate) fn is_quiet(attribute: &Attribute) -> bool {
 pub(crate) fn check(item: &Item, id: ItemId, found: &mut Vec<Diagnostic>) {
     let mut checker = Checker { id, found };
     let is_type = matches!(item.kind, ItemKind::Struct(_) | ItemKind::Enum(_));
-    let may_rename = is_type || matches!(item.kind, ItemKind::Global(_));
+    let may_rename = is_type || matches!(item.kind, ItemKind::Global(_) | ItemKind::Trait(_));
     checker.list(&item.attributes, may_rename, is_type, matches!(item.kind, ItemKind::Function(_)));
     match &item.kind {
         ItemKind::Struct(def) => checker.fields(&def.fields),
@@ -99,14 +99,16 @@ impl Checker<'_> {
         self.parts("field", fields.iter().map(|field| (field.name.name, &field.attributes[..])).collect());
     }
 
-    /// Fields or variants with their attributes: an old name belongs to one, and to none that is still there.
+    /// Fields or variants with their attributes: an old name belongs to one, and to none that is still there, unless that
+    /// was something else itself.
     fn parts(&mut self, what: &str, parts: Vec<(Name, &[Attribute])>) {
         let mut claimed: Vec<Name> = Vec::new();
         for (_, attributes) in &parts {
             self.list(attributes, true, false, false);
             let Some(old) = was(attributes) else { continue };
+            let stays = |other: Name, of: &[Attribute]| other == old && was(of).is_none_or(|was| was == other);
             let problem = match () {
-                () if parts.iter().any(|(name, _)| *name == old) => {
+                () if parts.iter().any(|(name, of)| stays(*name, of)) => {
                     format!("the {what} `{old}` is still there, so nothing else can have been it")
                 }
                 () if claimed.contains(&old) => format!("two {what}s cannot both have been `{old}`"),
@@ -138,7 +140,10 @@ impl Checker<'_> {
     fn form(&mut self, attribute: &Attribute, fits_here: bool, twice: bool, well_formed: bool) {
         let name = attribute.name.name;
         let (place, form) = match name.as_str() {
-            "was" => ("a struct, an enum, a global, a field or a variant", "write `#[was(\"old_name\")]`".to_owned()),
+            "was" => (
+                "a struct, an enum, a trait, a global, a field or a variant",
+                "write `#[was(\"old_name\")]`".to_owned(),
+            ),
             "before_reload" | "after_reload" => {
                 ("a function with a body that is no method", format!("write `#[{name}]`"))
             }

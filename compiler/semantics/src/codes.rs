@@ -500,9 +500,9 @@ pub const TABLE: &[CodeInfo] = &[
     CodeInfo {
         code: BAD_ATTRIBUTE,
         title: "attribute of a wrong form",
-        explanation: "`#[was(\"old\")]` before a struct, enum, field or variant says what it was called, so that a reload \
-            carries its values over; the old name must be gone, but for a struct that declares an old shape for a \
-            migration. `#[before_reload]` and `#[after_reload]` mark functions that a reload calls. `#[reserve(N)]` before a struct or enum keeps N bytes \
+        explanation: "`#[was(\"old\")]` before a struct, enum, trait, global, field or variant says what it was called, so that a \
+            reload carries its values over. The old name must be gone or belong to what says itself what it was, but for \
+            a struct that declares an old shape for a migration. `#[before_reload]` and `#[after_reload]` mark functions that a reload calls. `#[reserve(N)]` before a struct or enum keeps N bytes \
             free in it for fields to come.",
         wrong: "S P { #[was(\"x\")] y: i64, x: i64 }",
         right: "S P { #[was(\"x\")] y: i64 }",

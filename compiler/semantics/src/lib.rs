@@ -14,6 +14,7 @@ pub mod codes;
 mod conform;
 mod driver;
 pub mod dump;
+mod half;
 pub mod hir;
 mod index;
 mod infer;

@@ -120,6 +120,7 @@ fn answer(program: &Arc<ProgramInner>, question: Question) -> Value {
 
 /// The event that the save would give.
 fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, String> {
+    let _asking = program.control.ask();
     let Some(mut reloader) = program.reloader_within(BUSY, LOOK_EVERY) else {
         return Err("a reload is going on that waits for the program; ask again when it is live".to_owned());
     };
@@ -139,14 +140,14 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
     let files = texts.into_iter().map(|(path, _)| path).collect();
     Ok(match ahead {
         Ahead::Settled(update) => settled(update, version, files)?,
-        Ahead::Ready { staged, mut report, .. } => {
+        Ahead::Ready { staged, mut report, waits_for, .. } => {
             program.give_up(&staged);
             if program.control.is_manual() && staged.changes_code() {
                 report.wait_for(ITS_OWN_CALL);
             }
             report.notices.extend(program.control.is_held().then(|| HELD.to_owned()));
             let report = Arc::new(*report);
-            match (staged.changes_code(), report.waits_for().map(str::to_owned)) {
+            match (staged.changes_code(), waits_for.or_else(|| report.waits_for().map(str::to_owned))) {
                 (false, _) => Event::Unchanged { version, report },
                 (true, None) => Event::Reloaded { version: version + 1, report },
                 (true, Some(waits_for)) => Event::Pending { version, report, waits_for },

@@ -128,7 +128,7 @@ pub(super) fn clean_up(record: &ThreadRecord) {
     // SAFETY: the bytes lie on this thread's data stack.
     let left = unsafe { blocks(boundary.data_top, top) };
     // Of a call whose variables a reload has moved out of its block, nobody but its follower knows where they are.
-    let in_place = left.filter(|(_, header)| record.stale.grown_places(header.frame_fp).is_empty());
+    let in_place = left.filter(|(_, header)| !record.stale.has_outgrown(header.frame_fp));
     let left: Vec<Left> = in_place.filter_map(|(address, header)| Left::of(address, &header)).collect();
     record.exit_fp().store(boundary.exit_fp, Ordering::Relaxed);
     if let Some(shared) = record.shared.upgrade()

@@ -7,7 +7,9 @@ use vaisjit_abi::{CallContext, TrapCode};
 use super::closure::HostArgument;
 use super::raise;
 
-extern "C" fn trap_index(context: *mut CallContext, index: i64, length: i64) {
+extern "C" fn trap_index(context: *mut CallContext) {
+    // SAFETY: the context is that of the call that is going on, on this thread.
+    let [index, length] = unsafe { (*context).failed_check };
     let message = format!("index {index} is out of bounds of {length} elements");
     // SAFETY: the context is that of the call that is going on.
     unsafe { raise(context, TrapCode::IndexOutOfBounds, message) };
@@ -29,7 +31,7 @@ extern "C" fn trap_message(context: *mut CallContext, code: i64, message: *const
 /// Name, declaration and address of each.
 pub fn host_traps() -> [(&'static str, &'static str, usize); 2] {
     [
-        ("trap_index", "(index: i64, length: i64)", trap_index as *const () as usize),
+        ("trap_index", "()", trap_index as *const () as usize),
         ("trap_message", "(code: i64, message: str)", trap_message as *const () as usize),
     ]
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, Weak};
 use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock, poll};
 use vaisjit_codegen::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESULT};
 
+use super::beside::{BesidePlace, Computed, Grown, WholeLocal};
 use super::registry::{Found, find};
 use super::stopped::Stopped;
 use super::thread::ThreadRecord;
@@ -48,51 +49,20 @@ pub(crate) struct Transfer {
     pub old_block: u32,
     /// Bytes of the new one; not less than the old one, unless it is 0.
     pub block: u32,
-    /// Locals whose values have another size now. Steps find them behind both blocks.
-    pub grown: Vec<GrownLocal>,
+    /// Values that lie beside the block. Steps find them behind both blocks.
+    pub beside: Vec<BesidePlace>,
+    /// Those among them that are computed for each frame.
+    pub computed: Vec<Computed>,
+    /// Locals in parts that functions of the program migrate.
+    pub whole: Vec<WholeLocal>,
+    /// The steps where these have been put together.
+    pub whole_steps: Vec<Step>,
 }
 
 impl Transfer {
     /// The first place behind both blocks.
     pub fn behind(&self) -> u32 {
         self.old_block.max(self.block)
-    }
-}
-
-/// A local whose value has another size now, and so is put somewhere else before it is carried over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct GrownLocal {
-    /// Its offset in the old block.
-    pub offset: u32,
-    /// Where steps look for it, counted from the start of the block; not less than the size of the old block and the new.
-    pub place: u32,
-    /// Bytes of its value now.
-    pub size: u32,
-}
-
-/// The values of such locals of one frame.
-#[derive(Default)]
-pub(crate) struct Grown {
-    /// Which, and where.
-    pub locals: Vec<GrownLocal>,
-    /// What is the place of the first of the bytes.
-    first: u32,
-    /// The values.
-    pub bytes: Box<[u128]>,
-}
-
-impl Grown {
-    /// Room for the locals of a transfer.
-    pub fn new(transfer: &Transfer) -> Grown {
-        let first = transfer.behind();
-        let end = transfer.grown.iter().map(|local| local.place + local.size).max().unwrap_or(first);
-        let bytes = vec![0; ((end - first) as usize).div_ceil(16)].into();
-        Grown { locals: transfer.grown.clone(), first, bytes }
-    }
-
-    /// Where a local lies.
-    pub fn address(&self, local: &GrownLocal) -> usize {
-        self.bytes.as_ptr() as usize + (local.place - self.first) as usize
     }
 }
 
@@ -135,7 +105,7 @@ pub(super) struct Stale {
     refused: (AtomicUsize, AtomicU32),
     /// What the new code reads at its start.
     buffer: Mutex<Vec<u128>>,
-    /// Locals that their blocks have no room for, by frame pointer.
+    /// What lies beside blocks, by frame pointer.
     grown: Mutex<HashMap<usize, Grown>>,
 }
 
@@ -206,12 +176,13 @@ impl Stale {
         }
     }
 
-    pub(super) fn grown_places(&self, frame: usize) -> Vec<(u32, usize)> {
-        let all = lock(&self.grown);
-        let places = |grown: &Grown| -> Vec<(u32, usize)> {
-            grown.locals.iter().map(|local| (local.offset, grown.address(local))).collect()
-        };
-        all.get(&frame).map(places).unwrap_or_default()
+    /// Do locals of a frame lie elsewhere than in its block?
+    pub(super) fn has_outgrown(&self, frame: usize) -> bool {
+        lock(&self.grown).get(&frame).is_some_and(Grown::has_locals)
+    }
+
+    pub(super) fn grown_places(&self, frame: usize, of: Place) -> Vec<(u32, usize)> {
+        lock(&self.grown).get(&frame).map_or_else(Vec::new, |grown| grown.locals(of).collect())
     }
 
     fn is_empty(&self) -> bool {
@@ -317,21 +288,18 @@ impl Shared {
         if end > record.data_end() {
             return false;
         }
+        let grown = lock(&record.stale.grown).remove(&frame).unwrap_or_default();
+        let Some(beside) = transfer.places_in(&grown) else { return false };
         let mut buffer = lock(&record.stale.buffer);
         buffer.clear();
         buffer.resize((transfer.buffer as usize).div_ceil(16).max(1), 0);
-        let grown = lock(&record.stale.grown).remove(&frame).unwrap_or_default();
-        let places = Places {
-            spill: spill as usize,
-            buffer: buffer.as_mut_ptr() as usize,
-            block: base,
-            grown: (transfer.behind(), grown.bytes.as_ptr() as usize),
-        };
+        let (spill, buffer_at) = (spill as usize, buffer.as_mut_ptr() as usize);
+        let places = Places { spill, buffer: buffer_at, block: base, behind: transfer.behind(), beside };
         if end > top {
             // SAFETY: the bytes lie on this thread's data stack, above everything in use.
             unsafe { ptr::write_bytes(top as *mut u8, 0, end - top) };
         }
-        for step in &transfer.steps {
+        for step in if grown.together { &transfer.whole_steps } else { &transfer.steps } {
             // SAFETY: by this function's own promise.
             unsafe { self.step(step, &places) };
         }
@@ -381,15 +349,23 @@ struct Places {
     spill: usize,
     buffer: usize,
     block: usize,
-    /// Values behind the blocks: the place of the first byte, and where it lies.
-    grown: (u32, usize),
+    /// The first place behind the blocks.
+    behind: u32,
+    /// What steps look for there, and where it lies.
+    beside: Vec<(BesidePlace, usize)>,
 }
 
 impl Places {
     fn from(&self, home: CarryHome) -> usize {
         match home {
             CarryHome::Word(offset) => self.spill + offset as usize,
-            CarryHome::Block(offset) if offset >= self.grown.0 => self.grown.1 + (offset - self.grown.0) as usize,
+            CarryHome::Block(offset) if offset >= self.behind => {
+                let holds =
+                    |(place, _): &&(BesidePlace, usize)| (place.at..place.at + place.size.max(1)).contains(&offset);
+                // Every step that looks there was made together with its place.
+                let found = self.beside.iter().find(holds);
+                found.map_or(0, |(place, at)| at + (offset - place.at) as usize)
+            }
             CarryHome::Block(offset) => self.block + offset as usize,
         }
     }

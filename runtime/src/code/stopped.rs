@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
+use super::beside::Grown;
 use super::cleanup;
-use super::replace::Grown;
 use super::thread::{Repair, ThreadRecord};
 use super::unit::CodeUnit;
 use super::walk;
@@ -173,8 +173,10 @@ impl<'a> Stopped<'a> {
     }
 
     /// Where the locals of a frame lie now that its block has no room for, by their offsets in the block.
-    pub fn grown(&self, thread: usize, frame_pointer: usize) -> Vec<(u32, usize)> {
-        self.threads.get(thread).map_or_else(Vec::new, |record| record.stale.grown_places(frame_pointer))
+    pub fn grown(&self, frame: &StoppedFrame<'_>) -> Vec<(u32, usize)> {
+        let of = (std::ptr::from_ref(frame.unit) as usize, frame.function);
+        let record = self.threads.get(frame.thread);
+        record.map_or_else(Vec::new, |record| record.stale.grown_places(frame.frame_pointer, of))
     }
 
     /// Every block on every data stack, with the index of its thread, outermost first.

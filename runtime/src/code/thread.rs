@@ -95,6 +95,7 @@ impl ThreadRecord {
             services: shared.heap.services(),
             carried: ptr::null_mut(),
             guard: ptr::null(),
+            failed_check: [0; 2],
         };
         let record = Arc::new(ThreadRecord {
             context: UnsafeCell::new(context),

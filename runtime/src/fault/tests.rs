@@ -246,12 +246,16 @@ fn through(versions: &[&str], pauses: bool, stride: u64) -> (u64, usize) {
 
 #[test]
 fn a_fault_while_values_change_changes_nothing() {
-    let (faults, places) = through(&VALUES, false, STRIDES[0]);
+    let renamed = versions::renamed_values();
+    let all: Vec<&str> = VALUES.into_iter().chain([&*renamed]).collect();
+    let (faults, places) = through(&all, false, STRIDES[0]);
     assert!(faults > 100 && places >= 12, "only {faults} faults at {places} places");
 }
 
 #[test]
 fn a_fault_in_a_running_program_changes_nothing() {
-    let (faults, places) = through(&PROGRAM, true, STRIDES[1]);
+    let renamed = versions::renamed_program();
+    let all: Vec<&str> = PROGRAM.into_iter().chain([&*renamed]).collect();
+    let (faults, places) = through(&all, true, STRIDES[1]);
     assert!(faults > 100 && places >= 12, "only {faults} faults at {places} places");
 }

@@ -103,6 +103,8 @@ pub(crate) enum Op {
     /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built
     /// while the field was parked has none: then the steps of `otherwise` are taken.
     Unpark { from: u32, to: u32, references: References, batch: u32, otherwise: Vec<Op> },
+    /// Steps that are taken only if the bytes at this place of the old value are so.
+    If { at: u32, is: Test, ops: Vec<Op> },
     /// The variant decides; unknown ones are left alone.
     Match { from: u32, arms: Vec<Arm> },
     /// Elements.
@@ -111,12 +113,26 @@ pub(crate) enum Op {
     Own { from: u32, to: u32, number: u32 },
     /// The container of a handle is made anew; by number.
     Rebuild { from: u32, to: u32, rebuild: u32 },
+    /// What steps make of the value goes into a prepared box; offsets of what they write count from the start of that.
+    /// With `copies` it owns what it refers to afterwards, as in a container that is made anew; then `prepared` is taken.
+    Wrap { to: u32, queue: u32, copies: bool, ops: Vec<Op>, prepared: Vec<Op>, references: References },
+    /// The value in a box that has been made anew; by number.
+    Unwrap { from: u32, to: u32, bytes: u32, rebuild: u32, references: References },
     /// Counts a changed value.
     Count { number: u32 },
     /// Counts what a report tells of.
     Note { note: u32 },
     /// There must be no such value.
     Refuse { enumeration: Ty, variant: Name },
+}
+
+/// What bytes are looked at for.
+#[derive(Debug, Clone)]
+pub(crate) enum Test {
+    /// They are not these.
+    Other(Arc<[u8]>),
+    /// There are tickets where these references were; by the number of the parked field.
+    Tickets(References, u32),
 }
 
 /// What is done to the values of a variant.

@@ -9,7 +9,7 @@ use super::pending::{Attempt, refuse_behind};
 use super::trial::{Tried, going};
 use super::{ProgramInner, Reloader};
 use crate::code::{Stopped, StoppedFrame};
-use crate::live::FunctionMeta;
+use crate::live::{FunctionMeta, Past};
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -58,7 +58,20 @@ fn reason(report: &Report) -> String {
 /// Where in a frame's block the locals lie that will lie elsewhere, if it goes on in new code at a poll it has not come to.
 fn grown(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Vec<u32> {
     let going = going(prepared, stopped, frame, meta);
-    going.map_or_else(Vec::new, |going| going.transfer.grown.iter().map(|local| local.offset).collect())
+    going.map_or_else(Vec::new, |going| going.transfer.outgrown().collect())
+}
+
+/// A local that a function of the program migrates lies in registers, where nobody finds it before the poll. Where the frame
+/// itself has asked for the reload it cannot be waited for.
+fn not_given(
+    prepared: &Prepared,
+    stopped: &Stopped<'_>,
+    frame: &StoppedFrame<'_>,
+    meta: &FunctionMeta,
+) -> Option<String> {
+    let going = going(prepared, stopped, frame, meta).filter(|_| !prepared.asked_inside)?;
+    let local = going.transfer.whole.first()?;
+    Some(format!("is not at the head of its loop, where `{}` can be given to `{}`", local.key.name, local.by))
 }
 
 impl ProgramInner {
@@ -85,7 +98,9 @@ impl ProgramInner {
         let running = &prepared.moves.running;
         let mut found: Option<Obstacle> = None;
         let version = self.version();
+        let mut thread = None;
         stopped.walk(|frame| {
+            let is_innermost = thread.replace(frame.thread) != Some(frame.thread);
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
             let goes = |number| running.goes(&standing, number);
@@ -93,10 +108,15 @@ impl ProgramInner {
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
+                let new = (&*prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
+                let since = meta.past.as_ref().map(|past| Changes::since(past, new));
+                let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
-                let stays = || standing.in_loop(meta).is_none_or(|number| !goes(number));
-                let large = || if stays() { changes.too_large(meta, frame.srcloc) } else { None };
-                let Some(what) = changes.objection(meta, frame.srcloc, &goes, &grown).or_else(large) else { return };
+                let large = || changes.too_large(meta, frame.srcloc, &grown);
+                let given = || not_given(prepared, stopped, frame, meta);
+                let what =
+                    changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost)).or_else(large).or_else(given);
+                let Some(what) = what else { return };
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);
                 if found.is_none() || failed.is_some() {
@@ -105,6 +125,15 @@ impl ProgramInner {
             }
         });
         found
+    }
+
+    /// Code on stacks that is not live any more goes by the types of the version before.
+    fn keep_past(&self, past: &Past, stopped: &Stopped<'_>) {
+        let mut live = self.live();
+        stopped.walk(|frame| {
+            let Standing { unit, function, .. } = Standing::of(frame);
+            live.set_past((unit, function), past);
+        });
     }
 
     /// The stores of a commit, as [`ProgramInner::apply_named`] makes them, under the names of the new version.
@@ -133,16 +162,27 @@ impl ProgramInner {
             return attempt;
         }
         if way_back.is_some()
+            && let Some(attempt) = self.pinned(prepared, stopped)
+        {
+            // Hooks are asked once.
+            return attempt;
+        }
+        if way_back.is_some()
             && let Err(objection) = self.ask_before(prepared)
         {
             objection.tell(&mut prepared.report);
             return Attempt::TurnedDown;
         }
-        let Some(mut tried) = self.try_out(prepared, stopped) else { return Attempt::TurnedDown };
+        let mut tried = match self.try_to_move(prepared, stopped) {
+            Ok(tried) => tried,
+            Err(attempt) => return attempt,
+        };
         self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
+        let past = self.live().present();
         self.apply(prepared, tried);
+        self.keep_past(&past, stopped);
         if let Some(way_back) = way_back
             && let Err(objection) = self.tell_after(way_back.version)
         {

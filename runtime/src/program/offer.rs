@@ -29,7 +29,14 @@ pub(crate) enum Texts<'a> {
 /// What a reload would do.
 pub(crate) enum Ahead {
     /// It can be made live; nothing has been so far.
-    Ready { staged: Box<Staged>, report: Box<Report>, after: Checkpoint, files: Vec<PathBuf> },
+    Ready {
+        staged: Box<Staged>,
+        report: Box<Report>,
+        /// What the commit would have to wait for, longer than a look ahead does.
+        waits_for: Option<String>,
+        after: Checkpoint,
+        files: Vec<PathBuf>,
+    },
     /// It cannot, or there is nothing to do.
     Settled(Update),
 }
@@ -162,9 +169,10 @@ impl ProgramInner {
         for _ in 0..2 {
             let staged = self.stage_beside(reloader, files.clone(), cause, Clock::since(clock.started()), &|| false);
             update = match staged.and_then(|staged| self.foresee_commit(staged)) {
-                Ok((staged, report)) => {
+                Ok((staged, report, waits_for)) => {
                     let after = reloader.workspace.checkpoint();
-                    return Ok(Ahead::Ready { staged: Box::new(staged), report: Box::new(report), after, files });
+                    let (staged, report) = (Box::new(staged), Box::new(report));
+                    return Ok(Ahead::Ready { staged, report, waits_for, after, files });
                 }
                 Err(update) => update,
             };
@@ -176,11 +184,11 @@ impl ProgramInner {
     }
 
     /// The report of a commit, with what only shows when the threads are stopped; nothing is committed, and what was
-    /// staged stays as it is. The error is what the commit would end with instead.
-    fn foresee_commit(self: &Arc<Self>, staged: Staged) -> Result<(Staged, Report), Update> {
+    /// staged stays as it is; and what the commit would have to wait for. The error is what it would end with instead.
+    fn foresee_commit(self: &Arc<Self>, staged: Staged) -> Result<(Staged, Report, Option<String>), Update> {
         let plain = staged.report().clone();
         if !staged.needs_safepoint() {
-            return Ok((staged, plain));
+            return Ok((staged, plain, None));
         }
         let (prepared, clock, base, cause) = staged.into_parts();
         let pending = self.request(prepared, Clock::start(), ProgramInner::foresee_stopped);
@@ -199,8 +207,8 @@ impl ProgramInner {
         let mut prepared = prepared.ok_or(Update::Superseded)?;
         let mut report = std::mem::replace(&mut prepared.report, plain);
         let staged = Staged::from_parts((prepared, clock, base, cause));
-        match (&*lock(&pending.attempt), waits_for) {
-            (_, Some(waits_for)) => report.wait_for(&waits_for),
+        match (&*lock(&pending.attempt), &waits_for) {
+            (_, Some(waits_for)) => report.wait_for(waits_for),
             (Attempt::Applied, _) => {}
             (attempt, _) => {
                 if let Attempt::NotYet(obstacle) = attempt {
@@ -211,7 +219,7 @@ impl ProgramInner {
                 return Err(if refused { Update::Refused(Arc::new(report)) } else { Update::Superseded });
             }
         }
-        Ok((staged, report))
+        Ok((staged, report, waits_for))
     }
 
     fn offer(self: &Arc<Self>, texts: &Texts<'_>) -> Result<Prepared, Error> {
@@ -227,7 +235,7 @@ impl ProgramInner {
                 Update::Unchanged(report) => Ok(prepared(report, self.version(), None)),
                 _ => Err(Error::Other("a newer save arrived meanwhile".to_owned())),
             },
-            Ahead::Ready { staged, report, after, files } => {
+            Ahead::Ready { staged, report, after, files, .. } => {
                 let number = self.offers.next.fetch_add(1, Ordering::SeqCst);
                 let version = staged.base() + u64::from(staged.changes_code());
                 let report = Arc::new(*report);

@@ -1,6 +1,6 @@
 //! A commit, or a look at what one would do, that waits for the program to reach a place where it can be.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::ProgramInner;
@@ -95,10 +95,12 @@ impl ProgramInner {
     /// Asks for a commit, or for a look at what one would do: the step is taken once all threads are stopped.
     pub(super) fn request(
         self: &Arc<Self>,
-        prepared: Box<Prepared>,
+        mut prepared: Box<Prepared>,
         clock: Clock,
         step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
     ) -> Pending {
+        let in_program = self.world.is_active_here();
+        prepared.asked_inside = in_program;
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
@@ -118,7 +120,7 @@ impl ProgramInner {
             again: Box::new(again),
             pause: Mutex::new((LOOK_AGAIN.0, None)),
             obstacle: Mutex::default(),
-            in_program: self.world.is_active_here(),
+            in_program,
             prepared,
             clock,
         }
@@ -200,6 +202,9 @@ impl Pending {
 
     /// The function that is being waited for.
     pub(crate) fn blocked_on(&self, program: &ProgramInner) -> Option<String> {
+        if let Some(hook) = program.asked.running() {
+            return Some(hook);
+        }
         let obstacle = lock(&self.obstacle).clone();
         obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
@@ -209,10 +214,15 @@ impl Pending {
         self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
     }
 
-    /// What it will change, once what it waits for is over.
+    /// What it will change, once what it waits for is over; nothing while it is being tried, as long as a hook runs.
     pub(crate) fn report(&self, waits_for: &str) -> Report {
-        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut report = prepared.as_ref().map(|prepared| prepared.report.clone()).unwrap_or_default();
+        let prepared = match self.prepared.try_lock() {
+            Ok(prepared) => Some(prepared),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let prepared = prepared.as_ref().and_then(|prepared| prepared.as_ref());
+        let mut report = prepared.map(|prepared| prepared.report.clone()).unwrap_or_default();
         report.wait_for(waits_for);
         report
     }

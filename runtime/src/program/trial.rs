@@ -1,7 +1,7 @@
 //! The trial of a reload: what needs the threads stopped and may still fail. Whatever it finds, nothing that can be seen
 //! has changed before the commit.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
@@ -11,14 +11,15 @@ use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
 use super::ProgramInner;
 use super::hooks::trapped;
+use super::pending::Attempt;
 use super::run::Entry;
-use crate::code::{Slot, Stopped, StoppedFrame};
+use crate::code::{Slot, Stopped, StoppedFrame, Transfer};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::live_locals;
+use crate::reload::admissible::{live_locals, released_by_parts};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
@@ -27,6 +28,9 @@ use crate::report::{Edit, Outcome, Report};
 
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
 pub(super) const LONGEST_CODE: Duration = Duration::from_secs(2);
+
+/// How long a commit waits for words of which nobody knows the type to lose sight of what has to move.
+const LONGEST_PIN: Duration = Duration::from_secs(1);
 
 /// What a trial has prepared for the commit.
 #[derive(Default)]
@@ -37,6 +41,27 @@ pub(crate) struct Tried {
 }
 
 impl ProgramInner {
+    /// Tries a prepared version while all threads are stopped. If it cannot be, the report says why, and nothing has
+    /// changed; nor has the report if it is worth another try soon.
+    pub(super) fn try_to_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<Tried, Attempt> {
+        let report = self.report_to_keep(prepared);
+        self.try_out(prepared, stopped).ok_or_else(|| wait_for_pin(prepared, report))
+    }
+
+    /// Would a commit have to wait for what pins a value?
+    pub(super) fn pinned(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
+        let before = self.report_to_keep(prepared)?;
+        self.foresee_values(prepared, stopped);
+        let found = wait_for_pin(prepared, Some(before.clone()));
+        prepared.report = before;
+        matches!(found, Attempt::NotYet(_)).then_some(found)
+    }
+
+    fn report_to_keep(&self, prepared: &Prepared) -> Option<Report> {
+        let moves = prepared.migration.as_ref().is_some_and(Migration::moves_values);
+        moves.then(|| prepared.report.clone())
+    }
+
     /// Tries a prepared version while all threads are stopped. If it cannot be, the report says why, and nothing has
     /// changed.
     pub fn try_out(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Tried> {
@@ -49,6 +74,7 @@ impl ProgramInner {
             }
             Err(denied) => {
                 self.undo(prepared, tried);
+                prepared.pins.by.clone_from(&denied.pinned_by);
                 deny(&mut prepared.report, denied);
                 None
             }
@@ -67,7 +93,10 @@ impl ProgramInner {
                     prepared.report.notices.extend(migration.foresee_notes(self.world.heap(), trial));
                 }
             }
-            Err(denied) => deny(&mut prepared.report, denied),
+            Err(denied) => {
+                prepared.pins.by.clone_from(&denied.pinned_by);
+                deny(&mut prepared.report, denied);
+            }
         }
         self.undo(prepared, tried);
     }
@@ -104,6 +133,7 @@ impl ProgramInner {
         let outcome = Outcome::LiveNow;
         prepared.report.edits.push(Edit { kind: "trait", name, change: "changed", outcome, at: None });
         Err(Denied {
+            pinned_by: None,
             name: of_trait.to_string(),
             why: format!("a `{of}` is alive behind a `dyn {of_trait}`, and nothing says what its `{method}` is"),
             help: format!(
@@ -147,7 +177,9 @@ impl ProgramInner {
             }
         };
         note_instances(&mut prepared.report, trial.instances(migration));
+        let remarks = migration.not_given(&trial);
         tried.migration = Some(trial);
+        prepared.report.notices.extend(remarks);
         denied.map_or(Ok(()), Err)
     }
 
@@ -166,7 +198,10 @@ impl ProgramInner {
                 function: meta.name(),
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
                 going: going(prepared, stopped, frame, meta),
-                grown: stopped.grown(frame.thread, frame.frame_pointer),
+                grown: stopped.grown(frame),
+                by_parts: released_by_parts(meta, &live.checked, &live.layouts),
+                ahead: ahead(prepared, &standing),
+                of: (standing.unit, standing.function),
             });
         });
         locals
@@ -358,6 +393,27 @@ impl ProgramInner {
     }
 }
 
+/// What becomes of a commit that a trial has turned down. If only a word pins a value, it is tried again for a while, with
+/// the report as it was.
+pub(super) fn wait_for_pin(prepared: &mut Prepared, report: Option<Report>) -> Attempt {
+    let (Some(report), Some(by)) = (report, prepared.pins.by.take()) else { return Attempt::TurnedDown };
+    let since = *prepared.pins.since.get_or_insert_with(Instant::now);
+    // The thread that asks for the reload lets go of nothing while it waits.
+    if prepared.asked_inside || since.elapsed() > LONGEST_PIN {
+        return Attempt::TurnedDown;
+    }
+    prepared.report = report;
+    Attempt::NotYet(by)
+}
+
+/// The ways in which a frame may go on in the new version, one for each loop it may come to.
+fn ahead(prepared: &Prepared, standing: &Standing) -> Vec<Transfer> {
+    let of = (standing.unit, standing.function);
+    let followers = prepared.moves.followers.iter();
+    let its = followers.filter(|follower| (follower.from.as_ptr() as usize, follower.function) == of);
+    its.map(|follower| follower.transfer.clone()).collect()
+}
+
 /// How a frame goes on in the new version, if it does.
 pub(super) fn going(
     prepared: &Prepared,
@@ -393,7 +449,7 @@ fn note_instances(report: &mut Report, instances: Vec<(Ty, u64)>) {
 
 /// Says of an edit that it cannot be, and of the others that they are held back by it.
 fn deny(report: &mut Report, denied: Denied) {
-    let Denied { name, why, help } = denied;
+    let Denied { name, why, help, .. } = denied;
     let outcome = Outcome::Refused { why, help };
     let kind = |edit: &&mut Edit| edit.name == name && edit.kind != "function";
     match report.edits.iter_mut().find(kind) {

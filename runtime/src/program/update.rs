@@ -308,6 +308,9 @@ impl ProgramInner {
         if let Some(attempt) = self.blocked(prepared, stopped) {
             return attempt;
         }
+        if let Some(attempt) = self.pinned(prepared, stopped) {
+            return attempt;
+        }
         self.foresee_values(prepared, stopped);
         let refused = prepared.report.refusals().next().is_some();
         if refused { Attempt::TurnedDown } else { Attempt::Applied }
@@ -538,11 +541,14 @@ impl ProgramInner {
     }
 
     /// Before `main` starts again: what was refused because it was running, and what waits for the program, can be had
-    /// now.
+    /// now, whatever hooks say.
     pub fn take_newest(self: &Arc<Self>) {
-        if !self.mode.hot {
-            return;
+        if self.mode.hot {
+            self.asked.insisting(true, || self.take_newest_insisting());
         }
+    }
+
+    fn take_newest_insisting(self: &Arc<Self>) {
         self.apply_waiting();
         if self.control.is_held() {
             return;

@@ -17,9 +17,10 @@ use vaisjit_codegen::mir::visit::{self, Access};
 use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Local, Place, PlaceBase, Projection, Rvalue, StatementKind};
 use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use super::prepare::body_of;
-use crate::live::FunctionMeta;
+use crate::live::{FunctionMeta, Past};
 
 /// What a commit does to the types that old code may know.
 pub(crate) struct Changes<'a> {
@@ -40,6 +41,15 @@ struct Change {
 }
 
 impl<'a> Changes<'a> {
+    /// From the types that old code goes by to those of a new version.
+    pub fn since(
+        past: &'a Past,
+        (history, layouts, checked): (&LayoutHistory, &'a TypeLayouts, &Checked),
+    ) -> Changes<'a> {
+        let moved = layouts.moved(&past.layouts);
+        Changes::new((&past.history, history), &moved, (&past.layouts, layouts), (&past.checked, checked))
+    }
+
     /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now.
     pub fn new(
         histories: (&LayoutHistory, &LayoutHistory),
@@ -69,12 +79,15 @@ impl<'a> Changes<'a> {
         meta: &FunctionMeta,
         srcloc: u32,
         goes: &dyn Fn(u32) -> bool,
-        grown: &[u32],
+        (grown, is_innermost): (&[u32], bool),
     ) -> Option<String> {
         match mir_of(meta, self.checked, self.before) {
             Some(body) => {
                 let grown = grown_locals(meta, &body, grown);
-                let held = || held_by_address(&body, &grown).map(|name| outgrows(&name));
+                let held = || match is_innermost && is_given_nothing(&body, srcloc) {
+                    true => None,
+                    false => held_by_address(&body, &grown).map(|name| outgrows(&name)),
+                };
                 let walk = |body, goes, grown| Walk { changes: self, body, goes, grown, seen: FxHashSet::default() };
                 let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
                 let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false, &[]).all());
@@ -85,13 +98,17 @@ impl<'a> Changes<'a> {
     }
 
     /// A local of a frame that stays in old code and holds a value that will not fit into its place.
-    pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32) -> Option<String> {
-        let grows = |local: &&FrameLocal| self.after.layout(local.ty).size > local.size && self.resized(local.ty);
+    /// Those at the offsets `but` are looked after.
+    pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32, but: &[u32]) -> Option<String> {
+        let grows = |local: &&FrameLocal| {
+            let larger = self.after.layout(local.ty).size > local.size && self.resized(local.ty);
+            larger && !but.contains(&local.offset)
+        };
         let mut large = meta.frame.locals.iter().filter(grows).peekable();
         large.peek()?;
         let live = live_locals(meta, srcloc, self.checked, self.before);
         let found = large.find(|local| live.as_ref().is_none_or(|live| live.contains(&local.local)))?;
-        let name = found.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
+        let name = shown(found.name);
         Some(format!("has no room for what {name} grows to"))
     }
 
@@ -150,9 +167,13 @@ fn stays(field: &KnownField, new: &KnownLayout, goes_on: bool) -> bool {
 }
 
 /// The MIR that code was made from, if it can still be had.
-fn mir_of<'a>(meta: &'a FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Option<Cow<'a, Body>> {
+pub(crate) fn mir_of<'a>(meta: &'a FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Option<Cow<'a, Body>> {
     let body = match &meta.resumed {
         Some(body) => Cow::Borrowed(&**body),
+        None if meta.past.is_some() => {
+            let past = meta.past.as_ref()?;
+            Cow::Owned(lower::lower(&meta.body, &past.checked, &*past.layouts, true).ok()?)
+        }
         None => {
             // A body of an older version may name what is not there any more.
             let (running, _) = body_of(checked, meta.instance)?;
@@ -182,15 +203,69 @@ pub(crate) fn live_locals(
         let local = body.local(*number);
         // A trap may end the frame anywhere, and what is deferred needs them.
         let deferred = body.locals[local].pinned.is_some();
-        deferred || addressed.contains(&local) || is_live(&body, at, local)
+        let pointed_at = || addressed.contains(&local) && !is_left_behind(&body, at.0, local);
+        deferred || pointed_at() || is_live(&body, at, local)
     };
     Some(numbers.filter(holds).collect())
+}
+
+/// The locals in a function's block that its code releases part by part, and so without the parts that a later version
+/// adds. The others are released by what the heap knows of their types.
+pub(crate) fn released_by_parts(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
+    let mut found = FxHashSet::default();
+    let Some(body) = mir_of(meta, checked, layouts) else { return found };
+    for statement in body.blocks.values().flat_map(|block| &block.statements) {
+        if let StatementKind::Release { place, .. } = &statement.kind
+            && let PlaceBase::Local(local) = place.base
+            && !place.projections.is_empty()
+        {
+            found.insert(u32::from(local.into_raw()));
+        }
+    }
+    found
+}
+
+/// Is a block in a loop that has nothing to do with a local and does not hand it over? Then it was for a statement above
+/// the loop only, and no address of it has been kept.
+fn is_left_behind(body: &Body, block: BlockId, local: Local) -> bool {
+    let mut number = body.blocks[block].in_loop;
+    while let Some(at) = number {
+        let inside = body.blocks.values().filter(|block| is_in_loop(body, block, at));
+        let (mut polls, mut named) = (false, false);
+        for statement in inside.flat_map(|block| &block.statements) {
+            polls |= matches!(statement.kind, StatementKind::Safepoint(_));
+            visit::statement_places(statement, &mut |place, _| {
+                named |= matches!(place.base, PlaceBase::Local(base) if base == local);
+            });
+        }
+        if polls && !named {
+            return true;
+        }
+        number = body.loops.get(at as usize).and_then(|info| info.parent);
+    }
+    false
+}
+
+fn is_in_loop(body: &Body, block: &Block, number: u32) -> bool {
+    let parent = |at: &u32| body.loops.get(*at as usize).and_then(|info| info.parent);
+    std::iter::successors(block.in_loop, parent).any(|at| at == number)
 }
 
 /// The locals that lie at these offsets of a function's block.
 fn grown_locals(meta: &FunctionMeta, body: &Body, offsets: &[u32]) -> Vec<Local> {
     let locals = meta.frame.locals.iter().filter(|local| offsets.contains(&local.offset));
     locals.map(|local| body.local(local.local)).collect()
+}
+
+/// Does the function that a frame waits for know no address?
+fn is_given_nothing(body: &Body, srcloc: u32) -> bool {
+    let Some((block, index)) = place(body, srcloc) else { return false };
+    match body.blocks[block].statements.get(index).map(|it| &it.kind) {
+        Some(StatementKind::Call(call)) => {
+            call.arguments.is_empty() && call.result.as_ref().is_none_or(|result| result.ty.is_scalar())
+        }
+        _ => false,
+    }
 }
 
 /// One of these locals whose address something may hold.
@@ -203,7 +278,13 @@ fn held_by_address(body: &Body, locals: &[Local]) -> Option<String> {
 }
 
 fn name_of(body: &Body, local: Local) -> String {
-    body.locals[local].name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"))
+    shown(body.locals[local].name)
+}
+
+/// How people call a local.
+fn shown(name: Option<Name>) -> String {
+    let name = name.filter(|name| !name.starts_with('{'));
+    name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"))
 }
 
 fn outgrows(name: &str) -> String {
@@ -220,7 +301,7 @@ fn goes_at_once(body: &Body, srcloc: u32, goes: &dyn Fn(u32) -> bool) -> bool {
 }
 
 /// Block and statement of a location number.
-fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
+pub(crate) fn place(body: &Body, srcloc: u32) -> Option<(BlockId, usize)> {
     let mut first = 1;
     for (id, block) in body.blocks.iter() {
         let count = block.statements.len() as u32 + 1;

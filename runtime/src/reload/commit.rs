@@ -70,6 +70,7 @@ impl Live {
         self.history = prepared.history.clone();
         self.snapshot = Some(prepared.snapshot.clone());
         self.checked = prepared.snapshot.checked.clone();
+        self.note_layouts(version);
         self.sources = prepared.snapshot.sources.clone();
         for (recipe, unit) in retired {
             self.kept.keep(version, recipe, unit);

@@ -350,6 +350,7 @@ impl Work {
             inlined: Arc::default(),
             item: lowered.hir.item,
             frozen: None,
+            past: None,
         };
         Ok((Code { unit, index: 0 }, Arc::new(meta)))
     }
@@ -461,6 +462,7 @@ impl Work {
             inlined: recipe.inlined(code.index),
             item: lowered.hir.item,
             frozen: None,
+            past: None,
         };
         let function = LiveFunction {
             body: lowered.hir.clone(),

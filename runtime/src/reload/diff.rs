@@ -33,7 +33,7 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
     for (ty, new) in &snapshot.checked.structs {
         let shape = live.shapes.structs.get(ty);
         let before = shape.or_else(|| live.checked.structs.get(ty));
-        if before.is_none_or(|old| Arc::ptr_eq(old, new) || old.fields == new.fields) {
+        if before.is_none_or(|old| Arc::ptr_eq(old, new) || old.fields == new.fields && same_names(old, new)) {
             continue;
         }
         let at = resolve(place_of(new.item, new.span), &snapshot.sources).map(|resolved| resolved.at);
@@ -50,12 +50,39 @@ pub(crate) fn types(live: &Live, snapshot: &Snapshot, report: &mut Report) {
     }
 }
 
+/// Are the same old names declared for the fields?
+fn same_names(old: &StructDef, new: &StructDef) -> bool {
+    let names = |of: &StructDef| of.fields.iter().map(|field| field.was).collect::<Vec<_>>();
+    names(old) == names(new)
+}
+
 /// What people call a struct or enum: its name without type arguments.
 pub(crate) fn name_of(ty: Ty) -> String {
     match ty.kind() {
         TyKind::Struct(path, _) | TyKind::Enum(path, _) => path.name.to_string(),
         _ => ty.to_string(),
     }
+}
+
+/// Two types, with what tells them apart if they are called the same.
+pub(crate) fn told_apart(old: Ty, new: Ty) -> (String, String) {
+    let kind = |ty: Ty| match ty.kind() {
+        TyKind::Struct(..) => "the struct ",
+        TyKind::Enum(..) => "the enum ",
+        _ => "",
+    };
+    let (was, is) = match (old.to_string() == new.to_string(), kind(old) == kind(new)) {
+        (false, _) => ("", ""),
+        (true, false) => (kind(old), kind(new)),
+        (true, true) => ("", "another "),
+    };
+    (format!("{was}`{old}`"), format!("{is}`{new}`"))
+}
+
+/// `was ... and is now ...`
+pub(crate) fn retyped(old: Ty, new: Ty) -> String {
+    let (old, new) = told_apart(old, new);
+    format!("was {old} and is now {new}")
 }
 
 /// Adds an entry, one for all instances of a generic type.

@@ -1,5 +1,5 @@
-//! Which calls can be made again after a trap: calls of hot functions from code that is not hot, and all calls that `main`
-//! makes of functions of the program's own files.
+//! Which calls can be made again after a trap: calls of hot functions from code that is not hot, all calls that `main`
+//! makes of functions of the program's own files, and the call that a thread of `std/thread` is.
 //!
 //! The caller loads the guarded word of the slot, the callee has a guard thunk in it. Library functions have none: what
 //! fails there is mended in its caller.
@@ -18,7 +18,16 @@ use crate::live::LiveFunction;
 /// Does this function outlive the traps of what it calls?
 pub(crate) fn guards(checked: &Checked, mode: &Mode, caller: Instance) -> bool {
     let is_hot = || checked.functions.get(&caller).is_some_and(|function| function.hot);
-    mode.pauses && (checked.main == Some(caller) || !is_hot())
+    mode.pauses && (checked.main == Some(caller) || is_of_threads(&caller, "run_spawned") || !is_hot())
+}
+
+/// Is this what a thread calls its function through? Its call stands for that of the function.
+pub(crate) fn is_thread_entry(instance: &Instance) -> bool {
+    is_of_threads(instance, "call_spawned")
+}
+
+fn is_of_threads(instance: &Instance, name: &str) -> bool {
+    instance.path.module == "std/thread" && instance.path.name == name
 }
 
 /// The guard thunks that a version needs and that do not exist yet.
@@ -47,7 +56,9 @@ fn wanted(checked: &Checked, compiled: &Compiled, base: &Base<'_>) -> Vec<Instan
     let hot = checked.functions.iter().filter(|(_, function)| function.hot).map(|(instance, _)| *instance);
     let main = checked.main.and_then(|main| function(main, compiled, base));
     let called = main.iter().flat_map(|main| main.summary.callees.iter().copied());
-    let all: FxHashSet<Instance> = hot.chain(called).filter(|instance| !is_library(instance)).collect();
+    let own = hot.chain(called).filter(|instance| !is_library(instance));
+    let threads = checked.functions.keys().copied().filter(is_thread_entry);
+    let all: FxHashSet<Instance> = own.chain(threads).collect();
     let mut all: Vec<Instance> = all.into_iter().collect();
     all.sort_unstable();
     all

@@ -4,6 +4,7 @@
 //! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
 //! nothing has changed. [`Trial::commit`] only stores.
 
+mod boxes;
 mod containers;
 pub(crate) mod defaults;
 pub(crate) mod known;
@@ -12,6 +13,8 @@ pub(crate) mod notes;
 mod offsets;
 pub(crate) mod own;
 pub(crate) mod plan;
+mod remarks;
+mod steps;
 mod trial;
 
 use std::sync::Arc;
@@ -97,7 +100,7 @@ impl Migration {
                 continue;
             }
             match self.planner.conversion(ty, ty, &ty.to_string()) {
-                Err(missing) => refuse(report, "struct", &name_of(ty), &missing),
+                Err(missing) => refuse(report, checked, ("struct", &name_of(ty)), &missing),
                 Ok(Some(conversion)) => self.keep_exposed(ty, conversion, report),
                 Ok(None) => {}
             }
@@ -137,7 +140,7 @@ impl Migration {
                     self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
                 }
                 Ok(None) => {}
-                Err(missing) => refuse(report, "global", &label, &missing),
+                Err(missing) => refuse(report, checked, ("global", &label), &missing),
             }
         }
     }
@@ -201,7 +204,7 @@ fn note_idle(report: &mut Report, changed: &[Ty]) {
 }
 
 /// Says of an edit that it cannot be, for want of a default.
-fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefault) {
+fn refuse(report: &mut Report, checked: &Checked, (kind, name): (&'static str, &str), missing: &NoDefault) {
     let NoDefault { label, ty } = missing;
     let what = match ty.kind() {
         TyKind::Function(..) => "a function value",
@@ -212,7 +215,7 @@ fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefau
         _ => "a type without a default value",
     };
     let why = format!("`{label}` would have to start with a value of type `{ty}`, and {what} has none");
-    let help = format!("declare a default, as in `{}: {ty} = ...`, or make it an `Option<{ty}>`", short(label));
+    let help = way_out(checked, label, *ty);
     let outcome = Outcome::Refused { why, help };
     if report.edits.iter().any(|edit| edit.outcome == outcome) {
         return;
@@ -226,8 +229,31 @@ fn refuse(report: &mut Report, kind: &'static str, name: &str, missing: &NoDefau
     }
 }
 
-fn short(label: &str) -> &str {
-    label.rsplit('.').next().unwrap_or(label)
+/// How what a label stands for gets a default that it has not: `ty` is the type in it that has none.
+fn way_out(checked: &Checked, label: &str, ty: Ty) -> String {
+    let field =
+        |owner: &Ty, field: &FieldDef| (label == format!("{owner}.{}", field.name)).then_some((field.name, field.ty));
+    let fields = checked.structs.iter().flat_map(|(owner, of)| of.fields.iter().map(move |one| (owner, one)));
+    let payloads = checked.enums.iter().flat_map(|(owner, of)| of.variants.iter().map(move |one| (owner, one)));
+    let globals = || checked.globals.iter().find(|(path, _)| path.name == *label).map(|(path, of)| (path.name, of.ty));
+    let found = fields.into_iter().find_map(|(owner, one)| field(owner, one)).or_else(globals);
+    if let Some((name, of)) = found {
+        return format!("declare a default, as in `{name}: {of} = ...`, or make it an `Option<{of}>`");
+    }
+    let variant = payloads.into_iter().find(|(owner, variant)| label == format!("{owner}.{}", variant.name));
+    let inside = variant.and_then(|(_, variant)| {
+        let same = variant.fields.iter().find(|field| field.ty == ty);
+        same.or(variant.fields.first())
+    });
+    match inside {
+        Some(field) if field.name.starts_with(|first: char| first.is_ascii_digit()) => {
+            format!("make it an `Option<{}>`", field.ty)
+        }
+        Some(FieldDef { name, ty, .. }) => {
+            format!("declare a default, as in `{name}: {ty} = ...`, or make it an `Option<{ty}>`")
+        }
+        None => format!("make it an `Option<{ty}>`"),
+    }
 }
 
 /// The initial value of a global, which it starts with again if its old one cannot be had.
@@ -247,7 +273,6 @@ fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations 
         let empty = variants.iter().find(|variant| variant.fields.is_empty());
         found.empty.extend(empty.map(|variant| (*ty, variant.name)));
         for variant in variants {
-            found.variants.extend(variant.was.map(|was| ((*ty, variant.name), was)));
             variant.fields.iter().for_each(|field| found.add((*ty, Some(variant.name)), field, literal));
         }
     }
@@ -257,7 +282,6 @@ fn declarations(checked: &Checked, literal: &mut LiteralOf<'_>) -> Declarations 
 impl Declarations {
     fn add(&mut self, (ty, variant): (Ty, Option<Name>), field: &FieldDef, literal: &mut LiteralOf<'_>) {
         let key = (ty, variant, field.name);
-        self.fields.extend(field.was.map(|was| (key, was)));
         if let Some(default) = &field.default {
             let declared = match literal(default) {
                 Some(bytes) => Declared::Bytes(bytes.into()),

@@ -1,6 +1,7 @@
 //! Prepare: from a checked snapshot to everything a commit needs, without touching anything that can be seen.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
@@ -111,8 +112,21 @@ pub(crate) struct Prepared {
     pub moves: Moves,
     /// Has code that is replaced loops that look up? Then it may be running by now.
     pub may_loop: bool,
+    /// What keeps values from moving.
+    pub pins: Pins,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
+    /// Has a thread asked for it that is in the program itself?
+    pub asked_inside: bool,
+}
+
+/// Words of which nobody knows the type, and which lead to values that have to move.
+#[derive(Default)]
+pub(crate) struct Pins {
+    /// Who holds one, as the last trial has found.
+    pub by: Option<String>,
+    /// When the first trial found one.
+    pub since: Option<Instant>,
 }
 
 /// Has the running code of a function loops that look up?
@@ -234,7 +248,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     }
     let renames = base.found.is_some();
     let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
-    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history));
+    let back = base.live.layouts_of(&snapshot.checked);
+    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back));
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);
@@ -251,9 +266,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
     plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
-    if let Some(migration) = &migration {
-        report.notices.extend(loops.taken_apart(&migration.written(), &base.live.checked));
-    }
+    loops.written = migration.iter().flat_map(Migration::written).collect();
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -341,6 +354,15 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         (prepared.tables, prepared.lacking) = base.linkage.table_stores(&prepared.snapshot.checked, &*prepared.layouts);
     }
     Some(Preparation::Ready(Box::new(prepared)))
+}
+
+/// Compiles functions that compute defaults of fields of the running version, beside its code. `None` if one cannot be.
+pub(crate) fn defaults(snapshot: &Snapshot, base: &mut Base<'_>, wanted: &FxHashSet<Instance>) -> Option<Compiled> {
+    let layouts = base.live.layouts.clone();
+    let (changed, refreshed, removed, promoted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut plan = Plan { changed, refreshed, removed, promoted, links: base.links.clone() };
+    plan.add_defaults(snapshot, base, &layouts, wanted).ok()?;
+    compile(&plan.changed, Loops::default(), &plan.links, &layouts, base, snapshot).ok()?
 }
 
 /// What is to be done to live values.
@@ -623,7 +645,9 @@ impl Plan {
             new_slots: compiled.new_slots,
             fresh: Fresh::default(),
             new_globals: Vec::new(),
+            pins: Pins::default(),
             described: None,
+            asked_inside: false,
         }
     }
 }

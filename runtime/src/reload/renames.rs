@@ -1,8 +1,8 @@
 //! Which items of a new version are items of the running one under another name or in another module.
 //!
 //! [`find`] compares what two snapshots declare. An item that is gone and one that is new are the same if `#[was]` says
-//! so; if they have the same kind and name, in different modules, and nothing else has; or, for a struct or enum, if no
-//! other of its module came or went and the fields are the same. The running program is then *described* by the new names
+//! so; if the one had the other's name before; if they have the same kind and name, in different modules, and nothing else
+//! has; or, for a struct, enum or trait, if no other of its module came or went and the fields or methods are the same. The running program is then *described* by the new names
 //! ([`Described`]), and the preparation compares as if it had always had them.
 
 mod described;
@@ -10,6 +10,7 @@ mod described;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
+use vaisjit_semantics::program::{FieldDef, VariantDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, ModuleInput, Renames, Ty, TyKind, rename::owner};
 use vaisjit_syntax::ast::{Item, ItemKind};
 use vaisjit_syntax::{Name, Place};
@@ -95,8 +96,11 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
     let found = Found { renames: Renames::default(), edits: Vec::new(), notices: Vec::new(), gone: Vec::new() };
     let mut search = Search { gone, new, snapshot, found };
     search.declared();
+    search.formerly(live);
     search.moved();
+    search.alike_traits(live);
     search.alike(live);
+    search.alike_traits(live);
     search.tell_of_left(live);
     let mut found = search.found;
     follow_functions(live, &snapshot.checked, &mut found.renames);
@@ -133,6 +137,16 @@ impl Search<'_> {
         self.take(pairs, "renamed");
     }
 
+    /// What has been called so before, some renames ago.
+    fn formerly(&mut self, live: &Live) {
+        let mut pairs = Vec::new();
+        for (place, new) in self.new.iter().enumerate() {
+            let was = |old: &&Declared<'_>| old.kind == new.kind && live.history.was_called(old.path, new.path);
+            pairs.extend(self.only(new, was).map(|old| (old, place)));
+        }
+        self.take(pairs, "renamed");
+    }
+
     /// The one that is gone, in the module of the new one if there is one there.
     fn only(&self, new: &Declared<'_>, fits: impl Fn(&&Declared<'_>) -> bool) -> Option<usize> {
         let all: Vec<usize> = (0..self.gone.len()).filter(|place| fits(&&self.gone[*place])).collect();
@@ -158,17 +172,46 @@ impl Search<'_> {
     fn alike(&mut self, live: &Live) {
         let mut pairs = Vec::new();
         for (place, new) in self.new.iter().enumerate().filter(|(_, new)| new.is_type()) {
-            let beside = |item: &Declared<'_>| item.kind == new.kind && item.path.module == new.path.module;
-            let old: Vec<usize> = (0..self.gone.len()).filter(|old| beside(&self.gone[*old])).collect();
-            let ([old], 1) = (&old[..], self.new.iter().filter(|item| beside(item)).count()) else { continue };
-            let before = &self.gone[*old];
-            let mut renames = self.found.renames.clone();
-            renames.add(before.path, new.path);
+            let Some(old) = self.only_beside(new) else { continue };
+            let renames = self.with(old, new);
             let enough = parts(new.item) > 1 || self.in_global(live, &renames);
-            if enough && is_alike(live, &self.snapshot.checked, before.path, &renames) {
-                pairs.push((*old, place));
+            if enough && is_alike(live, &self.snapshot.checked, self.gone[old].path, &renames) {
+                pairs.push((old, place));
             }
         }
+        self.take_alike(pairs);
+    }
+
+    /// Traits of one module with the same methods for `dyn`s.
+    fn alike_traits(&mut self, live: &Live) {
+        let mut pairs = Vec::new();
+        for (place, new) in self.new.iter().enumerate().filter(|(_, new)| new.kind == "trait") {
+            let Some(old) = self.only_beside(new) else { continue };
+            let before = live.checked.dyn_methods.get(&self.gone[old].path);
+            let before = before.map(|methods| self.with(old, new).methods(methods));
+            if before.is_some() && before.as_ref() == self.snapshot.checked.dyn_methods.get(&new.path) {
+                pairs.push((old, place));
+            }
+        }
+        self.take_alike(pairs);
+    }
+
+    /// The one of a kind that is gone from a module, if this is the one that is new.
+    fn only_beside(&self, new: &Declared<'_>) -> Option<usize> {
+        let beside = |item: &Declared<'_>| item.kind == new.kind && item.path.module == new.path.module;
+        let old: Vec<usize> = (0..self.gone.len()).filter(|old| beside(&self.gone[*old])).collect();
+        let alone = self.new.iter().filter(|item| beside(item)).count() == 1;
+        old.first().copied().filter(|_| old.len() == 1 && alone)
+    }
+
+    fn with(&self, old: usize, new: &Declared<'_>) -> Renames {
+        let mut renames = self.found.renames.clone();
+        renames.add(self.gone[old].path, new.path);
+        renames
+    }
+
+    /// Takes what nobody has declared, and says so.
+    fn take_alike(&mut self, pairs: Vec<(usize, usize)>) {
         for (old, new) in &pairs {
             let (old, new) = (self.gone[*old].path.name, self.new[*new].path.name);
             self.found.notices.push(format!("`{new}` is taken for the renamed `{old}`: its values are kept"));
@@ -251,14 +294,30 @@ fn is_alike(live: &Live, checked: &Checked, old: ItemPath, renames: &Renames) ->
     let enums = live.checked.enums.iter().filter(|(ty, _)| is_of(ty));
     let records = structs.map(|(ty, of)| {
         let new = checked.structs.get(&renames.ty(*ty));
-        new.is_some_and(|new| new.fields == renames.record(of).fields)
+        new.is_some_and(|new| are_alike(&renames.record(of).fields, &new.fields))
     });
     let enumerations = enums.map(|(ty, of)| {
         let new = checked.enums.get(&renames.ty(*ty));
-        new.is_some_and(|new| new.variants == renames.enumeration(of).variants)
+        let alike = |(old, new): (&VariantDef, &VariantDef)| {
+            is_called((old.name, old.was), (new.name, new.was)) && are_alike(&old.fields, &new.fields)
+        };
+        let old = &renames.enumeration(of).variants;
+        new.is_some_and(|new| old.len() == new.variants.len() && old.iter().zip(&new.variants).all(alike))
     });
     let all: Vec<bool> = records.chain(enumerations).collect();
     !all.is_empty() && all.iter().all(|same| *same)
+}
+
+/// Have fields the same types and, but for what is declared, the same names?
+fn are_alike(old: &[FieldDef], new: &[FieldDef]) -> bool {
+    let alike =
+        |(old, new): (&FieldDef, &FieldDef)| old.ty == new.ty && is_called((old.name, old.was), (new.name, new.was));
+    old.len() == new.len() && old.iter().zip(new).all(alike)
+}
+
+/// Is it the same name, or does one of them declare the other for its old name?
+fn is_called((old, old_was): (Name, Option<Name>), (new, was): (Name, Option<Name>)) -> bool {
+    old == new || was == Some(old) || old_was == Some(new)
 }
 
 /// Methods and closures lie where their `X` stands, which need not be where their type is.

@@ -1,6 +1,7 @@
 //! Running loops of functions with new code: which of them go on in it, and how (`ARCHITECTURE.md`, "Changing a loop that
 //! is running").
 
+mod fresh;
 pub(crate) mod places;
 mod reasons;
 mod remarks;
@@ -9,19 +10,22 @@ mod transfer;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::TypeLayouts;
+use vaisjit_codegen::layout::{Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
-use vaisjit_codegen::resume::{Counterpart, LoopState, fingerprint_from_head, local_of};
+use vaisjit_codegen::resume::{
+    Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
+};
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
-use vaisjit_semantics::hir::LoopId;
+use vaisjit_semantics::hir::{Body, LoopId};
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use super::admissible::{mir_of, place};
 use super::compile::{Lowered, Work};
 use super::guards::guards;
 use super::links::UnitLinker;
 use super::prepare::Base;
-use crate::code::{Follower, StoppedFrame};
+use crate::code::{Follower, StoppedFrame, WholeLocal};
 use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
@@ -90,6 +94,10 @@ struct Target {
     fates: FxHashMap<u32, Fate>,
     /// The loops its frames are in; `None` for frames in no loop.
     standing: FxHashSet<Option<u32>>,
+    /// Where frames in no loop wait.
+    outside: FxHashSet<u32>,
+    /// Those of them behind which nothing has changed.
+    same: FxHashSet<u32>,
 }
 
 /// What becomes of the frames of a function.
@@ -103,11 +111,15 @@ pub(crate) enum Verdict {
     Stays(String),
 }
 
+static SAME: Verdict = Verdict::Same;
+
 /// The running loops that a reload concerns.
 #[derive(Default)]
 pub(crate) struct Loops {
     targets: Vec<Target>,
     notices: Vec<String>,
+    /// The types whose values functions of the program migrate, and those functions.
+    pub written: Vec<(Ty, Name)>,
 }
 
 /// What a commit needs to make loops go on in new code.
@@ -130,6 +142,8 @@ pub(crate) struct Running {
     pub edits_main: bool,
     /// Has `main` another signature? Whoever is about to call it may hold the slot of the old one.
     pub main_changes_slot: bool,
+    /// Places outside loops, with the calls that frames wait in, behind which nothing has changed.
+    same: FxHashSet<((usize, usize), u32)>,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
     /// What these are.
@@ -154,7 +168,9 @@ pub(crate) fn plan(
         return loops;
     }
     let mut found: FxHashMap<(usize, usize), Target> = FxHashMap::default();
-    for frame in standing(base, &new) {
+    let frames = (base.stacks)();
+    let asked = frames.is_some();
+    for frame in frames.unwrap_or_else(|| anywhere(base, &new)) {
         let Some(meta) = frame.meta(base.live) else { continue };
         if new.contains_key(&meta.instance) && (meta.has_loops() || is_main(&meta.instance)) {
             let target = found.entry(frame.place()).or_insert_with(|| Target {
@@ -163,14 +179,20 @@ pub(crate) fn plan(
                 counterpart: Counterpart::default(),
                 fates: FxHashMap::default(),
                 standing: FxHashSet::default(),
+                outside: FxHashSet::default(),
+                same: FxHashSet::default(),
             });
             target.standing.insert(frame.in_loop(meta));
+            target.outside.extend(frame.in_loop(meta).is_none().then_some(frame.srcloc));
         }
     }
     let mut resumer = Resumer { snapshot, base, layouts, links, moved, changed, compiler: Compiler::default() };
     for (_, mut target) in found {
         let lowered = new[&target.meta.instance];
         resumer.decide(&mut target, lowered);
+        if asked {
+            resumer.look_behind(&mut target, lowered);
+        }
         loops.targets.push(target);
     }
     loops.targets.sort_by_key(|target| (target.meta.instance, target.place));
@@ -180,11 +202,8 @@ pub(crate) fn plan(
     loops
 }
 
-/// The frames on the stacks; where a thread cannot be asked, all places where the functions may be.
-fn standing(base: &Base<'_>, new: &FxHashMap<Instance, &Lowered>) -> Vec<Standing> {
-    if let Some(frames) = (base.stacks)() {
-        return frames;
-    }
+/// Where a thread cannot be asked, all places where the functions may be.
+fn anywhere(base: &Base<'_>, new: &FxHashMap<Instance, &Lowered>) -> Vec<Standing> {
     let mut frames = Vec::new();
     for (unit, metas) in &base.live.metas {
         for (function, meta) in metas.iter().enumerate().filter(|(_, meta)| new.contains_key(&meta.instance)) {
@@ -228,6 +247,24 @@ impl Resumer<'_> {
         target.counterpart = counterpart;
     }
 
+    /// Finds the frames in no loop that have nothing before them that has changed: they may end as they are.
+    fn look_behind(&self, target: &mut Target, new: &Lowered) {
+        let live = self.base.live;
+        let stays = matches!(target.verdict(None), Verdict::Stays(_)) && !target.outside.is_empty();
+        let Some(old) = mir_of(&target.meta, &live.checked, &live.layouts).filter(|_| stays) else { return };
+        let past = target.meta.past.as_ref();
+        let (program, layouts) = past.map_or((&*live.checked, &*live.layouts), |past| (&*past.checked, &*past.layouts));
+        let Ok(body) = lower::lower(&new.hir, &self.snapshot.checked, self.layouts, true) else { return };
+        let old = Version { body: &old, program, layouts };
+        let new = Version { body: &body, program: &self.snapshot.checked, layouts: self.layouts };
+        let is_same = |srcloc: &u32| place(old.body, *srcloc).is_some_and(|at| rest_is_same(old, at, new));
+        let same: FxHashSet<u32> = target.outside.iter().copied().filter(is_same).collect();
+        if same.len() == target.outside.len() {
+            target.standing.remove(&None);
+        }
+        target.same = same;
+    }
+
     /// The program that a body belongs to, if that is the running version and no layout changes: a body of an older one
     /// cannot be lowered any more.
     fn running(&self, meta: &FunctionMeta) -> Option<&Live> {
@@ -259,7 +296,8 @@ impl Resumer<'_> {
         let isa = self.base.linkage.isa().clone();
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?;
-        transfer::check(state, &machine[0].frame)?;
+        let types = (&*self.snapshot.checked, self.layouts, &*self.base.live.history);
+        transfer::check(state, &new.hir, &machine[0].frame, types)?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
@@ -298,7 +336,8 @@ impl Target {
     }
 
     fn worst(&self) -> Option<Verdict> {
-        self.standing.iter().map(|standing| self.verdict(*standing)).reduce(worse)
+        let same = self.same.iter().map(|_| Verdict::Same);
+        self.standing.iter().map(|standing| self.verdict(*standing)).chain(same).reduce(worse)
     }
 }
 
@@ -325,9 +364,12 @@ impl Loops {
             Verdict::Goes => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
-                notices.push(format!(
-                    "only what `{name}` does before its running loop changed: it takes effect at {when}"
-                ));
+                let outside = |target: &Target| target.meta.instance == instance && !target.same.is_empty();
+                let what = match self.targets.iter().any(outside) {
+                    true => format!("only what `{name}` has already done changed"),
+                    false => format!("only what `{name}` does before its running loop changed"),
+                };
+                notices.push(format!("{what}: it takes effect at {when}"));
                 Some(Outcome::AtNextCall)
             }
             Verdict::Stays(why) if is_main => Some(super::diff::running_main(&why)),
@@ -341,28 +383,6 @@ impl Loops {
     /// Remarks on locals that keep their values.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
-    }
-
-    /// Remarks on locals that functions of the program are to migrate, but whose fields are handed over one by one.
-    pub fn taken_apart(&self, written: &[(Ty, Name)], old: &Checked) -> Vec<String> {
-        let mut found = Vec::new();
-        for target in &self.targets {
-            let (meta, body) = (&target.meta, &target.meta.body);
-            let states = meta.frame.loops.iter().filter(|state| target.standing.contains(&Some(state.number)));
-            for part in states.flat_map(|state| &state.values).filter(|value| value.key.part.is_some()) {
-                let Some(local) = local_of(body, part.key) else { continue };
-                let Some((_, by)) = written.iter().find(|(ty, _)| holds(body.locals[local].ty, *ty, old)) else {
-                    continue;
-                };
-                found.push(format!(
-                    "`{}` in the running `{}` is not given to `{by}`, as its fields lie in registers: they are carried over by name",
-                    part.key.name, meta.name()
-                ));
-            }
-        }
-        found.sort();
-        found.dedup();
-        found
     }
 
     /// Makes units of the new code. What cannot be linked is an internal error.
@@ -386,6 +406,7 @@ impl Loops {
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             running.found.insert(target.meta.instance);
+            running.same.extend(target.same.iter().map(|srcloc| (target.place, *srcloc)));
             let from = base.live.unit(target.place.0);
             if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
                 // An edit has been undone before the loop came round: it is in the newest code again.
@@ -396,7 +417,9 @@ impl Loops {
                 fault::plain()?;
                 let transfer = {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
-                    transfer::make(&resumed.state, &resumed.lowered.hir, frames, base, snapshot, layouts)?
+                    let (state, body) = (&resumed.state, &*resumed.lowered.hir);
+                    let whole = whole_locals(&target.meta, (state, body), &self.written, base);
+                    transfer::make(&transfer::Between { state, body, frames, whole }, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 fault::plain()?;
@@ -413,6 +436,33 @@ impl Loops {
         moves.running = Arc::new(running);
         Ok(moves)
     }
+}
+
+/// The locals of a loop that lie in parts and that functions of the program migrate, by the keys of the new text.
+fn whole_locals(
+    meta: &FunctionMeta,
+    (state, new): (&LoopState, &Body),
+    written: &[(Ty, Name)],
+    base: &Base<'_>,
+) -> Vec<WholeLocal> {
+    let (live, mut found) = (base.live, Vec::<WholeLocal>::new());
+    let Some(old) = meta.frame.loops.iter().find(|known| known.number == state.number) else { return found };
+    for (old, now) in old.values.iter().zip(&state.values) {
+        let (Some(part), Some(local), key) = (old.key.part, local_of(&meta.body, old.key), transfer::whole_of(now.key))
+        else {
+            continue;
+        };
+        let ty = meta.body.locals[local].ty;
+        let Some((_, by)) = written.iter().find(|(written, _)| holds(ty, *written, &live.checked)) else { continue };
+        let stays = local_of(new, key).is_some_and(|local| new.locals[local].ty == ty);
+        let Some((offset, of)) = part_of(ty, part, &live.checked, &*live.layouts).filter(|_| stays) else { continue };
+        let part = (old.home, offset, live.layouts.layout(of).size);
+        match found.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.parts.push(part),
+            None => found.push(WholeLocal { key, ty, by: by.to_string(), parts: vec![part] }),
+        }
+    }
+    found
 }
 
 /// Is a value of one type, or a part of it that lies in it, of the other?
@@ -453,6 +503,9 @@ impl Running {
 
     /// What becomes of a frame of a function with new code; `None` if nothing was prepared for it.
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
+        if self.same.contains(&(frame.place(), frame.srcloc)) {
+            return Some(&SAME);
+        }
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
     }
 

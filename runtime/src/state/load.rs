@@ -1,7 +1,9 @@
 //! From the text of a file of state to values in the memory of a stopped program. Everything is built aside; the globals
 //! take it over when nothing can fail any more.
 
+mod boxes;
 mod build;
+mod computed;
 mod finish;
 mod options;
 mod value;
@@ -19,6 +21,8 @@ use super::regions::{Kind, Region, Regions};
 use super::types::{Id, Node, Types};
 use super::view::{DynValue, Notices, View};
 use super::{FORMAT, StateReport};
+use computed::Declared;
+pub(super) use computed::{Computed, Wanted};
 
 /// Memory that a file may take, whatever its size, and for each of its bytes.
 const ROOM: usize = 256 << 20;
@@ -100,8 +104,8 @@ impl Staged {
 }
 
 /// An object that still has to be filled.
-struct Work {
-    object: usize,
+struct Work<'t> {
+    text: &'t str,
     payload: usize,
     /// Of a `dyn` the type of the value behind it, otherwise that of the handle.
     of: Id,
@@ -154,7 +158,7 @@ struct Loader<'v, 'a, 't> {
     staged: Vec<Staged>,
     /// Payload and region by object and type.
     built: FxHashMap<(usize, Ty), (usize, usize)>,
-    work: VecDeque<Work>,
+    work: VecDeque<Work<'t>>,
     made: Vec<usize>,
     fixups: Vec<Fixup<'t>>,
     maps: Vec<PendingMap>,
@@ -167,12 +171,23 @@ struct Loader<'v, 'a, 't> {
     room: usize,
     dyn_values: Option<Rc<[DynValue]>>,
     functions: Option<FxHashMap<String, (Ty, usize)>>,
-    defaults: FxHashMap<value::FieldOf, Option<Rc<[u8]>>>,
+    defaults: FxHashMap<value::FieldOf, Declared>,
+    computed: &'v mut Computed,
+    wanted: Wanted,
     has_default: FxHashMap<Id, bool>,
 }
 
+/// What became of an attempt to load.
+pub(super) enum Loaded {
+    /// The globals have their new values.
+    Done(StateReport),
+    /// Nothing has changed: these defaults have to be computed first.
+    Wants(Wanted),
+}
+
 /// Gives the globals the values of a file. After an error nothing has changed.
-pub(super) fn load(view: &mut View<'_>, file: &File<'_>) -> Result<StateReport, Damaged> {
+pub(super) fn load(view: &mut View<'_>, file: &File<'_>, computed: &mut Computed) -> Result<Loaded, Damaged> {
+    computed.rewind();
     let live = view.live;
     let mut loader = Loader {
         types: Types::new(view.memory, &live.checked, &live.layouts),
@@ -193,16 +208,17 @@ pub(super) fn load(view: &mut View<'_>, file: &File<'_>) -> Result<StateReport, 
         dyn_values: None,
         functions: None,
         defaults: FxHashMap::default(),
+        computed,
+        wanted: Wanted::default(),
         has_default: FxHashMap::default(),
     };
-    match loader.build() {
-        Ok(()) => Ok(loader.commit()),
-        Err(why) => {
-            let memory = loader.view.memory;
-            loader.made.iter().for_each(|payload| memory.discard(*payload));
-            Err(why)
-        }
+    let built = loader.build();
+    if built.is_ok() && loader.wanted.is_empty() {
+        return Ok(Loaded::Done(loader.commit()));
     }
+    let memory = loader.view.memory;
+    loader.made.iter().for_each(|payload| memory.discard(*payload));
+    built.map(|()| Loaded::Wants(loader.wanted))
 }
 
 impl<'t> Loader<'_, '_, 't> {
@@ -244,6 +260,9 @@ impl<'t> Loader<'_, '_, 't> {
         }
         while let Some(work) = self.work.pop_front() {
             self.fill(work)?;
+        }
+        if !self.wanted.is_empty() {
+            return Ok(());
         }
         self.point()?;
         self.fill_maps()

@@ -115,6 +115,11 @@ impl<'a> Types<'a> {
         id
     }
 
+    /// The number of a type that has one.
+    pub fn known(&self, ty: Ty) -> Option<Id> {
+        self.known.get(&ty).copied()
+    }
+
     /// What is known of a type.
     pub fn node(&self, id: Id) -> Rc<Node> {
         match &self.nodes[id.0 as usize] {

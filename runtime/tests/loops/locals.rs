@@ -90,7 +90,7 @@ fn a_local_that_cannot_be_converted_starts_afresh_and_is_named() {
     let edits: &[(&str, &str)] = &[("speed := 3", "speed := \"text\""), ("sum += speed", "sum += speed.len()")];
     let (result, told) = run(LOOP, &[edits]);
     assert_eq!(result, 12 + 6 * 4 + 5);
-    let remark = "`speed` in the running `run` was `i64` and is now `str`, which it cannot be converted to: it starts \
+    let remark = "`speed` in the running `run` was `i64` and is now `str`, which cannot be converted: it starts \
                   with `\"text\"`";
     assert_eq!(told, ["run at the next loop head", remark]);
 }

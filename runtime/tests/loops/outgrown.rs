@@ -131,3 +131,71 @@ F run() -> i64 {
     assert!(told[0].contains("the running `run` holds its address while it waits"), "{told:?}");
     played.assert_no_leaks();
 }
+
+/// Nothing in `run` is a pointer, but its callee, in a call of the host's, holds the address of what moves.
+#[test]
+fn a_local_whose_address_is_passed_on_moves_when_its_loop_comes_round() {
+    let text = |fields: &str, last: &str, result: &str| {
+        format!(
+            "S Item {{ x: i64, n: i64{fields} }}
+F add(items: *[Item; 2]) -> i64 {{
+    usleep(300)
+    items[0].x += 1
+    0
+}}
+F run() -> i64 {{
+    items := [Item {{ x: 0, n: 3 }}, Item {{ x: 0, n: 4 }}]
+    all := mut 0
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        all += 1
+        items[1].x += 1
+        add(&items)
+        items[1].x += 1
+        I asked == 0 {{ asked = save() }}
+        {last}
+    }}
+    (items[0].x - all) * 1000 + (items[1].x - all * 2) * 100 + items[1].n{result}
+}}
+"
+        )
+    };
+    let first = text("", "", "");
+    let second = text(", more: [i64; 30] = [7; 30], a: i64 = 5", "turns += 1", " + items[1].a * 10");
+    let (result, told) = saved_meanwhile(&[&first, &second]);
+    assert_eq!(result, 54, "{told:#?}");
+}
+
+/// Code that stays old would read, and write, a field whose value has become another one.
+#[test]
+fn what_a_loop_still_does_with_a_retyped_field_is_done_before() {
+    let text = |ty: &str, one: &str, last: &str, cast: &str| {
+        format!(
+            "S P {{ hp: {ty}, n: i64 }}
+G p: P
+F step() -> i64 {{
+    usleep(300)
+    p.n += 1
+    0
+}}
+F run() -> i64 {{
+    p.hp = {one}
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        step()
+        p.hp = p.hp + {one}
+        I asked == 0 {{ asked = save() }}
+        {last}
+    }}
+    p.hp{cast} - p.n
+}}
+"
+        )
+    };
+    let first = text("i64", "1", "", "");
+    let second = text("f64", "1.0", "turns += 1", " as i64");
+    let (result, told) = saved_meanwhile(&[&first, &second]);
+    assert_eq!(result, 1, "{told:#?}");
+}

@@ -9,7 +9,49 @@ use super::{call, leaks_nothing, place, restore, save};
 /// Declarations before and after, how a value is made before, and what is looked at after.
 struct Row(&'static str, &'static str, &'static str, &'static str);
 
-const ROWS: [Row; 34] = [
+const ROWS: [Row; 46] = [
+    Row("S T { a: i64 }", "S T { a: Box<i64> }", "T { a: 3 }", "*v.a"),
+    Row("S T { a: Box<i64> }", "S T { a: i64 }", "T { a: Box.new(3) }", "v.a"),
+    Row("S T { a: Box<i64> }", "S T { a: i8 }", "T { a: Box.new(300) }", "v.a as i64"),
+    Row("S T { a: str }", "S T { a: Box<str> }", "T { a: \"abc\" }", "(*v.a).len()"),
+    Row(
+        "S T { a: Box<str> }",
+        "S T { a: Option<str> }",
+        "T { a: Box.new(\"abc\") }",
+        "M v.a { Some(x) => x.len(), None => -1 }",
+    ),
+    Row(
+        "S U { x: i64, n: str }\nS T { a: U, b: Box<U> }",
+        "S U { x: i64, n: str }\nS T { a: Box<U>, b: U }",
+        "T { a: U { x: 1, n: \"ab\" }, b: Box.new(U { x: 2, n: \"abc\" }) }",
+        "(*v.a).x * 1000 + (*v.a).n.len() * 100 + v.b.x * 10 + v.b.n.len()",
+    ),
+    Row("S T { a: Vec<i64> }", "S T { a: Vec<Box<i64>> }", "T { a: [3, 4].to_vec() }", "*v.a[0] * 10 + *v.a[1]"),
+    Row(
+        "S T { a: Option<i64> }",
+        "S T { a: Option<Box<i64>> }",
+        "T { a: Some(3) }",
+        "M v.a { Some(x) => *x, None => -1 }",
+    ),
+    Row("S T { a: Vec<str> }", "S T { a: Vec<i64> }", "T { a: [\"a\", \"b\"].to_vec() }", "v.a.len() * 10 + v.a[1]"),
+    Row(
+        "S T { a: [i64; 2] }",
+        "S T { a: [str; 2] = [\"a\", \"bcd\"] }",
+        "T { a: [3, 4] }",
+        "v.a[0].len() * 10 + v.a[1].len()",
+    ),
+    Row(
+        "S T { a: i64 }",
+        "F three() -> i64 = 3\nS T { a: i64, b: i64 = three(), c: Vec<i64> = [7, 8], d: Box<i64> = Box.new(5) }",
+        "T { a: 1 }",
+        "v.a * 1000 + v.b * 100 + v.c[1] * 10 + *v.d",
+    ),
+    Row(
+        "S T { a: i64 }",
+        "F three(x: i64) -> i64 = x * 3\nS T { a: i64, f: fn(i64) -> i64 = three }",
+        "T { a: 1 }",
+        "v.a * 10 + (v.f)(2)",
+    ),
     Row(
         "S T { a: i64 }",
         "S T { a: i64, b: i64 = 7, c: str = \"c\" }",

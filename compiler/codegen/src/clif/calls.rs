@@ -310,10 +310,10 @@ impl Translator<'_, '_> {
     }
 
     /// Calls a host function of the compiler's own that does not return.
-    pub(crate) fn call_trap_function(&mut self, name: &str, arguments: [Value; 2]) {
-        let abi = AbiSignature { params: SmallVec::from_slice(&[AbiType::I64; 2]), result: None };
+    pub(crate) fn call_trap_function(&mut self, name: &str, arguments: &[Value]) {
+        let abi = AbiSignature { params: SmallVec::from_elem(AbiType::I64, arguments.len()), result: None };
         let thunk = self.thunk(ThunkTarget::Host(Name::new(name)), abi);
-        self.b.ins().call(thunk, &[self.ctx, arguments[0], arguments[1]]);
+        self.b.ins().call(thunk, &[&[self.ctx], arguments].concat());
     }
 
     fn call_leaf_by_operands(&mut self, call: &Call, name: Name) {

@@ -5,6 +5,7 @@ use cranelift::prelude::*;
 use cranelift_codegen::ir;
 use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
+use vaisjit_abi::context::offsets;
 
 use super::{TRAP_INDEX, TRAP_MESSAGE, Translator, trap_code};
 use crate::mir::{BlockId, Operand, Terminator};
@@ -160,7 +161,7 @@ impl Translator<'_, '_> {
         if let Some(message) = message {
             let number = self.b.ins().iconst(types::I64, i64::from(code as u8));
             let message = self.operand_value(message);
-            self.call_trap_function(TRAP_MESSAGE, [number, message]);
+            self.call_trap_function(TRAP_MESSAGE, &[number, message]);
         }
         self.b.ins().trap(trap_code(code));
     }
@@ -175,7 +176,10 @@ impl Translator<'_, '_> {
         self.b.seal_block(good);
         self.b.seal_block(bad);
         self.b.switch_to_block(bad);
-        self.call_trap_function(TRAP_INDEX, [index, length]);
+        for (at, value) in (0..).zip([index, length]) {
+            self.store(value, self.context(offsets::FAILED_CHECK + 8 * at));
+        }
+        self.call_trap_function(TRAP_INDEX, &[]);
         self.b.ins().trap(trap_code(Trap::IndexOutOfBounds));
         self.b.switch_to_block(good);
     }

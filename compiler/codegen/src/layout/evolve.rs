@@ -4,10 +4,13 @@
 //! own again, a new or retyped one takes what is free, and bytes of parked fields, the oldest first, if nothing else is.
 //! If that does not fit, everything is laid out anew in order of declaration, with spare room behind.
 
+use std::sync::Arc;
+
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
 use super::history::{KnownField, KnownLayout, KnownVariant};
+use super::lineage::{self, Lineage, New, NewField, NextNumber, Old};
 use super::{Layout, MAX_SIZE};
 
 /// Least bytes of spare room.
@@ -27,6 +30,15 @@ pub(super) struct Wanted {
     pub exposed: bool,
     /// Bytes of `#[reserve(N)]`.
     pub reserve: u32,
+    /// The layout in the version that is gone back to, if it is one.
+    pub back: Option<Arc<KnownLayout>>,
+}
+
+impl Wanted {
+    /// What a variant was in the version that is gone back to.
+    fn back(&self, name: Option<Name>) -> Option<&KnownVariant> {
+        self.back.as_ref()?.variants.iter().find(|variant| variant.declared && variant.name == name)
+    }
 }
 
 pub(super) struct WantedVariant {
@@ -52,18 +64,23 @@ pub(super) fn evolve(wanted: &Wanted, old: Option<&KnownLayout>) -> Option<Known
     }
 }
 
-/// By wanted variant: its index among the known ones.
+/// By wanted variant: its index among the known ones. Those that are gone come back under a name they had.
 fn match_variants(wanted: &Wanted, old: Option<&KnownLayout>) -> Vec<Option<usize>> {
     let known = old.map_or(&[][..], |old| &old.variants);
-    let find = |name: Option<Name>| known.iter().position(|variant| variant.name == name);
-    let is_wanted = |name: Option<Name>| wanted.variants.iter().any(|variant| variant.name == name);
-    let mut matched: Vec<Option<usize>> = wanted.variants.iter().map(|variant| find(variant.name)).collect();
-    for (index, variant) in wanted.variants.iter().enumerate() {
-        let before = variant.was.filter(|was| matched[index].is_none() && !is_wanted(Some(*was)));
-        let renamed = before.and_then(|was| find(Some(was))).filter(|found| !matched.contains(&Some(*found)));
-        matched[index] = matched[index].or(renamed);
-    }
-    matched
+    let (declared, gone): (Vec<usize>, Vec<usize>) = (0..known.len()).partition(|index| known[*index].declared);
+    let part = |index: &usize| Old::variant(&known[*index]);
+    let new = |variant: &WantedVariant| New {
+        name: variant.name,
+        was: variant.was,
+        number: wanted.back(variant.name).map(|back| back.discriminant),
+    };
+    let new: Vec<New> = wanted.variants.iter().map(new).collect();
+    let live = lineage::sources(&declared.iter().map(part).collect::<Vec<_>>(), &new, true);
+    let rest = lineage::sources(&gone.iter().map(part).collect::<Vec<_>>(), &new, false);
+    let either = |(live, rest): (Option<usize>, Option<usize>)| {
+        live.map(|live| declared[live]).or_else(|| rest.map(|rest| gone[rest]))
+    };
+    live.into_iter().zip(rest).map(either).collect()
 }
 
 /// The known variants with new fields for those that are wanted, and new variants behind.
@@ -80,7 +97,9 @@ fn merge(
     for (variant, known) in wanted.variants.iter().zip(matched) {
         let (fields, parked) = make(variant, known.map(|index| &old[index]))?;
         let discriminant = known.map_or(next, |index| old[index].discriminant);
-        let made = KnownVariant { name: variant.name, discriminant, declared: true, fields, parked };
+        let before = known.map(|index| Old::variant(&old[index]));
+        let lineage = Lineage::following(variant.was, variant.name, before);
+        let made = KnownVariant { name: variant.name, discriminant, lineage, declared: true, fields, parked };
         match known {
             Some(index) => variants[*index] = made,
             None => {
@@ -97,11 +116,13 @@ fn in_place(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Op
     if fields.any(|field| field.layout.align > old.layout.align) {
         return None;
     }
+    let mut next = old.next;
     let place = |variant: &WantedVariant, known: Option<&KnownVariant>| {
-        Room { from: wanted.header.size, to: old.layout.size }.place(&variant.fields, known)
+        let followed = Followed::new(&variant.fields, known, wanted.back(variant.name));
+        Room { from: wanted.header.size, to: old.layout.size }.place(&followed, &mut next)
     };
     let variants = merge(wanted, &old.variants, matched, place, KnownVariant::clone)?;
-    Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants })
+    Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants, next })
 }
 
 /// The bytes for fields.
@@ -112,10 +133,9 @@ struct Room {
 
 impl Room {
     /// The fields in declaration order, and the parked ones.
-    fn place(&self, wanted: &[WantedField], old: Option<&KnownVariant>) -> Option<(Vec<KnownField>, Vec<KnownField>)> {
-        let (known, parked) = old.map_or((&[][..], &[][..]), |old| (&old.fields[..], &old.parked[..]));
-        let (mut placed, mut parked) = keep(wanted, known, parked);
-        for (index, field) in wanted.iter().enumerate() {
+    fn place(&self, followed: &Followed<'_>, next: &mut NextNumber) -> Option<(Vec<KnownField>, Vec<KnownField>)> {
+        let (mut placed, mut parked) = followed.keep();
+        for (index, field) in followed.wanted.iter().enumerate() {
             if placed[index].is_none() {
                 let offset = self.find(field.layout, &placed, &parked)?;
                 let new = KnownField::new(field.name, field.ty, offset, field.layout.size);
@@ -123,7 +143,9 @@ impl Room {
                 placed[index] = Some(new);
             }
         }
-        Some((placed.into_iter().flatten().collect(), parked))
+        let mut placed: Vec<KnownField> = placed.into_iter().flatten().collect();
+        followed.inherit(&mut placed, next);
+        Some((placed, parked))
     }
 
     /// Where a field fits: beside all others, else over the oldest parked ones.
@@ -151,37 +173,97 @@ impl Room {
     }
 }
 
-/// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first.
-fn keep(
-    wanted: &[WantedField],
-    known: &[KnownField],
-    parked: &[KnownField],
-) -> (Vec<Option<KnownField>>, Vec<KnownField>) {
-    let is_wanted = |name: Name| wanted.iter().any(|field| field.name == name);
-    let same = |field: &WantedField, known: &KnownField| {
-        let named = known.name == field.name || field.was == Some(known.name) && !is_wanted(known.name);
-        let fits = known.ty == field.ty && known.size == field.layout.size;
-        named && fits && known.offset.is_multiple_of(field.layout.align.max(1))
-    };
-    let mut left: Vec<&KnownField> = parked.iter().chain(known).collect();
-    let mut placed: Vec<Option<KnownField>> = wanted.iter().map(|_| None).collect();
-    // A field's own name comes before an old name, what is there before what is parked.
-    for renamed in [false, true] {
-        for (field, place) in wanted.iter().zip(&mut placed).filter(|(_, place)| place.is_none()) {
-            let fits = |known: &&KnownField| same(field, known) && (known.name != field.name) == renamed;
-            if let Some(found) = left.iter().rposition(fits) {
-                let found = left.remove(found);
-                *place = Some(KnownField { name: field.name, ..found.clone() });
+/// Fields with what goes on as them.
+struct Followed<'a> {
+    wanted: &'a [WantedField],
+    old: Option<&'a KnownVariant>,
+    /// By wanted field: the index of the known one that goes on as it.
+    sources: Vec<Option<usize>>,
+}
+
+impl WantedField {
+    fn new(&self) -> NewField {
+        NewField { name: self.name, was: self.was, ty: self.ty, number: None }
+    }
+
+    fn fits(&self, known: &KnownField) -> bool {
+        let same = known.ty == self.ty && known.size == self.layout.size;
+        same && known.offset.is_multiple_of(self.layout.align.max(1))
+    }
+}
+
+impl<'a> Followed<'a> {
+    fn new(wanted: &'a [WantedField], old: Option<&'a KnownVariant>, back: Option<&KnownVariant>) -> Followed<'a> {
+        let number = |name: Name| Some(back?.fields.iter().find(|field| field.name == name)?.lineage.number);
+        let new = |field: &WantedField| NewField { number: number(field.name), ..field.new() };
+        let new: Vec<NewField> = wanted.iter().map(new).collect();
+        let sources = old.map_or_else(|| vec![None; new.len()], |old| lineage::field_sources(old, &new, true));
+        Followed { wanted, old, sources }
+    }
+
+    /// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first. What is there
+    /// goes before what is parked.
+    fn keep(&self) -> (Vec<Option<KnownField>>, Vec<KnownField>) {
+        let Some(old) = self.old else { return (self.wanted.iter().map(|_| None).collect(), Vec::new()) };
+        let mut left: Vec<&KnownField> = old.parked.iter().chain(&old.fields).collect();
+        let mut placed: Vec<Option<KnownField>> = self.wanted.iter().map(|_| None).collect();
+        for ((field, place), source) in self.wanted.iter().zip(&mut placed).zip(&self.sources) {
+            let source = source.map(|source| &old.fields[source]);
+            let Some(found) = source.filter(|found| field.fits(found)) else { continue };
+            left.retain(|other| !std::ptr::eq(*other, found));
+            let revived = lineage::revived(old, found, &field.new());
+            left.retain(|other| !revived.is_some_and(|revived| std::ptr::eq(*other, revived)));
+            *place = Some(KnownField { name: field.name, ..found.clone() });
+        }
+        // Its own name goes before all that it was called.
+        for renames in [false, true] {
+            for ((field, place), source) in self.wanted.iter().zip(&mut placed).zip(&self.sources) {
+                if place.is_some() || renames && source.is_some() {
+                    continue;
+                }
+                let fits = |known: &KnownField| field.fits(known) && (renames || known.name == field.name);
+                if let Some(found) = lineage::unparked(&left, &field.new(), &fits) {
+                    left.retain(|other| !std::ptr::eq(*other, found));
+                    *place = Some(KnownField { name: field.name, ..found.clone() });
+                }
             }
         }
+        (placed, left.into_iter().cloned().collect())
     }
-    (placed, left.into_iter().cloned().collect())
+
+    /// Notes what the fields were called, and gives new ones a number. A name that has come anew belongs to nothing that
+    /// had it before.
+    fn inherit(&self, placed: &mut [KnownField], next: &mut NextNumber) {
+        let mut anew = Vec::new();
+        for ((field, place), source) in self.wanted.iter().zip(placed.iter_mut()).zip(&self.sources) {
+            let called = |known: &KnownField| {
+                known.name == field.name || field.was == Some(known.name) || known.lineage.former.contains(&field.name)
+            };
+            let same = |known: &&KnownField| (known.ty, known.offset) == (place.ty, place.offset) && called(known);
+            let parked = || self.old.and_then(|old| old.parked.iter().find(same));
+            let from = source.and_then(|source| self.old?.fields.get(source)).or_else(parked);
+            place.lineage = Lineage::following(field.was, Some(field.name), from.map(Old::field));
+            // What came from a parked field under another type may still be there.
+            let live =
+                |number: u32| self.old.is_some_and(|old| old.fields.iter().any(|of| of.lineage.number == number));
+            let number = from.map(|from| from.lineage.number).filter(|number| source.is_some() || !live(*number));
+            place.lineage.number = number.unwrap_or(next.0);
+            next.0 += u32::from(number.is_none());
+            let revived = self.old.zip(from).and_then(|(old, from)| lineage::revived(old, from, &field.new()));
+            place.lineage.former.extend(revived.map(|revived| revived.name));
+            anew.extend(from.is_none_or(|from| source.is_none() && from.name == field.name).then_some(field.name));
+        }
+        for place in placed {
+            place.lineage.former.retain(|name| !anew.contains(name));
+        }
+    }
 }
 
 fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -> Option<KnownLayout> {
     let exposed = wanted.exposed || old.is_some_and(|old| old.exposed);
+    let mut next = old.map_or(NextNumber(0), |old| old.next);
     let (mut end, mut align) = (u64::from(wanted.header.size), wanted.header.align);
-    let mut pack = |variant: &WantedVariant, _: Option<&KnownVariant>| {
+    let mut pack = |variant: &WantedVariant, known: Option<&KnownVariant>| {
         let mut at = u64::from(wanted.header.size);
         let mut fields = Vec::with_capacity(variant.fields.len());
         for field in &variant.fields {
@@ -192,6 +274,7 @@ fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -
             align = align.max(field.layout.align);
         }
         end = end.max(at);
+        Followed::new(&variant.fields, known, wanted.back(variant.name)).inherit(&mut fields, &mut next);
         Some((fields, Vec::new()))
     };
     // Nobody knows any more where the payload of a removed variant lay: only its number stays.
@@ -204,7 +287,7 @@ fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -
     }
     let size = (end + room).next_multiple_of(u64::from(align));
     let layout = Layout { size: u32::try_from(size).ok().filter(|size| *size <= MAX_SIZE)?, align };
-    Some(KnownLayout { layout, exposed, variants })
+    Some(KnownLayout { layout, exposed, variants, next })
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use vaisjit_semantics::{Renames, Ty};
+use vaisjit_semantics::{ItemPath, Renames, Ty};
 use vaisjit_syntax::Name;
 
+use super::lineage::{Lineage, NextNumber};
 use super::{Layout, MethodNumbers};
 
 /// The layouts of every struct and enum that code of a running program has used.
@@ -18,6 +19,8 @@ pub struct LayoutHistory {
     known: FxHashMap<Ty, Arc<KnownLayout>>,
     /// Where the methods of `dyn`s are in their tables.
     pub methods: MethodNumbers,
+    /// What items were called before, oldest first, by what they are called now.
+    former: FxHashMap<ItemPath, Vec<ItemPath>>,
 }
 
 /// How values of a struct or enum lie in memory.
@@ -29,6 +32,8 @@ pub struct KnownLayout {
     pub exposed: bool,
     /// One without a name for a struct; for an enum every variant it ever had, in the order they came.
     pub variants: Vec<KnownVariant>,
+    /// What the next new field gets.
+    pub next: NextNumber,
 }
 
 /// The fields of a struct, or a variant with its payload.
@@ -38,6 +43,8 @@ pub struct KnownVariant {
     pub name: Option<Name>,
     /// The number that stands for it, never given to another variant; 0 for a struct.
     pub discriminant: i64,
+    /// What it was called.
+    pub lineage: Lineage,
     /// Is it declared in the newest version? A removed variant keeps its number and payload.
     pub declared: bool,
     /// Its fields in declaration order.
@@ -59,6 +66,8 @@ pub struct KnownField {
     pub size: u32,
     /// What fills its bytes in new values while it is parked.
     pub fill: Fill,
+    /// What it was called.
+    pub lineage: Lineage,
 }
 
 /// The bytes of a field's declared default, if that is a constant without references; else none, which stands for zeros.
@@ -86,7 +95,18 @@ impl LayoutHistory {
     /// The same with other names of items.
     pub fn renamed(&self, renames: &Renames) -> LayoutHistory {
         let known = self.known.iter().map(|(ty, known)| (renames.ty(*ty), renamed(known, renames)));
-        LayoutHistory { known: known.collect(), methods: self.methods.renamed(renames) }
+        let mut former = self.former.clone();
+        let old: Vec<_> = renames.iter().map(|(old, new)| (old, new, former.remove(&old))).collect();
+        for (old, new, names) in old {
+            let names = names.unwrap_or_default().into_iter().chain([old]);
+            former.insert(new, names.filter(|name| *name != new).collect());
+        }
+        LayoutHistory { known: known.collect(), methods: self.methods.renamed(renames), former }
+    }
+
+    /// Was an item called so before?
+    pub fn was_called(&self, item: ItemPath, name: ItemPath) -> bool {
+        self.former.get(&item).is_some_and(|former| former.contains(&name))
     }
 
     /// All of them, in no particular order.
@@ -106,7 +126,7 @@ fn renamed(known: &Arc<KnownLayout>, renames: &Renames) -> Arc<KnownLayout> {
 impl KnownField {
     /// A field whose bytes are filled with zeros while it is parked.
     pub fn new(name: Name, ty: Ty, offset: u32, size: u32) -> KnownField {
-        KnownField { name, ty, offset, size, fill: Fill::default() }
+        KnownField { name, ty, offset, size, fill: Fill::default(), lineage: Lineage::default() }
     }
 
     /// Do the bytes of two fields overlap?
@@ -121,8 +141,10 @@ impl KnownLayout {
         self.variants.first().map_or(&[], |only| &only.fields)
     }
 
-    /// The variant with this name.
+    /// The variant with this name; one that is declared goes before one that is gone.
     pub fn variant(&self, name: Name) -> Option<&KnownVariant> {
-        self.variants.iter().find(|variant| variant.name == Some(name))
+        let mut named = self.variants.iter().filter(|variant| variant.name == Some(name));
+        let first = named.clone().next();
+        named.find(|variant| variant.declared).or(first)
     }
 }

@@ -15,8 +15,9 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
 use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind, is_library};
+use vaisjit_syntax::Name;
 
-use super::history::{Fill, KnownField, KnownLayout, LayoutHistory};
+use super::history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
 use super::{Layout, Layouts, MethodNumbers, constant, evolve};
 
 /// Largest size of a type: offsets fit in a signed 32-bit displacement.
@@ -84,6 +85,8 @@ struct Evolving {
     exposed: FxHashSet<Ty>,
     /// The layouts of the running program.
     known: LayoutHistory,
+    /// Those of the version that is gone back to, if it is one.
+    back: Option<Arc<LayoutHistory>>,
 }
 
 impl TypeLayouts {
@@ -111,8 +114,14 @@ impl TypeLayouts {
     /// they had in the running version. The same program and history give the same layouts, and so does the history of
     /// these layouts.
     pub fn hot(program: &Checked, history: &LayoutHistory) -> TypeLayouts {
-        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone() };
+        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone(), back: None };
         TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
+    }
+
+    /// The same for a version that has been live before, with these layouts.
+    pub fn back_to(mut self, history: Option<Arc<LayoutHistory>>) -> TypeLayouts {
+        self.evolving = self.evolving.map(|evolving| Evolving { back: history, ..evolving });
+        self
     }
 
     /// The history before with every struct and enum of the program as laid out now, and those that are gone from it as
@@ -123,7 +132,7 @@ impl TypeLayouts {
         for ty in self.structs.keys().chain(self.enums.keys()) {
             let Some(mut now) = self.known(*ty) else { continue };
             self.fill(*ty, &mut now);
-            let same = |known: &Arc<KnownLayout>| **known == now && fills(known) == fills(&now);
+            let same = |known: &Arc<KnownLayout>| **known == now && asides(known) == asides(&now);
             if !before.get(*ty).is_some_and(same) {
                 history.insert(*ty, Arc::new(now));
             }
@@ -137,6 +146,7 @@ impl TypeLayouts {
         let evolving = self.evolving.as_ref().map(|evolving| Evolving {
             exposed: evolving.exposed.iter().map(|ty| renames.ty(*ty)).collect(),
             known: evolving.known.renamed(renames),
+            back: evolving.back.as_ref().map(|back| Arc::new(back.renamed(renames))),
         });
         TypeLayouts {
             structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
@@ -326,7 +336,8 @@ impl TypeLayouts {
         let wanted = self.wanted(ty, inside)?;
         let known = evolve::evolve(&wanted, self.before(ty).map(|known| &**known))
             .ok_or(LayoutError { ty, problem: LayoutProblem::TooLarge })?;
-        let place = |variant: &evolve::WantedVariant| known.variants.iter().position(|v| v.name == variant.name);
+        let place =
+            |variant: &evolve::WantedVariant| known.variants.iter().position(|v| v.declared && v.name == variant.name);
         let places: Vec<usize> = wanted.variants.iter().filter_map(place).collect();
         let variants = || places.iter().map(|place| &known.variants[*place]);
         let offsets = variants().map(|variant| variant.fields.iter().map(|field| field.offset).collect()).collect();
@@ -359,6 +370,7 @@ impl TypeLayouts {
 
     /// A definition with the layouts of its fields.
     fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
+        let back = self.evolving.as_ref().and_then(|evolving| evolving.back.as_ref()?.get(ty).cloned());
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
             let field = |field: &FieldDef| {
@@ -370,7 +382,7 @@ impl TypeLayouts {
         if let Some(definition) = self.structs.get(&ty) {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
             let (header, reserve) = (Layout { size: 0, align: 1 }, definition.reserve);
-            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve });
+            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve, back });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -380,7 +392,7 @@ impl TypeLayouts {
             variants.push(evolve::WantedVariant { name: Some(variant.name), was: variant.was, fields });
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
-        Ok(evolve::Wanted { variants, header, exposed, reserve })
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back })
     }
 
     fn pack(
@@ -463,10 +475,15 @@ impl Layouts for TypeLayouts {
     }
 }
 
-/// The constant defaults of a layout's fields.
-fn fills(known: &KnownLayout) -> Vec<Option<&Arc<[u8]>>> {
-    let fields = known.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
-    fields.map(|field| field.fill.0.as_ref()).collect()
+/// What is noted beside a layout: the constant defaults of fields, and what everything was called.
+fn asides<'a>(known: &'a KnownLayout) -> Vec<(Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name])> {
+    let of_variant = |variant: &'a KnownVariant| (None, variant.lineage.was, &variant.lineage.former[..]);
+    let of_field = |field: &'a KnownField| (field.fill.0.as_ref(), field.lineage.was, &field.lineage.former[..]);
+    let of = |variant: &'a KnownVariant| {
+        let KnownVariant { fields, parked, .. } = variant;
+        std::iter::once(of_variant(variant)).chain(fields.iter().chain(parked).map(of_field))
+    };
+    known.variants.iter().flat_map(of).collect()
 }
 
 fn scalar(size: u32) -> Shape {

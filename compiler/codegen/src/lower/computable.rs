@@ -8,8 +8,28 @@ use super::scan;
 
 /// How deep calls of pure functions are followed.
 const DEPTH: u32 = 4;
-/// Host functions that only make something new.
-const MAKERS: [&str; 2] = ["heap_vec_new", "heap_map_new"];
+/// Host functions that only make something new, or look at texts, and never fail.
+const MAKERS: [&str; 17] = [
+    "heap_vec_new",
+    "heap_map_new",
+    "str_eq",
+    "str_cmp",
+    "str_contains",
+    "str_starts_with",
+    "str_ends_with",
+    "str_index_of",
+    "str_last_index_of",
+    "str_len",
+    "str_char_count",
+    "str_trim",
+    "str_to_upper",
+    "str_to_lower",
+    "str_from_i64",
+    "str_from_f64",
+    "str_reverse",
+];
+/// Functions of the library that only make something new, though how they do it does not look so.
+const LIBRARY: (&str, [&str; 2]) = ("std/vec", ["vec_from_array", "vec_from_slice"]);
 
 /// What stands in the way of evaluating it again; none if nothing does.
 pub(super) fn obstacle(expr: &Expr, program: &Checked) -> Option<&'static str> {
@@ -62,11 +82,15 @@ fn is_pure(callee: &Callee, program: &Checked, depth: u32) -> bool {
         Callee::Host(name) => MAKERS.contains(&name.as_str()),
         Callee::C(function) => crate::clif::leaf::is_math(function.symbol.as_str()).is_some(),
         Callee::Function(instance) => {
-            depth > 0
-                && program
+            let (module, names) = LIBRARY;
+            let is_maker = instance.path.module == module && names.contains(&instance.path.name.as_str());
+            let looks_pure = || {
+                program
                     .functions
                     .get(instance)
                     .is_some_and(|function| search(&function.body.value, program, depth - 1).is_none())
+            };
+            is_maker || depth > 0 && looks_pure()
         }
         Callee::Value(_) | Callee::Dyn(..) => false,
     }

@@ -185,6 +185,7 @@ impl Machine {
             services: std::ptr::null(),
             carried: std::ptr::null_mut(),
             guard: std::ptr::null(),
+            failed_check: [0; 2],
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();

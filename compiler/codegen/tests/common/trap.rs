@@ -103,7 +103,8 @@ extern "C" fn handler(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_
 }
 
 /// The host function `trap_index`.
-pub extern "C" fn trap_index(_: &vaisjit_abi::CallContext, index: i64, length: i64) {
+pub extern "C" fn trap_index(context: &vaisjit_abi::CallContext) {
+    let [index, length] = context.failed_check;
     tell([TrapCode::IndexOutOfBounds as i64, 0, index, length]);
 }
 

@@ -446,3 +446,39 @@ F main() -> i64 {
 }
 "#,
 ];
+
+/// The last version of the values with other names for types, fields, a variant and a global; the first one takes them
+/// back.
+pub fn renamed_values() -> String {
+    let changes = [
+        (
+            "S Item { n: i32, name: str",
+            "#[was(\"Item\")] S Thing { #[was(\"n\")] count: i32, #[was(\"name\")] title: str",
+        ),
+        ("E Job { Idle, Work(Item)", "#[was(\"Job\")] E Task { Idle, #[was(\"Work\")] Busy { thing: Thing }"),
+        ("G items", "#[was(\"items\")] G things"),
+        ("G job: Job", "G job: Task"),
+        ("Item { n:", "Thing { count:"),
+        (" name: \"", " title: \""),
+        ("].name", "].title"),
+        ("].n ", "].count "),
+        ("Item", "Thing"),
+        ("items", "things"),
+    ];
+    let text = changes.iter().fold(VALUES[3].to_owned(), |text, (old, new)| text.replace(old, new));
+    text.replace("#[was(\"Thing\")]", "#[was(\"Item\")]").replace("#[was(\"things\")]", "#[was(\"items\")]")
+}
+
+/// The last version of the program with other names for a trait, the type behind it and one in registers.
+pub fn renamed_program() -> String {
+    let changes = [
+        ("Shape", "Form"),
+        ("Square", "Quad"),
+        ("S Spot {", "#[was(\"Spot\")] S Place {"),
+        ("Spot {", "Place {"),
+        ("S Player {", "#[was(\"Player\")] S Hero {"),
+        ("Player", "Hero"),
+    ];
+    let text = changes.iter().fold(PROGRAM[5].to_owned(), |text, (old, new)| text.replace(old, new));
+    text.replace("#[was(\"Hero\")]", "#[was(\"Player\")]")
+}

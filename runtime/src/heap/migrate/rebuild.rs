@@ -7,7 +7,7 @@ use vaisjit_semantics::Ty;
 
 use super::run::Stores;
 use super::{Op, References};
-use crate::heap::block::{Payload, Role, type_word, zero};
+use crate::heap::block::{Payload, Role, copy, load, store, type_word, zero};
 use crate::heap::counts::count_up;
 use crate::heap::types::{Form, TypeRef};
 use crate::heap::{Heap, map};
@@ -60,31 +60,82 @@ pub(crate) struct Rebuilt {
 }
 
 /// The rows of the containers that are made anew.
-pub(crate) struct Rows(Vec<(RebuildKey, Vec<usize>, usize)>);
+#[derive(Default)]
+pub(crate) struct Rows(FxHashMap<RebuildKey, (Vec<usize>, usize)>);
 
-impl Stores<'_> {
+impl<'a> Stores<'a> {
     /// Copies the elements of containers; nothing has been converted in place yet.
-    pub(crate) fn fill(&mut self, rows: Rows, rebuilds: &[Rebuild]) {
-        for (key, rows, first) in rows.0 {
-            let rebuild = &rebuilds[key.1 as usize];
-            for (index, from) in rows.iter().enumerate() {
-                let to = first + index * rebuild.strides.1;
-                for element in &rebuild.elements {
-                    self.element(element, from + element.offsets.0, to + element.offsets.1);
-                }
+    pub(crate) fn fill(&mut self, rows: Rows, rebuilds: &'a [Rebuild]) {
+        let keys: Vec<RebuildKey> = rows.0.keys().copied().collect();
+        (self.unfilled, self.rebuilds) = (rows, rebuilds);
+        keys.into_iter().for_each(|key| self.fill_one(key));
+    }
+
+    /// Copies the elements of one, unless that has been done.
+    fn fill_one(&mut self, key: RebuildKey) {
+        let Some((rows, first)) = self.unfilled.0.remove(&key) else { return };
+        let rebuild = &self.rebuilds[key.1 as usize];
+        for (index, from) in rows.iter().enumerate() {
+            let to = first + index * rebuild.strides.1;
+            for element in &rebuild.elements {
+                let (from, to) = (from + element.offsets.0, to + element.offsets.1);
+                self.copy_of(&element.ops, &element.prepared, &element.references, (from, to));
             }
         }
     }
 
-    fn element(&mut self, element: &Element, from: usize, to: usize) {
-        self.copying = true;
-        self.one(&element.ops, from, to);
+    /// Makes a copy that owns what it refers to.
+    fn copy_of(&mut self, ops: &[Op], prepared: &[Op], references: &References, (from, to): (usize, usize)) {
+        let outer = std::mem::replace(&mut self.copying, true);
+        self.one(ops, from, to);
         self.copying = false;
-        let mut blocks = Vec::new();
-        element.references.blocks(to, &mut blocks);
-        blocks.iter().for_each(|block| count_up(Payload(*block)));
-        self.one(&element.prepared, from, to);
+        retain(references, to);
+        self.one(prepared, from, to);
+        self.copying = outer;
     }
+
+    /// A value that goes into a box or comes out of one.
+    pub(super) fn boxed(&mut self, op: &Op, from: usize, to: usize) {
+        match op {
+            Op::Wrap { to: offset, queue, copies, ops, prepared, references } => {
+                let handle = [0usize];
+                let place = handle.as_ptr() as usize;
+                self.next(place, 8, *queue);
+                let made = load(place);
+                if made != 0 && *copies {
+                    self.copy_of(ops, prepared, references, (from, made));
+                } else if made != 0 {
+                    self.one(ops, from, made);
+                    if self.lent {
+                        retain(references, made);
+                    }
+                }
+                store(to + *offset as usize, made);
+            }
+            Op::Unwrap { from: offset, to: place, bytes, rebuild, references } => {
+                let key = (load(from + *offset as usize), *rebuild);
+                self.fill_one(key);
+                let to = to + *place as usize;
+                match self.rebuilt.find(key) {
+                    Some(made) => copy(to, made, *bytes as usize),
+                    None => zero(to, *bytes as usize),
+                }
+                if !self.copying {
+                    let mut blocks = Vec::new();
+                    references.blocks(to, &mut blocks);
+                    blocks.into_iter().for_each(|block| self.count_up(Payload(block)));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One more reference to each block that a value refers to.
+fn retain(references: &References, at: usize) {
+    let mut blocks = Vec::new();
+    references.blocks(at, &mut blocks);
+    blocks.into_iter().for_each(|block| count_up(Payload(block)));
 }
 
 impl Rebuild {
@@ -148,7 +199,8 @@ impl Rebuilt {
 
     /// The rows of all of them.
     pub(crate) fn rows(&mut self) -> Rows {
-        Rows(std::mem::take(&mut self.order))
+        let order = std::mem::take(&mut self.order);
+        Rows(order.into_iter().map(|(key, rows, first)| (key, (rows, first))).collect())
     }
 
     /// The maps whose keys have to be found.

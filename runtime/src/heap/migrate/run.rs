@@ -4,9 +4,9 @@ use rustc_hash::FxHashSet;
 
 use super::attic::{Attic, BatchKey, block_of};
 use super::numbers::numbers;
-use super::rebuild::{Rebuild, RebuildKey, Rebuilt};
+use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
-use super::{Arm, Conversion, Found, Op, References};
+use super::{Arm, Conversion, Found, Op, References, Test};
 use crate::heap::Heap;
 use crate::heap::block::{Payload, copy, load, store, zero};
 use crate::heap::counts::count_up;
@@ -45,10 +45,13 @@ pub(crate) struct Stores<'a> {
     pub released: Vec<usize>,
     /// The containers that are made anew.
     pub rebuilt: Rebuilt,
+    /// How, and those that are still to be filled.
+    pub(super) rebuilds: &'a [Rebuild],
+    pub(super) unfilled: Rows,
     /// Are elements of these being copied? They own what they refer to afterwards.
     pub(super) copying: bool,
     /// Do the references in the values belong to somebody else?
-    lent: bool,
+    pub(super) lent: bool,
     /// What prepared values refer to, by queue.
     pub references: Vec<References>,
     scratch: Vec<u64>,
@@ -186,7 +189,12 @@ impl Walk<'_> {
                         self.ops(otherwise, from, false);
                     }
                 }
-                Op::Rebuild { from: offset, rebuild, .. } => {
+                Op::Wrap { queue, ops, prepared, .. } => {
+                    add(&mut self.counted.wanted, *queue, 1);
+                    self.ops(ops, from, false);
+                    self.ops(prepared, from, false);
+                }
+                Op::Rebuild { from: offset, rebuild, .. } | Op::Unwrap { from: offset, rebuild, .. } => {
                     let key = (load(from + *offset as usize), *rebuild);
                     if key.0 != 0 && self.counted.known.insert(key) {
                         self.counted.rebuilt.push(key);
@@ -251,6 +259,13 @@ fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
 }
 
 impl References {
+    /// The blocks that a value refers to.
+    pub(crate) fn found(&self, at: usize) -> Vec<usize> {
+        let mut blocks = Vec::new();
+        self.blocks(at, &mut blocks);
+        blocks
+    }
+
     /// Collects the blocks that a value refers to.
     pub(super) fn blocks(&self, at: usize, out: &mut Vec<usize>) {
         each_place(at, &self.0, &mut |place, is_function| {
@@ -275,6 +290,8 @@ impl<'a> Stores<'a> {
             notes: Vec::new(),
             released: Vec::new(),
             rebuilt: Rebuilt::default(),
+            rebuilds: &[],
+            unfilled: Rows::default(),
             copying: false,
             lent: false,
             references: Vec::new(),
@@ -356,6 +373,11 @@ impl<'a> Stores<'a> {
                     otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
                 }
             }),
+            Op::If { at, is, ops } => row.each().for_each(|(f, t)| {
+                if self.holds(f + *at as usize, is) {
+                    ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
+                }
+            }),
             Op::Match { from, arms } => row.each().for_each(|(f, t)| {
                 if let Some(arm) = arm_of(arms, f + *from as usize) {
                     arm.ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
@@ -378,12 +400,13 @@ impl<'a> Stores<'a> {
                 }
                 store(t + *to as usize, made);
             }),
+            Op::Wrap { .. } | Op::Unwrap { .. } => row.each().for_each(|(from, to)| self.boxed(op, from, to)),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
             Op::Own { .. } | Op::Count { .. } | Op::Refuse { .. } => {}
         }
     }
 
-    fn next(&mut self, to: usize, size: u32, queue: u32) {
+    pub(super) fn next(&mut self, to: usize, size: u32, queue: u32) {
         let found = self.queues.get_mut(queue as usize).map_or(0, |queue| queue.next(size as usize));
         if found != 0 {
             copy(to, found, size as usize);
@@ -396,10 +419,17 @@ impl<'a> Stores<'a> {
     }
 
     /// One more reference from the value that is being made.
-    fn count_up(&mut self, block: Payload) {
+    pub(super) fn count_up(&mut self, block: Payload) {
         count_up(block);
         if self.lent {
             self.attic.lend(block.0);
+        }
+    }
+
+    fn holds(&self, at: usize, test: &Test) -> bool {
+        match test {
+            Test::Other(bytes) => !same(at, bytes),
+            Test::Tickets(references, batch) => has_tickets(at, references, self.attic, &self.batches[*batch as usize]),
         }
     }
 
@@ -436,6 +466,13 @@ impl<'a> Stores<'a> {
         let words = self.attic.forget(&self.batches[batch as usize]);
         self.released.extend(words.filter_map(|(word, is_function)| block_of(word, is_function)).map(|block| block.0));
     }
+}
+
+/// Are these the bytes at an address?
+fn same(at: usize, bytes: &[u8]) -> bool {
+    let mut found = vec![0u8; bytes.len()];
+    copy(found.as_mut_ptr() as usize, at, bytes.len());
+    found == bytes
 }
 
 fn fill(row: Row, offset: usize, value: &[u8]) {

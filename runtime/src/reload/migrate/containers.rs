@@ -37,9 +37,15 @@ impl Planner {
             }
             _ => match (container(old), container(new)) {
                 (Some((a, of)), Some((b, into))) => a == b && all(&of, &into),
-                _ => self.converts_option(old, new),
+                _ => self.converts_option(old, new) || self.converts_box(old, new),
             },
         }
+    }
+
+    /// Do the payloads of an enum with other type arguments come over, perhaps with defaults inside?
+    pub(super) fn payloads_carry(&self, old: Ty, new: Ty) -> bool {
+        let (TyKind::Enum(_, of), TyKind::Enum(_, into)) = (old.kind(), new.kind()) else { return false };
+        of.len() == into.len() && of.iter().zip(into.iter()).all(|(old, new)| self.carries(*old, *new))
     }
 
     /// Into an `Option` and out of it.
@@ -49,11 +55,17 @@ impl Planner {
     }
 
     /// The step that makes a container of another type anew, if the types are such.
-    pub(super) fn rebuild(&mut self, old: Ty, new: Ty, (from, to): (u32, u32)) -> Result<Option<Op>, NoDefault> {
+    pub(super) fn rebuild(
+        &mut self,
+        (old, new): (Ty, Ty),
+        (from, to): (u32, u32),
+        label: &str,
+    ) -> Result<Option<Op>, NoDefault> {
         let (Some((kind, before)), Some((other, after))) = (container(old), container(new)) else { return Ok(None) };
-        if kind != other || !self.converts(old, new) {
+        if kind != other || !self.carries(old, new) {
             return Ok(None);
         }
+        self.place_of((old, new), label);
         if let Some(known) = self.rebuilds.iter().position(|known| known.types == (old, new)) {
             return Ok(Some(Op::Rebuild { from, to, rebuild: known as u32 }));
         }
@@ -62,7 +74,7 @@ impl Planner {
         let elements = Vec::new();
         self.rebuilds.push(Rebuild { types: (old, new), container: kind, record: None, elements, strides });
         for ((a, b), offsets) in before.iter().zip(&after).zip(places) {
-            let ops = pure(self.copy_steps(*a, *b, &new.to_string())?);
+            let ops = pure(self.element_steps((*a, *b), (old, new), label)?);
             let references = self.references_after(*b);
             let element = Element { prepared: split(&ops, true), ops: split(&ops, false), references, offsets };
             self.rebuilds[number].elements.push(element);

@@ -28,18 +28,14 @@ pub(crate) type FieldKey = (Ty, Option<Name>, Name);
 pub(crate) struct Declarations {
     /// Declared defaults.
     pub defaults: FxHashMap<FieldKey, Declared>,
-    /// `#[was("old")]`, of fields.
-    pub fields: FxHashMap<FieldKey, Name>,
     /// The first variant without payload of each enum, as declared: the layout keeps the order of the first version.
     pub empty: FxHashMap<Ty, Name>,
-    /// `#[was("old")]`, of variants.
-    pub variants: FxHashMap<(Ty, Name), Name>,
 }
 
 /// A value that the trial has to prepare, one for each instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wanted {
-    /// An empty `Vec` or `HashMap` of this type.
+    /// An empty `Vec` or `HashMap` of this type, or a `Box` of zeros.
     Empty(Ty),
     /// What this function gives, of this type.
     Computed(Instance, Ty),
@@ -122,13 +118,19 @@ impl Defaults<'_> {
     }
 
     fn next(&mut self, wanted: Wanted, ty: Ty, to: u32, ops: &mut Vec<Op>) {
-        let known = self.queues.iter().position(|queue| *queue == wanted);
-        let queue = known.unwrap_or_else(|| {
-            self.queues.push(wanted);
-            self.queues.len() - 1
-        });
-        ops.push(Op::Next { to, bytes: self.new.layout(ty).size, queue: queue as u32 });
+        let queue = queue(self.queues, wanted);
+        ops.push(Op::Next { to, bytes: self.new.layout(ty).size, queue });
     }
+}
+
+/// The number of the queue of such values.
+pub(super) fn queue(queues: &mut Vec<Wanted>, wanted: Wanted) -> u32 {
+    let known = queues.iter().position(|queue| *queue == wanted);
+    let found = known.unwrap_or_else(|| {
+        queues.push(wanted);
+        queues.len() - 1
+    });
+    found as u32
 }
 
 /// The number of the variant with this name; of an enum of the library, its first variant without payload.

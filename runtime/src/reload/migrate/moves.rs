@@ -177,6 +177,10 @@ impl Search<'_> {
     /// Refuses moves that some word could not follow.
     pub fn check(&self, moves: &Moves, describe: &dyn Fn(usize) -> Denied) -> Result<(), Denied> {
         let Some(stuck) = self.typed(moves).or_else(|| self.untyped(moves)) else { return Ok(()) };
+        let pinned_by = match &stuck {
+            Stuck::Untyped(who, _) => Some(format!("{who}, which holds the address of a value that has to move")),
+            _ => None,
+        };
         let (mut denied, why) = match stuck {
             Stuck::Lost(who, region) => {
                 (describe(region), format!("{who} points at a part of it that the new version does not have"))
@@ -189,6 +193,7 @@ impl Search<'_> {
             Stuck::Untyped(who, region) => (describe(region), format!("{who} holds its address while it waits")),
         };
         denied.why = format!("{}, and it cannot move: {why}", denied.why);
+        denied.pinned_by = pinned_by;
         Err(denied)
     }
 

@@ -1,6 +1,8 @@
 //! What a report tells of values that did not come over as they were.
 
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{Ty, TyKind};
+
+use crate::reload::diff::{retyped, told_apart};
 
 /// Something that happened to values, with how they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub(crate) struct Note {
     pub label: String,
     pub old: Ty,
     pub new: Ty,
+    /// The types of the collection whose elements it happens to, if it does.
+    pub of: Option<(Ty, Ty)>,
 }
 
 /// What happened.
@@ -27,28 +31,47 @@ pub(crate) enum NoteKind {
 }
 
 impl Note {
-    /// The sentence for a report; nothing if it did not happen.
-    pub fn text(&self, times: u64) -> Option<String> {
-        let Note { label, old, new, .. } = self;
+    /// The sentence for a report; nothing if it did not happen. `holders` hold such a collection.
+    pub fn text(&self, times: u64, holders: Option<&Vec<String>>) -> Option<String> {
+        let Note { old, new, .. } = self;
+        let label = &holders.map_or_else(|| self.label.clone(), |all| all.join("`, `"));
         let values = if times == 1 { "1 value".to_owned() } else { format!("{times} values") };
+        let retyped = retyped(*old, *new);
         let text = match self.kind {
             _ if times == 0 => return None,
             NoteKind::Saturated => {
                 format!("`{label}`: {values} of `{old}` did not fit into `{new}` and took the nearest one")
             }
-            NoteKind::Default => {
+            NoteKind::Default if let Some((list, _)) = self.of => {
+                let elements = if times == 1 { "1 element".to_owned() } else { format!("{times} elements") };
                 format!(
-                    "`{label}` was `{old}` and is now `{new}`, which cannot be converted: {values} took the default"
+                    "{elements} of `{label}` (`{list}`) could not become {} and took {}",
+                    told_apart(*old, *new).1,
+                    start(*new)
                 )
             }
+            NoteKind::Default => {
+                format!("`{label}` {retyped}, which cannot be converted: {values} took the default")
+            }
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
-            NoteKind::Longer(kept) => format!(
-                "`{label}` was `{old}` and is now `{new}`: the first {kept} elements are kept, the others have the default"
-            ),
+            NoteKind::Longer(kept) => {
+                format!("`{label}` {retyped}: the first {kept} elements are kept, the others have the default")
+            }
             NoteKind::Cut(lost) => {
-                format!("`{label}` was `{old}` and is now `{new}`: the last {lost} elements are gone")
+                format!("`{label}` {retyped}: the last {lost} elements are gone")
             }
         };
         Some(text)
+    }
+}
+
+/// What a value of a type without a declared default starts with.
+fn start(ty: Ty) -> &'static str {
+    match ty.kind() {
+        TyKind::Int(_) => "0",
+        TyKind::Float(_) => "0.0",
+        TyKind::Bool => "`false`",
+        TyKind::Str => "`\"\"`",
+        _ => "the default",
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::lineage;
 use vaisjit_codegen::layout::{KnownField, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::known::Known;
-use super::plan::{Planner, option_of};
+use super::plan::{Planner, follow_variant, option_of};
 use crate::heap::migrate::moves::discriminant;
 use crate::heap::migrate::{Word, WordPart};
 
@@ -39,7 +40,7 @@ impl Planner {
             _ if offset == 0 && old == pointee && old == new => Some(0),
             (TyKind::Struct(..), TyKind::Struct(..)) => {
                 let (before, after) = (self.old.get(old)?, self.new.get(new)?);
-                self.field((at, offset), (before.variants.first()?, after.variants.first()?), new, pointee)
+                self.field((at, offset), (before.variants.first()?, after.variants.first()?), (old, new), pointee)
             }
             (TyKind::Enum(..), TyKind::Enum(..)) if old == new => self.payload((at, offset), old, pointee),
             (TyKind::Tuple(a), TyKind::Tuple(b)) => {
@@ -77,29 +78,22 @@ impl Planner {
         let (before, after) = (self.old.get(ty)?, self.new.get(ty)?);
         let number = discriminant(at);
         let old = before.variants.iter().find(|variant| variant.declared && variant.discriminant == number)?;
-        let was = |variant: &&KnownVariant| {
-            variant.name.and_then(|now| self.declarations.variants.get(&(ty, now))) == old.name.as_ref()
-        };
-        let declared = || after.variants.iter().filter(|variant| variant.declared);
-        let new = declared().find(|variant| variant.name == old.name).or_else(|| declared().find(was))?;
-        self.field((at, offset), (old, new), ty, pointee)
+        let new = follow_variant(old, after, true)?;
+        self.field((at, offset), (old, new), (ty, ty), pointee)
     }
 
     fn field(
         &self,
         (at, offset): (usize, usize),
         (before, after): (&KnownVariant, &KnownVariant),
-        new: Ty,
+        (old, new): (Ty, Ty),
         pointee: Ty,
     ) -> Option<usize> {
         let holds = |field: &&KnownField| (field.offset..field.offset + field.size).contains(&(offset as u32));
-        let field = before.fields.iter().find(holds)?;
-        let was = |other: &&KnownField| {
-            let key = (new, after.name, other.name);
-            self.declarations.fields.get(&key) == Some(&field.name)
-        };
-        let found = after.fields.iter().find(|other| other.name == field.name);
-        let found = found.or_else(|| after.fields.iter().find(was))?;
+        let index = before.fields.iter().position(|field| holds(&field))?;
+        let field = &before.fields[index];
+        let sources = lineage::followed(before, after, old == new);
+        let found = &after.fields[sources.iter().position(|source| *source == Some(index))?];
         let start = field.offset as usize;
         let inner = self.part((at + start, offset - start), (field.ty, found.ty), pointee)?;
         Some(found.offset as usize + inner)

@@ -17,7 +17,7 @@ use super::plan::Planner;
 use super::trial::{Denied, Trial, out_of_memory};
 use crate::fault;
 use crate::heap::migrate::rows::{Values, each_own};
-use crate::heap::migrate::{Counted, Lookup, Op, References, Region, Stores};
+use crate::heap::migrate::{Counted, Lookup, Op, References, Region, Stores, Test};
 use crate::heap::{Heap, TypeRef};
 use crate::reload::diff::name_of;
 use crate::report::Report;
@@ -94,6 +94,7 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
                 leave_tickets(&mut kept, to);
                 kept.extend(pure(otherwise));
             }
+            Op::If { is: Test::Tickets(..), .. } => {}
             Op::Match { from, arms } => {
                 let arms = arms.into_iter().map(|mut arm| {
                     arm.ops = pure(arm.ops);
@@ -103,6 +104,11 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
             }
             Op::Each { from, to, from_stride, to_stride, count, ops } => {
                 kept.push(Op::Each { from, to, from_stride, to_stride, count, ops: pure(ops) });
+            }
+            Op::Wrap { to, queue, ops, references, .. } => {
+                let ops = pure(ops);
+                let (prepared, ops) = (split(&ops, true), split(&ops, false));
+                kept.push(Op::Wrap { to, queue, copies: true, ops, prepared, references });
             }
             other => kept.push(other),
         }
@@ -142,7 +148,7 @@ pub(super) fn split(ops: &[Op], prepared: bool) -> Vec<Op> {
                     kept.push(Op::Each { from, to, from_stride, to_stride, count: *count, ops });
                 }
             }
-            other if matches!(other, Op::Next { .. }) == prepared => kept.push(other.clone()),
+            other if matches!(other, Op::Next { .. } | Op::Wrap { .. }) == prepared => kept.push(other.clone()),
             _ => {}
         }
     }
@@ -223,12 +229,14 @@ impl Planner {
             );
         }
         let (old, new) = (pure(old), pure(new));
-        if any(&new, |op| matches!(op, Op::Rebuild { .. })) {
+        if any(&new, |op| matches!(op, Op::Rebuild { .. } | Op::Unwrap { .. })) {
             let why =
                 "a container in it gets elements of another type in the same save; save the two one after the other";
             return Err(why.to_owned());
         }
-        if any(&old, |op| matches!(op, Op::Next { .. } | Op::Refuse { .. } | Op::Rebuild { .. })) {
+        if any(&old, |op| {
+            matches!(op, Op::Next { .. } | Op::Refuse { .. } | Op::Rebuild { .. } | Op::Wrap { .. } | Op::Unwrap { .. })
+        }) {
             return Err("a type inside it changes in the same save; save the two one after the other".to_owned());
         }
         let layout = |known: &super::known::Known, ty: Ty| known.layout(ty).size as usize;
@@ -373,6 +381,7 @@ impl Migration {
             let called = call(function, shown.at(0), values.at(index));
             heap.release_all(lent);
             called.map_err(|why| Denied {
+                pinned_by: None,
                 name: name_of(own.ty),
                 why: format!("`{}` {why}, after {index} of {} instances", function.path.name, written.places.len()),
                 help: "mend it and save again".to_owned(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::lineage::{self, NewField};
 use vaisjit_codegen::layout::{KnownField, KnownLayout, KnownVariant};
 use vaisjit_semantics::program::StructDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
@@ -12,7 +13,8 @@ use super::defaults::{Declarations, Declared, Defaults, FieldKey, Wanted, zero};
 use super::known::Known;
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
-use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar};
+use super::steps::{is_dynamic, lift, overlaps, shifts};
+use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar, Test};
 
 /// A value that would have to start with a default, of a type that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub(crate) struct Planner {
     outermost: Option<Ty>,
     /// Containers whose elements get another type, by number.
     pub(super) rebuilds: Vec<Rebuild>,
+    /// What holds such containers, as people call it.
+    pub(super) holders: FxHashMap<(Ty, Ty), Vec<String>>,
     /// What there is to say about them.
     pub(super) remarks: Vec<String>,
 }
@@ -70,14 +74,28 @@ struct Value<'a> {
     label: &'a str,
     /// What is declared for it, if its old value cannot be had.
     declared: Option<&'a Declared>,
+    /// The types of the collection whose element it is, if it is one.
+    of: Option<(Ty, Ty)>,
 }
 
 /// The fields of a struct or variant on their way.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     value: Value<'a>,
-    variant: Option<Name>,
-    old: &'a KnownVariant,
-    new: &'a KnownVariant,
+    pub(super) variant: Option<Name>,
+    pub(super) old: &'a KnownVariant,
+    pub(super) new: &'a KnownVariant,
+}
+
+impl Fields<'_> {
+    /// The type, if it is the same before and after.
+    pub(super) fn evolving(&self) -> Option<Ty> {
+        (self.value.old == self.value.new).then_some(self.value.new)
+    }
+
+    /// What people call the value, and its types before and after.
+    pub(super) fn retyped(&self) -> (&str, Ty, Ty) {
+        (self.value.label, self.value.old, self.value.new)
+    }
 }
 
 type Steps = Result<(), NoDefault>;
@@ -101,6 +119,7 @@ impl Planner {
             writing: false,
             outermost: None,
             rebuilds: Vec::new(),
+            holders: FxHashMap::default(),
             remarks: Vec::new(),
         }
     }
@@ -114,11 +133,41 @@ impl Planner {
 
     /// The steps that make a copy of a value, elsewhere and of another type or layout.
     pub(super) fn copy_steps(&mut self, old: Ty, new: Ty, label: &str) -> Result<Vec<Op>, NoDefault> {
-        let mut ops = Vec::new();
         self.outermost = Some(old);
-        let made = self.value(Value { old, new, from: 0, to: 0, still: false, label, declared: None }, &mut ops);
+        let made = self.steps_of(Value { old, new, from: 0, to: 0, still: false, label, declared: None, of: None });
         self.outermost = None;
-        made.map(|()| ops)
+        made
+    }
+
+    /// The same for an element of a collection.
+    pub(super) fn element_steps(
+        &mut self,
+        (old, new): (Ty, Ty),
+        of: (Ty, Ty),
+        label: &str,
+    ) -> Result<Vec<Op>, NoDefault> {
+        self.outermost = Some(old);
+        let made = self.steps_of(Value { old, new, from: 0, to: 0, still: false, label, declared: None, of: Some(of) });
+        self.outermost = None;
+        made
+    }
+
+    /// The steps from a part of a value to another place.
+    pub(super) fn steps_from(&mut self, old: Ty, new: Ty, from: u32, label: &str) -> Result<Vec<Op>, NoDefault> {
+        self.steps_of(Value { old, new, from, to: 0, still: false, label, declared: None, of: None })
+    }
+
+    fn steps_of(&mut self, value: Value<'_>) -> Result<Vec<Op>, NoDefault> {
+        let mut ops = Vec::new();
+        self.value(value, &mut ops).map(|()| ops)
+    }
+
+    /// Remembers what holds containers that are made anew.
+    pub(super) fn place_of(&mut self, types: (Ty, Ty), label: &str) {
+        let known = self.holders.entry(types).or_default();
+        if !known.iter().any(|other| other == label) {
+            known.push(label.to_owned());
+        }
     }
 
     /// The conversion of values of one type into values of another (or the same, laid out otherwise); none if there is
@@ -146,7 +195,7 @@ impl Planner {
         let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
         let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
         let mut ops = Vec::new();
-        self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared }, &mut ops)?;
+        self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared, of: None }, &mut ops)?;
         // What is only given up comes first: nothing has been overwritten then.
         ops.sort_by_key(|op| !matches!(op, Op::Release { .. }));
         let mut counts = Vec::new();
@@ -172,6 +221,11 @@ impl Planner {
             self.conversions.len() - 1
         });
         Ok(found)
+    }
+
+    /// Are steps for a migration of the program's own being made?
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
     }
 
     /// A conversion that does nothing, of values of this size.
@@ -215,7 +269,7 @@ impl Planner {
     /// Nothing is done to values of this type that stay where they are.
     fn is_same(&mut self, ty: Ty) -> bool {
         let mut ops = Vec::new();
-        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None };
+        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None, of: None };
         let size = self.old.layout(ty) == self.new.layout(ty);
         // Notes and queues that this leaves behind are never used.
         let notes = self.notes.len();
@@ -228,7 +282,7 @@ impl Planner {
         let Value { old, new, from, to, still, .. } = value;
         match (old.kind(), new.kind()) {
             (TyKind::Struct(..), TyKind::Struct(..)) => self.record(value, ops),
-            (TyKind::Enum(a, _), TyKind::Enum(b, _)) if old == new || a == b && self.converts(old, new) => {
+            (TyKind::Enum(a, _), TyKind::Enum(b, _)) if old == new || a == b && self.payloads_carry(old, new) => {
                 self.enumeration(value, ops)
             }
             (TyKind::Tuple(a), TyKind::Tuple(b)) => {
@@ -236,7 +290,9 @@ impl Planner {
                 let b: Vec<Ty> = b.iter().copied().collect();
                 self.tuple(value, &a, &b, ops)
             }
-            (TyKind::Array(a, n), TyKind::Array(b, m)) => self.array(value, (*a, *n), (*b, *m), ops),
+            (TyKind::Array(a, n), TyKind::Array(b, m)) if !self.starts_anew(value, *a, *b) => {
+                self.array(value, (*a, *n), (*b, *m), ops)
+            }
             _ if old == new || same_word(old, new) => {
                 let bytes = self.new.layout(new).size;
                 if !still && bytes > 0 {
@@ -256,9 +312,13 @@ impl Planner {
             ops.push(Op::Number { from, to, old: kind, new: into, note });
             return Ok(());
         }
-        if let Some(step) = self.rebuild(old, new, (from, to))? {
+        if let Some(step) = self.rebuild((old, new), (from, to), value.label)? {
             self.give_up(old, from, ops);
             ops.push(step);
+            return Ok(());
+        }
+        if let Some(mut steps) = self.box_steps((old, new), (from, to), value.label)? {
+            ops.append(&mut steps);
             return Ok(());
         }
         if let Some((some, inner)) = option_of(&self.new, new)
@@ -345,31 +405,63 @@ impl Planner {
 
     fn fields(&mut self, fields: &Fields<'_>, ops: &mut Vec<Op>) -> Steps {
         let Fields { value, variant, old, new } = *fields;
-        let mut taken: FxHashSet<Name> = FxHashSet::default();
-        for field in &new.fields {
-            let key: FieldKey = (value.new, variant, field.name);
-            let was = self.declarations.fields.get(&key).copied();
-            let find = |name: Name| old.fields.iter().find(|other| other.name == name);
-            let found = find(field.name).or_else(|| find(was?));
+        let evolves = value.old == value.new;
+        let sources = lineage::followed(old, new, evolves);
+        self.remark(fields, &sources);
+        for (field, source) in new.fields.iter().zip(&sources) {
             let label = label(value, variant, field.name);
-            let back = value.old == value.new;
-            let back = back.then(|| parked(old, field)).flatten();
-            match found {
+            let back = evolves.then(|| parked(old, field)).flatten();
+            match source.map(|source| &old.fields[source]) {
                 Some(before) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
-                    taken.insert(before.name);
                     self.kept(fields, before, field, &label, ops)?;
+                    let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
+                    revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
                 }
                 _ => match back {
                     Some(before) => self.back(fields, before, field, &label, ops)?,
-                    None => self.default_of(key, field.ty, value.to + field.offset, &label, ops)?,
+                    None => {
+                        let key = (value.new, variant, field.name);
+                        self.default_of(key, field.ty, value.to + field.offset, &label, ops)?;
+                    }
                 },
             }
         }
-        for field in old.fields.iter().filter(|field| !taken.contains(&field.name)) {
-            self.removed(fields, field, ops);
-        }
+        let is_gone = |index: &usize| !sources.contains(&Some(*index));
+        (0..old.fields.len()).filter(is_gone).for_each(|index| self.removed(fields, &old.fields[index], ops));
         old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
         Ok(())
+    }
+
+    /// A field that is now declared to have been one that is parked gets its value, but where there never was one.
+    fn revive(
+        &mut self,
+        fields: &Fields<'_>,
+        (own, parked): (&KnownField, &KnownField),
+        field: &KnownField,
+        label: &str,
+        ops: &mut Vec<Op>,
+    ) {
+        let value = fields.value;
+        let (at, to) = (value.from + parked.offset, value.to + field.offset);
+        let references = self.references(parked.ty, true);
+        let copy = Op::Copy { from: at, to, bytes: field.size };
+        if references.is_empty() {
+            let empty = parked.fill.0.clone().filter(|fill| fill.len() == parked.size as usize);
+            let unless = empty.unwrap_or_else(|| vec![0; parked.size as usize].into());
+            let step = match (Scalar::of(parked.ty), Scalar::of(field.ty)) {
+                (Some(old), Some(new)) if parked.ty != field.ty => {
+                    let types = Value { old: parked.ty, new: field.ty, label, ..value };
+                    Op::Number { from: at, to, old, new, note: self.note(NoteKind::Saturated, types) }
+                }
+                _ => copy,
+            };
+            return ops.push(Op::If { at, is: Test::Other(unless), ops: vec![step] });
+        }
+        let batch = self.batch(fields, parked);
+        self.forgotten.insert(batch);
+        let unpark = Op::Unpark { from: at, to, references: references.clone(), batch, otherwise: Vec::new() };
+        let release = Op::Release { from: value.from + own.offset, references: references.clone() };
+        ops.push(Op::If { at, is: Test::Tickets(references, batch), ops: vec![release, copy, unpark] });
     }
 
     /// Does a value of one type become one of the other, in whatever way?
@@ -392,7 +484,7 @@ impl Planner {
         let (old, new) = (before.ty, field.ty);
         let start = ops.len();
         let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
-        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref() }, ops)?;
+        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref(), of: None }, ops)?;
         // A counted value that became another's default may be parked, and so need not be given up.
         let is_parked = value.still && value.old == value.new && fields.new.parked.contains(before);
         let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
@@ -476,7 +568,9 @@ impl Planner {
     }
 
     fn batch(&mut self, fields: &Fields<'_>, field: &KnownField) -> u32 {
-        let key: BatchKey = (fields.value.new, fields.variant, field.name, field.ty);
+        // Variants may be renamed, but keep their numbers.
+        let variant = fields.variant.map(|_| Name::new(&fields.old.discriminant.to_string()));
+        let key: BatchKey = (fields.value.new, variant, field.name, field.ty);
         let known = self.batches.iter().position(|other| *other == key);
         known.unwrap_or_else(|| {
             self.batches.push(key);
@@ -508,11 +602,7 @@ impl Planner {
     fn variant(&mut self, value: Value<'_>, before: &KnownVariant, new: &KnownLayout) -> Result<Vec<Op>, NoDefault> {
         let mut ops = Vec::new();
         let Some(name) = before.name else { return Ok(ops) };
-        let was = |variant: &&KnownVariant| {
-            variant.name.and_then(|now| self.declarations.variants.get(&(value.new, now))) == Some(&name)
-        };
-        let declared = || new.variants.iter().filter(|variant| variant.declared);
-        let after = declared().find(|variant| variant.name == Some(name)).or_else(|| declared().find(was));
+        let after = follow_variant(before, new, value.old == value.new);
         let Some(after) = after else {
             ops.push(Op::Refuse { enumeration: value.old, variant: name });
             return Ok(ops);
@@ -545,13 +635,21 @@ impl Planner {
         Ok(())
     }
 
+    /// Does an array take its declared default as a whole, as none of its elements can be converted?
+    fn starts_anew(&self, value: Value<'_>, old: Ty, new: Ty) -> bool {
+        let parts = matches!((old.kind(), new.kind()), (TyKind::Tuple(_), TyKind::Tuple(_)));
+        let nested = matches!((old.kind(), new.kind()), (TyKind::Array(..), TyKind::Array(..)));
+        value.declared.is_some() && !parts && !nested && !self.carries(old, new)
+    }
+
     fn array(&mut self, value: Value<'_>, (a, n): (Ty, u64), (b, m): (Ty, u64), ops: &mut Vec<Op>) -> Steps {
         let (from_stride, to_stride) = (self.old.layout(a).size, self.new.layout(b).size);
         let still = value.still && value.from == value.to && from_stride == to_stride;
         let (n, m) = (n as u32, m as u32);
         let kept = n.min(m);
         let mut each = Vec::new();
-        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, ..value }, &mut each)?;
+        let of = Some((value.old, value.new));
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, ..value }, &mut each)?;
         let whole =
             matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {
@@ -563,9 +661,17 @@ impl Planner {
         if m > n {
             let note = self.note(NoteKind::Longer(n), value);
             ops.push(Op::Note { note });
+            let to = value.to + n * to_stride;
+            let declared = match value.declared {
+                Some(Declared::Bytes(bytes)) => bytes.get((n * to_stride) as usize..),
+                _ => None,
+            };
+            if let Some(bytes) = declared {
+                ops.push(Op::Fill { to, bytes: Arc::from(bytes) });
+                return Ok(());
+            }
             let mut rest = Vec::new();
             self.default(b, 0, value.label, &mut rest)?;
-            let to = value.to + n * to_stride;
             ops.push(Op::Each { from: value.from, to, from_stride: 0, to_stride, count: m - n, ops: rest });
         } else if n > m {
             let note = self.note(NoteKind::Cut(n - m), value);
@@ -603,7 +709,8 @@ impl Planner {
     }
 
     fn note(&mut self, kind: NoteKind, value: Value<'_>) -> u32 {
-        let note = Note { kind, label: value.label.to_owned(), old: value.old, new: value.new };
+        let Value { old, new, of, .. } = value;
+        let note = Note { kind, label: value.label.to_owned(), old, new, of };
         let known = self.notes.iter().position(|other| *other == note);
         known.unwrap_or_else(|| {
             self.notes.push(note);
@@ -619,10 +726,23 @@ fn label(value: Value<'_>, variant: Option<Name>, field: Name) -> String {
     }
 }
 
-fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'a KnownField> {
-    let fits = |other: &&KnownField| other.name == field.name && other.ty == field.ty && other.size == field.size;
-    let same = old.parked.iter().find(|other| *other == field);
-    same.or_else(|| old.parked.iter().rev().find(fits))
+/// The variant that values of another one get; one type's numbers tell.
+pub(super) fn follow_variant<'a>(old: &KnownVariant, new: &'a KnownLayout, evolves: bool) -> Option<&'a KnownVariant> {
+    let declared = || new.variants.iter().filter(|variant| variant.declared);
+    if evolves {
+        return declared().find(|variant| variant.discriminant == old.discriminant);
+    }
+    let was = |variant: &&KnownVariant| variant.lineage.was == old.name;
+    declared().find(|variant| variant.name == old.name).or_else(|| declared().find(was))
+}
+
+/// The parked field that has come back as this one, where it lay if it can be.
+pub(super) fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'a KnownField> {
+    let all: Vec<&KnownField> = old.parked.iter().collect();
+    let fits = |other: &KnownField| other.ty == field.ty && other.size == field.size;
+    let here = |other: &KnownField| fits(other) && other.offset == field.offset;
+    let find = |fits: &dyn Fn(&KnownField) -> bool| lineage::unparked(&all, &NewField::of(field), fits);
+    find(&here).or_else(|| find(&fits))
 }
 
 /// Words that mean the same whatever they are called.
@@ -645,107 +765,9 @@ pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
 fn differs(old: &KnownLayout, new: &KnownLayout) -> bool {
     let same_fields = |a: &[KnownField], b: &[KnownField]| a.len() == b.len() && a.iter().all(|one| b.contains(one));
     let same = |a: &KnownVariant, b: &KnownVariant| {
-        a.discriminant == b.discriminant && a.declared == b.declared && same_fields(&a.fields, &b.fields)
+        let fields = same_fields(&a.fields, &b.fields) && !lineage::revives(a, b);
+        a.discriminant == b.discriminant && a.declared == b.declared && fields
     };
     let found = |a: &KnownVariant| new.variants.iter().any(|b| a.name == b.name && same(a, b));
     old.layout != new.layout || old.variants.len() != new.variants.len() || !old.variants.iter().all(found)
-}
-
-/// Takes the steps that only count out of those that every value takes.
-fn lift(ops: &mut Vec<Op>, times: u64, counts: &mut Vec<(u32, u64)>) {
-    ops.retain_mut(|op| match op {
-        Op::Count { number } => {
-            match counts.iter_mut().find(|(other, _)| other == number) {
-                Some((_, known)) => *known += times,
-                None => counts.push((*number, times)),
-            }
-            false
-        }
-        Op::Each { count, ops, .. } => {
-            lift(ops, times * u64::from(*count), counts);
-            !ops.is_empty()
-        }
-        _ => true,
-    });
-}
-
-/// Does what a step counts depend on the value?
-fn is_dynamic(op: &Op) -> bool {
-    match op {
-        Op::Next { .. } | Op::Rebuild { .. } | Op::Count { .. } | Op::Refuse { .. } => true,
-        Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
-        Op::Each { ops, .. } => ops.iter().any(is_dynamic),
-        Op::Unpark { otherwise, .. } => otherwise.iter().any(is_dynamic),
-        _ => false,
-    }
-}
-
-/// Does a step bring bytes that keep their meaning to another offset?
-fn shifts(op: &Op) -> bool {
-    match op {
-        Op::Copy { from, to, .. } => from != to,
-        Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(shifts)),
-        Op::Each { from, to, from_stride, to_stride, ops, .. } => {
-            from != to || from_stride != to_stride || ops.iter().any(shifts)
-        }
-        _ => false,
-    }
-}
-
-/// Does a step overwrite what a later one reads?
-fn overlaps(ops: &[Op]) -> bool {
-    let mut written: Vec<(u32, u32)> = Vec::new();
-    ops.iter().any(|op| {
-        let (mut reads, mut writes) = (Vec::new(), Vec::new());
-        ranges(op, &mut reads, &mut writes);
-        let met = reads.iter().any(|(start, end)| written.iter().any(|(s, e)| start < e && s < end));
-        // Within a step with several parts nothing is said of their order.
-        let inner = matches!(op, Op::Each { .. } | Op::Match { .. })
-            && reads.iter().any(|(start, end)| writes.iter().any(|(s, e)| start < e && s < end));
-        written.append(&mut writes);
-        met || inner
-    })
-}
-
-/// The bytes a step reads and writes.
-fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
-    match op {
-        Op::Copy { from, to, bytes } => {
-            reads.push((*from, from + bytes));
-            writes.push((*to, to + bytes));
-        }
-        Op::Fill { to, bytes } => writes.push((*to, to + bytes.len() as u32)),
-        Op::Zero { to, bytes } | Op::Next { to, bytes, .. } => writes.push((*to, to + bytes)),
-        Op::Number { from, to, old, new, .. } => {
-            reads.push((*from, from + old.size() as u32));
-            writes.push((*to, to + new.size() as u32));
-        }
-        Op::Match { from, arms } => {
-            reads.push((*from, from + 8));
-            arms.iter().flat_map(|arm| &arm.ops).for_each(|op| ranges(op, reads, writes));
-        }
-        Op::Each { from, to, from_stride, to_stride, count, ops } => {
-            // Of elements that stay, each only touches itself.
-            if from == to && from_stride == to_stride && !overlaps(ops) {
-                return writes.push((*to, to + to_stride * count));
-            }
-            let reads_any = ops.iter().any(|op| {
-                let mut reads = Vec::new();
-                ranges(op, &mut reads, &mut Vec::new());
-                !reads.is_empty()
-            });
-            if reads_any {
-                reads.push((*from, from + from_stride * count));
-            }
-            writes.push((*to, to + to_stride * count));
-        }
-        // Its bytes are its own.
-        Op::Park { .. } | Op::Unpark { .. } | Op::Own { .. } => {}
-        Op::Rebuild { from, to, .. } => {
-            reads.push((*from, from + 8));
-            writes.push((*to, to + 8));
-        }
-        Op::Release { from, references } => reads.push((*from, from + references.end())),
-        Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
-    }
 }

@@ -11,9 +11,10 @@ use super::Migration;
 use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
+use super::notes::Note;
 use super::own::{self, Written};
 use super::plan::Planner;
-use crate::code::{GlobalMemory, Grown, Step, Stopped, Transfer};
+use crate::code::{Beside, Computed, GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
@@ -38,6 +39,12 @@ pub(crate) struct Local {
     pub going: Option<Going>,
     /// Locals that lie outside the block because it has no room for them, by offset.
     pub grown: Vec<(u32, usize)>,
+    /// How it may go on in other code, whatever loop it comes to.
+    pub ahead: Vec<Transfer>,
+    /// Its unit and function.
+    pub of: (usize, usize),
+    /// The numbers of the locals that its code releases part by part.
+    pub by_parts: FxHashSet<u32>,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
@@ -83,7 +90,8 @@ impl Local {
 
     /// How people call a local.
     fn name(&self, local: &FrameLocal) -> String {
-        let name = local.name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
+        let name = local.name.filter(|name| !name.starts_with('{'));
+        let name = name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
         format!("local {name} of `{}`", self.function)
     }
 }
@@ -97,6 +105,8 @@ pub(crate) struct Denied {
     pub why: String,
     /// The way out.
     pub help: String,
+    /// What holds the address of a value that has to move, where nobody knows its type. It may be gone soon.
+    pub pinned_by: Option<String>,
 }
 
 /// Everything that the commit of a migration needs.
@@ -113,8 +123,16 @@ pub(crate) struct Trial {
     pub(super) written: Vec<Written>,
     /// Counted blocks that go elsewhere: from, to, and the region of the value in them.
     blocks: Vec<(usize, usize, usize)>,
-    /// Locals of running functions that their blocks have no room for: thread, frame, and where they lie then.
+    /// What lies beside the blocks of running functions: thread, frame, and the values.
     grown: Vec<(usize, usize, Option<Grown>)>,
+    /// Defaults in there that have to be computed: the number of the frame, and what.
+    computed: Vec<(usize, Computed)>,
+    /// Those that have been: their addresses and types.
+    lent: Vec<(usize, Ty)>,
+    /// Locals that have been put together there: addresses in the new shape, and types.
+    together: Vec<(usize, Ty)>,
+    /// Locals that a function of the program would migrate, but whose values nobody has: what a report says of them.
+    not_given: Vec<String>,
     /// Where regions are looked for, if not where they are put first.
     seen: FxHashMap<usize, Option<usize>>,
     moves: Moves,
@@ -157,7 +175,7 @@ impl Migration {
     ) -> Result<(), Denied> {
         fault::point()?;
         self.find_globals(linkage, moving, trial);
-        self.find_locals(locals, trial)?;
+        self.find_locals(locals, stopped, trial)?;
         let planner = &mut self.planner;
         let mut conversion = |ty: Ty| {
             let found = planner.conversion(ty, ty, &ty.to_string()).ok().flatten()?;
@@ -210,30 +228,76 @@ impl Migration {
         }
     }
 
-    fn find_locals(&mut self, locals: &[Local], trial: &mut Trial) -> Result<(), Denied> {
+    fn find_locals(&mut self, locals: &[Local], stopped: &Stopped<'_>, trial: &mut Trial) -> Result<(), Denied> {
         for local in locals {
-            let grown = local.going.as_ref().map(|going| Grown::new(&going.transfer));
+            let mut grown = Grown::new(local.of, local.ahead.iter());
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             for variable in variables {
-                self.find_local(local, variable, grown.as_ref(), trial)?;
+                self.find_local(local, variable, &grown, trial)?;
             }
-            let grown = grown.filter(|grown| !grown.locals.is_empty());
-            if grown.is_some() || !local.grown.is_empty() {
+            self.find_whole(local, &mut grown, stopped, trial);
+            if !grown.is_empty() || !local.grown.is_empty() {
+                let grown = Some(grown).filter(|grown| !grown.is_empty());
+                let mut computed: Vec<Computed> = Vec::new();
+                for one in local.ahead.iter().flat_map(|transfer| &transfer.computed) {
+                    if !computed.iter().any(|known| known.key == one.key) {
+                        computed.push(*one);
+                    }
+                }
+                let number = trial.grown.len();
+                trial.computed.extend(computed.into_iter().map(|one| (number, one)));
                 trial.grown.push((local.thread, local.frame_pointer, grown));
             }
         }
         Ok(())
     }
 
+    /// Locals in parts that functions of the program migrate: at a poll they are put together.
+    fn find_whole(&mut self, local: &Local, grown: &mut Grown, stopped: &Stopped<'_>, trial: &mut Trial) {
+        let Some(going) = &local.going else { return };
+        let polls = going.spill != 0;
+        grown.together = polls && !going.transfer.whole.is_empty();
+        for whole in &going.transfer.whole {
+            let places = if polls { stopped.put_together(grown, whole, (going.spill, local.address)) } else { None };
+            let Some((at, to)) = places else {
+                trial.not_given.push(format!(
+                    "`{}` in the running `{}` is not given to `{}`, as its fields lie in registers where it asks for the \
+                     reload: they are carried over by name",
+                    whole.key.name, local.function, whole.by
+                ));
+                continue;
+            };
+            let found = self.planner.conversion(whole.ty, whole.ty, &whole.ty.to_string()).ok().flatten();
+            let size = size_of(&self.planner.old, whole.ty);
+            let conversion = found.unwrap_or_else(|| self.planner.identity(size));
+            trial.locals.push(format!("local `{}` of `{}`", whole.key.name, local.function));
+            let role = Role::Local(trial.locals.len() - 1);
+            let mut region = Region::new(at, 1, size, conversion, role);
+            // The frame owns what it has handed over until it goes on.
+            (region.to, region.loan) = (Some(to), true);
+            trial.together.push((to, whole.ty));
+            trial.regions.push(region);
+        }
+    }
+
+    /// What a report says of locals that no function of the program has been given.
+    pub fn not_given(&self, trial: &Trial) -> Vec<String> {
+        let mut remarks = trial.not_given.clone();
+        remarks.sort();
+        remarks.dedup();
+        remarks
+    }
+
     fn find_local(
         &mut self,
         local: &Local,
         variable: &FrameLocal,
-        grown: Option<&Grown>,
+        grown: &Grown,
         trial: &mut Trial,
     ) -> Result<(), Denied> {
         let (ty, Some(at)) = (variable.ty, local.place(variable)) else { return Ok(()) };
-        let place = grown.and_then(|grown| grown.locals.iter().find(|known| known.offset == variable.offset));
+        let beside = Beside::Local(variable.offset);
+        let place = grown.address(beside);
         let returns = local.grown.iter().any(|(offset, _)| *offset == variable.offset) && place.is_none();
         let found = self.planner.conversion(ty, ty, &ty.to_string()).ok().flatten();
         let conversion = match found {
@@ -246,11 +310,14 @@ impl Migration {
         let Conversion { from_size, to_size, .. } = self.planner.conversions[conversion];
         let mut region = Region::new(at, 1, from_size, conversion, role);
         // What has held nothing counted is released by nobody.
-        region.loan = variable.loan || self.planner.references_before(ty).is_empty();
+        // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
+        // the others.
+        let ends_old = local.going.is_none() && local.ahead.is_empty() && local.by_parts.contains(&variable.local);
+        region.loan = variable.loan || ends_old || self.planner.references_before(ty).is_empty();
         let block = local.address.unwrap_or_default();
-        if let (Some(place), Some(grown), Some(going)) = (place, grown, &local.going) {
-            region.to = Some(grown.address(place));
-            let now = going.after(place.place).map(|offset| block + offset as usize);
+        if let (Some(place), Some(going)) = (place, &local.going) {
+            region.to = Some(place);
+            let now = going.transfer.place(beside).and_then(|at| going.after(at)).map(|offset| block + offset as usize);
             trial.seen.insert(number, now.filter(|_| going.spill != 0 && local.grown.is_empty()));
             if block + going.transfer.block as usize > going.data_end {
                 trial.regions.push(region);
@@ -386,6 +453,7 @@ impl Migration {
             roots.extend(variables.filter_map(|variable| Some(one(now(local.place(variable)?), variable.ty))));
             roots.extend(spilled(local).map(|(at, ty)| one(at, ty)));
         }
+        roots.extend(trial.together.iter().map(|(at, ty)| one(*at, *ty)));
         roots
     }
 
@@ -414,6 +482,20 @@ impl Migration {
                 trial.queues[number].bytes.extend(bytes);
             }
         }
+        self.compute_beside(trial, call)
+    }
+
+    /// The same for parts of locals that lie in registers. Whoever takes such a value over counts it once more.
+    fn compute_beside(&self, trial: &mut Trial, call: &mut CallOf<'_>) -> Result<(), Denied> {
+        for (index, computed) in trial.computed.clone() {
+            let Some((_, _, Some(grown))) = trial.grown.get_mut(index) else { continue };
+            let beside = Beside::Computed(computed.key);
+            let Some(at) = grown.address(beside) else { continue };
+            fault::point()?;
+            let bytes = call(computed.by, computed.ty).map_err(|why| failed(&computed.by.path.name, &why))?;
+            grown.put(beside, &bytes);
+            trial.lent.push((at, computed.ty));
+        }
         Ok(())
     }
 
@@ -440,6 +522,8 @@ impl Migration {
         trial.blocks.iter().for_each(|(_, made, _)| heap.drop_block(*made));
         trial.rebuilt.undo(heap, &self.planner.rebuilds);
         trial.entries.iter().for_each(|(_, _, made)| heap.drop_elements(*made));
+        let lent = trial.lent.iter().map(|(at, ty)| (*at, self.planner.references_after(*ty)));
+        heap.release_all(lent.flat_map(|(at, references)| references.found(at)).collect());
         for (wanted, queue) in self.planner.queues.iter().zip(&trial.queues) {
             let (Wanted::Empty(ty) | Wanted::Computed(_, ty)) = wanted;
             heap.drop_values(queue.rest(), self.planner.new.layout(*ty).size, &self.planner.references_after(*ty));
@@ -466,6 +550,7 @@ impl Migration {
             Role::Local(_) => self.holder(trial, region, found.index),
         };
         Denied {
+            pinned_by: None,
             name: name_of(ty),
             why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
             help: format!(
@@ -501,6 +586,7 @@ impl Migration {
         let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
         let holder = self.holder(trial, region, 0);
         Denied {
+            pinned_by: None,
             why: format!(
                 "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
                 conversion.from_size, conversion.to_size
@@ -530,6 +616,7 @@ fn size_of(known: &Known, ty: Ty) -> usize {
 
 pub(super) fn out_of_memory(ty: Ty) -> Denied {
     Denied {
+        pinned_by: None,
         name: name_of(ty),
         why: "there is no memory to bring its values into their new shape".to_owned(),
         help: "undo the edit, or restart with the new version".to_owned(),
@@ -542,11 +629,16 @@ pub(crate) fn failed(name: &str, why: &str) -> Denied {
     match name.strip_prefix("{default}") {
         Some(field) => {
             let ty = field.rsplit_once('.').map_or(field, |(ty, _)| ty);
-            Denied { name: ty.to_owned(), why: format!("computing the default of `{field}` failed: {why}"), help }
+            Denied {
+                name: ty.to_owned(),
+                why: format!("computing the default of `{field}` failed: {why}"),
+                help,
+                pinned_by: None,
+            }
         }
         None => {
             let name = name.trim_start_matches("{init}").to_owned();
-            Denied { name, why: format!("computing its first value failed: {why}"), help }
+            Denied { name, why: format!("computing its first value failed: {why}"), help, pinned_by: None }
         }
     }
 }
@@ -559,7 +651,7 @@ pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
         return Denied { help, ..failed(name, &why) };
     }
     let help = "let the migration look at nothing but its two arguments".to_owned();
-    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help }
+    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help, pinned_by: None }
 }
 
 impl Trial {
@@ -599,6 +691,9 @@ impl Trial {
             stores.region(&planner.conversions[region.conversion], region);
         }
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
+        for (at, ty) in &self.lent {
+            planner.references_after(*ty).found(*at).into_iter().for_each(|block| stores.attic.lend(block));
+        }
         let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
         released.extend(own_references);
         if self.is_idle {
@@ -630,7 +725,8 @@ impl Trial {
 impl Planner {
     /// Sentences about what has happened so often.
     fn told(&self, notes: &[u64]) -> Vec<String> {
-        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times)).collect()
+        let holders = |note: &Note| note.of.and_then(|of| self.holders.get(&of));
+        self.notes.iter().zip(notes).filter_map(|(note, times)| note.text(*times, holders(note))).collect()
     }
 }
 
@@ -655,8 +751,9 @@ impl Settle {
         self.left.iter().for_each(|block| heap.drop_block(*block));
         let dropped = heap.rehash_all(&self.rehash);
         if dropped > 0 {
-            self.notes
-                .push(format!("{dropped} entries of a `HashMap` had the key of another one afterwards and are gone"));
+            let entries = if dropped == 1 { "1 entry" } else { &format!("{dropped} entries") };
+            let verb = if dropped == 1 { "is" } else { "are" };
+            self.notes.push(format!("{entries} of a `HashMap` had the key of another one afterwards and {verb} gone"));
         }
         heap.release_all(self.released);
         self.notes

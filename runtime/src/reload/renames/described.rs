@@ -139,9 +139,10 @@ impl Maker<'_> {
     fn meta(&mut self, meta: &Arc<FunctionMeta>) -> Arc<FunctionMeta> {
         let (instance, body) = (self.renames.instance(meta.instance), self.body(&meta.body));
         let frame = meta.frame.renamed(self.renames);
-        if instance == meta.instance && Arc::ptr_eq(&body, &meta.body) && frame == *meta.frame {
+        let same = instance == meta.instance && Arc::ptr_eq(&body, &meta.body) && frame == *meta.frame;
+        if same && meta.past.is_none() {
             return meta.clone();
         }
-        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), ..(**meta).clone() })
+        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), past: None, ..(**meta).clone() })
     }
 }

@@ -6,6 +6,8 @@ use vaisjit_codegen::resume::{Counterpart, LoopState, carried_local, loop_id, st
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt};
 use vaisjit_syntax::{Name, Span};
 
+use crate::reload::diff::retyped;
+
 /// How many characters of an initial value are shown.
 const SHOWN: usize = 40;
 
@@ -105,10 +107,9 @@ impl Remarks<'_> {
         start += if chars.next().is_some() { "..." } else { "" };
         let before = held.iter().map(|from| &self.old.body.locals[*from]).find(|before| before.name == after.name);
         self.found.push(match before.filter(|before| before.ty != after.ty) {
-            Some(before) => format!(
-                "{name} was `{}` and is now `{}`, which it cannot be converted to: it starts with `{start}`",
-                before.ty, after.ty
-            ),
+            Some(before) => {
+                format!("{name} {}, which cannot be converted: it starts with `{start}`", retyped(before.ty, after.ty))
+            }
             None => format!("{name} is new: it starts with `{start}`"),
         });
     }

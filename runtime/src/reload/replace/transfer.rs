@@ -3,24 +3,37 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::FrameLayout;
-use vaisjit_codegen::layout::{Layouts, TypeLayouts, constant};
-use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of};
+use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
+use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Ty, TyKind, hir};
+use vaisjit_semantics::{Checked, Ty, hir};
 use vaisjit_syntax::Name;
 
-use crate::code::{Conversion, GrownLocal, Step, Transfer};
+use super::fresh::{Fresh, StartKind, unknown};
+use crate::code::{Beside, BesidePlace, Computed, Conversion, Step, Transfer, WholeLocal};
 use crate::heap::TypeRef;
 use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
+use crate::program::is_literal;
+use crate::reload::diff::retyped;
 use crate::reload::prepare::Base;
 use crate::workspace::Snapshot;
 
 /// Can everything that the new code wants be had? If not, why.
-pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> {
+pub(super) fn check(
+    state: &LoopState,
+    body: &hir::Body,
+    new: &FrameLayout,
+    (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
+) -> Result<(), String> {
+    let fresh = Fresh { state, body, checked, layouts, history };
     for want in &new.wanted {
-        let Some(have) = state.values.iter().find(|have| have.key == want.key) else {
-            if parts(state, want).next().is_some() || part_of(state, want).is_some() {
+        let Some(have) = fresh.old(want.key).map(|index| &state.values[index]) else {
+            if part_of(state, want).is_some() {
+                continue;
+            }
+            if parts(state, want).next().is_some() {
+                fresh.of(want)?;
                 continue;
             }
             return Err(format!("`{}` is new around the loop", want.key));
@@ -32,7 +45,10 @@ pub(super) fn check(state: &LoopState, new: &FrameLayout) -> Result<(), String> 
                 true => "what the loop runs over, or a value without a name,".to_owned(),
                 false => format!("`{}`", want.key),
             };
-            return Err(format!("{what} was `{old}` and is now `{new}`, which cannot be converted"));
+            return Err(format!("{what} {}, which cannot be converted", retyped(old, new)));
+        }
+        if !can_become(have.ty, want.ty) {
+            fresh.of(want)?;
         }
     }
     Ok(())
@@ -55,36 +71,92 @@ pub(super) fn can_become(from: Ty, to: Ty) -> bool {
 }
 
 /// What the old code has of the local in parts.
-fn parts<'a>(state: &'a LoopState, want: &CarriedValue) -> impl Iterator<Item = (&'a CarriedValue, Name)> {
+pub(super) fn parts<'a>(state: &'a LoopState, want: &CarriedValue) -> impl Iterator<Item = (&'a CarriedValue, Name)> {
     let (name, nth) = (want.key.name, want.key.nth);
     let same = state.values.iter().filter(move |have| have.key.name == name && have.key.nth == nth);
     same.filter_map(|have| Some((have, have.key.part?)))
 }
 
 /// The whole value that the old code has where the new code wants a part of it.
-fn part_of<'a>(state: &'a LoopState, want: &CarriedValue) -> Option<(&'a CarriedValue, Name)> {
+pub(super) fn part_of<'a>(state: &'a LoopState, want: &CarriedValue) -> Option<(&'a CarriedValue, Name)> {
     let part = want.key.part?;
     let whole = CarryKey { part: None, ..want.key };
     Some((state.values.iter().find(|have| have.key == whole)?, part))
 }
 
+/// What the steps of a transfer are made from.
+pub(super) struct Between<'a> {
+    /// What the loop hands over, under the names of the new text.
+    pub state: &'a LoopState,
+    /// The function in the new text.
+    pub body: &'a hir::Body,
+    /// The frames of the old code and the new.
+    pub frames: (&'a FrameLayout, &'a FrameLayout),
+    /// Locals in parts that functions of the program migrate.
+    pub whole: Vec<WholeLocal>,
+}
+
 /// The steps from what the old code hands over to what the new code wants.
 pub(super) fn make(
-    state: &LoopState,
-    body: &hir::Body,
-    (old, new): (&FrameLayout, &FrameLayout),
+    between: &Between<'_>,
     base: &mut Base<'_>,
     snapshot: &Snapshot,
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
+    let (old, new) = between.frames;
+    let (state, beside, end) = grown_homes(between.state, (old, new), layouts);
+    let mut transfer = Transfer { old_block: old.size, block: new.size, beside, ..Transfer::default() };
+    let ends = new.wanted.iter().filter_map(|want| match want.home {
+        CarryHome::Word(offset) => Some(offset + layouts.layout(want.ty).size),
+        CarryHome::Block(_) => None,
+    });
+    transfer.buffer = ends.max().unwrap_or(BUFFER_VALUES).max(BUFFER_VALUES);
+    let mut room = Room { end, transfer };
+    room.transfer.steps = steps(&state, between, &mut room, base, snapshot, layouts)?;
+    if !between.whole.is_empty() {
+        let state = put_together(&state, &between.whole, &mut room, (base, layouts));
+        room.transfer.whole_steps = steps(&state, between, &mut room, base, snapshot, layouts)?;
+        room.transfer.whole = between.whole.clone();
+    }
+    Ok(room.transfer)
+}
+
+/// A transfer that is being made, with the room behind its blocks.
+struct Room {
+    /// Where that ends.
+    end: u32,
+    transfer: Transfer,
+}
+
+impl Room {
+    /// A place there.
+    fn place(&mut self, what: Beside, layout: Layout) -> u32 {
+        if let Some(at) = self.transfer.place(what) {
+            return at;
+        }
+        let at = self.end.next_multiple_of(layout.align.max(1));
+        self.end = at + layout.size.max(1);
+        self.transfer.beside.push(BesidePlace { what, at, size: layout.size });
+        at
+    }
+}
+
+fn steps(
+    state: &LoopState,
+    between: &Between<'_>,
+    room: &mut Room,
+    base: &mut Base<'_>,
+    snapshot: &Snapshot,
+    layouts: &TypeLayouts,
+) -> Result<Vec<Step>, String> {
     let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
-    let (state, grown) = grown_homes(state, (old, new), layouts);
-    let state = &state;
+    let new = between.frames.1;
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
-    let linkage = &mut *base.linkage;
-    let mut maker = Maker { state, body, layouts, snapshot, linkage, type_of: &type_of, steps: Vec::new(), taken };
+    let (history, linkage) = (&*base.live.history, &mut *base.linkage);
+    let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history };
+    let mut maker = Maker { fresh, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
@@ -96,17 +168,7 @@ pub(super) fn make(
         let retain = |have: &CarriedValue| Step::Retain { from: have.home, of: type_of(have.ty) };
         maker.steps.splice(0..0, borrowed.map(retain));
     }
-    let ends = new.wanted.iter().filter_map(|want| match want.home {
-        CarryHome::Word(offset) => Some(offset + layouts.layout(want.ty).size),
-        CarryHome::Block(_) => None,
-    });
-    Ok(Transfer {
-        steps: maker.steps,
-        buffer: ends.max().unwrap_or(BUFFER_VALUES).max(BUFFER_VALUES),
-        old_block: old.size,
-        block: new.size,
-        grown,
-    })
+    Ok(maker.steps)
 }
 
 /// The values of a loop with places behind both blocks for those that have another size now: a migration puts them there
@@ -115,8 +177,8 @@ fn grown_homes(
     state: &LoopState,
     (old, new): (&FrameLayout, &FrameLayout),
     layouts: &TypeLayouts,
-) -> (LoopState, Vec<GrownLocal>) {
-    let (mut state, mut grown) = (state.clone(), Vec::new());
+) -> (LoopState, Vec<BesidePlace>, u32) {
+    let (mut state, mut beside) = (state.clone(), Vec::new());
     let mut end = old.size.max(new.size);
     for value in &mut state.values {
         let CarryHome::Block(offset) = value.home else { continue };
@@ -130,43 +192,66 @@ fn grown_homes(
         let place = end.next_multiple_of(layout.align.max(1));
         end = place + layout.size;
         value.home = CarryHome::Block(place);
-        grown.push(GrownLocal { offset, place, size: layout.size });
+        beside.push(BesidePlace { what: Beside::Local(offset), at: place, size: layout.size });
     }
-    (state, grown)
+    (state, beside, end)
+}
+
+/// The values of a loop where locals in parts have been put together and migrated. The parts are still there, and owned.
+fn put_together(
+    state: &LoopState,
+    whole: &[WholeLocal],
+    room: &mut Room,
+    (base, layouts): (&Base<'_>, &TypeLayouts),
+) -> LoopState {
+    let mut state = state.clone();
+    for local in whole {
+        room.place(Beside::Parts(local.key), base.live.layouts.layout(local.ty));
+        let at = room.place(Beside::Whole(local.key), layouts.layout(local.ty));
+        let is_part = |value: &&mut CarriedValue| value.key.part.is_some() && whole_of(value.key) == local.key;
+        state.values.iter_mut().filter(is_part).for_each(|part| part.key.name = "{parts}".into());
+        state.values.push(CarriedValue { key: local.key, ty: local.ty, home: CarryHome::Block(at), owned: false });
+    }
+    state
+}
+
+/// The key of the local that a part belongs to.
+pub(super) fn whole_of(key: CarryKey) -> CarryKey {
+    CarryKey { part: None, ..key }
 }
 
 struct Maker<'a> {
-    state: &'a LoopState,
-    body: &'a hir::Body,
-    layouts: &'a TypeLayouts,
-    snapshot: &'a Snapshot,
+    fresh: Fresh<'a>,
     linkage: &'a mut Linkage,
     type_of: &'a dyn Fn(Ty) -> TypeRef,
     steps: Vec<Step>,
     /// Which of the old values have found a place.
     taken: Vec<bool>,
+    room: &'a mut Room,
 }
 
 impl Maker<'_> {
     fn take(&mut self, want: &CarriedValue) -> Result<(), String> {
-        let same = self.state.values.iter().position(|have| have.key == want.key);
-        if let Some(index) = same.or_else(|| self.renamed(want)) {
-            let have = self.state.values[index].clone();
+        let state = self.fresh.state;
+        if let Some(index) = self.fresh.old(want.key) {
+            let have = state.values[index].clone();
             if !can_become(have.ty, want.ty) {
-                return self.set_default(want, &[]);
+                return self.start(want);
             }
             self.taken[index] = true;
             return self.bring((have.home, have.ty), (want.home, want.ty));
         }
-        if let Some((whole, part)) = part_of(self.state, want) {
+        if let Some((whole, part)) = part_of(state, want) {
             self.mark(&whole.key);
-            let Some((offset, ty)) = self.field(whole.ty, part) else { return Ok(()) };
-            return self.bring((plus(whole.home, offset), ty), (want.home, want.ty));
+            let Some((offset, ty)) = self.fresh.field(whole.ty, part) else { return Ok(()) };
+            let from = plus(whole.home, offset);
+            if want.owned && !whole.owned {
+                self.steps.push(Step::Retain { from, of: (self.type_of)(ty) });
+            }
+            return self.bring((from, ty), (want.home, want.ty));
         }
-        let pieces = if want.key.part.is_none() { self.pieces(want) } else { Vec::new() };
-        let ranges: Vec<(u32, u32)> =
-            pieces.iter().map(|(_, offset, ty)| (*offset, *offset + self.layouts.layout(*ty).size)).collect();
-        self.set_default(want, &ranges)?;
+        self.start(want)?;
+        let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
         for (have, offset, ty) in pieces {
             self.mark(&have.key);
             self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
@@ -174,176 +259,69 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// The number of the old value of a part whose field, or one around it, has been renamed.
-    fn renamed(&self, want: &CarriedValue) -> Option<usize> {
-        let path = want.key.part?;
-        let mut ty = self.whole_type(want);
-        let mut names = Vec::new();
-        for name in path.as_str().split('.') {
-            names.push((name, self.was(ty, name)));
-            ty = self.field(ty, Name::new(name))?.1;
-        }
-        let fits = |part: Name| {
-            let mut old = part.as_str().split('.');
-            let same = |(name, was): &(&str, Option<Name>)| {
-                old.next().is_some_and(|old| old == *name || was.is_some_and(|was| was.as_str() == old))
-            };
-            names.iter().all(same) && old.next().is_none()
-        };
-        let is_old = |have: &CarriedValue| {
-            have.key.part.is_some_and(fits) && CarryKey { part: want.key.part, ..have.key } == want.key
-        };
-        self.state.values.iter().position(is_old)
-    }
-
-    /// What a field was called before.
-    fn was(&self, ty: Ty, name: &str) -> Option<Name> {
-        let definition = self.snapshot.checked.structs.get(&ty)?;
-        definition.fields.iter().find(|field| field.name.as_str() == name)?.was
-    }
-
-    /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
-    fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
-        let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.field(want.ty, part).or_else(|| self.parked(want.ty, part))?;
-            can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
-        });
-        // A name of its own goes before the one that a field had.
-        let mut found: Vec<(CarriedValue, u32, Ty)> = found.collect();
-        let is_named = |have: &CarriedValue| have.key.part.is_some_and(|part| self.is_named(want.ty, part));
-        found.sort_by_key(|(have, offset, _)| (*offset, !is_named(have)));
-        found.dedup_by_key(|(_, offset, _)| *offset);
-        found
-    }
-
-    /// Where a number lies that the new text has no field for: it is there if the field comes back.
-    fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
-        let (above, name) = path.as_str().rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
-        let (start, of) = above.map_or(Some((0, ty)), |above| self.field(ty, Name::new(above)))?;
-        let parked = self.layouts.parked(of, 0);
-        let field = parked.iter().find(|field| field.name.as_str() == name && Scalar::of(field.ty).is_some())?;
-        Some((start + field.offset, field.ty))
-    }
-
-    /// Do the fields of this path have these names now?
-    fn is_named(&self, ty: Ty, path: Name) -> bool {
-        let mut ty = ty;
-        path.as_str().split('.').all(|name| {
-            let exists = self
-                .snapshot
-                .checked
-                .structs
-                .get(&ty)
-                .is_none_or(|definition| definition.fields.iter().any(|field| field.name.as_str() == name));
-            ty = self.field(ty, Name::new(name)).map_or(ty, |(_, ty)| ty);
-            exists
-        })
-    }
-
     /// A value, or a part of it, is taken over.
     fn mark(&mut self, key: &CarryKey) {
-        for (have, taken) in self.state.values.iter().zip(&mut self.taken) {
+        for (have, taken) in self.fresh.state.values.iter().zip(&mut self.taken) {
             *taken |= have.key == *key;
         }
     }
 
-    /// What no part of the old value becomes is what a new value has there. The others lie in these ranges of it.
-    fn set_default(&mut self, want: &CarriedValue, others: &[(u32, u32)]) -> Result<(), String> {
-        let whole = want.key.part.map_or(want.ty, |_| self.whole_type(want));
-        let bytes = self.default_bytes(whole);
-        let at = match want.key.part {
-            None => Some((0, want.ty)),
-            Some(part) => self.field(whole, part),
-        };
-        let unknown = || format!("`{}` is new, and no value of it is known", want.key);
-        let (bytes, (offset, _)) = bytes.zip(at).ok_or_else(unknown)?;
-        let size = self.layouts.layout(want.ty).size;
-        let bytes = bytes.get(offset as usize..(offset + size) as usize).ok_or_else(unknown)?;
-        self.steps.push(Step::Set { to: want.home, bytes: bytes.into() });
-        let mut collections = Vec::new();
-        self.collections(want.ty, 0, &mut collections);
-        collections.retain(|(at, _)| !others.iter().any(|(start, end)| (start..end).contains(&at)));
-        for (at, ty) in collections {
-            self.steps.push(Step::Empty { to: plus(want.home, at), of: (self.type_of)(ty) });
+    /// What no part of the old value becomes is what a new value has there.
+    fn start(&mut self, want: &CarriedValue) -> Result<(), String> {
+        for start in self.fresh.of(want)? {
+            let to = plus(want.home, start.at);
+            match start.kind {
+                StartKind::Zero => {
+                    let bytes = constant::zero(start.ty, self.fresh.layouts).ok_or_else(|| unknown(want))?;
+                    self.steps.push(Step::Set { to, bytes: bytes.into() });
+                }
+                StartKind::Empty => self.steps.push(Step::Empty { to, of: (self.type_of)(start.ty) }),
+                StartKind::Declared { body, from, key } => self.declared((body, from, key), (start.ty, to), want)?,
+            }
         }
         Ok(())
     }
 
-    /// Every `Vec` and `HashMap` in a value of a type, and where it lies. What an enum may hold is not there at first.
-    fn collections(&self, ty: Ty, at: u32, found: &mut Vec<(u32, Ty)>) {
-        match *ty.kind() {
-            TyKind::Vec(_) | TyKind::HashMap(..) => found.push((at, ty)),
-            TyKind::Array(of, length) => {
-                let size = self.layouts.layout(of).size;
-                (0..length as u32).for_each(|index| self.collections(of, at + index * size, found));
-            }
-            TyKind::Struct(..) | TyKind::Tuple(_) => {
-                let count = match ty.kind() {
-                    TyKind::Tuple(parts) => parts.len(),
-                    _ => self.snapshot.checked.structs.get(&ty).map_or(0, |definition| definition.fields.len()),
-                };
-                for index in 0..count as u32 {
-                    let of = self.layouts.field_ty(ty, index);
-                    self.collections(of, at + self.layouts.field_offset(ty, index), found);
-                }
-            }
-            _ => {}
+    /// A part of what is declared for a field.
+    fn declared(
+        &mut self,
+        (body, from, key): (&hir::Body, u32, CarryKey),
+        (ty, to): (Ty, CarryHome),
+        want: &CarriedValue,
+    ) -> Result<(), String> {
+        let size = self.fresh.layouts.layout(ty).size;
+        let literal = is_literal(&body.value);
+        let bytes =
+            if literal { crate::program::constant(&body.value, self.fresh.layouts, self.linkage) } else { None };
+        if let Some(bytes) = bytes {
+            let part = bytes.get(from as usize..(from + size) as usize).ok_or_else(|| unknown(want))?;
+            self.steps.push(Step::Set { to, bytes: part.into() });
+            return Ok(());
         }
-    }
-
-    /// The type of the local that a part belongs to.
-    fn whole_type(&self, want: &CarriedValue) -> Ty {
-        local_of(self.body, want.key).map_or(want.ty, |local| self.body.locals[local].ty)
-    }
-
-    /// A value of which only the declared defaults of fields are known.
-    fn default_bytes(&mut self, ty: Ty) -> Option<Vec<u8>> {
-        let mut bytes = constant::zero(ty, self.layouts)?;
-        let definition = self.snapshot.checked.structs.get(&ty).cloned();
-        for (index, field) in definition.iter().flat_map(|definition| &definition.fields).enumerate() {
-            let value = match &field.default {
-                Some(body) => crate::program::constant(&body.value, self.layouts, self.linkage),
-                None => self.default_bytes(field.ty),
-            }?;
-            let offset = self.layouts.field_offset(ty, index as u32) as usize;
-            bytes.get_mut(offset..offset + value.len())?.copy_from_slice(&value);
+        let of = body.value.ty;
+        let at = self.room.place(Beside::Computed(key), self.fresh.layouts.layout(of));
+        let computed = Computed { key, by: body.instance, ty: of };
+        if !self.room.transfer.computed.contains(&computed) {
+            self.room.transfer.computed.push(computed);
         }
-        Some(bytes)
+        let from = CarryHome::Block(at + from);
+        if want.owned {
+            self.steps.push(Step::Retain { from, of: (self.type_of)(ty) });
+        }
+        self.steps.push(Step::Copy { from, to, size });
+        Ok(())
     }
 
     fn bring(&mut self, (from, have): (CarryHome, Ty), (to, want): (CarryHome, Ty)) -> Result<(), String> {
-        let size = self.layouts.layout(want).size;
+        let size = self.fresh.layouts.layout(want).size;
         if have == want {
             let stays = from == to && matches!(from, CarryHome::Block(_));
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
             return Ok(());
         }
         let by = conversion(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
-        self.steps.push(Step::Convert { from: (from, self.layouts.layout(have).size), to: (to, size), by });
+        self.steps.push(Step::Convert { from: (from, self.fresh.layouts.layout(have).size), to: (to, size), by });
         Ok(())
-    }
-
-    /// Where what a path of fields leads to lies, and its type.
-    fn field(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
-        path.as_str().split('.').try_fold((0, ty), |(offset, ty), name| {
-            let index = self.index(ty, name)?;
-            Some((offset + self.layouts.field_offset(ty, index), self.layouts.field_ty(ty, index)))
-        })
-    }
-
-    /// The number of a field.
-    fn index(&self, ty: Ty, name: &str) -> Option<u32> {
-        match ty.kind() {
-            TyKind::Struct(..) => {
-                let definition = self.snapshot.checked.structs.get(&ty)?;
-                let named = definition.fields.iter().position(|field| field.name.as_str() == name);
-                let was =
-                    || definition.fields.iter().position(|field| field.was.is_some_and(|was| was.as_str() == name));
-                Some(named.or_else(was)? as u32)
-            }
-            TyKind::Tuple(parts) => name.parse().ok().filter(|index| (*index as usize) < parts.len()),
-            _ => None,
-        }
     }
 }
 

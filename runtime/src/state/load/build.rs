@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use vaisjit_codegen::layout::parked_bytes;
-use vaisjit_semantics::{ItemPath, Ty};
+use vaisjit_semantics::{ItemPath, Ty, TyKind};
 
 use super::super::json::{self, Damaged, Kind as Json};
 use super::super::regions::{Kind, Region};
 use super::super::types::{Form, Id, Node};
+use super::computed::Declared;
 use super::value::{FieldOf, Read};
 use super::{Loader, PendingMap, Work, WorkKind};
 use crate::program::constant;
@@ -51,7 +52,7 @@ impl<'t> Loader<'_, '_, 't> {
         made_region.parent = Some((region, at));
         let made_region = self.regions.add(made_region);
         self.built.insert((object, node.ty), (payload, made_region));
-        self.work.push_back(Work { object, payload, of, region: made_region, kind });
+        self.work.push_back(Work { text, payload, of, region: made_region, kind });
         self.put(at, &payload.to_le_bytes())
     }
 
@@ -116,8 +117,8 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// Reads what is in an object.
-    pub(super) fn fill(&mut self, work: Work) -> Result<(), Damaged> {
-        let text: &'t str = self.file.objects[work.object].1;
+    pub(super) fn fill(&mut self, work: Work<'t>) -> Result<(), Damaged> {
+        let text = work.text;
         let node = self.types.node(work.of);
         let base = self.regions.list[work.region].base;
         match (work.kind, &node.form) {
@@ -142,7 +143,7 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// Where the value of a `dyn` lies that does not own it.
-    fn borrow(&mut self, node: &Node, text: &'t str, work: &Work) -> Result<(), Damaged> {
+    fn borrow(&mut self, node: &Node, text: &'t str, work: &Work<'_>) -> Result<(), Damaged> {
         let (mut to, mut path) = (None, None);
         if Json::of(text) == Json::Object {
             json::members(text, &mut |key, part| {
@@ -168,7 +169,7 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// The entries of a map, aside.
-    fn entries(&mut self, (key, value): (Id, Id), text: &'t str, work: &Work) -> Result<(), Damaged> {
+    fn entries(&mut self, (key, value): (Id, Id), text: &'t str, work: &Work<'_>) -> Result<(), Damaged> {
         let Kind::Entries { key_at, value_at, stride, .. } = self.regions.list[work.region].kind else { return Ok(()) };
         let (key, value) = (self.types.node(key), self.types.node(value));
         let base = self.regions.list[work.region].base;
@@ -194,9 +195,13 @@ impl<'t> Loader<'_, '_, 't> {
 
     /// Gives a place that is all zero the default of its field, or the zero of its type.
     pub(super) fn default(&mut self, node: &Rc<Node>, at: usize, field: Option<FieldOf>) -> Result<(), Damaged> {
-        if let Some(bytes) = field.and_then(|field| self.declared(field)) {
-            self.view.memory.write(at, &bytes);
-            return Ok(());
+        match field.map_or(Declared::None, |field| self.declared(field)) {
+            Declared::Bytes(bytes) => {
+                self.view.memory.write(at, &bytes);
+                return Ok(());
+            }
+            Declared::Computed(function) => return self.computed(function, node, at),
+            Declared::None => {}
         }
         match &node.form {
             Form::Vec(_) => {
@@ -234,6 +239,10 @@ impl<'t> Loader<'_, '_, 't> {
                     self.default(&of, at + field.offset, Some((node.ty, Some(number), index)))?;
                 }
             }
+            Form::Box(_) | Form::Dyn(_) | Form::Function => return Err(self.no_default(node, field)),
+            Form::Pointer(_) if matches!(node.ty.kind(), TyKind::Reference(_)) => {
+                return Err(self.no_default(node, field));
+            }
             _ => {}
         }
         Ok(())
@@ -255,6 +264,8 @@ impl<'t> Loader<'_, '_, 't> {
         let node = self.types.node(of);
         let found = match &node.form {
             Form::Vec(_) | Form::Map { .. } | Form::Enum(_) => true,
+            Form::Box(_) | Form::Dyn(_) | Form::Function => true,
+            Form::Pointer(_) => matches!(node.ty.kind(), TyKind::Reference(_)),
             Form::Array(of, length) => *length > 0 && self.has_default(*of),
             Form::Record { fields, .. } => {
                 let definition = self.types.program.structs.get(&node.ty);
@@ -269,8 +280,8 @@ impl<'t> Loader<'_, '_, 't> {
         found
     }
 
-    /// The bytes of a field's declared value.
-    fn declared(&mut self, field: FieldOf) -> Option<Rc<[u8]>> {
+    /// A field's declared value.
+    fn declared(&mut self, field: FieldOf) -> Declared {
         if let Some(known) = self.defaults.get(&field) {
             return known.clone();
         }
@@ -284,15 +295,14 @@ impl<'t> Loader<'_, '_, 't> {
         };
         let value = fields.and_then(|fields| fields.get(index)?.default.as_ref());
         let layouts = self.types.layouts;
-        let bytes = value.and_then(|body| constant(&body.value, layouts, self.view.linkage)).map(Rc::from);
-        // An empty collection is what such a field has anyway.
-        if value.is_some_and(|body| !body.result.holds_collection()) && bytes.is_none() {
-            let ty = self.view.names.ty(ty);
-            self.notices.once(format!(
-                "a field of `{ty}` that is not in the file has a default that would have to be computed, and becomes zero"
-            ));
-        }
-        self.defaults.insert(field, bytes.clone());
-        bytes
+        let found = match value {
+            None => Declared::None,
+            Some(body) => match constant(&body.value, layouts, self.view.linkage) {
+                Some(bytes) => Declared::Bytes(bytes.into()),
+                None => Declared::Computed(body.instance),
+            },
+        };
+        self.defaults.insert(field, found.clone());
+        found
     }
 }

@@ -9,6 +9,11 @@ use super::super::types::{Form, Node, Variant, find_variant};
 use super::Loader;
 use super::value::Read;
 
+/// Is it an `Option`?
+pub(super) fn is_option(node: &Node) -> bool {
+    some(node).is_some()
+}
+
 /// The variant of an `Option` that holds a value, with its number.
 fn some(node: &Node) -> Option<&Variant> {
     let (Form::Enum(variants), TyKind::Enum(path, _)) = (&node.form, node.ty.kind()) else { return None };

@@ -28,23 +28,43 @@ impl<'t> Loader<'_, '_, 't> {
         region: usize,
         field: Option<FieldOf>,
     ) -> Result<bool, Damaged> {
-        let Some(why) = self.read(node, at, text, region)? else { return Ok(true) };
+        match self.read(node, at, text, region)? {
+            None => Ok(true),
+            Some(why) => self.replace(node, at, &why, region, field).map(|()| false),
+        }
+    }
+
+    /// What is done about a value that cannot become one of the type.
+    fn replace(
+        &mut self,
+        node: &Rc<Node>,
+        at: usize,
+        why: &str,
+        region: usize,
+        field: Option<FieldOf>,
+    ) -> Result<(), Damaged> {
         let name = self.regions.name(region, at, Some(node.ty), &self.types);
         let global = self.staged.last().filter(|staged| staged.region == region && self.enums == 0);
         if let Some(global) = global {
             self.kept.push((at, global.at + (at - global.address()), node.size));
             self.notices.of(&name, &format!("keeps its value: {why}"));
-            return Ok(false);
+            return Ok(());
         }
         self.notices.of(&name, &format!("takes its default: {why}"));
-        self.default(node, at, field)?;
-        Ok(false)
+        let missing = |damaged: Damaged| Damaged(format!("`{name}`: {why}, and {damaged}"));
+        self.default(node, at, field).map_err(missing)
     }
 
     pub(super) fn read(&mut self, node: &Rc<Node>, at: usize, text: &'t str, region: usize) -> Read {
         let kind = Kind::of(text);
         if let Some(inner) = self.in_option(node, text) {
             return self.read(node, at, inner, region);
+        }
+        if let Some(inner) = self.in_box(node, text) {
+            return self.read(node, at, inner, region);
+        }
+        if let (Form::Box(of), false) = (&node.form, kind == Kind::Null) {
+            return self.into_box((node, *of), at, text, region);
         }
         match (&node.form, kind) {
             (Form::Unit, _) => Ok(None),
@@ -200,14 +220,23 @@ impl<'t> Loader<'_, '_, 't> {
     fn array(&mut self, node: &Node, of: super::Id, at: usize, text: &'t str, region: usize) -> Read {
         let Form::Array(_, length) = node.form else { return Ok(None) };
         let element = self.types.node(of);
-        let mut index = 0;
+        let (mut index, mut failed) = (0, Vec::new());
         json::elements(text, &mut |part| {
-            if index < length {
-                self.place(&element, at + index * element.size, part, region, None)?;
+            if index < length
+                && let Some(why) = self.read(&element, at + index * element.size, part, region)?
+            {
+                failed.push((index, why));
             }
             index += 1;
             Ok(())
         })?;
+        if failed.len() == index.min(length) && !failed.is_empty() {
+            // The array may have a default of its own.
+            return Ok(failed.pop().map(|(_, why)| why));
+        }
+        for (index, why) in failed {
+            self.replace(&element, at + index * element.size, &why, region, None)?;
+        }
         for index in index..length {
             self.default(&element, at + index * element.size, None)?;
         }
@@ -321,7 +350,7 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// What is written as an object that is no struct.
-    fn special(&mut self, node: &Rc<Node>, at: usize, text: &'t str, region: usize) -> Read {
+    pub(super) fn special(&mut self, node: &Rc<Node>, at: usize, text: &'t str, region: usize) -> Read {
         let mut parts: SmallVec<[(Cow<'t, str>, &'t str); 3]> = SmallVec::new();
         json::members(text, &mut |key, part| {
             if parts.len() < 3 {

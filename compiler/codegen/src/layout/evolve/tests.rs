@@ -29,7 +29,13 @@ fn field(name: &str, ty: usize) -> WantedField {
 
 fn record(fields: Vec<WantedField>) -> Wanted {
     let header = Layout { size: 0, align: 1 };
-    Wanted { variants: vec![WantedVariant { name: None, was: None, fields }], header, exposed: false, reserve: 0 }
+    Wanted {
+        variants: vec![WantedVariant { name: None, was: None, fields }],
+        header,
+        exposed: false,
+        reserve: 0,
+        back: None,
+    }
 }
 
 fn words(names: &str) -> Wanted {
@@ -92,6 +98,23 @@ fn retyped_fields_are_new_ones_and_renamed_ones_the_old() {
 }
 
 #[test]
+fn names_go_round_once_and_back_in_a_rollback() {
+    let was = |name: &str, was: &str| WantedField { was: Some(Name::new(was)), ..field(name, 3) };
+    let first = evolve(&words("a b c"), None).unwrap();
+    let circle = record(vec![was("a", "b"), was("b", "c"), was("c", "a")]);
+    let second = next(&circle, &first);
+    assert_eq!(offsets(&second), [("a", 8), ("b", 16), ("c", 0)]);
+    assert_eq!(next(&circle, &second), second, "the attributes may stay in the text");
+    let third = next(&words("a b c"), &second);
+    assert_eq!(offsets(&third), offsets(&second), "and go from it");
+    let back = Wanted { back: Some(Arc::new(first.clone())), ..words("a b c") };
+    assert_eq!(next(&back, &third), first);
+    let on = next(&record(vec![was("b", "a"), was("d", "b"), field("c", 3)]), &first);
+    assert_eq!(offsets(&on), [("b", 0), ("d", 8), ("c", 16)]);
+    assert_eq!(next(&words("a b c"), &on), first, "a chain is taken back by its names");
+}
+
+#[test]
 fn exposed_types_have_no_room_but_what_they_reserve() {
     let exposed = |wanted: Wanted, reserve| Wanted { exposed: true, reserve, ..wanted };
     let plain = evolve(&exposed(words("a"), 0), None).unwrap();
@@ -112,7 +135,7 @@ fn variant(name: &str, fields: &str) -> WantedVariant {
 }
 
 fn choice(variants: Vec<WantedVariant>) -> Wanted {
-    Wanted { variants, header: HEADER, exposed: false, reserve: 0 }
+    Wanted { variants, header: HEADER, exposed: false, reserve: 0, back: None }
 }
 
 #[test]

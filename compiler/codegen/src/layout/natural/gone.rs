@@ -43,18 +43,18 @@ impl Gone<'_> {
         let mut variants = Vec::with_capacity(before.variants.len());
         for variant in before.variants.iter().filter(|variant| variant.declared) {
             let fields = variant.fields.iter().map(|field| self.wanted(field)).collect::<Option<_>>()?;
-            variants.push(WantedVariant { name: variant.name, was: None, fields });
+            variants.push(WantedVariant { name: variant.name, was: variant.lineage.was, fields });
         }
         let is_enum = matches!(ty.kind(), TyKind::Enum(..));
         let header = if is_enum { Layout { size: 8, align: 8 } } else { Layout { size: 0, align: 1 } };
         let evolves = self.layouts.evolves(ty);
-        let wanted = Wanted { variants, header, exposed: !evolves || before.exposed, reserve: 0 };
+        let wanted = Wanted { variants, header, exposed: !evolves || before.exposed, reserve: 0, back: None };
         evolve::evolve(&wanted, evolves.then_some(&*before)).map(Arc::new)
     }
 
     fn wanted(&mut self, field: &KnownField) -> Option<WantedField> {
         let layout = self.layout(field.ty)?;
-        Some(WantedField { name: field.name, was: None, ty: field.ty, layout })
+        Some(WantedField { name: field.name, was: field.lineage.was, ty: field.ty, layout })
     }
 
     fn layout(&mut self, ty: Ty) -> Option<Layout> {
