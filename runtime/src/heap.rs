@@ -166,14 +166,18 @@ impl Heap {
         self.retain(at, of);
     }
 
-    /// Puts a new empty `Vec` or `HashMap` of this type into a word that is zero; it stays zero without memory for it. As above.
-    pub(crate) fn put_empty(&self, at: usize, of: TypeRef) {
+    /// Puts a new empty `Vec` or `HashMap` of this type into a word that is zero; it stays zero without memory for it. What is
+    /// `lent` is given up when no thread is in the program. As above.
+    pub(crate) fn put_empty(&self, at: usize, of: TypeRef, lent: bool) {
         let made = match of.body().form {
             types::Form::Vec(_) => self.new_vec(of, 0),
             _ => self.new_map(of),
         };
         if let Ok(made) = made {
             Payload(at).set_word(0, made.0);
+            if lent {
+                self.attic().lend(made.0);
+            }
         }
     }
 

@@ -128,13 +128,18 @@ impl LineCounter {
             Some((last, from, line)) if last == file => (from, line),
             _ => (0, 1),
         };
-        let newlines = |from: usize, to: usize| {
-            text.as_bytes().get(from..to).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count()) as u32
-        };
+        let newlines = |from: usize, to: usize| text.as_bytes().get(from..to).map_or(0, newlines);
         let line = if from <= at { line + newlines(from, at) } else { line - newlines(at, from) };
         self.last = Some((file, at, line));
         line
     }
+}
+
+/// How many lines end in a text. Sums of so few fit into a byte, and machines make many of these at once: threads stand still
+/// for it.
+fn newlines(text: &[u8]) -> u32 {
+    let ends = |some: &[u8]| some.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
+    text.chunks(usize::from(u8::MAX)).map(|some| u32::from(ends(some))).sum()
 }
 
 /// A resolved place, with what a code frame shows.

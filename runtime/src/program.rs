@@ -22,7 +22,7 @@ use vaisjit_codegen::isa;
 use vaisjit_semantics::{Checked, Instance};
 use vaisjit_syntax::Severity;
 
-use crate::code::{RawTrap, World};
+use crate::code::{RawFrame, RawTrap, World};
 use crate::driver::{Driver, Watching};
 use crate::engine::{Engine, Error};
 use crate::events::{Diagnostics, Event};
@@ -343,13 +343,11 @@ impl ProgramInner {
             }
             push(meta, number, meta.version);
         }
-        // Of a body that has been inlined nothing is known.
-        let own = |frame: &crate::code::RawFrame| {
-            live.meta(&frame.unit, frame.function).filter(|it| it.inlined(frame.srcloc).is_none())
-        };
-        let innermost = raw.frames.first().and_then(own);
-        if let (Some(meta), Some(frame)) = (innermost, frames.first_mut()) {
-            frame.locals = crate::trap::locals(&meta.frame.named, &raw.values);
+        // Thunks come before the innermost function. Of a body that has been inlined nothing is known.
+        let known = |frame: &RawFrame| Some((live.meta(&frame.unit, frame.function)?, frame.srcloc));
+        let innermost = raw.frames.iter().find_map(known).filter(|(meta, srcloc)| meta.inlined(*srcloc).is_none());
+        if let (Some((meta, location)), Some(frame)) = (innermost, frames.first_mut()) {
+            frame.locals = crate::trap::locals(&meta.frame, location, raw);
         }
         let message = match (&raw.message, raw.address) {
             (Some(message), _) => message.clone(),

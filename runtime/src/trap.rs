@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 pub use vaisjit_abi::TrapCode;
-use vaisjit_codegen::clif::NamedValue;
+use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Ty, TyKind};
 
+use crate::code::RawTrap;
 use crate::report::Location;
 
 /// How many frames a report lists; chosen by feel.
@@ -130,11 +131,16 @@ impl Trap {
     }
 }
 
-/// The variables whose values are known; of several with one name the innermost.
-pub(crate) fn locals(named: &[NamedValue], values: &[(u32, u64)]) -> Vec<TrapLocal> {
-    let known = named.iter().filter_map(|named| {
-        let (_, bits) = values.iter().find(|(label, _)| *label == named.label)?;
-        Some(TrapLocal { name: named.name.to_string(), value: value(named.ty, *bits)? })
+/// The variables whose values are known where a function has trapped; of several with one name the innermost.
+pub(crate) fn locals(frame: &FrameLayout, location: u32, raw: &RawTrap) -> Vec<TrapLocal> {
+    let shown = |number: usize| raw.shown.iter().find(|(shown, _)| *shown == number).map(|(_, bits)| *bits);
+    let held = |number: usize| {
+        let at = frame.faults.iter().find(|at| at.location == location && at.named as usize == number)?;
+        raw.values.iter().find(|(label, _)| *label == at.label).map(|(_, bits)| *bits)
+    };
+    let known = frame.named.iter().enumerate().filter_map(|(number, named)| {
+        let bits = shown(number).or_else(|| held(number))?;
+        Some(TrapLocal { name: named.name.to_string(), value: value(named.ty, bits)? })
     });
     let mut locals: Vec<TrapLocal> = Vec::new();
     for local in known {

@@ -233,7 +233,11 @@ impl Member for Thread {
 
     fn forget_blocked(&self) {}
 
-    fn stand_still(&self) {}
+    fn now(&self) -> u64 {
+        0
+    }
+
+    fn stand_still(&self, _: u64) {}
 
     fn go_on(&self) {}
 }

@@ -47,7 +47,14 @@ pub struct CallContext {
     /// Index and length of a failed check, on the way to the host function that tells of it: as arguments they would
     /// decide in which registers loops keep them.
     pub failed_check: [i64; 2],
+    /// Which of `shown` were stored on the way to a trap, a bit each; 0 but between those stores and the look at them.
+    pub shown_mask: u64,
+    /// What variables of the function that traps hold, for the report.
+    pub shown: [u64; SHOWN],
 }
+
+/// How many variables of a function code can hand to the report of a trap; at most 31. Chosen by feel.
+pub const SHOWN: usize = 16;
 
 /// [`CallContext::state`]: generated code is running and will see a poll request at its next safepoint.
 pub const RUNNING: u32 = 0;
@@ -96,6 +103,10 @@ pub mod offsets {
     pub const GUARD: i32 = offset_of!(CallContext, guard) as i32;
     /// Offset of `failed_check`.
     pub const FAILED_CHECK: i32 = offset_of!(CallContext, failed_check) as i32;
+    /// Offset of `shown_mask`.
+    pub const SHOWN_MASK: i32 = offset_of!(CallContext, shown_mask) as i32;
+    /// Offset of the first word of `shown`.
+    pub const SHOWN: i32 = offset_of!(CallContext, shown) as i32;
 }
 
 /// One activation of generated code by the host; lives on the host's stack while the call lasts.
@@ -217,8 +228,10 @@ mod tests {
             offsets::CARRIED,
             offsets::GUARD,
             offsets::FAILED_CHECK,
+            offsets::SHOWN_MASK,
+            offsets::SHOWN,
         ];
-        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72, 80]);
+        assert_eq!(seen, [0, 8, 12, 16, 24, 32, 40, 64, 72, 80, 96, 104]);
         assert_eq!(ENTRY_TRAMPOLINE_FP, 24);
         assert_eq!(FRAME_BLOCK_HEADER, 16);
     }

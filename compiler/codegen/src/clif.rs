@@ -36,13 +36,14 @@ use crate::mir::{Body, Const, Local, Operand, Place, Rvalue, Statement, Statemen
 use crate::thunks::AbiSignature;
 use frame::FrameLayout;
 use locals::{Home, Locals};
+use named::Shown;
 use place::{Address, Base, index_of};
 pub(crate) use symbols::Numbers;
 use symbols::Symbols;
 use types::machine_type;
 
 pub use frame::{FrameLocal, Location, locations};
-pub use named::NamedValue;
+pub use named::{NamedAt, NamedValue};
 pub use types::{abi_signature, abi_type, tail_signature};
 
 /// Host function that reports a failed index check, which the call context tells of: `()`, does not return.
@@ -103,6 +104,8 @@ pub(crate) fn translate(
     let frame = FrameLayout::of(body, env.layouts, env.linker, keep);
     let mut frame = frame.ok_or_else(|| fail(TOO_MANY_VARIABLES.into()))?;
     frame.named = named::named(body);
+    // Without reloads speed is everything, and what is stored for a report keeps values alive for it.
+    let shown = Shown::of(body, &frame.named, env.linker.hot());
     if !frame.named.is_empty() {
         function.dfg.collect_debug_info();
     }
@@ -125,6 +128,7 @@ pub(crate) fn translate(
         buffer: None,
         spill: None,
         in_loop: None,
+        shown,
         error: None,
     };
     translator.function(number);
@@ -158,6 +162,8 @@ pub(crate) struct Translator<'a, 'f> {
     spill: Option<(ir::StackSlot, u32)>,
     /// The loop of the block being translated, as an index of `Body::loops`.
     in_loop: Option<u32>,
+    /// What a trap's report may show.
+    shown: Shown,
     error: Option<String>,
 }
 
@@ -320,10 +326,6 @@ impl Translator<'_, '_> {
     fn data_address(&mut self, import: Import) -> Value {
         let data = self.symbols.data(import, self.b.func);
         self.b.ins().func_addr(ir::types::I64, data)
-    }
-
-    fn trap_if_zero(&mut self, value: Value, code: Trap) {
-        self.b.ins().trapz(value, trap_code(code));
     }
 
     fn stack_slot(&mut self, layout: Layout) -> ir::StackSlot {

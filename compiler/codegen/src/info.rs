@@ -1,6 +1,7 @@
 //! What the runtime must know about a piece of machine code besides its bytes: where it may trap and why, which source
 //! location an instruction came from, and where traps that unwind through a call continue.
 
+use cranelift_codegen::ir::SourceLoc;
 use cranelift_codegen::{
     Context, FinalizedMachCallSite, FinalizedMachExceptionHandler, LabelValueLoc, RegClass, ValueLocRange,
 };
@@ -20,14 +21,14 @@ pub struct CodeInfo {
     pub locations: Vec<(u32, u32, u32)>,
     /// Call sites that catch traps.
     pub handlers: Vec<Handler>,
-    /// Where the values of variables are.
+    /// Where values of variables are.
     pub values: Vec<Held>,
 }
 
-/// Where the value of a variable is while the code runs between two offsets.
+/// Where a value is while the code runs between two offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Which variable: see [`NamedValue`](crate::clif::NamedValue).
+    /// Which value: see [`NamedAt`](crate::clif::NamedAt).
     pub label: u32,
     /// From this offset on.
     pub start: u32,
@@ -64,17 +65,21 @@ impl CodeInfo {
     pub fn of(context: &Context) -> CodeInfo {
         let Some(code) = context.compiled_code() else { return CodeInfo::default() };
         let buffer = &code.buffer;
+        let places: Vec<(u32, u32, SourceLoc)> =
+            buffer.get_srclocs_sorted().iter().map(|range| (range.start, range.end, range.loc)).collect();
+        let layout = Blocks::of(&places);
         let mut info = CodeInfo {
             size: buffer.total_size(),
             traps: buffer.traps().iter().map(|trap| (trap.offset, trap.code.as_raw().get())).collect(),
-            locations: buffer
-                .get_srclocs_sorted()
-                .iter()
-                .filter(|range| !range.loc.is_default())
-                .map(|range| (range.start, range.end, range.loc.bits()))
+            locations: (places.iter().filter(|(.., at)| !at.is_default()))
+                .map(|(start, end, at)| (*start, *end, warm(*at).bits()))
                 .collect(),
             handlers: buffer.call_sites().filter_map(|site| handler_of(&site)).collect(),
-            values: code.value_labels_ranges.iter().flat_map(|(label, ranges)| held(label.as_u32(), ranges)).collect(),
+            values: code
+                .value_labels_ranges
+                .iter()
+                .flat_map(|(label, ranges)| held(label.as_u32(), ranges, &layout))
+                .collect(),
         };
         info.values.sort_unstable_by_key(|held| (held.label, held.start));
         info.traps.sort_unstable();
@@ -102,7 +107,55 @@ impl CodeInfo {
     }
 }
 
-fn held(label: u32, ranges: &[ValueLocRange]) -> impl Iterator<Item = Held> {
+/// Marks the location of code in a block that lies behind all others, out of the way.
+const COLD: u32 = 1 << 31;
+
+/// The location for code in such a block.
+pub(crate) fn cold(at: SourceLoc) -> SourceLoc {
+    if at.is_default() { at } else { SourceLoc::new(at.bits() | COLD) }
+}
+
+/// The location without the mark.
+pub(crate) fn warm(at: SourceLoc) -> SourceLoc {
+    if at.is_default() { at } else { SourceLoc::new(at.bits() & !COLD) }
+}
+
+/// Is it marked?
+pub(crate) fn is_cold(at: SourceLoc) -> bool {
+    !at.is_default() && at.bits() & COLD != 0
+}
+
+/// How the blocks of a function lie. Cranelift tells from where to where a value is held in the order in which it numbered
+/// the instructions, where a block out of the way stands beside the one that leads to it.
+struct Blocks<'a> {
+    places: &'a [(u32, u32, SourceLoc)],
+    /// Where those out of the way begin.
+    cold: u32,
+}
+
+impl Blocks<'_> {
+    fn of(places: &[(u32, u32, SourceLoc)]) -> Blocks<'_> {
+        let cold = places.iter().find(|(.., at)| is_cold(*at)).map_or(u32::MAX, |(start, ..)| *start);
+        Blocks { places, cold }
+    }
+
+    /// Where a range that Cranelift lets end at `end` surely has not ended yet.
+    fn sure_end(&self, start: u32, end: u32) -> u32 {
+        if start >= self.cold || end < self.cold {
+            return end;
+        }
+        // It ends in a block out of the way: the code that leads there belongs to the same statement.
+        match self.places.iter().find(|(_, until, at)| *until > end && !at.is_default()) {
+            Some((.., at)) => {
+                let before = self.places.iter().find(|(from, _, place)| *from >= start && *place == warm(*at));
+                before.map_or(start, |(from, ..)| (*from).min(self.cold))
+            }
+            None => self.cold,
+        }
+    }
+}
+
+fn held(label: u32, ranges: &[ValueLocRange], blocks: &Blocks<'_>) -> impl Iterator<Item = Held> {
     ranges.iter().filter_map(move |range| {
         let spot = match range.loc {
             LabelValueLoc::CFAOffset(offset) => Spot::Frame(i32::try_from(offset + FRAME).ok()?),
@@ -115,7 +168,8 @@ fn held(label: u32, ranges: &[ValueLocRange]) -> impl Iterator<Item = Held> {
                 }
             }
         };
-        Some(Held { label, start: range.start, end: range.end, spot })
+        let end = blocks.sure_end(range.start, range.end);
+        (range.start < end).then_some(Held { label, start: range.start, end, spot })
     })
 }
 

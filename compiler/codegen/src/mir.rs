@@ -32,6 +32,7 @@
 pub mod check;
 pub mod dump;
 pub mod interp;
+pub mod known;
 pub mod live;
 pub mod passes;
 pub mod visit;

@@ -50,33 +50,7 @@ impl Held {
 
     /// The values that are held where a function has trapped, by their labels.
     pub(super) fn values(&self, unit: &CodeUnit, function: usize, offset: u32) -> Vec<(u32, u64)> {
-        let info = unit.info(function);
-        let Some(at) = branch_to(unit.code(function), offset) else { return Vec::new() };
-        let held = info.values.iter().filter(|held| (held.start..held.end).contains(&at));
-        let mut values: Vec<(u32, u64)> = held.filter_map(|held| Some((held.label, self.at(held.spot)?))).collect();
-        values.dedup_by_key(|(label, _)| *label);
-        values
+        let held = unit.info(function).values.iter().filter(|held| (held.start..held.end).contains(&offset));
+        held.filter_map(|held| Some((held.label, self.at(held.spot)?))).collect()
     }
-}
-
-/// Where the tables have to be asked about a trap: the conditional jump to a trapping instruction that stands behind the
-/// function's code, as no register changes in between; other instructions themselves.
-fn branch_to(code: &[u8], offset: u32) -> Option<u32> {
-    const UD2: [u8; 2] = [0x0f, 0x0b];
-    let at = offset as usize;
-    if code.get(at..at + 2) != Some(&UD2) {
-        return Some(offset);
-    }
-    let leads_here = |start: &usize| {
-        let [0x0f, 0x80..=0x8f, distance @ ..] = &code[*start..*start + 6] else { return false };
-        let distance = i32::from_le_bytes([distance[0], distance[1], distance[2], distance[3]]);
-        i64::from(distance) + *start as i64 + 6 == at as i64
-    };
-    let before = at.checked_sub(6).and_then(|start| code.get(start..start + 2));
-    if matches!(before, Some([0x0f, 0x80..=0x8f])) {
-        return Some(offset - 6);
-    }
-    let mut jumps = (0..code.len().saturating_sub(5)).filter(leads_here);
-    let jump = jumps.next()?;
-    jumps.next().is_none().then_some(jump as u32)
 }

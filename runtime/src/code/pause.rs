@@ -22,9 +22,9 @@ pub(super) fn now() -> u64 {
 }
 
 impl Pause {
-    /// The thread stops.
-    pub(super) fn begin(&self) {
-        self.since.store(now(), Ordering::Relaxed);
+    /// The thread has stopped then.
+    pub(super) fn begin(&self, since: u64) {
+        self.since.store(since, Ordering::Relaxed);
     }
 
     /// It goes on.

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use vaisjit_abi::context::{AT_SAFEPOINT, RUNNING, poll};
 
 use super::barrier;
-use super::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
+use super::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Condvar, Mutex, MutexGuard, Ordering, lock_soon};
 
 /// How far a thread is from running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,8 +38,10 @@ pub(super) trait Member {
     fn decline(&self, epoch: u64);
     /// Who waits for this thread does not matter any more.
     fn forget_blocked(&self);
-    /// The thread stops; on the thread itself, as is [`Member::go_on`].
-    fn stand_still(&self);
+    /// What time it is for [`Member::stand_still`].
+    fn now(&self) -> u64;
+    /// The thread has stopped then; on the thread itself, as is [`Member::go_on`].
+    fn stand_still(&self, since: u64);
     /// It goes on.
     fn go_on(&self);
 }
@@ -81,6 +83,11 @@ impl<M, R> Rendezvous<M, R> {
 
     pub(super) fn control(&self) -> MutexGuard<'_, Control<M, R>> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same for a thread that has come to a safepoint: whoever makes a request is about to let go.
+    fn control_soon(&self) -> MutexGuard<'_, Control<M, R>> {
+        lock_soon(&self.control)
     }
 
     pub(super) fn wait<'a>(&self, control: MutexGuard<'a, Control<M, R>>) -> MutexGuard<'a, Control<M, R>> {
@@ -187,14 +194,15 @@ pub(super) trait Party {
     #[cold]
     fn arrive(&self, member: &Self::Member, state: u32) {
         let meeting = self.rendezvous();
-        let mut control = meeting.control();
+        let since = member.now();
+        let mut control = meeting.control_soon();
         if control.running == Some(Self::token()) {
             return;
         }
         if control.running.is_none() && state != AT_SAFEPOINT && member.still_declines() {
             return;
         }
-        member.stand_still();
+        member.stand_still(since);
         member.state().store(state, Ordering::Release);
         loop {
             control = self.run_ready(control);

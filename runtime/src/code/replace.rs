@@ -79,8 +79,8 @@ pub(crate) enum Step {
     Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion> },
     /// These bytes.
     Set { to: CarryHome, bytes: Box<[u8]> },
-    /// A new empty `Vec` or `HashMap`.
-    Empty { to: CarryHome, of: TypeRef },
+    /// A new empty `Vec` or `HashMap`; `lent` if the new code only borrows it.
+    Empty { to: CarryHome, of: TypeRef, lent: bool },
     /// The new code gives up references that the old code only borrowed.
     Retain { from: CarryHome, of: TypeRef },
     /// Nobody takes it over: its references are given up.
@@ -336,7 +336,7 @@ impl Shared {
                     ptr::copy(new.as_ptr(), places.to(*to) as *mut u8, new.len());
                 }
                 Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
-                Step::Empty { to, of } => self.heap.put_empty(places.to(*to), *of),
+                Step::Empty { to, of, lent } => self.heap.put_empty(places.to(*to), *of, *lent),
                 Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
                 Step::Release { from, of } => self.heap.give_up(places.from(*from), *of),
             }

@@ -390,8 +390,12 @@ impl Member for ThreadRecord {
         lock(&self.blocked).clear();
     }
 
-    fn stand_still(&self) {
-        self.pause.begin();
+    fn now(&self) -> u64 {
+        pause::now()
+    }
+
+    fn stand_still(&self, since: u64) {
+        self.pause.begin(since);
     }
 
     fn go_on(&self) {

@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, poll};
+use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, SHOWN, poll};
 
 use super::backing::Mapping;
 use super::pause::Pause;
@@ -96,6 +96,8 @@ impl ThreadRecord {
             carried: ptr::null_mut(),
             guard: ptr::null(),
             failed_check: [0; 2],
+            shown_mask: 0,
+            shown: [0; SHOWN],
         };
         let record = Arc::new(ThreadRecord {
             context: UnsafeCell::new(context),
@@ -128,6 +130,14 @@ impl ThreadRecord {
     pub(super) unsafe fn of<'a>(context: *mut CallContext) -> &'a ThreadRecord {
         // SAFETY: contexts are the first fields of records, which live as long as activations use them.
         unsafe { &*context.cast::<ThreadRecord>() }
+    }
+
+    /// What the code that has just trapped on this thread stored for the report, with the numbers.
+    pub(super) fn take_shown(&self) -> Vec<(usize, u64)> {
+        // SAFETY: the record's own context, which only this thread uses; no reference outlives this function.
+        let context = unsafe { &mut *self.context.get() };
+        let mask = std::mem::take(&mut context.shown_mask);
+        (0..SHOWN).filter(|bit| mask & 1 << bit != 0).map(|bit| (bit, context.shown[bit])).collect()
     }
 
     pub(super) fn context(&self) -> *mut CallContext {

@@ -35,6 +35,8 @@ pub struct RawTrap {
     pub truncated: usize,
     /// What the machine held of the variables of the innermost frame, by their labels.
     pub values: Vec<(u32, u64)>,
+    /// What it has stored of them on the way to the trap, by their numbers among its named ones.
+    pub shown: Vec<(usize, u64)>,
     /// Traps in what was deferred in the calls that it has ended, in the order in which they came.
     pub deferred: Vec<RawTrap>,
     /// Does `frames` reach down to the entry of the current activation already?
@@ -51,6 +53,7 @@ impl RawTrap {
             frames: Vec::new(),
             truncated: 0,
             values: Vec::new(),
+            shown: Vec::new(),
             deferred: Vec::new(),
             complete: false,
         }
@@ -135,6 +138,7 @@ fn is_guard(pc: usize) -> bool {
 
 /// Makes a value of what the handler noted, on the thread that trapped, before anybody can free code.
 pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
+    let shown = record.take_shown();
     // SAFETY: only this thread touches the cell, and no reference to it outlives this statement.
     if let Some(trap) = unsafe { (*record.landed.get()).take() } {
         return trap;
@@ -152,6 +156,9 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
             _ => Box::new(RawTrap::new(TrapCode::Interrupted, None)),
         };
         if !std::mem::take(&mut trap.complete) {
+            if trap.frames.is_empty() {
+                trap.shown = shown;
+            }
             trap.frames.extend(frames);
             trap.truncated += truncated;
         }
@@ -162,7 +169,7 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
         code => code,
     };
     let values = buffer.values();
-    Box::new(RawTrap { address: buffer.address, frames, truncated, values, ..RawTrap::new(code, None) })
+    Box::new(RawTrap { address: buffer.address, frames, truncated, values, shown, ..RawTrap::new(code, None) })
 }
 
 fn frame(pc: usize) -> Option<RawFrame> {

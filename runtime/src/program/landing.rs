@@ -13,7 +13,7 @@ use crate::live::{FunctionMeta, Past};
 use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
-use crate::reload::replace::Standing;
+use crate::reload::replace::{Standing, Verdict};
 use crate::report::Report;
 use crate::workspace::Snapshot;
 
@@ -112,7 +112,10 @@ impl ProgramInner {
                 let since = meta.past.as_ref().map(|past| Changes::since(past, new));
                 let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
-                let large = || changes.too_large(meta, frame.srcloc, &grown);
+                // Who waits for a `main` that comes to no such loop waits for ever: the trial says why it cannot be.
+                let ends = live.checked.main != Some(meta.instance)
+                    || running.verdict(&standing, meta) == Some(&Verdict::Goes);
+                let large = || if ends { changes.too_large(meta, frame.srcloc, &grown) } else { None };
                 let given = || not_given(prepared, stopped, frame, meta);
                 let what =
                     changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost)).or_else(large).or_else(given);
@@ -261,9 +264,6 @@ impl ProgramInner {
         self.settle_values(prepared, settle, tried);
         self.version.store(version, Ordering::Release);
         drop(live);
-        if !retired.is_empty() {
-            retired.into_iter().for_each(|unit| self.world.retire(unit));
-            self.world.sweep_soon();
-        }
+        retired.into_iter().for_each(|unit| self.world.retire(unit));
     }
 }

@@ -368,8 +368,12 @@ impl ProgramInner {
         (report, changed)
     }
 
-    /// Takes over what later preparations start from.
+    /// Takes over what later preparations start from. What has been retired is swept from here, and not in the commit: to
+    /// ask for that may start a thread, and nobody is to stand still for it.
     fn adopt(&self, reloader: &mut Reloader, prepared: &mut Prepared) {
+        if self.world.retired() > 0 {
+            self.world.sweep_soon();
+        }
         let mut linkage = self.linkage();
         linkage.keep(&prepared.fresh);
         linkage.keep_guards(prepared.guards.drain(..));

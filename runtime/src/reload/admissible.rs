@@ -14,7 +14,10 @@ use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, T
 use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{addressed, is_live};
 use vaisjit_codegen::mir::visit::{self, Access};
-use vaisjit_codegen::mir::{Block, BlockId, Body, Callee, Local, Place, PlaceBase, Projection, Rvalue, StatementKind};
+use vaisjit_codegen::mir::{
+    Block, BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
+};
+use vaisjit_codegen::shape::is_counted;
 use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
@@ -36,6 +39,8 @@ struct Change {
     kept: Vec<bool>,
     /// Must whoever builds a value know more than before?
     grows: bool,
+    /// Must whoever copies one count more than before?
+    counts: bool,
     /// Is it an enum?
     choice: bool,
 }
@@ -60,7 +65,10 @@ impl<'a> Changes<'a> {
         let change = |ty: &Ty| {
             let (old, new) = (histories.0.get(*ty)?, histories.1.get(*ty)?);
             let declared = new_types.structs.get(ty).map_or(&[][..], |definition| &definition.fields);
-            Some((*ty, Change::of(*ty, old, new, declared)))
+            let change = Change::of(*ty, old, new, declared);
+            let before = |now: &FieldDef| old.fields().iter().any(|field| field.name == now.name && field.ty == now.ty);
+            let counts = declared.iter().any(|now| !before(now) && is_counted(now.ty, new_types));
+            Some((*ty, Change { counts, ..change }))
         };
         Changes { types: moved.iter().filter_map(change).collect(), before, after, checked }
     }
@@ -126,15 +134,20 @@ impl<'a> Changes<'a> {
 
     /// A type that grows, at or inside a value of this type.
     fn growing(&self, ty: Ty) -> Option<Ty> {
-        if self.types.get(&ty).is_some_and(|change| change.grows) {
+        self.inside(ty, &|change| change.grows)
+    }
+
+    /// A type of which this is so, at or inside a value of this type.
+    fn inside(&self, ty: Ty, is: &dyn Fn(&Change) -> bool) -> Option<Ty> {
+        if self.types.get(&ty).is_some_and(is) {
             return Some(ty);
         }
         match *ty.kind() {
-            TyKind::Tuple(parts) => parts.iter().find_map(|part| self.growing(*part)),
-            TyKind::Array(of, _) => self.growing(of),
+            TyKind::Tuple(parts) => parts.iter().find_map(|part| self.inside(*part, is)),
+            TyKind::Array(of, _) => self.inside(of, is),
             TyKind::Struct(..) => {
                 let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
-                fields.into_iter().flatten().find_map(|field| self.growing(field.ty))
+                fields.into_iter().flatten().find_map(|field| self.inside(field.ty, is))
             }
             _ => None,
         }
@@ -149,7 +162,7 @@ impl Change {
             |field: &KnownField| declared.iter().any(|now| now.name == field.name || now.was == Some(field.name));
         let kept = fields.iter().map(|field| stays(field, new, goes_on(field))).collect();
         let grows = new.fields().iter().any(|field| !fields.iter().any(|known| same_place(known, field)));
-        Change { kept, grows: grows && !choice, choice }
+        Change { kept, grows: grows && !choice, counts: false, choice }
     }
 }
 
@@ -209,20 +222,21 @@ pub(crate) fn live_locals(
     Some(numbers.filter(holds).collect())
 }
 
-/// The locals in a function's block that its code releases part by part, and so without the parts that a later version
-/// adds. The others are released by what the heap knows of their types.
-pub(crate) fn released_by_parts(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
-    let mut found = FxHashSet::default();
-    let Some(body) = mir_of(meta, checked, layouts) else { return found };
-    for statement in body.blocks.values().flat_map(|block| &block.statements) {
-        if let StatementKind::Release { place, .. } = &statement.kind
-            && let PlaceBase::Local(local) = place.base
-            && !place.projections.is_empty()
-        {
-            found.insert(u32::from(local.into_raw()));
-        }
-    }
-    found
+/// The locals in a function's block that its code releases by what the heap knows of their types. The parts that a later
+/// version adds to the others are released by nobody.
+pub(crate) fn released_whole(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
+    let body = mir_of(meta, checked, layouts);
+    let whole = body.iter().flat_map(|body| whole_releases(body));
+    whole.map(|local| u32::from(local.into_raw())).collect()
+}
+
+/// The locals that a body releases as wholes.
+fn whole_releases(body: &Body) -> impl Iterator<Item = Local> {
+    let statements = body.blocks.values().flat_map(|block| &block.statements);
+    statements.filter_map(|statement| match &statement.kind {
+        StatementKind::Release { place, .. } => place.as_local(),
+        _ => None,
+    })
 }
 
 /// Is a block in a loop that has nothing to do with a local and does not hand it over? Then it was for a statement above
@@ -381,7 +395,7 @@ impl Walk<'_> {
             {
                 return None;
             }
-            let mut found = self.matches(&statement.kind);
+            let mut found = self.matches(&statement.kind).or_else(|| self.gives_away(&statement.kind));
             let passes_on = passes_on(&statement.kind);
             visit::statement_places(statement, &mut |place, access| {
                 found = found.take().or_else(|| self.grown(place));
@@ -401,6 +415,17 @@ impl Walk<'_> {
     fn grown(&self, place: &Place) -> Option<String> {
         let PlaceBase::Local(local) = place.base else { return None };
         self.grown.contains(&local).then(|| outgrows(&name_of(self.body, local)))
+    }
+
+    /// Does it copy a value, with parts that it does not know of and so does not count, to where all parts are counted down?
+    fn gives_away(&self, statement: &StatementKind) -> Option<String> {
+        let StatementKind::Assign(to, Rvalue::Use(Operand::Copy(_))) = statement else { return None };
+        let ty = self.changes.inside(to.ty, &|change| change.counts)?;
+        let kept = |local: Local| {
+            local != self.body.local(Body::RESULT) && !whole_releases(self.body).any(|released| released == local)
+        };
+        let stays = matches!(to.base, PlaceBase::Local(local) if kept(local));
+        (!stays).then(|| format!("would copy a `{ty}`"))
     }
 
     /// Does it ask which variant a value of a changed enum is?

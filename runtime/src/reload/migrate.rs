@@ -81,7 +81,7 @@ impl Migration {
         let declarations = declarations(checked, literal);
         let (old, new) = (Known::new(old), Known::new(new));
         let mut planner = Planner::new(old, new, declarations);
-        planner.set_writers(checked);
+        planner.set_writers(checked, &live.checked);
         let mut migration =
             Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
         migration.plan_types(live, checked, report);

@@ -405,8 +405,8 @@ impl Loops {
                 .collect();
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
-            running.found.insert(target.meta.instance);
             running.same.extend(target.same.iter().map(|srcloc| (target.place, *srcloc)));
+            running.found.insert(target.meta.instance);
             let from = base.live.unit(target.place.0);
             if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
                 // An edit has been undone before the loop came round: it is in the newest code again.

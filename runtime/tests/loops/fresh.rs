@@ -249,3 +249,25 @@ fn where_the_frame_asks_for_the_reload_itself_fields_in_registers_are_carried_by
                 reload: they are carried over by name";
     assert!(told.contains(&said.to_owned()), "{told:?}");
 }
+
+/// A field of a struct in registers goes and comes back, with what it held: an array, and a tuple.
+#[test]
+fn a_field_that_counts_nothing_comes_back_with_its_value() {
+    let text = LOCAL
+        .replace("x: i64 }", "x: i64, list: [i64; 3], pair: (i64, f64) }")
+        .replace("x: 0 }", "x: 0, list: [1, 2, 3], pair: (4, 5.0) }")
+        .replace("state.frame == 3", "state.frame == 3 || state.frame == 6")
+        .replace("+ state.x", "+ state.list[2]");
+    let without: &[(&str, &str)] = &[
+        ("x: i64, list: [i64; 3], pair: (i64, f64)", "x: i64"),
+        ("x: 0, list: [1, 2, 3], pair: (4, 5.0)", "x: 0"),
+        ("+ state.list[2]", ""),
+    ];
+    let with: &[(&str, &str)] = &[
+        ("x: i64 }", "x: i64, list: [i64; 3], pair: (i64, f64) }"),
+        ("x: 0 }", "x: 0, list: [0, 0, 0], pair: (0, 0.0) }"),
+        ("state.frame * 1000", "state.frame * 1000 + state.list[2] + state.pair.1 as i64 * 100"),
+    ];
+    let (result, told) = run(&text, &[without, with]);
+    assert_eq!(result, 10000 + 3 + 500, "{told:?}");
+}

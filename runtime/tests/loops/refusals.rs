@@ -97,3 +97,63 @@ F run() -> i64 {
     );
     assert_eq!(played.call("build"), 2 + 1 + 200, "{told:?}");
 }
+
+/// `main` has no loop of its own: what it has done already is of no account, whatever fields its struct gets.
+#[test]
+fn a_main_in_no_loop_stays_as_it_is_while_its_struct_changes() {
+    let text = |fields: &str, values: &str, turn: &str| {
+        format!(
+            "S State {{ {fields}n: i64 }}
+G result: i64
+F sum() -> i64 = result
+F main() -> i64 {{
+    state := State {{ {values}n: 0 }}
+    game(&state)
+    result += state.n
+    0
+}}
+F game(s: *State) -> i64 {{
+    L s.n < 10 {{
+        s.n += 1
+        {turn}
+        I s.n == 3 || s.n == 5 || s.n == 7 {{
+            next_text()
+            hot_reload()
+        }}
+    }}
+    0
+}}
+"
+        )
+    };
+    let texts = vec![
+        text("", "", ""),
+        text("name: str = \"a\" + \"b\", ", "", "result += s.name.len() * 100"),
+        text("name: str = \"a\" + \"b\", list: Vec<str>, ", "list: Vec.new(), ", "result += s.name.len() * 100"),
+        text("", "", "result += 10000"),
+    ];
+    let played = super::harness::texts_of(texts);
+    assert_eq!(played.program.run_main().expect("no trap"), 0);
+    assert_eq!(played.call("sum"), 10 + 4 * 200 + 3 * 10000, "{:?}", played.told());
+    let said = "only what `main` has already done changed: it takes effect at the next start of `main`";
+    assert!(played.told().contains(&said.to_owned()), "{:?}", played.told());
+    played.assert_no_leaks();
+}
+
+#[test]
+fn a_main_in_no_loop_is_refused_if_what_it_still_has_to_do_changes() {
+    let text = "
+F main() -> i64 {
+    game()
+    1
+}
+F game() -> i64 {
+    next_text()
+    hot_reload()
+    0
+}
+";
+    let played = program(text, &[&[("    1\n", "    2\n")]]);
+    assert_eq!(played.program.run_main().expect("no trap"), 1);
+    assert!(played.told()[0].starts_with("main refused"), "{:?}", played.told());
+}

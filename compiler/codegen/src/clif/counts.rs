@@ -11,6 +11,7 @@ use vaisjit_syntax::Name;
 
 use super::Translator;
 use crate::host_calls::{HEAP_COUNT_DOWN, HEAP_COUNT_UP, HEAP_RELEASE, HEAP_RELEASE_CHECKED, HEAP_RETAIN};
+use crate::info::warm;
 use crate::link::{Import, ThunkTarget};
 use crate::mir::Place;
 use crate::thunks::{AbiSignature, AbiType};
@@ -73,8 +74,6 @@ impl Translator<'_, '_> {
     /// Counts a payload that may be null, and ends in `done`.
     fn count_payload(&mut self, payload: Value, change: Change, done: Block) {
         let [some, plain, other, call] = std::array::from_fn(|_| self.b.create_block());
-        self.b.set_cold_block(other);
-        self.b.set_cold_block(call);
         self.b.ins().brif(payload, some, &[], done, &[]);
         self.go_on(some);
         // It may be a wild address: it may fault.
@@ -86,12 +85,13 @@ impl Translator<'_, '_> {
         let changed = self.b.ins().iadd_imm_s(count, step);
         self.b.ins().store(MemFlagsData::new(), changed, payload, COUNT_OFFSET);
         self.b.ins().jump(done, &[]);
-        self.go_on(other);
+        self.enter_cold(other);
         let is_immortal = self.b.ins().icmp_imm_s(IntCC::Equal, count, IMMORTAL);
         self.b.ins().brif(is_immortal, done, &[], call, &[]);
-        self.go_on(call);
+        self.enter_cold(call);
         self.call_heap(if change == Change::Retain { HEAP_COUNT_UP } else { HEAP_COUNT_DOWN }, &[payload]);
         self.b.ins().jump(done, &[]);
+        self.b.set_srcloc(warm(self.b.srcloc()));
     }
 
     /// Calls a heap function that takes words and returns nothing.

@@ -7,8 +7,10 @@ use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
 use vaisjit_abi::context::offsets;
 
+use super::named::may_fault;
 use super::{TRAP_INDEX, TRAP_MESSAGE, Translator, trap_code};
-use crate::mir::{BlockId, Operand, Terminator};
+use crate::mir::visit::terminator_operand;
+use crate::mir::{BlockId, Operand, PlaceBase, Terminator};
 
 /// A reachable block of the body.
 #[derive(Clone, Copy)]
@@ -42,6 +44,7 @@ impl Translator<'_, '_> {
         for id in order {
             self.block(id);
         }
+        self.label_values();
     }
 
     fn state(&self, id: BlockId) -> BlockState {
@@ -91,15 +94,27 @@ impl Translator<'_, '_> {
         let block = &self.body.blocks[id];
         self.b.switch_to_block(state.block);
         self.in_loop = block.in_loop;
+        self.shown.enter(self.body, id);
         for (index, statement) in block.statements.iter().enumerate() {
-            self.b.set_srcloc(ir::SourceLoc::new(state.first_location + index as u32));
+            let location = state.first_location + index as u32;
+            self.b.set_srcloc(ir::SourceLoc::new(location));
+            self.note_values(location, may_fault(statement));
             self.statement(statement);
+            self.shown.after(statement);
         }
-        self.b.set_srcloc(ir::SourceLoc::new(state.first_location + block.statements.len() as u32));
+        let location = state.first_location + block.statements.len() as u32;
+        self.b.set_srcloc(ir::SourceLoc::new(location));
+        if matches!(block.terminator, Terminator::Trap(..)) {
+            self.b.set_cold_block(state.block);
+        }
+        let derefs =
+            |operand: &Operand| matches!(operand, Operand::Copy(place) if matches!(place.base, PlaceBase::Deref(..)));
+        self.note_values(location, terminator_operand(&block.terminator).is_some_and(derefs));
         self.terminator(&block.terminator);
         let mut next = 0;
         while let Some(to) = successor(&block.terminator, next) {
             self.edge_done(to);
+            self.shown.leave(to);
             next += 1;
         }
     }
@@ -158,6 +173,7 @@ impl Translator<'_, '_> {
 
     /// Stops; a message is handed to the host first.
     fn trap(&mut self, code: Trap, message: Option<&Operand>) {
+        self.show();
         if let Some(message) = message {
             let number = self.b.ins().iconst(types::I64, i64::from(code as u8));
             let message = self.operand_value(message);
@@ -171,17 +187,16 @@ impl Translator<'_, '_> {
         let (index, length) = (self.operand_value(index), self.operand_value(length));
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
         let (good, bad) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(bad);
         self.b.ins().brif(inside, good, &[], bad, &[]);
         self.b.seal_block(good);
-        self.b.seal_block(bad);
-        self.b.switch_to_block(bad);
+        self.enter_cold(bad);
+        self.show();
         for (at, value) in (0..).zip([index, length]) {
             self.store(value, self.context(offsets::FAILED_CHECK + 8 * at));
         }
         self.call_trap_function(TRAP_INDEX, &[]);
         self.b.ins().trap(trap_code(Trap::IndexOutOfBounds));
-        self.b.switch_to_block(good);
+        self.leave_cold(good);
     }
 }
 

@@ -5,7 +5,7 @@ use vaisjit_abi::context::FRAME_BLOCK_HEADER;
 use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::{Name, Span};
 
-use super::{MAX_FRAME, NamedValue, leaf};
+use super::{MAX_FRAME, NamedAt, NamedValue, leaf};
 use crate::layout::{Layouts, holds_evolving};
 use crate::link::{Link, Linker};
 use crate::mir::{Body, Callee, Local, StatementKind};
@@ -31,8 +31,10 @@ pub struct FrameLayout {
     pub wanted: Vec<CarriedValue>,
     /// Do its last words name the code that cleans up after a trap (see `vaisjit_abi::FrameBlock`)?
     pub cleanup: bool,
-    /// The variables whose values may be found while it runs.
+    /// The variables whose values a report may show.
     pub named: Vec<NamedValue>,
+    /// What they are where memory may be faulty, by location.
+    pub faults: Vec<NamedAt>,
 }
 
 /// A local in a block on the data stack.

@@ -227,7 +227,6 @@ impl Translator<'_, '_> {
         if let Some(local) = place.as_local() {
             match self.homes[index_of(local)] {
                 Home::Value(variable) => {
-                    self.label(local, value);
                     return self.define(variable, value);
                 }
                 Home::Absent => return,

@@ -37,26 +37,22 @@ impl Translator<'_, '_> {
         let Some((slot, own)) = self.spill else { return };
         let poll = self.b.ins().load(types::I8, MemFlagsData::trusted(), self.ctx, offsets::POLL);
         let (stop, go) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(stop);
         self.b.ins().brif(poll, stop, &[], go, &[]);
-        self.b.seal_block(stop);
-        self.b.switch_to_block(stop);
+        self.enter_cold(stop);
         self.spill((slot, own), carried);
         let thunk = self.symbols.function(Import::Safepoint, false, safepoint_signature, self.b.func);
         self.b.ins().call(thunk, &[self.ctx]);
         let answer = self.b.ins().stack_load(types::I64, types::I64, slot, SPILL_ANSWER as i32);
         self.go_on_there(answer, go);
         self.b.seal_block(go);
-        self.b.switch_to_block(go);
+        self.leave_cold(go);
     }
 
     /// Goes on at an address, unless it is 0. The code there returns for this function.
     fn go_on_there(&mut self, answer: Value, go: ir::Block) {
         let there = self.b.create_block();
-        self.b.set_cold_block(there);
         self.b.ins().brif(answer, there, &[], go, &[]);
-        self.b.seal_block(there);
-        self.b.switch_to_block(there);
+        self.enter_cold(there);
         let signature = tail_signature(&AbiSignature { params: Default::default(), ..own_signature(self.body) });
         let signature = self.b.import_signature(signature);
         self.b.ins().return_call_indirect(signature, answer, &[self.ctx]);

@@ -62,7 +62,6 @@ impl Translator<'_, '_> {
         match (home, incoming) {
             (Home::Value(variable), Some(value)) => {
                 self.b.def_var(variable, value);
-                self.label(local, value);
             }
             (Home::Memory(..), Some(value)) if machine_type(decl.ty).is_some() => {
                 let to = self.home_address(local);

@@ -17,6 +17,8 @@ use super::{Layout, MAX_SIZE};
 const SPARE: u64 = 16;
 /// Spare room is at least one part in so many.
 const SPARE_PART: u64 = 4;
+/// How many bytes of parked fields a type may have before they are given to others even if they may be wanted back.
+const MOST_PARKED: u32 = 4096;
 /// Least alignment of a type with spare room, so that a small struct can get fields of a word in place.
 const SPARE_ALIGN: u32 = 8;
 
@@ -32,6 +34,8 @@ pub(super) struct Wanted {
     pub reserve: u32,
     /// The layout in the version that is gone back to, if it is one.
     pub back: Option<Arc<KnownLayout>>,
+    /// The running version may have to come back: bytes of parked fields are taken only where there are very many.
+    pub careful: bool,
 }
 
 impl Wanted {
@@ -58,10 +62,25 @@ pub(super) struct WantedField {
 /// numbers and the order of the layout before, new ones come behind.
 pub(super) fn evolve(wanted: &Wanted, old: Option<&KnownLayout>) -> Option<KnownLayout> {
     let matched = match_variants(wanted, old);
-    match old.and_then(|old| in_place(wanted, old, &matched)) {
-        Some(layout) => Some(layout),
-        None => anew(wanted, old, &matched),
-    }
+    let careful = wanted.careful && old.is_some_and(|old| !old.exposed && !wanted.exposed && parked(old) < MOST_PARKED);
+    let kept = old.and_then(|old| in_place(wanted, old, &matched, (old.layout.size, careful)));
+    let grown = || old.filter(|_| careful).and_then(|old| grown(wanted, old, &matched));
+    kept.or_else(grown).or_else(|| anew(wanted, old, &matched))
+}
+
+/// Bytes of parked fields.
+fn parked(old: &KnownLayout) -> u32 {
+    old.variants.iter().flat_map(|variant| &variant.parked).map(|field| field.size).sum()
+}
+
+/// Everything stays at its offset, and what is new comes behind.
+fn grown(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Option<KnownLayout> {
+    let layout = in_place(wanted, old, matched, (MAX_SIZE, true))?;
+    let fields = layout.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
+    let end = fields.map(|field| u64::from(field.offset) + u64::from(field.size)).max().unwrap_or(0);
+    let room = SPARE.max(end / SPARE_PART).max(u64::from(wanted.reserve));
+    let size = u32::try_from((end + room).next_multiple_of(u64::from(old.layout.align))).ok()?;
+    (size <= MAX_SIZE).then_some(KnownLayout { layout: Layout { size, ..old.layout }, ..layout })
 }
 
 /// By wanted variant: its index among the known ones. Those that are gone come back under a name they had.
@@ -111,7 +130,12 @@ fn merge(
     Some(variants)
 }
 
-fn in_place(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Option<KnownLayout> {
+fn in_place(
+    wanted: &Wanted,
+    old: &KnownLayout,
+    matched: &[Option<usize>],
+    (size, careful): (u32, bool),
+) -> Option<KnownLayout> {
     let mut fields = wanted.variants.iter().flat_map(|variant| &variant.fields);
     if fields.any(|field| field.layout.align > old.layout.align) {
         return None;
@@ -119,7 +143,7 @@ fn in_place(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Op
     let mut next = old.next;
     let place = |variant: &WantedVariant, known: Option<&KnownVariant>| {
         let followed = Followed::new(&variant.fields, known, wanted.back(variant.name));
-        Room { from: wanted.header.size, to: old.layout.size }.place(&followed, &mut next)
+        Room { from: wanted.header.size, to: size, careful }.place(&followed, &mut next)
     };
     let variants = merge(wanted, &old.variants, matched, place, KnownVariant::clone)?;
     Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants, next })
@@ -129,6 +153,8 @@ fn in_place(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Op
 struct Room {
     from: u32,
     to: u32,
+    /// Not over parked fields.
+    careful: bool,
 }
 
 impl Room {
@@ -150,7 +176,8 @@ impl Room {
 
     /// Where a field fits: beside all others, else over the oldest parked ones.
     fn find(&self, layout: Layout, placed: &[Option<KnownField>], parked: &[KnownField]) -> Option<u32> {
-        (0..=parked.len()).find_map(|forgotten| {
+        let most = if self.careful { 0 } else { parked.len() };
+        (0..=most).find_map(|forgotten| {
             let taken: Vec<&KnownField> = placed.iter().flatten().chain(&parked[forgotten..]).collect();
             self.gap(layout, &taken)
         })
@@ -182,7 +209,7 @@ struct Followed<'a> {
 }
 
 impl WantedField {
-    fn new(&self) -> NewField {
+    fn as_new(&self) -> NewField {
         NewField { name: self.name, was: self.was, ty: self.ty, number: None }
     }
 
@@ -195,7 +222,7 @@ impl WantedField {
 impl<'a> Followed<'a> {
     fn new(wanted: &'a [WantedField], old: Option<&'a KnownVariant>, back: Option<&KnownVariant>) -> Followed<'a> {
         let number = |name: Name| Some(back?.fields.iter().find(|field| field.name == name)?.lineage.number);
-        let new = |field: &WantedField| NewField { number: number(field.name), ..field.new() };
+        let new = |field: &WantedField| NewField { number: number(field.name), ..field.as_new() };
         let new: Vec<NewField> = wanted.iter().map(new).collect();
         let sources = old.map_or_else(|| vec![None; new.len()], |old| lineage::field_sources(old, &new, true));
         Followed { wanted, old, sources }
@@ -211,7 +238,7 @@ impl<'a> Followed<'a> {
             let source = source.map(|source| &old.fields[source]);
             let Some(found) = source.filter(|found| field.fits(found)) else { continue };
             left.retain(|other| !std::ptr::eq(*other, found));
-            let revived = lineage::revived(old, found, &field.new());
+            let revived = lineage::revived(old, found, &field.as_new());
             left.retain(|other| !revived.is_some_and(|revived| std::ptr::eq(*other, revived)));
             *place = Some(KnownField { name: field.name, ..found.clone() });
         }
@@ -222,7 +249,7 @@ impl<'a> Followed<'a> {
                     continue;
                 }
                 let fits = |known: &KnownField| field.fits(known) && (renames || known.name == field.name);
-                if let Some(found) = lineage::unparked(&left, &field.new(), &fits) {
+                if let Some(found) = lineage::unparked(&left, &field.as_new(), &fits) {
                     left.retain(|other| !std::ptr::eq(*other, found));
                     *place = Some(KnownField { name: field.name, ..found.clone() });
                 }
@@ -249,7 +276,7 @@ impl<'a> Followed<'a> {
             let number = from.map(|from| from.lineage.number).filter(|number| source.is_some() || !live(*number));
             place.lineage.number = number.unwrap_or(next.0);
             next.0 += u32::from(number.is_none());
-            let revived = self.old.zip(from).and_then(|(old, from)| lineage::revived(old, from, &field.new()));
+            let revived = self.old.zip(from).and_then(|(old, from)| lineage::revived(old, from, &field.as_new()));
             place.lineage.former.extend(revived.map(|revived| revived.name));
             anew.extend(from.is_none_or(|from| source.is_none() && from.name == field.name).then_some(field.name));
         }

@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, RwLock};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
-use vaisjit_semantics::program::{EnumDef, FieldDef, StructDef};
+use vaisjit_semantics::program::{EnumDef, FieldDef, Hook, StructDef};
 use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind, is_library};
 use vaisjit_syntax::Name;
@@ -87,6 +87,8 @@ struct Evolving {
     known: LayoutHistory,
     /// Those of the version that is gone back to, if it is one.
     back: Option<Arc<LayoutHistory>>,
+    /// May the running version come back by itself, as a function of the new one is called after the reload?
+    careful: bool,
 }
 
 impl TypeLayouts {
@@ -114,7 +116,8 @@ impl TypeLayouts {
     /// they had in the running version. The same program and history give the same layouts, and so does the history of
     /// these layouts.
     pub fn hot(program: &Checked, history: &LayoutHistory) -> TypeLayouts {
-        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone(), back: None };
+        let careful = program.functions.values().any(|function| function.hook == Some(Hook::After));
+        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone(), back: None, careful };
         TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
     }
 
@@ -147,6 +150,7 @@ impl TypeLayouts {
             exposed: evolving.exposed.iter().map(|ty| renames.ty(*ty)).collect(),
             known: evolving.known.renamed(renames),
             back: evolving.back.as_ref().map(|back| Arc::new(back.renamed(renames))),
+            careful: evolving.careful,
         });
         TypeLayouts {
             structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
@@ -371,6 +375,7 @@ impl TypeLayouts {
     /// A definition with the layouts of its fields.
     fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
         let back = self.evolving.as_ref().and_then(|evolving| evolving.back.as_ref()?.get(ty).cloned());
+        let careful = self.evolving.as_ref().is_some_and(|evolving| evolving.careful);
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
             let field = |field: &FieldDef| {
@@ -382,7 +387,7 @@ impl TypeLayouts {
         if let Some(definition) = self.structs.get(&ty) {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
             let (header, reserve) = (Layout { size: 0, align: 1 }, definition.reserve);
-            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve, back });
+            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve, back, careful });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -392,7 +397,7 @@ impl TypeLayouts {
             variants.push(evolve::WantedVariant { name: Some(variant.name), was: variant.was, fields });
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
-        Ok(evolve::Wanted { variants, header, exposed, reserve, back })
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back, careful })
     }
 
     fn pack(
@@ -475,8 +480,11 @@ impl Layouts for TypeLayouts {
     }
 }
 
+/// A constant default, and what a part was called.
+type Aside<'a> = (Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name]);
+
 /// What is noted beside a layout: the constant defaults of fields, and what everything was called.
-fn asides<'a>(known: &'a KnownLayout) -> Vec<(Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name])> {
+fn asides<'a>(known: &'a KnownLayout) -> Vec<Aside<'a>> {
     let of_variant = |variant: &'a KnownVariant| (None, variant.lineage.was, &variant.lineage.former[..]);
     let of_field = |field: &'a KnownField| (field.fill.0.as_ref(), field.lineage.was, &field.lineage.former[..]);
     let of = |variant: &'a KnownVariant| {

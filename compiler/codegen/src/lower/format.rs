@@ -22,6 +22,7 @@ impl<'a> Lowerer<'a> {
         let pieces = pieces_of(message);
         if let [Piece::Value(value, spec)] = &pieces[..]
             && is_plain(spec)
+            && value.ty == Ty::str()
         {
             return self.operand(value);
         }

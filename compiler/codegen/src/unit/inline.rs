@@ -19,6 +19,7 @@ use super::parallel::on_threads;
 use super::{MachineFunction, UnitInput, error_text};
 use crate::clif::frame::FrameLayout;
 use crate::clif::{CompileError, Env, Numbers, translate};
+use crate::info::{cold, is_cold, warm};
 use crate::link::{Import, Link, Linker};
 use crate::mir::{Body, Callee, StatementKind};
 
@@ -217,7 +218,8 @@ impl<'a> Unit<'a> {
                     };
                 }
                 if tags.len() > 2 {
-                    clif.set_srcloc(inst, ir::SourceLoc::new(at));
+                    let place = ir::SourceLoc::new(at);
+                    clif.set_srcloc(inst, if is_cold(clif.srcloc(inst)) { cold(place) } else { place });
                 }
             }
         }
@@ -233,7 +235,7 @@ fn tag(clif: &mut ir::Function, number: u32, all: bool) {
         for inst in clif.layout.block_insts(block).collect::<Vec<_>>() {
             let location = clif.srcloc(inst);
             if !location.is_default() && (all || clif.dfg.insts[inst].opcode() == ir::Opcode::Call) {
-                clif.debug_tags.set(inst, [DebugTag::User(number), DebugTag::User(location.bits())]);
+                clif.debug_tags.set(inst, [DebugTag::User(number), DebugTag::User(warm(location).bits())]);
             }
         }
     }

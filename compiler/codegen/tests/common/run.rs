@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, FuncOrDataId, Module};
+use vaisjit_abi::context::SHOWN;
 use vaisjit_abi::{CallContext, EntryRecord};
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::clif::{abi_signature, leaf};
@@ -186,6 +187,8 @@ impl Machine {
             carried: std::ptr::null_mut(),
             guard: std::ptr::null(),
             failed_check: [0; 2],
+            shown_mask: 0,
+            shown: [0; SHOWN],
         });
         let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();

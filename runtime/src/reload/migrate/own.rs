@@ -175,6 +175,7 @@ impl Planner {
         if let Some(known) = self.own.iter().position(|own| own.ty == ty) {
             return Some(known as u32);
         }
+        self.note_no_way_back(ty);
         let writer = self.writer(ty)?;
         self.writing = true;
         let made = self.make_own(ty, writer);
@@ -192,6 +193,15 @@ impl Planner {
         }
     }
 
+    /// Says of a type that the running version had a migration for, and the new one has none, what becomes of its values.
+    fn note_no_way_back(&mut self, ty: Ty) {
+        if !self.writers.contains_key(&ty) && self.written_before.remove(&ty) {
+            self.remarks.push(format!(
+                "no migration is declared for `{ty}` now: its values are carried over by the names of their fields"
+            ));
+        }
+    }
+
     /// The function for the running shape of a type.
     fn writer(&mut self, ty: Ty) -> Option<Writer> {
         let all = self.writers.get(&ty)?.clone();
@@ -200,7 +210,17 @@ impl Planner {
         let found: Vec<Writer> = all.iter().filter(fitting).copied().collect();
         let named = found.iter().find(|writer| writer.function.path.name == "migrate");
         match (&found[..], named) {
-            ([only], _) | (_, Some(only)) => return Some(*only),
+            ([only], _) | (_, Some(only)) => {
+                let others = all.iter().filter(|other| *other != only);
+                let others: Vec<String> = others.map(|other| format!("`{}`", other.function.path.name)).collect();
+                if !others.is_empty() {
+                    let (function, shape, others) = (only.function.path.name, only.old, others.join(" and "));
+                    self.remarks.push(format!(
+                        "values of `{ty}` have the shape `{shape}`: `{function}` migrates them, and {others} not"
+                    ));
+                }
+                return Some(*only);
+            }
             ([], None) => {
                 let shapes: Vec<String> = all.iter().map(|writer| format!("`{}`", writer.old)).collect();
                 let shapes = shapes.join(" nor of ");

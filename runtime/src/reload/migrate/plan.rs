@@ -47,6 +47,8 @@ pub(crate) struct Planner {
     pub(super) own: Vec<Own>,
     /// The functions that may.
     pub(super) writers: FxHashMap<Ty, Vec<Writer>>,
+    /// Types that functions of the running version migrate.
+    pub(super) written_before: FxHashSet<Ty>,
     /// The shapes they declare.
     pub(super) shapes: FxHashMap<Ty, Arc<StructDef>>,
     /// Are steps for one of them being made?
@@ -115,6 +117,7 @@ impl Planner {
             notes: Vec::new(),
             own: Vec::new(),
             writers: FxHashMap::default(),
+            written_before: FxHashSet::default(),
             shapes: FxHashMap::default(),
             writing: false,
             outermost: None,
@@ -125,7 +128,8 @@ impl Planner {
     }
 
     /// The functions of the program that may migrate values.
-    pub fn set_writers(&mut self, checked: &Checked) {
+    pub fn set_writers(&mut self, checked: &Checked, running: &Checked) {
+        self.written_before = super::own::writers(running).into_keys().collect();
         self.writers = super::own::writers(checked);
         let old = self.writers.values().flatten().map(|writer| writer.old);
         self.shapes = old.filter_map(|ty| Some((ty, checked.structs.get(&ty)?.clone()))).collect();

@@ -43,8 +43,8 @@ pub(crate) struct Local {
     pub ahead: Vec<Transfer>,
     /// Its unit and function.
     pub of: (usize, usize),
-    /// The numbers of the locals that its code releases part by part.
-    pub by_parts: FxHashSet<u32>,
+    /// The numbers of the locals that its code releases by what the heap knows of their types.
+    pub released_whole: FxHashSet<u32>,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
@@ -312,7 +312,8 @@ impl Migration {
         // What has held nothing counted is released by nobody.
         // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
         // the others.
-        let ends_old = local.going.is_none() && local.ahead.is_empty() && local.by_parts.contains(&variable.local);
+        let ends_old =
+            local.going.is_none() && local.ahead.is_empty() && !local.released_whole.contains(&variable.local);
         region.loan = variable.loan || ends_old || self.planner.references_before(ty).is_empty();
         let block = local.address.unwrap_or_default();
         if let (Some(place), Some(going)) = (place, &local.going) {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, lineage};
 use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
+use vaisjit_codegen::shape::is_counted;
 use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::transfer::{can_become, parts, whole_of};
-use crate::heap::migrate::Scalar;
 
 /// What a part of a value starts with.
 pub(super) struct Start<'a> {
@@ -258,13 +258,23 @@ impl<'a> Fresh<'a> {
         found
     }
 
-    /// Where a number lies that the new text has no field for: it is there if the field comes back.
+    /// Where a value that counts nothing lies that the new text has no field for: it is there if the field comes back.
     fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
-        let (above, name) = path.as_str().rsplit_once('.').map_or((None, path.as_str()), |(a, b)| (Some(a), b));
-        let (start, of) = above.map_or(Some((0, ty)), |above| self.after(ty, above))?;
-        let parked = self.layouts.parked(of, 0);
-        let field = parked.iter().find(|field| field.name.as_str() == name && Scalar::of(field.ty).is_some())?;
-        Some((start + field.offset, field.ty))
+        let (mut at, mut of) = (0, ty);
+        let mut steps = path.as_str().split('.');
+        while let Some(step) = steps.next() {
+            if let Some((offset, ty)) = self.field(of, Name::new(step)) {
+                (at, of) = (at + offset, ty);
+                continue;
+            }
+            let parked = self.layouts.parked(of, 0);
+            let field = parked.iter().find(|field| field.name.as_str() == step)?;
+            let rest = steps.collect::<Vec<&str>>().join(".");
+            let inside = if rest.is_empty() { Some((0, field.ty)) } else { self.field(field.ty, Name::new(&rest)) };
+            let (offset, ty) = inside.filter(|_| !is_counted(field.ty, self.checked))?;
+            return Some((at + field.offset + offset, ty));
+        }
+        None
     }
 
     /// Do the fields of this path have these names now?

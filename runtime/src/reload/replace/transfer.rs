@@ -275,7 +275,10 @@ impl Maker<'_> {
                     let bytes = constant::zero(start.ty, self.fresh.layouts).ok_or_else(|| unknown(want))?;
                     self.steps.push(Step::Set { to, bytes: bytes.into() });
                 }
-                StartKind::Empty => self.steps.push(Step::Empty { to, of: (self.type_of)(start.ty) }),
+                StartKind::Empty => {
+                    let (of, lent) = ((self.type_of)(start.ty), !want.owned);
+                    self.steps.push(Step::Empty { to, of, lent });
+                }
                 StartKind::Declared { body, from, key } => self.declared((body, from, key), (start.ty, to), want)?,
             }
         }

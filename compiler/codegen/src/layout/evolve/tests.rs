@@ -35,6 +35,7 @@ fn record(fields: Vec<WantedField>) -> Wanted {
         exposed: false,
         reserve: 0,
         back: None,
+        careful: false,
     }
 }
 
@@ -135,7 +136,7 @@ fn variant(name: &str, fields: &str) -> WantedVariant {
 }
 
 fn choice(variants: Vec<WantedVariant>) -> Wanted {
-    Wanted { variants, header: HEADER, exposed: false, reserve: 0, back: None }
+    Wanted { variants, header: HEADER, exposed: false, reserve: 0, back: None, careful: false }
 }
 
 #[test]
@@ -168,7 +169,10 @@ fn alignment_does_not_grow_in_place() {
 /// What must hold whatever the edit was.
 fn check(wanted: &Wanted, old: Option<&KnownLayout>, new: &KnownLayout) -> Result<(), String> {
     let require = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
-    let in_place = old.is_some_and(|old| in_place(wanted, old, &match_variants(wanted, Some(old))).is_some());
+    let in_place = old.is_some_and(|old| {
+        let matched = match_variants(wanted, Some(old));
+        in_place(wanted, old, &matched, (old.layout.size, false)).is_some()
+    });
     for variant in &new.variants {
         let all: Vec<&KnownField> = variant.fields.iter().chain(&variant.parked).collect();
         for (index, field) in all.iter().enumerate() {
@@ -241,4 +245,17 @@ fn arbitrary(random: &mut Random, is_enum: bool) -> Wanted {
         variants.push(WantedVariant { name: Some(Name::new(name)), was: None, fields: fields(random) });
     }
     choice(variants)
+}
+
+/// What may have to come back is not overwritten: new fields come behind, and everything keeps its offset.
+#[test]
+fn a_careful_layout_grows_rather_than_forgets() {
+    let first = evolve(&words("a b"), None).unwrap();
+    let careful = |names: &str| Wanted { careful: true, ..words(names) };
+    let more = next(&careful("a c d e f"), &first);
+    assert!(more.layout.size > first.layout.size);
+    assert_eq!(more.variants[0].parked, [first.variants[0].fields[1].clone()]);
+    let back = next(&words("a b"), &more);
+    assert_eq!(back.variants[0].fields, first.variants[0].fields);
+    assert_eq!(next(&careful("a c d e f"), &more), more);
 }
