@@ -8,7 +8,7 @@ use vaisjit_syntax::{Name, Span};
 use super::{MAX_FRAME, NamedAt, NamedValue, leaf};
 use crate::layout::{Layouts, holds_evolving};
 use crate::link::{Link, Linker};
-use crate::mir::{Body, Callee, Local, StatementKind};
+use crate::mir::{Body, Callee, Local, PlaceBase, Projection, StatementKind};
 use crate::resume::{CarriedValue, CarryKey, LoopState};
 
 pub(crate) mod carry;
@@ -56,13 +56,18 @@ pub struct FrameLocal {
     pub pinned: Option<u32>,
     /// Does it only hold a copy of a value, whose references belong to somebody else?
     pub loan: bool,
+    /// Single words in it that the code releases: where they lie in it, and their types.
+    pub released: Vec<(u32, Ty)>,
 }
 
 impl FrameLayout {
     /// The same with other names of items.
     pub fn renamed(&self, renames: &Renames) -> FrameLayout {
         let mut new = self.clone();
-        new.locals.iter_mut().for_each(|local| local.ty = renames.ty(local.ty));
+        for local in &mut new.locals {
+            local.ty = renames.ty(local.ty);
+            local.released.iter_mut().for_each(|(_, ty)| *ty = renames.ty(*ty));
+        }
         let handed = new.loops.iter_mut().flat_map(|state| &mut state.values);
         handed.chain(&mut new.wanted).for_each(|value| value.ty = renames.ty(value.ty));
         new
@@ -211,8 +216,33 @@ fn locals_in_memory(body: &Body, layouts: &dyn Layouts) -> Vec<FrameLocal> {
             size: layouts.layout(declared.ty).size,
             pinned: declared.pinned,
             loan: declared.loan,
+            released: released(body, layouts, local),
         })
         .collect()
+}
+
+/// The words in a local that a body releases one by one.
+fn released(body: &Body, layouts: &dyn Layouts, local: Local) -> Vec<(u32, Ty)> {
+    let mut words = Vec::new();
+    for statement in body.blocks.values().flat_map(|block| &block.statements) {
+        let StatementKind::Release { place, .. } = &statement.kind else { continue };
+        if !matches!(place.base, PlaceBase::Local(base) if base == local) || place.projections.is_empty() {
+            continue;
+        }
+        let word = offset_in(body.locals[local].ty, &place.projections, layouts).map(|offset| (offset, place.ty));
+        let news = word.filter(|word| !words.contains(word));
+        words.extend(news);
+    }
+    words
+}
+
+/// Where the field at the end of a path lies in a value.
+fn offset_in(ty: Ty, path: &[Projection], layouts: &dyn Layouts) -> Option<u32> {
+    let step = |(offset, ty): (u32, Ty), step: &Projection| match step {
+        Projection::Field(field) => Some((offset + layouts.field_offset(ty, *field), layouts.field_ty(ty, *field))),
+        _ => None,
+    };
+    path.iter().try_fold((0, ty), step).map(|(offset, _)| offset)
 }
 
 /// The first place for so many bytes behind the header and outside the used ones.

@@ -163,6 +163,23 @@ fn collect(known: &Known, ty: Ty, at: usize, out: &mut Vec<WordPart>) {
     }
 }
 
+/// Is there a word of this type at an offset of a value of another, in structs and tuples?
+pub(super) fn lies_at(known: &Known, ty: Ty, offset: u32, word: Ty) -> bool {
+    match *ty.kind() {
+        TyKind::Struct(..) => {
+            let fields = known.get(ty).into_iter().flat_map(|known| known.fields());
+            let mut holds = fields.filter(|field| (field.offset..field.offset + field.size).contains(&offset));
+            holds.any(|field| lies_at(known, field.ty, offset - field.offset, word))
+        }
+        TyKind::Tuple(parts) => {
+            let starts = known.tuple(parts.iter().copied()).1;
+            let index = starts.iter().rposition(|start| *start <= offset);
+            index.is_some_and(|index| lies_at(known, parts[index], offset - starts[index], word))
+        }
+        _ => offset == 0 && ty == word,
+    }
+}
+
 /// Does a value of one type lead to one of these?
 pub(super) fn leads_to(known: &Known, ty: Ty, wanted: &FxHashSet<Ty>) -> bool {
     let (mut open, mut seen) = (vec![ty], FxHashSet::default());

@@ -12,6 +12,7 @@ use super::defaults::Wanted;
 use super::known::Known;
 use super::moves::{Moves, Search};
 use super::notes::Note;
+use super::offsets::lies_at;
 use super::own::{self, Written};
 use super::plan::Planner;
 use crate::code::{Beside, Computed, GlobalMemory, Grown, Step, Stopped, Transfer};
@@ -19,7 +20,6 @@ use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
-use crate::reload::admissible::Releases;
 use crate::reload::diff::name_of;
 
 /// A frame of a running function.
@@ -44,8 +44,8 @@ pub(crate) struct Local {
     pub ahead: Vec<Transfer>,
     /// Its unit and function.
     pub of: (usize, usize),
-    /// What its code releases.
-    pub releases: Releases,
+    /// The numbers of the locals that its code releases by what the heap knows of their types.
+    pub released_whole: FxHashSet<u32>,
     /// Is its code that of the new version, too?
     pub is_current: bool,
 }
@@ -319,13 +319,17 @@ impl Migration {
         // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
         // the others.
         let stays = local.going.is_none() && local.ahead.is_empty();
-        let whole = local.releases.whole.contains(&variable.local);
+        let whole = local.released_whole.contains(&variable.local);
         let ends_old = stays && !whole;
         let counts = stays && whole && local.is_current || !self.planner.references_before(ty).is_empty();
         region.loan = variable.loan || ends_old || !counts;
         if ends_old && !variable.loan {
-            let words = local.releases.words.get(&variable.local);
-            trial.known.extend(words.into_iter().flatten().map(|(offset, ty)| (number, *offset, *ty)));
+            let planner = &self.planner;
+            let lies = |(offset, word): &&(u32, Ty)| {
+                [&planner.old, &planner.new].into_iter().all(|known| lies_at(known, ty, *offset, *word))
+            };
+            let words = variable.released.iter().filter(lies);
+            trial.known.extend(words.map(|(offset, word)| (number, *offset, *word)));
         }
         let block = local.address.unwrap_or_default();
         if let (Some(place), Some(going)) = (place, &local.going) {
