@@ -88,10 +88,9 @@ impl ProgramInner {
     /// before the commit.
     fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Obstacle> {
         let live = self.live();
-        let histories = (&*live.history, &*prepared.history);
-        let layouts = (&*live.layouts, &*prepared.layouts);
+        let histories = (&live.history, &prepared.history);
         let types = (&*live.checked, &*prepared.snapshot.checked);
-        let changes = Changes::new(histories, &prepared.moved, layouts, types);
+        let changes = Changes::new(histories, &prepared.moved, &live.layouts, types);
         if changes.is_empty() {
             return None;
         }
@@ -108,7 +107,7 @@ impl ProgramInner {
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
-                let new = (&*prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
+                let new = (&prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
                 let since = meta.past.as_ref().map(|past| Changes::since(past, new));
                 let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);

@@ -19,7 +19,7 @@ use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::{live_locals, released_whole};
+use crate::reload::admissible::{live_locals, releases};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
@@ -210,7 +210,7 @@ impl ProgramInner {
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
                 going: going(prepared, stopped, frame, meta),
                 grown: stopped.grown(frame),
-                released_whole: released_whole(meta, &live.checked, &live.layouts),
+                releases: releases(meta, &live.checked, &live.layouts),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
             });

@@ -267,6 +267,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
     loops.written = migration.iter().flat_map(Migration::written).collect();
+    loops.history = history.clone();
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
