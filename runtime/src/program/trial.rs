@@ -196,7 +196,7 @@ impl ProgramInner {
 
     /// The frames on the stacks.
     fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
-        let live = self.live();
+        let (live, running) = (self.live(), &prepared.moves.running);
         let mut locals = Vec::new();
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
@@ -211,6 +211,7 @@ impl ProgramInner {
                 going: going(prepared, stopped, frame, meta),
                 grown: stopped.grown(frame),
                 releases: releases(meta, &live.checked, &live.layouts),
+                is_current: !running.concerns(meta.instance) && !live.retired.contains_key(&standing.unit),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
             });

@@ -228,8 +228,8 @@ pub(crate) fn live_locals(
 /// What code releases of the locals in its block, by their numbers.
 #[derive(Default)]
 pub(crate) struct Releases {
-    /// Those that it releases by what the heap knows of their types. The parts that a later version adds to the others are
-    /// released by nobody.
+    /// Those that it releases by what the heap knows of their types, or gives to somebody who does. The parts that a later
+    /// version adds to the others are released by nobody.
     pub whole: FxHashSet<u32>,
     /// Single words of the others: where they lie in the local, and their types.
     pub words: FxHashMap<u32, Vec<(u32, Ty)>>,
@@ -239,7 +239,8 @@ pub(crate) struct Releases {
 pub(crate) fn releases(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Releases {
     let mut found = Releases::default();
     let Some(body) = mir_of(meta, checked, layouts) else { return found };
-    found.whole = whole_releases(&body).map(|local| u32::from(local.into_raw())).collect();
+    let whole = whole_releases(&body).chain(given_away(&body));
+    found.whole = whole.map(|local| u32::from(local.into_raw())).collect();
     let layouts = meta.past.as_ref().map_or(layouts, |past| &past.layouts);
     for statement in body.blocks.values().flat_map(|block| &block.statements) {
         let StatementKind::Release { place, .. } = &statement.kind else { continue };
@@ -268,6 +269,26 @@ fn whole_releases(body: &Body) -> impl Iterator<Item = Local> {
     statements.filter_map(|statement| match &statement.kind {
         StatementKind::Release { place, .. } => place.as_local(),
         _ => None,
+    })
+}
+
+/// The locals that a body moves somewhere else as wholes: they are copied, and nothing is counted for it.
+fn given_away(body: &Body) -> impl Iterator<Item = Local> {
+    let statements = || body.blocks.values().flat_map(|block| &block.statements);
+    let base = |place: &Place| match place.base {
+        PlaceBase::Local(local) => Some(local),
+        _ => None,
+    };
+    let retained: FxHashSet<Local> = statements()
+        .filter_map(|statement| match &statement.kind {
+            StatementKind::Retain(place) => base(place),
+            _ => None,
+        })
+        .collect();
+    statements().filter_map(move |statement| {
+        let StatementKind::Assign(to, Rvalue::Use(Operand::Copy(from))) = &statement.kind else { return None };
+        let keeps = base(to).is_some_and(|to| body.locals[to].loan || retained.contains(&to));
+        from.as_local().filter(|from| !keeps && !retained.contains(from))
     })
 }
 

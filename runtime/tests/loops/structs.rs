@@ -549,3 +549,67 @@ F run() -> i64 {
     let (result, told) = run(TEXT, &[edits]);
     assert_eq!(result, 106, "{told:?}");
 }
+
+/// Code that stays as it is, for nothing in it changes: what it releases or gives away is another field than before.
+#[test]
+fn a_field_takes_the_place_of_another_in_a_struct_that_a_loop_holds() {
+    let text = |field: &str, of: &str, end: &str| {
+        format!(
+            "S Inner {{ n: i64, it: {of} }}
+S State {{ {field}: Inner }}
+G all: Vec<State>
+F list(n: i64) -> Vec<str> {{ [\"{{n}}\", \"{{n + 1}}\"] }}
+F make(n: i64) -> State {{ State {{ {field}: Inner {{ n: 1, it: list(n) }} }} }}
+F size(s: State) -> i64 {{ s.{field}.it.len() }}
+F run() -> i64 {{
+    state := game()
+    size(state) + state.{field}.it.len() * 10
+}}
+F game() -> State {{
+    state := mut make(7)
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        I asked == 0 {{ asked = save() }}
+        I hot_version() == 2 {{ turns += 1 }}
+    }}
+    {end}
+}}
+"
+        )
+    };
+    for (of, size) in [("Vec<str>", 0), ("Vec<str> = list(3)", 2)] {
+        for (end, size) in [("make(8)", 2), ("state", size), ("all.push(state)\n    make(9)", 2)] {
+            let texts = ["first", "second"].map(|field| text(field, of, end));
+            let (result, told) = saved_meanwhile(&[&texts[0], &texts[1]]);
+            assert_eq!(result, size * 11, "{of}, {end}: {told:?}");
+        }
+    }
+}
+
+/// A struct that has counted nothing gets a field that counts, and code that stays as it is gives it away.
+#[test]
+fn a_list_is_added_to_a_struct_that_is_given_away() {
+    let text = |more: &str| {
+        format!(
+            "S State {{ n: i64, m: i64, o: i64, p: i64{more} }}
+G all: Vec<State>
+F make(n: i64) -> State {{ State {{ n: n, m: 2, o: 3, p: 4 }} }}
+F run() -> i64 {{ game() + all[0].n }}
+F game() -> i64 {{
+    state := mut make(7)
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        I asked == 0 {{ asked = save() }}
+        I hot_version() == 2 {{ turns += 1 }}
+    }}
+    all.push(state)
+    all.len()
+}}
+"
+        )
+    };
+    let (result, told) = saved_meanwhile(&[&text(""), &text(", list: Vec<i64> = [1, 2]")]);
+    assert_eq!(result, 8, "{told:?}");
+}

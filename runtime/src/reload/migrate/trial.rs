@@ -46,6 +46,8 @@ pub(crate) struct Local {
     pub of: (usize, usize),
     /// What its code releases.
     pub releases: Releases,
+    /// Is its code that of the new version, too?
+    pub is_current: bool,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
@@ -313,12 +315,14 @@ impl Migration {
         let (role, number) = (Role::Local(trial.locals.len() - 1), trial.regions.len());
         let Conversion { from_size, to_size, .. } = self.planner.conversions[conversion];
         let mut region = Region::new(at, 1, from_size, conversion, role);
-        // What has held nothing counted is released by nobody.
+        // What has held nothing counted is released by nobody, unless code that is right for the new version gives it away.
         // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
         // the others.
-        let ends_old =
-            local.going.is_none() && local.ahead.is_empty() && !local.releases.whole.contains(&variable.local);
-        region.loan = variable.loan || ends_old || self.planner.references_before(ty).is_empty();
+        let stays = local.going.is_none() && local.ahead.is_empty();
+        let whole = local.releases.whole.contains(&variable.local);
+        let ends_old = stays && !whole;
+        let counts = stays && whole && local.is_current || !self.planner.references_before(ty).is_empty();
+        region.loan = variable.loan || ends_old || !counts;
         if ends_old && !variable.loan {
             let words = local.releases.words.get(&variable.local);
             trial.known.extend(words.into_iter().flatten().map(|(offset, ty)| (number, *offset, *ty)));
