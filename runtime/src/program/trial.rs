@@ -20,7 +20,7 @@ use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::{live_locals, released_whole};
+use crate::reload::admissible::{live_locals, releases};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
@@ -39,8 +39,11 @@ const LONGEST_PIN: Duration = Duration::from_secs(1);
 pub(crate) struct Tried {
     migration: Option<Trial>,
     /// New values of globals that have one.
-    resets: Vec<(ItemPath, Vec<u8>)>,
+    resets: GlobalValues,
 }
+
+/// Values of globals, which own what they refer to.
+pub(super) type GlobalValues = Vec<(ItemPath, Vec<u8>)>;
 
 impl ProgramInner {
     /// Tries a prepared version while all threads are stopped. If it cannot be, the report says why, and nothing has
@@ -50,10 +53,10 @@ impl ProgramInner {
         self.try_out(prepared, stopped).ok_or_else(|| wait_for_pin(prepared, report))
     }
 
-    /// Would a commit have to wait for what pins a value?
+    /// Would a commit have to wait for what pins a value? Whatever else is wrong the trial finds again.
     pub(super) fn pinned(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
         let before = self.report_to_keep(prepared)?;
-        self.foresee_values(prepared, stopped);
+        fault::on(None, || self.foresee_values(prepared, stopped));
         let found = wait_for_pin(prepared, Some(before.clone()));
         prepared.report = before;
         matches!(found, Attempt::NotYet(_)).then_some(found)
@@ -83,8 +86,16 @@ impl ProgramInner {
         }
     }
 
-    /// The same, to see what would happen: completes the report and gives back all that was made for it.
-    pub fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+    /// What [`ProgramInner::try_to_move`] would come to, with the report completed and nothing kept.
+    pub(super) fn foresee_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
+        let report = self.report_to_keep(prepared);
+        self.foresee_values(prepared, stopped);
+        let refused = prepared.report.refusals().next().is_some();
+        if refused { wait_for_pin(prepared, report) } else { Attempt::Applied }
+    }
+
+    /// The same as a trial, to see what would happen: completes the report and gives back all that was made for it.
+    fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
         self.count_functions(prepared, stopped);
@@ -218,7 +229,7 @@ impl ProgramInner {
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
                 going: going(prepared, stopped, frame, meta),
                 grown: stopped.grown(frame),
-                released_whole: released_whole(meta, &live.checked, &live.layouts),
+                releases: releases(meta, &live.checked, &live.layouts),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
             });
@@ -363,11 +374,7 @@ impl ProgramInner {
                 let _ = heap.clear_global(memory.address(), global.ty, &shape);
             }
         }
-        for (path, mut bytes) in tried.resets {
-            if let Some(global) = checked.globals.get(&path) {
-                let _ = heap.clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
-            }
-        }
+        self.give_up_values(prepared, tried.resets);
         // To clear them their types had to be known.
         heap.forget_types(&heap.take_new_types());
     }
@@ -392,21 +399,35 @@ impl ProgramInner {
         settle
     }
 
-    /// The second half.
-    pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) {
+    /// The second half. Gives the values that initial ones have replaced.
+    pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) -> GlobalValues {
         let heap = self.world.heap();
         if let (Some(settle), Some(migration)) = (settle, &prepared.migration) {
             prepared.report.notices.extend(settle.finish(migration, heap));
         }
-        let checked = prepared.snapshot.checked.clone();
-        let shape = |ty: Ty| shape(ty, &checked, &*prepared.layouts);
-        for (path, bytes) in tried.resets {
-            let address = self.linkage().global(path).map(|memory| memory.address());
-            if let (Some(address), Some(global)) = (address, checked.globals.get(&path)) {
-                let _ = heap.clear_global(address, global.ty, &shape);
-            }
-            if let Some(memory) = self.linkage().global(path) {
-                memory.write(&bytes);
+        self.exchange_values(tried.resets)
+    }
+
+    /// Puts back what initial values have replaced, and gives those up.
+    pub(super) fn put_back_values(&self, prepared: &Prepared, replaced: GlobalValues) {
+        let initial = self.exchange_values(replaced);
+        self.give_up_values(prepared, initial);
+    }
+
+    /// Gives these values to their globals, and gives what those had.
+    fn exchange_values(&self, values: GlobalValues) -> GlobalValues {
+        let linkage = self.linkage();
+        let exchange = |(path, bytes): (ItemPath, Vec<u8>)| Some((path, linkage.global(path)?.exchange(&bytes)));
+        values.into_iter().filter_map(exchange).collect()
+    }
+
+    /// Gives up values of globals, of the types that these have in the prepared version.
+    pub(super) fn give_up_values(&self, prepared: &Prepared, values: GlobalValues) {
+        let checked = &prepared.snapshot.checked;
+        let shape = |ty: Ty| shape(ty, checked, &*prepared.layouts);
+        for (path, mut bytes) in values {
+            if let Some(global) = checked.globals.get(&path) {
+                let _ = self.world.heap().clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
             }
         }
     }

@@ -225,12 +225,41 @@ pub(crate) fn live_locals(
     Some(numbers.filter(holds).collect())
 }
 
-/// The locals in a function's block that its code releases by what the heap knows of their types. The parts that a later
-/// version adds to the others are released by nobody.
-pub(crate) fn released_whole(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
-    let body = mir_of(meta, checked, layouts);
-    let whole = body.iter().flat_map(|body| whole_releases(body));
-    whole.map(|local| u32::from(local.into_raw())).collect()
+/// What code releases of the locals in its block, by their numbers.
+#[derive(Default)]
+pub(crate) struct Releases {
+    /// Those that it releases by what the heap knows of their types. The parts that a later version adds to the others are
+    /// released by nobody.
+    pub whole: FxHashSet<u32>,
+    /// Single words of the others: where they lie in the local, and their types.
+    pub words: FxHashMap<u32, Vec<(u32, Ty)>>,
+}
+
+/// What the code of a function releases.
+pub(crate) fn releases(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Releases {
+    let mut found = Releases::default();
+    let Some(body) = mir_of(meta, checked, layouts) else { return found };
+    found.whole = whole_releases(&body).map(|local| u32::from(local.into_raw())).collect();
+    let layouts = meta.past.as_ref().map_or(layouts, |past| &past.layouts);
+    for statement in body.blocks.values().flat_map(|block| &block.statements) {
+        let StatementKind::Release { place, .. } = &statement.kind else { continue };
+        let PlaceBase::Local(local) = place.base else { continue };
+        let Some(offset) = offset_in(body.locals[local].ty, &place.projections, layouts) else { continue };
+        let words = found.words.entry(u32::from(local.into_raw())).or_default();
+        if !words.contains(&(offset, place.ty)) {
+            words.push((offset, place.ty));
+        }
+    }
+    found
+}
+
+/// Where the field at the end of a path lies in a value.
+fn offset_in(ty: Ty, path: &[Projection], layouts: &TypeLayouts) -> Option<u32> {
+    let step = |(offset, ty): (u32, Ty), step: &Projection| match step {
+        Projection::Field(field) => Some((offset + layouts.field_offset(ty, *field), layouts.field_ty(ty, *field))),
+        _ => None,
+    };
+    path.iter().try_fold((0, ty), step).map(|(offset, _)| offset)
 }
 
 /// The locals that a body releases as wholes.
