@@ -12,6 +12,7 @@ mod block;
 mod calls;
 mod compare;
 mod counts;
+mod functions;
 mod map;
 mod memory;
 pub(crate) mod migrate;
