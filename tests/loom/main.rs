@@ -6,8 +6,7 @@
 
 mod barrier;
 mod model;
-// The pacer, which waits by the clock, is not here.
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the pacer, which waits by the clock, is not modelled")]
 #[path = "../../runtime/src/code/rendezvous.rs"]
 mod rendezvous;
 mod sync;

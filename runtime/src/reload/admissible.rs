@@ -22,6 +22,7 @@ use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use super::migrate::known::Known;
 use super::prepare::body_of;
 use crate::live::{FunctionMeta, Past};
 
@@ -29,7 +30,8 @@ use crate::live::{FunctionMeta, Past};
 pub(crate) struct Changes<'a> {
     types: FxHashMap<Ty, Change>,
     before: &'a TypeLayouts,
-    after: &'a TypeLayouts,
+    /// Sizes before and after, also of types that are gone.
+    known: (Known, Known),
     checked: &'a Checked,
 }
 
@@ -49,17 +51,17 @@ impl<'a> Changes<'a> {
     /// From the types that old code goes by to those of a new version.
     pub fn since(
         past: &'a Past,
-        (history, layouts, checked): (&LayoutHistory, &'a TypeLayouts, &Checked),
+        (history, layouts, checked): (&Arc<LayoutHistory>, &TypeLayouts, &Checked),
     ) -> Changes<'a> {
         let moved = layouts.moved(&past.layouts);
-        Changes::new((&past.history, history), &moved, (&past.layouts, layouts), (&past.checked, checked))
+        Changes::new((&past.history, history), &moved, &past.layouts, (&past.checked, checked))
     }
 
     /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now.
     pub fn new(
-        histories: (&LayoutHistory, &LayoutHistory),
+        histories: (&Arc<LayoutHistory>, &Arc<LayoutHistory>),
         moved: &FxHashSet<Ty>,
-        (before, after): (&'a TypeLayouts, &'a TypeLayouts),
+        before: &'a TypeLayouts,
         (checked, new_types): (&'a Checked, &Checked),
     ) -> Changes<'a> {
         let change = |ty: &Ty| {
@@ -70,7 +72,8 @@ impl<'a> Changes<'a> {
             let counts = declared.iter().any(|now| !before(now) && is_counted(now.ty, new_types));
             Some((*ty, Change { counts, ..change }))
         };
-        Changes { types: moved.iter().filter_map(change).collect(), before, after, checked }
+        let known = (Known::new(histories.0.clone()), Known::new(histories.1.clone()));
+        Changes { types: moved.iter().filter_map(change).collect(), before, known, checked }
     }
 
     /// Is there nothing to fear?
@@ -109,7 +112,7 @@ impl<'a> Changes<'a> {
     /// Those at the offsets `but` are looked after.
     pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32, but: &[u32]) -> Option<String> {
         let grows = |local: &&FrameLocal| {
-            let larger = self.after.layout(local.ty).size > local.size && self.resized(local.ty);
+            let larger = self.known.1.layout(local.ty).size > local.size && self.resized(local.ty);
             larger && !but.contains(&local.offset)
         };
         let mut large = meta.frame.locals.iter().filter(grows).peekable();
@@ -124,7 +127,7 @@ impl<'a> Changes<'a> {
     fn resized(&self, ty: Ty) -> bool {
         match *ty.kind() {
             TyKind::Struct(..) | TyKind::Enum(..) | TyKind::Tuple(_) => {
-                self.before.layout(ty).size != self.after.layout(ty).size
+                self.known.0.layout(ty).size != self.known.1.layout(ty).size
             }
             TyKind::Array(of, _) | TyKind::Vec(of) => self.resized(of),
             TyKind::HashMap(key, value) => self.resized(key) || self.resized(value),

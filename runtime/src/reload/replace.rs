@@ -10,7 +10,7 @@ mod transfer;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
 use vaisjit_codegen::resume::{
     Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
@@ -120,6 +120,8 @@ pub(crate) struct Loops {
     notices: Vec<String>,
     /// The types whose values functions of the program migrate, and those functions.
     pub written: Vec<(Ty, Name)>,
+    /// What is known of types from the new version on, also of those that are gone.
+    pub history: Arc<LayoutHistory>,
 }
 
 /// What a commit needs to make loops go on in new code.
@@ -419,7 +421,8 @@ impl Loops {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     let (state, body) = (&resumed.state, &*resumed.lowered.hir);
                     let whole = whole_locals(&target.meta, (state, body), &self.written, base);
-                    transfer::make(&transfer::Between { state, body, frames, whole }, base, snapshot, layouts)?
+                    let history = &self.history;
+                    transfer::make(&transfer::Between { state, body, frames, whole, history }, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 fault::plain()?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
-use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Ty, hir};
 use vaisjit_syntax::Name;
 
@@ -16,7 +15,9 @@ use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
+use crate::reload::migrate::known::Known;
 use crate::reload::prepare::Base;
+use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// Can everything that the new code wants be had? If not, why.
@@ -94,6 +95,8 @@ pub(super) struct Between<'a> {
     pub frames: (&'a FrameLayout, &'a FrameLayout),
     /// Locals in parts that functions of the program migrate.
     pub whole: Vec<WholeLocal>,
+    /// What is known of types from the new version on: the loop may hold values of types that are gone.
+    pub history: &'a Arc<LayoutHistory>,
 }
 
 /// The steps from what the old code hands over to what the new code wants.
@@ -104,7 +107,7 @@ pub(super) fn make(
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
     let (old, new) = between.frames;
-    let (state, beside, end) = grown_homes(between.state, (old, new), layouts);
+    let (state, beside, end) = grown_homes(between.state, (old, new), &Known::new(between.history.clone()));
     let mut transfer = Transfer { old_block: old.size, block: new.size, beside, ..Transfer::default() };
     let ends = new.wanted.iter().filter_map(|want| match want.home {
         CarryHome::Word(offset) => Some(offset + layouts.layout(want.ty).size),
@@ -149,7 +152,8 @@ fn steps(
     snapshot: &Snapshot,
     layouts: &TypeLayouts,
 ) -> Result<Vec<Step>, String> {
-    let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
+    let shapes = AllShapes::new(&snapshot.checked, layouts, between.history);
+    let shape = |ty: Ty| shapes.get(ty);
     let new = between.frames.1;
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
@@ -176,7 +180,7 @@ fn steps(
 fn grown_homes(
     state: &LoopState,
     (old, new): (&FrameLayout, &FrameLayout),
-    layouts: &TypeLayouts,
+    layouts: &Known,
 ) -> (LoopState, Vec<BesidePlace>, u32) {
     let (mut state, mut beside) = (state.clone(), Vec::new());
     let mut end = old.size.max(new.size);
