@@ -109,7 +109,11 @@ impl<'a> Changes<'a> {
     /// Those at the offsets `but` are looked after.
     pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32, but: &[u32]) -> Option<String> {
         let grows = |local: &&FrameLocal| {
-            let larger = self.after.layout(local.ty).size > local.size && self.resized(local.ty);
+            // A type that the new text does not name any more has another size only if something in it is another.
+            let larger = match self.after.try_layout(local.ty) {
+                Ok(layout) => layout.size > local.size && self.resized(local.ty),
+                Err(_) => self.has_changed(local.ty),
+            };
             larger && !but.contains(&local.offset)
         };
         let mut large = meta.frame.locals.iter().filter(grows).peekable();
@@ -129,6 +133,24 @@ impl<'a> Changes<'a> {
             TyKind::Array(of, _) | TyKind::Vec(of) => self.resized(of),
             TyKind::HashMap(key, value) => self.resized(key) || self.resized(value),
             _ => false,
+        }
+    }
+
+    /// Is there a changed type in a value of this one, in a payload too?
+    fn has_changed(&self, ty: Ty) -> bool {
+        let payloads = || {
+            let variants = self.checked.enums.get(&ty).map(|definition| &definition.variants);
+            variants.into_iter().flatten().flat_map(|variant| &variant.fields)
+        };
+        match *ty.kind() {
+            TyKind::Enum(..) if !self.types.contains_key(&ty) => payloads().any(|field| self.has_changed(field.ty)),
+            TyKind::Struct(..) if !self.types.contains_key(&ty) => {
+                let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
+                fields.into_iter().flatten().any(|field| self.has_changed(field.ty))
+            }
+            TyKind::Tuple(parts) => parts.iter().any(|part| self.has_changed(*part)),
+            TyKind::Array(of, _) => self.has_changed(of),
+            _ => self.types.contains_key(&ty),
         }
     }
 

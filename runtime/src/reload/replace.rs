@@ -10,7 +10,7 @@ mod transfer;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::layout::{Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
 use vaisjit_codegen::resume::{
     Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
@@ -29,6 +29,7 @@ use crate::code::{Follower, StoppedFrame, WholeLocal};
 use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
+use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// A frame on a stack of the program.
@@ -120,6 +121,8 @@ pub(crate) struct Loops {
     notices: Vec<String>,
     /// The types whose values functions of the program migrate, and those functions.
     pub written: Vec<(Ty, Name)>,
+    /// The layouts of all types after the reload, also of those that the new text does not name any more.
+    pub history: Arc<LayoutHistory>,
 }
 
 /// What a commit needs to make loops go on in new code.
@@ -395,6 +398,7 @@ impl Loops {
         layouts: &TypeLayouts,
     ) -> Result<Moves, String> {
         let mut moves = Moves::default();
+        let shapes = AllShapes::new(&snapshot.checked, layouts, &self.history);
         for target in self.targets {
             let standing: FxHashSet<Option<u32>> = target
                 .fates
@@ -419,7 +423,8 @@ impl Loops {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     let (state, body) = (&resumed.state, &*resumed.lowered.hir);
                     let whole = whole_locals(&target.meta, (state, body), &self.written, base);
-                    transfer::make(&transfer::Between { state, body, frames, whole }, base, snapshot, layouts)?
+                    let between = transfer::Between { state, body, frames, shapes: &shapes, whole };
+                    transfer::make(&between, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 fault::plain()?;

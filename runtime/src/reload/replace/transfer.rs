@@ -5,7 +5,6 @@ use std::sync::Arc;
 use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
-use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Checked, Ty, hir};
 use vaisjit_syntax::Name;
 
@@ -17,6 +16,7 @@ use crate::linkage::Linkage;
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
 use crate::reload::prepare::Base;
+use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// Can everything that the new code wants be had? If not, why.
@@ -92,6 +92,8 @@ pub(super) struct Between<'a> {
     pub body: &'a hir::Body,
     /// The frames of the old code and the new.
     pub frames: (&'a FrameLayout, &'a FrameLayout),
+    /// What values are made of, also those of types that the new text does not name any more.
+    pub shapes: &'a AllShapes<'a>,
     /// Locals in parts that functions of the program migrate.
     pub whole: Vec<WholeLocal>,
 }
@@ -104,7 +106,7 @@ pub(super) fn make(
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
     let (old, new) = between.frames;
-    let (state, beside, end) = grown_homes(between.state, (old, new), layouts);
+    let (state, beside, end) = grown_homes(between, (old, new));
     let mut transfer = Transfer { old_block: old.size, block: new.size, beside, ..Transfer::default() };
     let ends = new.wanted.iter().filter_map(|want| match want.home {
         CarryHome::Word(offset) => Some(offset + layouts.layout(want.ty).size),
@@ -149,14 +151,14 @@ fn steps(
     snapshot: &Snapshot,
     layouts: &TypeLayouts,
 ) -> Result<Vec<Step>, String> {
-    let shape = |ty: Ty| shape(ty, &snapshot.checked, layouts);
+    let shape = |ty: Ty| between.shapes.get(ty);
     let new = between.frames.1;
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
     let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history };
-    let mut maker = Maker { fresh, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
+    let mut maker = Maker { fresh, shapes: between.shapes, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
@@ -173,16 +175,12 @@ fn steps(
 
 /// The values of a loop with places behind both blocks for those that have another size now: a migration puts them there
 /// in their new shape.
-fn grown_homes(
-    state: &LoopState,
-    (old, new): (&FrameLayout, &FrameLayout),
-    layouts: &TypeLayouts,
-) -> (LoopState, Vec<BesidePlace>, u32) {
-    let (mut state, mut beside) = (state.clone(), Vec::new());
+fn grown_homes(between: &Between<'_>, (old, new): (&FrameLayout, &FrameLayout)) -> (LoopState, Vec<BesidePlace>, u32) {
+    let (mut state, mut beside) = (between.state.clone(), Vec::new());
     let mut end = old.size.max(new.size);
     for value in &mut state.values {
         let CarryHome::Block(offset) = value.home else { continue };
-        let layout = layouts.layout(value.ty);
+        let layout = between.shapes.get(value.ty).layout;
         let has_room = |local: &vaisjit_codegen::clif::frame::FrameLocal| {
             local.offset == offset && (local.ty != value.ty || local.size == layout.size)
         };
@@ -222,6 +220,7 @@ pub(super) fn whole_of(key: CarryKey) -> CarryKey {
 
 struct Maker<'a> {
     fresh: Fresh<'a>,
+    shapes: &'a AllShapes<'a>,
     linkage: &'a mut Linkage,
     type_of: &'a dyn Fn(Ty) -> TypeRef,
     steps: Vec<Step>,
@@ -251,7 +250,7 @@ impl Maker<'_> {
             return self.bring((from, ty), (want.home, want.ty));
         }
         self.start(want)?;
-        let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
+        let pieces = if want.key.part.is_none() { self.fresh.pieces(want, self.shapes) } else { Vec::new() };
         for (have, offset, ty) in pieces {
             self.mark(&have.key);
             self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
@@ -316,7 +315,7 @@ impl Maker<'_> {
     }
 
     fn bring(&mut self, (from, have): (CarryHome, Ty), (to, want): (CarryHome, Ty)) -> Result<(), String> {
-        let size = self.fresh.layouts.layout(want).size;
+        let size = self.shapes.get(want).layout.size;
         if have == want {
             let stays = from == to && matches!(from, CarryHome::Block(_));
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
