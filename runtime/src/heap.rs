@@ -12,6 +12,7 @@ mod block;
 mod calls;
 mod compare;
 mod counts;
+mod functions;
 mod map;
 mod memory;
 pub(crate) mod migrate;
@@ -72,6 +73,8 @@ pub(crate) struct Heap {
     attic: Mutex<migrate::Attic>,
     /// Has a counted value been put into memory that is not the program's own?
     foreign: AtomicBool,
+    /// How many values are being made in memory of the host's.
+    outside: AtomicUsize,
     /// How many bytes of blocks the last trace has left.
     traced: AtomicUsize,
 }
@@ -125,6 +128,7 @@ impl Heap {
             globals: Mutex::default(),
             attic: Mutex::default(),
             foreign: AtomicBool::new(false),
+            outside: AtomicUsize::new(0),
             traced: AtomicUsize::new(0),
         }
     }
@@ -242,7 +246,7 @@ impl Heap {
 
     /// Can a block lie there?
     #[inline]
-    fn is_near(&self, address: usize) -> bool {
+    pub(crate) fn is_near(&self, address: usize) -> bool {
         address >= self.start.load(Ordering::Relaxed) && address < self.end.load(Ordering::Relaxed)
     }
 

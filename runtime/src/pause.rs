@@ -85,6 +85,7 @@ impl ProgramInner {
             let gives_up = || self.control.endings() != ends || self.control.ends() || self.world.is_interrupted_here();
             let will_do = || awaited.is_old && self.control.told.unchanged() != unchanged;
             let before = self.world.set_repair(Some(Repair { beyond: awaited.beyond, function: function.clone() }));
+            self.before_wait();
             let repaired = self.control.told.wait_beyond(awaited.beyond, will_do, gives_up);
             self.world.set_repair(before);
             let Some(repaired) = repaired else { return Answer::GivenUp };

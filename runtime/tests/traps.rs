@@ -392,3 +392,57 @@ fn a_reload_that_came_before_the_trap_counts() {
     assert_eq!(memory.event().name(), "resumed");
     assert_eq!(call.join().expect("no panic").expect("mended"), 5);
 }
+
+/// What failed calls held is freed while `main` waits, and what the frames that are left hold stays.
+#[test]
+fn what_failed_calls_held_is_freed_while_main_waits() {
+    let rounds = setting("FAULTS").map_or(60, |count| count / 10) as i64;
+    let text = |mended: i64| {
+        format!(
+            "N \"host\" {{ F heap_live() -> i64 }}\nG most: i64\nF words(n: i64) -> Vec<str> {{ [\"one {{n}}\", \"two {{n}}\"] }}\n\
+             #[hot]\nF one(n: i64, given: Vec<str>, own: str) -> i64 {{\n    large: Vec<i64> = [n; 65536]\n    s := \"held {{n}}\"\n    \
+             I n >= {mended} {{ R large[65536 + s.len()] }}\n    large[7] + given[1].len() + own.len()\n}}\n\
+             F around(n: i64, kept: Vec<str>) -> i64 {{\n    mine := [words(n), words(n + 1)]\n    \
+             sum := kept.len() + one(n, words(n), \"own {{n}}\") + mine[1][0].len()\n    assert(mine[0][1] == \"two {{n}}\")\n    sum\n}}\n\
+             F main() -> i64 {{\n    first := words(-1)\n    sum := 0\n    by: HashMap<str, Vec<str>> = HashMap.new()\n    \
+             L n: 0..{rounds} {{\n        by[\"k{{n % 5}}\"] = words(n)\n        sum += around(n, by[\"k{{n % 5}}\"])\n        \
+             I heap_live() > most {{ most = heap_live() }}\n        assert(first[0] == \"one -1\" && by[\"k{{n % 5}}\"][1] == \"two {{n}}\")\n    }}\n    \
+             assert(by.len() == 5)\n    I most < 150 {{ 7 }} E {{ most }}\n}}\n"
+        )
+    };
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), &text(0));
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    for mended in 1..=rounds {
+        memory.pauses("one");
+        memory.save(&text(mended));
+        memory.resumes("one");
+        let wrong = memory.program.heap_verify();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+    assert_eq!(main.join().expect("no panic").expect("mended"), 7);
+    assert!(memory.program.heap_check().expect("main is over").is_empty());
+}
+
+/// A value that is made for a global lies in the host's memory until it is whole.
+#[test]
+fn what_a_reset_has_made_so_far_stays_while_it_waits() {
+    let text = |mended: i64| {
+        format!(
+            "S P {{ a: Vec<str>, b: i64, c: str }}\nG n: i64\n#[hot]\nF one() -> i64 {{\n    n += 1\n    large := Vec<i64>.with_capacity(524288)\n    \
+             I n > {mended} {{ R large[n] }}\n    n\n}}\nF texts() -> Vec<str> {{ [\"x{{n}}\", \"y{{n}}\"] }}\n\
+             F make() -> P {{ P {{ a: texts(), b: one(), c: \"z{{n}}\" }} }}\nG p: P = make()\n\
+             F main() -> i64 {{\n    n = 10\n    hot_reset(\"p\")\n    more := texts()\n    assert(more.len() == 2)\n    \
+             I p.a[0] == \"x10\" && p.a[1] == \"y10\" && p.b == 13 && p.c == \"z13\" {{ 7 }} E {{ 8 }}\n}}\n"
+        )
+    };
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), &text(1));
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    for mended in [2, 20] {
+        memory.pauses("one");
+        memory.save(&text(mended));
+        memory.resumes("one");
+    }
+    assert_eq!(main.join().expect("no panic").expect("mended"), 7);
+}

@@ -9,7 +9,7 @@ pub struct GlobalMemory {
     size: usize,
 }
 
-// SAFETY: Rust code only ever writes whole values through raw pointers, where the program's threads cannot run.
+// SAFETY: Rust code only ever copies whole values through raw pointers, where the program's threads cannot run.
 unsafe impl Sync for GlobalMemory {}
 
 impl GlobalMemory {
@@ -37,5 +37,14 @@ impl GlobalMemory {
         let length = bytes.len().min(self.size);
         // SAFETY: the cells have `size` bytes, live as long as `self` and are never borrowed.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.words[0].get().cast::<u8>(), length) };
+    }
+
+    /// The same; gives the bytes that these replace.
+    pub fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut before = vec![0; bytes.len().min(self.size)];
+        // SAFETY: as in `write`.
+        unsafe { std::ptr::copy_nonoverlapping(self.words[0].get().cast::<u8>(), before.as_mut_ptr(), before.len()) };
+        self.write(bytes);
+        before
     }
 }

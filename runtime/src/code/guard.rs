@@ -82,6 +82,21 @@ pub(super) unsafe extern "C" fn trapped(context: *mut CallContext, guard: *mut G
     0
 }
 
+/// Where the frame of the guard thunk starts in which a thread waits for a new version; `None` if it does anything else.
+/// While it is stopped.
+pub(super) fn waits_at(record: &ThreadRecord) -> Option<usize> {
+    let waits = record.state().load(Ordering::Acquire) == AT_SAFEPOINT && lock(&record.repair).is_some();
+    let guard = record.guard().load(Ordering::Acquire);
+    if !waits || guard.is_null() {
+        return None;
+    }
+    // SAFETY: the innermost guard of a stopped thread lies on its stack, and its target lives as long as the program.
+    let (frame, size) = unsafe { ((*guard).frame_fp, (*(*guard).target).handler_frame.load(Ordering::Relaxed)) };
+    // Nothing has been called since, and no cleanup runs.
+    let is_innermost = frame == record.exit_fp().load(Ordering::Acquire);
+    (is_innermost && record.cleaning.load(Ordering::Acquire) == 0).then(|| frame.saturating_sub(size))
+}
+
 /// Asks the world's hook, with the thread counted as stopped.
 fn pauses(record: &ThreadRecord, trap: &RawTrap, guard: &Guard, place: usize) -> bool {
     let Some(shared) = record.shared.upgrade() else { return false };

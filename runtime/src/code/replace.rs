@@ -181,6 +181,11 @@ impl Stale {
         lock(&self.grown).get(&frame).is_some_and(Grown::has_locals)
     }
 
+    /// Does nothing lie beside blocks?
+    pub(super) fn has_none_beside(&self) -> bool {
+        lock(&self.grown).is_empty()
+    }
+
     pub(super) fn grown_places(&self, frame: usize, of: Place) -> Vec<(u32, usize)> {
         lock(&self.grown).get(&frame).map_or_else(Vec::new, |grown| grown.locals(of).collect())
     }

@@ -10,6 +10,7 @@ use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 
 use super::beside::Grown;
 use super::cleanup;
+use super::guard;
 use super::thread::{Repair, ThreadRecord};
 use super::unit::CodeUnit;
 use super::walk;
@@ -150,6 +151,24 @@ impl<'a> Stopped<'a> {
                 }
             }
         }
+    }
+
+    /// All words of their stacks that are `wanted`, if every thread in the program waits in a failed call for a new version:
+    /// the call was given up, so all that is still needed lies in the frames further out.
+    pub fn words_of_waiting(&self, wanted: impl Fn(usize) -> bool) -> Option<Vec<usize>> {
+        let mut words = Vec::new();
+        for record in self.threads.iter().filter(|record| record.is_active()) {
+            let low = guard::waits_at(record).filter(|low| record.bounds.holds_word(*low))?;
+            if !record.stale.has_none_beside() {
+                return None;
+            }
+            let machine = (low..record.bounds.high).step_by(8).filter(|at| record.bounds.holds_word(*at));
+            let data = (record.data_base()..record.data_top().load(Ordering::Acquire)).step_by(8);
+            // SAFETY: words of the stacks of a stopped thread, from the frame it waits in upwards; they are only looked at.
+            let all = machine.chain(data).map(|at| unsafe { (at as *const usize).read_volatile() });
+            words.extend(all.filter(|word| wanted(*word)));
+        }
+        Some(words)
     }
 
     /// Does an address lie on a stack of the program?

@@ -1,7 +1,8 @@
-//! Values that calls held which a trap has ended: found by tracing, when no thread is in the program.
+//! Values that calls held which a trap has ended: found by tracing, when no thread is in the program, or all that are wait
+//! in failed calls for a new version.
 //!
-//! Then all that the program can still reach is reached from its global variables and the attic. Every word there and in
-//! every block that is reached is taken for an address, wherever in a block it points: so raw pointers keep what they
+//! Then all that the program can still reach is reached from its global variables, the attic and the stacks of those that
+//! wait. Every word there and in every block that is reached is taken for an address, wherever in a block it points: so raw pointers keep what they
 //! point at, and nothing depends on what the program may have spoilt. What is not reached is freed as it lies; a value that
 //! stays and was shared with one that is freed keeps a count too many, and goes with a later trace.
 //!
@@ -25,17 +26,27 @@ impl Heap {
         self.foreign.store(true, Ordering::Relaxed);
     }
 
+    /// Makes a value in memory of the host's and puts it where it is known: nothing is freed as unreached meanwhile.
+    pub(crate) fn making_outside<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.outside.fetch_add(1, Ordering::SeqCst);
+        let result = work();
+        self.outside.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
     /// Is it twice as large as the last trace has left it?
     pub(crate) fn has_grown(&self) -> bool {
         lock(&self.arena).size() > 2 * self.traced.load(Ordering::Relaxed).max(FEW)
     }
 
-    /// Frees what nothing leads to. False if that cannot be told. While no thread is in the program.
-    pub(crate) fn free_unreached(&self) -> bool {
-        if self.foreign.load(Ordering::Relaxed) {
+    /// Frees what nothing leads to, these words of stacks included. False if that cannot be told. While no thread runs the
+    /// program.
+    pub(crate) fn free_unreached(&self, stacks: Vec<usize>) -> bool {
+        if self.foreign.load(Ordering::Relaxed) || self.outside.load(Ordering::SeqCst) > 0 {
             return false;
         }
-        let mut roots: Vec<usize> = lock(&self.attic).words().collect();
+        let mut roots = stacks;
+        roots.extend(lock(&self.attic).words());
         for (start, size) in lock(&self.globals).iter() {
             roots.extend(words(*start, *size));
         }

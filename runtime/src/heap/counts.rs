@@ -123,28 +123,34 @@ impl Heap {
 
     fn drop_parts(&self, block: Payload, of: TypeRef, role: Role, dead: &mut Dead, wrong: &mut Option<Payload>) {
         let mut less = |block| self.less(block, dead, wrong);
+        each_value(block, (of, role), |at, parts| each_reference(at, parts, &mut less));
         match (role, &of.body().form) {
-            (Role::Own, Form::Vec(of)) => {
-                let body = of.body();
-                let data = block.word(VEC_DATA);
-                let length = block.word(VEC_LENGTH).min(block.word(VEC_CAPACITY));
-                if !body.parts.is_empty() && data != 0 {
-                    (0..length).for_each(|index| each_reference(data + index * body.size, &body.parts, &mut less));
-                }
-                self.free_buffer(data);
-            }
-            (Role::Own, Form::Map(layout)) => {
-                map::each_entry(block, layout, &mut |key, value| {
-                    each_reference(key, &layout.key.body().parts, &mut less);
-                    each_reference(value, &layout.value.body().parts, &mut less);
-                });
-                map::buffers(block).into_iter().for_each(|buffer| self.free_buffer(buffer));
-            }
-            (Role::Own, Form::Box(of)) => each_reference(block.0, &of.body().parts, &mut less),
-            (Role::Closure, _) => each_reference(block.0 + CLOSURE_CAPTURES as usize, &of.body().parts, &mut less),
-            (Role::Cell, _) => each_reference(block.0 + DYN_VALUE as usize, &of.body().parts, &mut less),
+            (Role::Own, Form::Vec(_)) => self.free_buffer(block.word(VEC_DATA)),
+            (Role::Own, Form::Map(_)) => map::buffers(block).into_iter().for_each(|buffer| self.free_buffer(buffer)),
             _ => {}
         }
+    }
+}
+
+/// Visits the values in a block that may hold references: where they lie, and their parts.
+pub(super) fn each_value(block: Payload, (of, role): (TypeRef, Role), mut visit: impl FnMut(usize, &[Part])) {
+    match (role, &of.body().form) {
+        (Role::Own, Form::Vec(of)) => {
+            let body = of.body();
+            let data = block.word(VEC_DATA);
+            let length = block.word(VEC_LENGTH).min(block.word(VEC_CAPACITY));
+            if !body.parts.is_empty() && data != 0 {
+                (0..length).for_each(|index| visit(data + index * body.size, &body.parts));
+            }
+        }
+        (Role::Own, Form::Map(layout)) => map::each_entry(block, layout, &mut |key, value| {
+            visit(key, &layout.key.body().parts);
+            visit(value, &layout.value.body().parts);
+        }),
+        (Role::Own, Form::Box(of)) => visit(block.0, &of.body().parts),
+        (Role::Closure, _) => visit(block.0 + CLOSURE_CAPTURES as usize, &of.body().parts),
+        (Role::Cell, _) => visit(block.0 + DYN_VALUE as usize, &of.body().parts),
+        _ => {}
     }
 }
 

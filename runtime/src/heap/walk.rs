@@ -4,10 +4,8 @@
 //! the elements behind it only as far as their block reaches. So a program that has spoilt its own values makes a walk
 //! miss them, not fault.
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_abi::heap::{
-    CLOSURE_SLOT, DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH,
-};
+use rustc_hash::FxHashSet;
+use vaisjit_abi::heap::{DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
 
 use super::block::{Payload, Role, bytes, copy, load, store, zero};
@@ -109,15 +107,6 @@ impl Memory<'_> {
     /// The tables of methods that `dyn`s refer to.
     pub(crate) fn tables(&self) -> FxHashSet<usize> {
         self.counted(Role::Cell).map(|cell| cell.word(DYN_TABLE)).collect()
-    }
-
-    /// How many closures there are of each slot.
-    pub(crate) fn closures(&self) -> FxHashMap<usize, usize> {
-        let mut counts = FxHashMap::default();
-        for closure in self.counted(Role::Closure) {
-            *counts.entry(closure.word(CLOSURE_SLOT)).or_default() += 1;
-        }
-        counts
     }
 
     fn counted(&self, wanted: Role) -> impl Iterator<Item = Payload> {

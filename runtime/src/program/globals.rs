@@ -32,8 +32,10 @@ impl ProgramInner {
             return self.write_global(path, &bytes, clear);
         }
         let entry = self.entry(init.instance)?;
-        let bytes = self.compute(&entry, global.ty, size)?;
-        self.write_global(path, &bytes, clear)
+        self.world.heap().making_outside(|| {
+            let bytes = self.compute(&entry, global.ty, size)?;
+            self.write_global(path, &bytes, clear)
+        })
     }
 
     /// The bytes of what a function without parameters gives.

@@ -86,12 +86,20 @@ impl ProgramInner {
 
     /// After a trap: frees what the call held, if there is much on the heap.
     pub fn after_trap(&self) {
-        if self.world.heap().has_grown() && self.control.is_loaded() && !self.world.is_active() {
+        if !self.world.is_active() {
+            self.before_wait();
+        }
+    }
+
+    /// The same before a thread waits in a failed call for a new version.
+    pub fn before_wait(&self) {
+        if self.world.heap().has_grown() && self.control.is_loaded() {
             self.free_abandoned();
         }
     }
 
-    /// Frees what nothing leads to, at once if no thread is in the program. False if that cannot be done.
+    /// Frees what nothing leads to, at once if no thread is in the program but those that wait in failed calls. False if that
+    /// cannot be done.
     fn free_abandoned(&self) -> bool {
         if self.world.acts_here() || !self.threads.have_ended() {
             return false;
@@ -100,7 +108,8 @@ impl ProgramInner {
         let freed = Arc::new(AtomicBool::new(false));
         let done = freed.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Sweep, move |stopped| {
-            done.store(!stopped.is_active() && heap.free_unreached(), Ordering::SeqCst);
+            let stacks = stopped.words_of_waiting(|word| heap.is_near(word));
+            done.store(stacks.is_some_and(|stacks| heap.free_unreached(stacks)), Ordering::SeqCst);
         });
         // Another thread may have come in meanwhile: it is not waited for.
         if !ticket.cancel() {

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::{Instance, ItemPath};
 
 use super::pending::{Attempt, refuse_behind};
-use super::trial::{Tried, going};
+use super::trial::{GlobalValues, Tried, going};
 use super::{ProgramInner, Reloader};
 use crate::code::{Stopped, StoppedFrame};
 use crate::live::{FunctionMeta, Past};
@@ -88,10 +88,9 @@ impl ProgramInner {
     /// before the commit.
     fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Obstacle> {
         let live = self.live();
-        let histories = (&*live.history, &*prepared.history);
-        let layouts = (&*live.layouts, &*prepared.layouts);
+        let histories = (&live.history, &prepared.history);
         let types = (&*live.checked, &*prepared.snapshot.checked);
-        let changes = Changes::new(histories, &prepared.moved, layouts, types);
+        let changes = Changes::new(histories, &prepared.moved, &live.layouts, types);
         if changes.is_empty() {
             return None;
         }
@@ -108,7 +107,7 @@ impl ProgramInner {
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
-                let new = (&*prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
+                let new = (&prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
                 let since = meta.past.as_ref().map(|past| Changes::since(past, new));
                 let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
@@ -184,18 +183,24 @@ impl ProgramInner {
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();
         let past = self.live().present();
-        self.apply(prepared, tried);
+        let replaced = self.apply(prepared, tried);
         self.keep_past(&past, stopped);
-        if let Some(way_back) = way_back
-            && let Err(objection) = self.tell_after(way_back.version)
-        {
+        let told = way_back.map(|way_back| (self.tell_after(way_back.version), way_back));
+        if let Some((Err(objection), way_back)) = told {
+            self.put_back_values(prepared, replaced);
             match self.take_back_version(prepared, way_back, stopped) {
                 Ok(inverse) => {
                     objection.tell(&mut prepared.report);
                     return Attempt::TakenBack(inverse);
                 }
-                Err(why) => prepared.report.notices.push(objection.notice(&why)),
+                Err(why) => {
+                    let put_back = |path: &ItemPath| format!("`{}` has the value back that it had before", path.name);
+                    prepared.report.notices.push(objection.notice(&why));
+                    prepared.report.notices.extend(prepared.resets.iter().map(put_back));
+                }
             }
+        } else {
+            self.give_up_values(prepared, replaced);
         }
         let mut live = self.live();
         for (code, meta) in moves.metas {
@@ -234,6 +239,8 @@ impl ProgramInner {
             Some(Preparation::Refused(report)) => return Err(reason(&report)),
             _ => return Err("it cannot be made again".to_owned()),
         };
+        // What a save has initialised anew has its old value back already.
+        inverse.resets.clear();
         self.enter_names(&mut inverse);
         let Some(mut tried) = self.try_out(&mut inverse, stopped) else {
             self.leave_names(&mut inverse);
@@ -245,14 +252,14 @@ impl ProgramInner {
         Ok(inverse)
     }
 
-    /// The stores of a commit.
-    pub(super) fn apply(&self, prepared: &mut Prepared, tried: Tried) {
+    /// The stores of a commit. Gives the values that initial ones have replaced.
+    pub(super) fn apply(&self, prepared: &mut Prepared, tried: Tried) -> GlobalValues {
         let version = self.version() + u64::from(prepared.changes_code());
-        self.apply_as(prepared, tried, version);
+        self.apply_as(prepared, tried, version)
     }
 
     /// The same under this number.
-    fn apply_as(&self, prepared: &mut Prepared, mut tried: Tried, version: u64) {
+    fn apply_as(&self, prepared: &mut Prepared, mut tried: Tried, version: u64) -> GlobalValues {
         let mut live = self.live();
         let settle = self.store_values(prepared, &mut tried);
         for (path, bytes) in prepared.global_bytes.drain(..) {
@@ -261,9 +268,10 @@ impl ProgramInner {
             }
         }
         let retired = live.apply(prepared, version);
-        self.settle_values(prepared, settle, tried);
+        let replaced = self.settle_values(prepared, settle, tried);
         self.version.store(version, Ordering::Release);
         drop(live);
         retired.into_iter().for_each(|unit| self.world.retire(unit));
+        replaced
     }
 }

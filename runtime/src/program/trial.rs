@@ -3,28 +3,30 @@
 
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
+use vaisjit_semantics::program::Global;
 use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
 
 use super::ProgramInner;
 use super::hooks::trapped;
 use super::pending::Attempt;
 use super::run::Entry;
-use crate::code::{Slot, Stopped, StoppedFrame, Transfer};
+use crate::code::{GlobalMemory, Slot, Stopped, StoppedFrame, Transfer};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::{live_locals, released_whole};
+use crate::reload::admissible::{live_locals, releases};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::report::{Edit, Outcome, Report};
+use crate::shapes::AllShapes;
 
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
 pub(super) const LONGEST_CODE: Duration = Duration::from_secs(2);
@@ -37,8 +39,11 @@ const LONGEST_PIN: Duration = Duration::from_secs(1);
 pub(crate) struct Tried {
     migration: Option<Trial>,
     /// New values of globals that have one.
-    resets: Vec<(ItemPath, Vec<u8>)>,
+    resets: GlobalValues,
 }
+
+/// Values of globals, which own what they refer to.
+pub(super) type GlobalValues = Vec<(ItemPath, Vec<u8>)>;
 
 impl ProgramInner {
     /// Tries a prepared version while all threads are stopped. If it cannot be, the report says why, and nothing has
@@ -48,10 +53,10 @@ impl ProgramInner {
         self.try_out(prepared, stopped).ok_or_else(|| wait_for_pin(prepared, report))
     }
 
-    /// Would a commit have to wait for what pins a value?
+    /// Would a commit have to wait for what pins a value? Whatever else is wrong the trial finds again.
     pub(super) fn pinned(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
         let before = self.report_to_keep(prepared)?;
-        self.foresee_values(prepared, stopped);
+        fault::on(None, || self.foresee_values(prepared, stopped));
         let found = wait_for_pin(prepared, Some(before.clone()));
         prepared.report = before;
         matches!(found, Attempt::NotYet(_)).then_some(found)
@@ -81,11 +86,19 @@ impl ProgramInner {
         }
     }
 
-    /// The same, to see what would happen: completes the report and gives back all that was made for it.
-    pub fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+    /// What [`ProgramInner::try_to_move`] would come to, with the report completed and nothing kept.
+    pub(super) fn foresee_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
+        let report = self.report_to_keep(prepared);
+        self.foresee_values(prepared, stopped);
+        let refused = prepared.report.refusals().next().is_some();
+        if refused { wait_for_pin(prepared, report) } else { Attempt::Applied }
+    }
+
+    /// The same as a trial, to see what would happen: completes the report and gives back all that was made for it.
+    fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
-        self.count_closures(prepared, stopped);
+        self.count_functions(prepared, stopped);
         match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
             Ok(()) => {
                 if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
@@ -104,7 +117,7 @@ impl ProgramInner {
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
         fault::point()?;
-        self.count_closures(prepared, stopped);
+        self.count_functions(prepared, stopped);
         self.try_values(prepared, stopped, tried)?;
         fault::point()?;
         self.fill_new_globals(prepared)?;
@@ -142,23 +155,40 @@ impl ProgramInner {
         })
     }
 
-    /// Says how many closures keep code that no new one will run.
-    fn count_closures(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
-        if prepared.left_closures.is_empty() {
+    /// Says how many function values keep code that no new one will run.
+    fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
+        if prepared.left_functions.is_empty() {
             return;
         }
-        let counts = self.linkage().heap().memory(stopped).closures();
-        for (closure, slot) in &prepared.left_closures {
+        let counts = self.function_values(stopped);
+        for (function, slot) in &prepared.left_functions {
             let Some(count) = counts.get(&slot.address()) else { continue };
-            let Some((owner, _)) = owner_and_number(*closure) else { continue };
-            let (closures, keep) = if *count == 1 { ("closure", "keeps its") } else { ("closures", "keep their") };
-            let why = match prepared.snapshot.checked.functions.contains_key(closure) {
-                true => "what it captures or takes changed",
-                false => "it is gone from the text",
+            let keep = if *count == 1 { "keeps its" } else { "keep their" };
+            let plural = if *count == 1 { "" } else { "s" };
+            let is_there = prepared.snapshot.checked.functions.contains_key(function);
+            let (what, why) = match owner_and_number(*function) {
+                Some((owner, _)) => {
+                    let owner = owner.path.name.as_str().trim_start_matches("{init}");
+                    (format!("closure{plural} made in `{owner}`"), "what it captures or takes changed")
+                }
+                None => (format!("function value{plural} of `{}`", function.path.name), "its signature changed"),
             };
-            let owner = owner.path.name.as_str().trim_start_matches("{init}");
-            prepared.report.notices.push(format!("{count} {closures} made in `{owner}` {keep} old code: {why}"));
+            let why = if is_there { why } else { "it is gone from the text" };
+            prepared.report.notices.push(format!("{count} {what} {keep} old code: {why}"));
         }
+    }
+
+    /// How many function values in globals and on the heap name each slot.
+    fn function_values(&self, stopped: &Stopped<'_>) -> FxHashMap<usize, usize> {
+        let (live, linkage) = (self.live(), self.linkage());
+        let memory = self.world.heap().memory(stopped);
+        let shapes = AllShapes::of(&live);
+        let fits = |ty: Ty, place: &GlobalMemory| shapes.get(ty).layout.size as usize <= place.size();
+        let root = |(path, global): (&ItemPath, &Global)| {
+            let place = linkage.global(*path).filter(|place| fits(global.ty, place))?;
+            Some((place.address(), memory.record(global.ty, &|ty| shapes.get(ty))))
+        };
+        memory.functions(&live.globals.iter().filter_map(root).collect::<Vec<_>>())
     }
 
     /// Counts live values and makes room for them.
@@ -185,7 +215,7 @@ impl ProgramInner {
 
     /// The frames on the stacks.
     fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
-        let live = self.live();
+        let (live, running) = (self.live(), &prepared.moves.running);
         let mut locals = Vec::new();
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
@@ -199,7 +229,8 @@ impl ProgramInner {
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
                 going: going(prepared, stopped, frame, meta),
                 grown: stopped.grown(frame),
-                released_whole: released_whole(meta, &live.checked, &live.layouts),
+                releases: releases(meta, &live.checked, &live.layouts),
+                is_current: !running.concerns(meta.instance) && !live.retired.contains_key(&standing.unit),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
             });
@@ -344,11 +375,7 @@ impl ProgramInner {
                 let _ = heap.clear_global(memory.address(), global.ty, &shape);
             }
         }
-        for (path, mut bytes) in tried.resets {
-            if let Some(global) = checked.globals.get(&path) {
-                let _ = heap.clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
-            }
-        }
+        self.give_up_values(prepared, tried.resets);
         // To clear them their types had to be known.
         heap.forget_types(&heap.take_new_types());
     }
@@ -373,21 +400,35 @@ impl ProgramInner {
         settle
     }
 
-    /// The second half.
-    pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) {
+    /// The second half. Gives the values that initial ones have replaced.
+    pub fn settle_values(&self, prepared: &mut Prepared, settle: Option<Settle>, tried: Tried) -> GlobalValues {
         let heap = self.world.heap();
         if let (Some(settle), Some(migration)) = (settle, &prepared.migration) {
             prepared.report.notices.extend(settle.finish(migration, heap));
         }
-        let checked = prepared.snapshot.checked.clone();
-        let shape = |ty: Ty| shape(ty, &checked, &*prepared.layouts);
-        for (path, bytes) in tried.resets {
-            let address = self.linkage().global(path).map(|memory| memory.address());
-            if let (Some(address), Some(global)) = (address, checked.globals.get(&path)) {
-                let _ = heap.clear_global(address, global.ty, &shape);
-            }
-            if let Some(memory) = self.linkage().global(path) {
-                memory.write(&bytes);
+        self.exchange_values(tried.resets)
+    }
+
+    /// Puts back what initial values have replaced, and gives those up.
+    pub(super) fn put_back_values(&self, prepared: &Prepared, replaced: GlobalValues) {
+        let initial = self.exchange_values(replaced);
+        self.give_up_values(prepared, initial);
+    }
+
+    /// Gives these values to their globals, and gives what those had.
+    fn exchange_values(&self, values: GlobalValues) -> GlobalValues {
+        let linkage = self.linkage();
+        let exchange = |(path, bytes): (ItemPath, Vec<u8>)| Some((path, linkage.global(path)?.exchange(&bytes)));
+        values.into_iter().filter_map(exchange).collect()
+    }
+
+    /// Gives up values of globals, of the types that these have in the prepared version.
+    pub(super) fn give_up_values(&self, prepared: &Prepared, values: GlobalValues) {
+        let checked = &prepared.snapshot.checked;
+        let shape = |ty: Ty| shape(ty, checked, &*prepared.layouts);
+        for (path, mut bytes) in values {
+            if let Some(global) = checked.globals.get(&path) {
+                let _ = self.world.heap().clear_global(bytes.as_mut_ptr() as usize, global.ty, &shape);
             }
         }
     }

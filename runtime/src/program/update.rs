@@ -308,12 +308,7 @@ impl ProgramInner {
         if let Some(attempt) = self.blocked(prepared, stopped) {
             return attempt;
         }
-        if let Some(attempt) = self.pinned(prepared, stopped) {
-            return attempt;
-        }
-        self.foresee_values(prepared, stopped);
-        let refused = prepared.report.refusals().next().is_some();
-        if refused { Attempt::TurnedDown } else { Attempt::Applied }
+        self.foresee_move(prepared, stopped)
     }
 
     /// Completes the report of a commit with what only shows when the threads are stopped; changes nothing. Says of each

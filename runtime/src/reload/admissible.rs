@@ -22,6 +22,7 @@ use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use super::migrate::known::Known;
 use super::prepare::body_of;
 use crate::live::{FunctionMeta, Past};
 
@@ -29,7 +30,8 @@ use crate::live::{FunctionMeta, Past};
 pub(crate) struct Changes<'a> {
     types: FxHashMap<Ty, Change>,
     before: &'a TypeLayouts,
-    after: &'a TypeLayouts,
+    /// Sizes before and after, also of types that are gone.
+    known: (Known, Known),
     checked: &'a Checked,
 }
 
@@ -49,17 +51,17 @@ impl<'a> Changes<'a> {
     /// From the types that old code goes by to those of a new version.
     pub fn since(
         past: &'a Past,
-        (history, layouts, checked): (&LayoutHistory, &'a TypeLayouts, &Checked),
+        (history, layouts, checked): (&Arc<LayoutHistory>, &TypeLayouts, &Checked),
     ) -> Changes<'a> {
         let moved = layouts.moved(&past.layouts);
-        Changes::new((&past.history, history), &moved, (&past.layouts, layouts), (&past.checked, checked))
+        Changes::new((&past.history, history), &moved, &past.layouts, (&past.checked, checked))
     }
 
     /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now.
     pub fn new(
-        histories: (&LayoutHistory, &LayoutHistory),
+        histories: (&Arc<LayoutHistory>, &Arc<LayoutHistory>),
         moved: &FxHashSet<Ty>,
-        (before, after): (&'a TypeLayouts, &'a TypeLayouts),
+        before: &'a TypeLayouts,
         (checked, new_types): (&'a Checked, &Checked),
     ) -> Changes<'a> {
         let change = |ty: &Ty| {
@@ -70,7 +72,8 @@ impl<'a> Changes<'a> {
             let counts = declared.iter().any(|now| !before(now) && is_counted(now.ty, new_types));
             Some((*ty, Change { counts, ..change }))
         };
-        Changes { types: moved.iter().filter_map(change).collect(), before, after, checked }
+        let known = (Known::new(histories.0.clone()), Known::new(histories.1.clone()));
+        Changes { types: moved.iter().filter_map(change).collect(), before, known, checked }
     }
 
     /// Is there nothing to fear?
@@ -109,11 +112,7 @@ impl<'a> Changes<'a> {
     /// Those at the offsets `but` are looked after.
     pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32, but: &[u32]) -> Option<String> {
         let grows = |local: &&FrameLocal| {
-            // A type that the new text does not name any more has another size only if something in it is another.
-            let larger = match self.after.try_layout(local.ty) {
-                Ok(layout) => layout.size > local.size && self.resized(local.ty),
-                Err(_) => self.has_changed(local.ty),
-            };
+            let larger = self.known.1.layout(local.ty).size > local.size && self.resized(local.ty);
             larger && !but.contains(&local.offset)
         };
         let mut large = meta.frame.locals.iter().filter(grows).peekable();
@@ -128,29 +127,11 @@ impl<'a> Changes<'a> {
     fn resized(&self, ty: Ty) -> bool {
         match *ty.kind() {
             TyKind::Struct(..) | TyKind::Enum(..) | TyKind::Tuple(_) => {
-                self.before.layout(ty).size != self.after.layout(ty).size
+                self.known.0.layout(ty).size != self.known.1.layout(ty).size
             }
             TyKind::Array(of, _) | TyKind::Vec(of) => self.resized(of),
             TyKind::HashMap(key, value) => self.resized(key) || self.resized(value),
             _ => false,
-        }
-    }
-
-    /// Is there a changed type in a value of this one, in a payload too?
-    fn has_changed(&self, ty: Ty) -> bool {
-        let payloads = || {
-            let variants = self.checked.enums.get(&ty).map(|definition| &definition.variants);
-            variants.into_iter().flatten().flat_map(|variant| &variant.fields)
-        };
-        match *ty.kind() {
-            TyKind::Enum(..) if !self.types.contains_key(&ty) => payloads().any(|field| self.has_changed(field.ty)),
-            TyKind::Struct(..) if !self.types.contains_key(&ty) => {
-                let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
-                fields.into_iter().flatten().any(|field| self.has_changed(field.ty))
-            }
-            TyKind::Tuple(parts) => parts.iter().any(|part| self.has_changed(*part)),
-            TyKind::Array(of, _) => self.has_changed(of),
-            _ => self.types.contains_key(&ty),
         }
     }
 
@@ -244,12 +225,42 @@ pub(crate) fn live_locals(
     Some(numbers.filter(holds).collect())
 }
 
-/// The locals in a function's block that its code releases by what the heap knows of their types. The parts that a later
-/// version adds to the others are released by nobody.
-pub(crate) fn released_whole(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
-    let body = mir_of(meta, checked, layouts);
-    let whole = body.iter().flat_map(|body| whole_releases(body));
-    whole.map(|local| u32::from(local.into_raw())).collect()
+/// What code releases of the locals in its block, by their numbers.
+#[derive(Default)]
+pub(crate) struct Releases {
+    /// Those that it releases by what the heap knows of their types, or gives to somebody who does. The parts that a later
+    /// version adds to the others are released by nobody.
+    pub whole: FxHashSet<u32>,
+    /// Single words of the others: where they lie in the local, and their types.
+    pub words: FxHashMap<u32, Vec<(u32, Ty)>>,
+}
+
+/// What the code of a function releases.
+pub(crate) fn releases(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> Releases {
+    let mut found = Releases::default();
+    let Some(body) = mir_of(meta, checked, layouts) else { return found };
+    let whole = whole_releases(&body).chain(given_away(&body));
+    found.whole = whole.map(|local| u32::from(local.into_raw())).collect();
+    let layouts = meta.past.as_ref().map_or(layouts, |past| &past.layouts);
+    for statement in body.blocks.values().flat_map(|block| &block.statements) {
+        let StatementKind::Release { place, .. } = &statement.kind else { continue };
+        let PlaceBase::Local(local) = place.base else { continue };
+        let Some(offset) = offset_in(body.locals[local].ty, &place.projections, layouts) else { continue };
+        let words = found.words.entry(u32::from(local.into_raw())).or_default();
+        if !words.contains(&(offset, place.ty)) {
+            words.push((offset, place.ty));
+        }
+    }
+    found
+}
+
+/// Where the field at the end of a path lies in a value.
+fn offset_in(ty: Ty, path: &[Projection], layouts: &TypeLayouts) -> Option<u32> {
+    let step = |(offset, ty): (u32, Ty), step: &Projection| match step {
+        Projection::Field(field) => Some((offset + layouts.field_offset(ty, *field), layouts.field_ty(ty, *field))),
+        _ => None,
+    };
+    path.iter().try_fold((0, ty), step).map(|(offset, _)| offset)
 }
 
 /// The locals that a body releases as wholes.
@@ -258,6 +269,26 @@ fn whole_releases(body: &Body) -> impl Iterator<Item = Local> {
     statements.filter_map(|statement| match &statement.kind {
         StatementKind::Release { place, .. } => place.as_local(),
         _ => None,
+    })
+}
+
+/// The locals that a body moves somewhere else as wholes: they are copied, and nothing is counted for it.
+fn given_away(body: &Body) -> impl Iterator<Item = Local> {
+    let statements = || body.blocks.values().flat_map(|block| &block.statements);
+    let base = |place: &Place| match place.base {
+        PlaceBase::Local(local) => Some(local),
+        _ => None,
+    };
+    let retained: FxHashSet<Local> = statements()
+        .filter_map(|statement| match &statement.kind {
+            StatementKind::Retain(place) => base(place),
+            _ => None,
+        })
+        .collect();
+    statements().filter_map(move |statement| {
+        let StatementKind::Assign(to, Rvalue::Use(Operand::Copy(from))) = &statement.kind else { return None };
+        let keeps = base(to).is_some_and(|to| body.locals[to].loan || retained.contains(&to));
+        from.as_local().filter(|from| !keeps && !retained.contains(from))
     })
 }
 

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::mir::Signature;
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir, owner_and_number};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
 use super::compile::{Compiled, Lowered, compile, lower};
@@ -78,8 +78,9 @@ pub(crate) struct Prepared {
     pub tables: Vec<TableStore>,
     /// Tables that would lack a method: there must be no values with them.
     pub lacking: Vec<Lacking>,
-    /// Closures whose captures change or that are gone, with their slots: values made of them keep their code.
-    pub left_closures: Vec<(Instance, Slot)>,
+    /// Functions whose signatures and closures whose captures change, and those that are gone, with their slots: values made
+    /// of them keep their code.
+    pub left_functions: Vec<(Instance, Slot)>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -266,8 +267,8 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
     plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
-    loops.history = history.clone();
     loops.written = migration.iter().flat_map(Migration::written).collect();
+    loops.history = history.clone();
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -609,10 +610,10 @@ impl Plan {
         let left = |instance: &Instance, signature: Option<&Signature>| {
             let live = base.live.functions.get(instance)?;
             let changed = signature.is_none_or(|signature| live.signature != *signature);
-            (changed && owner_and_number(*instance).is_some()).then(|| (*instance, live.slot.clone()))
+            changed.then(|| (*instance, live.slot.clone()))
         };
         let changed = compiled.functions.iter().filter_map(|(instance, new)| left(instance, Some(&new.signature)));
-        let left_closures = changed.chain(self.removed.iter().filter_map(|instance| left(instance, None))).collect();
+        let left_functions = changed.chain(self.removed.iter().filter_map(|instance| left(instance, None))).collect();
         Prepared {
             changes_main: compiled.functions.iter().any(|(instance, _)| main == Some(*instance)),
             may_loop: compiled.functions.iter().any(|(instance, _)| may_loop(base.live, *instance)),
@@ -631,7 +632,7 @@ impl Plan {
             moved: Arc::default(),
             guards: Vec::new(),
             tables: Vec::new(),
-            left_closures,
+            left_functions,
             lacking: Vec::new(),
             migration: None,
             moving: Vec::new(),

@@ -30,7 +30,6 @@ use crate::code::{Follower, StoppedFrame, WholeLocal};
 use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
-use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// A frame on a stack of the program.
@@ -122,7 +121,7 @@ pub(crate) struct Loops {
     notices: Vec<String>,
     /// The types whose values functions of the program migrate, and those functions.
     pub written: Vec<(Ty, Name)>,
-    /// The layouts of all types after the reload, also of those that the new text does not name any more.
+    /// What is known of types from the new version on, also of those that are gone.
     pub history: Arc<LayoutHistory>,
 }
 
@@ -428,7 +427,6 @@ impl Loops {
         layouts: &TypeLayouts,
     ) -> Result<Moves, String> {
         let mut moves = Moves::default();
-        let shapes = AllShapes::new(&snapshot.checked, layouts, &self.history);
         for target in self.targets {
             let standing: FxHashSet<Option<u32>> = target
                 .fates
@@ -453,8 +451,8 @@ impl Loops {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     let (state, body) = (&resumed.state, &*resumed.lowered.hir);
                     let whole = whole_locals(&target.meta, (state, body), &self.written, base);
-                    let between = transfer::Between { state, body, frames, shapes: &shapes, whole };
-                    transfer::make(&between, base, snapshot, layouts)?
+                    let history = &self.history;
+                    transfer::make(&transfer::Between { state, body, frames, whole, history }, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 fault::plain()?;

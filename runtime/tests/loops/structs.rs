@@ -463,6 +463,157 @@ F game(s: *State) -> i64 {{
     assert_eq!(result, 304, "{told:#?}");
 }
 
+const GONE: &str = "
+S Note { n: i64, text: str }
+F write(note: *Note) { note.n += 1  note.text = \"n{note.n}\" }
+F run() -> i64 {
+    turns := mut 0
+    sum := mut 0
+    note := Note { n: 0, text: \"\" }
+    L turns < 6 {
+        turns += 1
+        write(&note)
+        sum += 1
+        I turns == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    sum
+}
+";
+
+#[test]
+fn the_only_local_of_a_type_goes_with_it() {
+    let edits: &[(&str, &str)] = &[
+        ("S Note { n: i64, text: str }\n", ""),
+        ("F write(note: *Note) { note.n += 1  note.text = \"n{note.n}\" }\n", ""),
+        ("    note := Note { n: 0, text: \"\" }\n", ""),
+        ("        write(&note)\n        sum += 1\n", "        sum += 100\n"),
+    ];
+    let (result, told) = run(GONE, &[edits]);
+    assert_eq!(result, 303, "{told:?}");
+    assert!(told.contains(&"run at the next loop head".to_owned()), "{told:?}");
+}
+
+#[test]
+fn the_only_local_of_a_type_goes_with_it_while_another_one_grows() {
+    let text = |place: &str, look: &str, note: [&str; 3]| {
+        let [types, start, turn] = note;
+        format!(
+            "S Place {{ a: i64{place} }}\nF look(at: *Place) {{ {look} }}\n{types}
+F run() -> i64 {{
+    turns := mut 0
+    asked := mut 0
+    place := Place {{ a: 1 }}
+    {start}
+    L turns < 3 {{
+        look(&place)
+        {turn}
+        I asked == 0 {{ asked = save() }}
+        I hot_version() == 2 {{ turns += 1 }}
+    }}
+    place.a
+}}
+"
+        )
+    };
+    let write = "S Note { n: i64, text: str }\nF write(note: *Note) { note.n += 1  note.text = \"n{note.n}\" }";
+    let old = text("", "at.a += 0", [write, "note := Note { n: 0, text: \"\" }", "write(&note)"]);
+    let new = text(", b: [i64; 20] = [7; 20], s: str = \"s\" + \"s\"", "at.a += at.b[9]", [""; 3]);
+    let (result, told) = saved_meanwhile(&[&old, &new]);
+    assert!([15, 22].contains(&result), "{result} {told:?}");
+}
+
+#[test]
+fn the_only_option_of_a_type_becomes_one_of_another() {
+    const TEXT: &str = "
+F run() -> i64 {
+    turns := mut 0
+    best: Option<(i64, str)> = None
+    L turns < 6 {
+        turns += 1
+        best = Some((turns, \"b{turns}\"))
+        I turns == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    best!.0
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("Option<(i64, str)>", "Option<(i64, str, f64)>"),
+        ("Some((turns, \"b{turns}\"))", "Some((turns + 100, \"b{turns}\", 0.5))"),
+    ];
+    let (result, told) = run(TEXT, &[edits]);
+    assert_eq!(result, 106, "{told:?}");
+}
+
+/// Code that stays as it is, for nothing in it changes: what it releases or gives away is another field than before.
+#[test]
+fn a_field_takes_the_place_of_another_in_a_struct_that_a_loop_holds() {
+    let text = |field: &str, of: &str, end: &str| {
+        format!(
+            "S Inner {{ n: i64, it: {of} }}
+S State {{ {field}: Inner }}
+G all: Vec<State>
+F list(n: i64) -> Vec<str> {{ [\"{{n}}\", \"{{n + 1}}\"] }}
+F make(n: i64) -> State {{ State {{ {field}: Inner {{ n: 1, it: list(n) }} }} }}
+F size(s: State) -> i64 {{ s.{field}.it.len() }}
+F run() -> i64 {{
+    state := game()
+    size(state) + state.{field}.it.len() * 10
+}}
+F game() -> State {{
+    state := mut make(7)
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        I asked == 0 {{ asked = save() }}
+        I hot_version() == 2 {{ turns += 1 }}
+    }}
+    {end}
+}}
+"
+        )
+    };
+    for (of, size) in [("Vec<str>", 0), ("Vec<str> = list(3)", 2)] {
+        for (end, size) in [("make(8)", 2), ("state", size), ("all.push(state)\n    make(9)", 2)] {
+            let texts = ["first", "second"].map(|field| text(field, of, end));
+            let (result, told) = saved_meanwhile(&[&texts[0], &texts[1]]);
+            assert_eq!(result, size * 11, "{of}, {end}: {told:?}");
+        }
+    }
+}
+
+/// A struct that has counted nothing gets a field that counts, and code that stays as it is gives it away.
+#[test]
+fn a_list_is_added_to_a_struct_that_is_given_away() {
+    let text = |more: &str| {
+        format!(
+            "S State {{ n: i64, m: i64, o: i64, p: i64{more} }}
+G all: Vec<State>
+F make(n: i64) -> State {{ State {{ n: n, m: 2, o: 3, p: 4 }} }}
+F run() -> i64 {{ game() + all[0].n }}
+F game() -> i64 {{
+    state := mut make(7)
+    turns := mut 0
+    asked := mut 0
+    L turns < 3 {{
+        I asked == 0 {{ asked = save() }}
+        I hot_version() == 2 {{ turns += 1 }}
+    }}
+    all.push(state)
+    all.len()
+}}
+"
+        )
+    };
+    let (result, told) = saved_meanwhile(&[&text(""), &text(", list: Vec<i64> = [1, 2]")]);
+    assert_eq!(result, 8, "{told:?}");
+}
+
 /// What leaves the text is still what the old code hands over, with the size and the references it had.
 #[test]
 fn fields_and_locals_whose_types_leave_the_text_with_them() {

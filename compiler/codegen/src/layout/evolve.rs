@@ -17,8 +17,6 @@ use super::{Layout, MAX_SIZE};
 const SPARE: u64 = 16;
 /// Spare room is at least one part in so many.
 const SPARE_PART: u64 = 4;
-/// How many bytes of parked fields a type may have before they are given to others even if they may be wanted back.
-const MOST_PARKED: u32 = 4096;
 /// Least alignment of a type with spare room, so that a small struct can get fields of a word in place.
 const SPARE_ALIGN: u32 = 8;
 
@@ -36,6 +34,8 @@ pub(super) struct Wanted {
     pub back: Option<Arc<KnownLayout>>,
     /// The running version may have to come back: bytes of parked fields are taken only where there are very many.
     pub careful: bool,
+    /// How many bytes of parked fields the type may have to keep them all where it has to grow in any case.
+    pub most_parked: u32,
 }
 
 impl Wanted {
@@ -62,9 +62,9 @@ pub(super) struct WantedField {
 /// numbers and the order of the layout before, new ones come behind.
 pub(super) fn evolve(wanted: &Wanted, old: Option<&KnownLayout>) -> Option<KnownLayout> {
     let matched = match_variants(wanted, old);
-    let careful = wanted.careful && old.is_some_and(|old| !old.exposed && !wanted.exposed && parked(old) < MOST_PARKED);
-    let kept = old.and_then(|old| in_place(wanted, old, &matched, (old.layout.size, careful)));
-    let grown = || old.filter(|_| careful).and_then(|old| grown(wanted, old, &matched));
+    let keeps = old.is_some_and(|old| !old.exposed && !wanted.exposed && parked(old) < wanted.most_parked);
+    let kept = old.and_then(|old| in_place(wanted, old, &matched, (old.layout.size, keeps && wanted.careful)));
+    let grown = || old.filter(|_| keeps).and_then(|old| grown(wanted, old, &matched));
     kept.or_else(grown).or_else(|| anew(wanted, old, &matched))
 }
 

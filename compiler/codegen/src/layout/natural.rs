@@ -80,6 +80,12 @@ pub struct TypeLayouts {
     cache: RwLock<FxHashMap<Ty, Computed>>,
 }
 
+/// How many bytes of fields that are gone a type keeps where the version before may come back by itself.
+const MOST_PARKED: u32 = 4096;
+/// How many it keeps at least where it grows in any case, or as many as its fields have: a line that comes back finds its
+/// value there.
+const FEW_PARKED: u32 = 64;
+
 /// What hot layouts go by.
 struct Evolving {
     exposed: FxHashSet<Ty>,
@@ -376,6 +382,11 @@ impl TypeLayouts {
     fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
         let back = self.evolving.as_ref().and_then(|evolving| evolving.back.as_ref()?.get(ty).cloned());
         let careful = self.evolving.as_ref().is_some_and(|evolving| evolving.careful);
+        let most_parked = |variants: &[evolve::WantedVariant]| {
+            let fields = variants.iter().flat_map(|variant| &variant.fields);
+            let own = fields.map(|field| field.layout.size).fold(0, u32::saturating_add);
+            if careful { MOST_PARKED } else { own.max(FEW_PARKED) }
+        };
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
             let field = |field: &FieldDef| {
@@ -386,8 +397,9 @@ impl TypeLayouts {
         };
         if let Some(definition) = self.structs.get(&ty) {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
-            let (header, reserve) = (Layout { size: 0, align: 1 }, definition.reserve);
-            return Ok(evolve::Wanted { variants: vec![only], header, exposed, reserve, back, careful });
+            let (header, reserve, variants) = (Layout { size: 0, align: 1 }, definition.reserve, vec![only]);
+            let most_parked = most_parked(&variants);
+            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, careful, most_parked });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -397,7 +409,8 @@ impl TypeLayouts {
             variants.push(evolve::WantedVariant { name: Some(variant.name), was: variant.was, fields });
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
-        Ok(evolve::Wanted { variants, header, exposed, reserve, back, careful })
+        let most_parked = most_parked(&variants);
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back, careful, most_parked })
     }
 
     fn pack(

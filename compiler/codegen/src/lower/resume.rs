@@ -206,7 +206,7 @@ impl<'a> Lowerer<'a> {
         let why = match hidden(name) {
             true => "what the loop runs over, or a value it needs that has no name, is new".to_owned(),
             false if parameter => format!("`{name}` is a new parameter"),
-            false => format!("`{name}` is new above the loop, and its value is not known"),
+            false => format!("`{name}` is new above the loop, where nothing runs again that could give it a value"),
         };
         CannotResume { why, span }
     }

@@ -7,7 +7,7 @@ use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_
 use vaisjit_semantics::Ty;
 
 use crate::heap::block::{self, Payload};
-use crate::heap::counts::each_reference;
+use crate::heap::counts::{count_up, each_reference};
 use crate::heap::types::{EntryPlaces, Form, MapLayout, TypeRef};
 use crate::heap::{Failure, Heap, SIZE_OFFSET, lock, map};
 
@@ -228,6 +228,11 @@ impl Heap {
         let arena = lock(&self.arena);
         let room = |block: usize| block + arena.room(block) - value;
         arena.find(value).map_or(0, room)
+    }
+
+    /// One more reference to each of these blocks.
+    pub(crate) fn hold_all(&self, blocks: Vec<usize>) {
+        blocks.into_iter().for_each(|block| count_up(Payload(block)));
     }
 
     /// Releases references, the last of which frees their blocks. After all values have been converted.

@@ -19,6 +19,7 @@ use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Found, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
+use crate::reload::admissible::Releases;
 use crate::reload::diff::name_of;
 
 /// A frame of a running function.
@@ -43,8 +44,10 @@ pub(crate) struct Local {
     pub ahead: Vec<Transfer>,
     /// Its unit and function.
     pub of: (usize, usize),
-    /// The numbers of the locals that its code releases by what the heap knows of their types.
-    pub released_whole: FxHashSet<u32>,
+    /// What its code releases.
+    pub releases: Releases,
+    /// Is its code that of the new version, too?
+    pub is_current: bool,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
@@ -129,6 +132,9 @@ pub(crate) struct Trial {
     computed: Vec<(usize, Computed)>,
     /// Those that have been: their addresses and types.
     lent: Vec<(usize, Ty)>,
+    /// Words that code which stays as it is releases, in locals whose references else belong to somebody else: the number of
+    /// the region, where in it, and the type.
+    known: Vec<(usize, u32, Ty)>,
     /// Locals that have been put together there: addresses in the new shape, and types.
     together: Vec<(usize, Ty)>,
     /// Locals that a function of the program would migrate, but whose values nobody has: what a report says of them.
@@ -309,12 +315,18 @@ impl Migration {
         let (role, number) = (Role::Local(trial.locals.len() - 1), trial.regions.len());
         let Conversion { from_size, to_size, .. } = self.planner.conversions[conversion];
         let mut region = Region::new(at, 1, from_size, conversion, role);
-        // What has held nothing counted is released by nobody.
+        // What has held nothing counted is released by nobody, unless code that is right for the new version gives it away.
         // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
         // the others.
-        let ends_old =
-            local.going.is_none() && local.ahead.is_empty() && !local.released_whole.contains(&variable.local);
-        region.loan = variable.loan || ends_old || self.planner.references_before(ty).is_empty();
+        let stays = local.going.is_none() && local.ahead.is_empty();
+        let whole = local.releases.whole.contains(&variable.local);
+        let ends_old = stays && !whole;
+        let counts = stays && whole && local.is_current || !self.planner.references_before(ty).is_empty();
+        region.loan = variable.loan || ends_old || !counts;
+        if ends_old && !variable.loan {
+            let words = local.releases.words.get(&variable.local);
+            trial.known.extend(words.into_iter().flatten().map(|(offset, ty)| (number, *offset, *ty)));
+        }
         let block = local.address.unwrap_or_default();
         if let (Some(place), Some(going)) = (place, &local.going) {
             region.to = Some(place);
@@ -673,9 +685,22 @@ impl Trial {
         counted.zip(self.counts.iter().copied().chain(std::iter::repeat(0))).collect()
     }
 
+    /// The blocks that code which stays as it is has to release, before or after the new values are stored.
+    fn known_blocks(&self, planner: &Planner, after: bool) -> Vec<usize> {
+        let blocks = |(number, offset, ty): &(usize, u32, Ty)| {
+            let region = &self.regions[*number];
+            let at = if after { region.to.unwrap_or(region.at) } else { region.at };
+            let references = if after { planner.references_after(*ty) } else { planner.references_before(*ty) };
+            references.found(at + *offset as usize)
+        };
+        self.known.iter().flat_map(blocks).collect()
+    }
+
     /// Stores the new values; the first half, before the heap knows the new types.
     pub fn commit(mut self, migration: &mut Migration, heap: &Heap) -> Settle {
         let planner = &migration.planner;
+        // Code releases what is in these words at its end, whatever that was before.
+        let known_before = self.known_blocks(planner, false);
         let mut attic = heap.attic();
         let mut stores = Stores::new(&mut attic, &planner.batches, std::mem::take(&mut self.queues));
         if self.regions.iter().any(|region| region.loan) {
@@ -702,6 +727,8 @@ impl Trial {
         }
         drop(attic);
         own::install(planner, heap, (std::mem::take(&mut self.written), &self.regions), &mut released);
+        heap.hold_all(self.known_blocks(planner, true));
+        released.extend(known_before);
         let mut left = Vec::new();
         for region in &self.regions {
             match (region.role, region.to) {

@@ -15,6 +15,7 @@ use crate::heap::migrate::Scalar;
 use crate::linkage::Linkage;
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
+use crate::reload::migrate::known::Known;
 use crate::reload::prepare::Base;
 use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
@@ -92,10 +93,10 @@ pub(super) struct Between<'a> {
     pub body: &'a hir::Body,
     /// The frames of the old code and the new.
     pub frames: (&'a FrameLayout, &'a FrameLayout),
-    /// What values are made of, also those of types that the new text does not name any more.
-    pub shapes: &'a AllShapes<'a>,
     /// Locals in parts that functions of the program migrate.
     pub whole: Vec<WholeLocal>,
+    /// What is known of types from the new version on: the loop may hold values of types that are gone.
+    pub history: &'a Arc<LayoutHistory>,
 }
 
 /// The steps from what the old code hands over to what the new code wants.
@@ -106,7 +107,7 @@ pub(super) fn make(
     layouts: &TypeLayouts,
 ) -> Result<Transfer, String> {
     let (old, new) = between.frames;
-    let (state, beside, end) = grown_homes(between, (old, new));
+    let (state, beside, end) = grown_homes(between.state, (old, new), &Known::new(between.history.clone()));
     let mut transfer = Transfer { old_block: old.size, block: new.size, beside, ..Transfer::default() };
     let ends = new.wanted.iter().filter_map(|want| match want.home {
         CarryHome::Word(offset) => Some(offset + layouts.layout(want.ty).size),
@@ -151,14 +152,15 @@ fn steps(
     snapshot: &Snapshot,
     layouts: &TypeLayouts,
 ) -> Result<Vec<Step>, String> {
-    let shape = |ty: Ty| between.shapes.get(ty);
+    let shapes = AllShapes::new(&snapshot.checked, layouts, between.history);
+    let shape = |ty: Ty| shapes.get(ty);
     let new = between.frames.1;
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
     let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history };
-    let mut maker = Maker { fresh, shapes: between.shapes, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
+    let mut maker = Maker { fresh, shapes: &shapes, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
@@ -175,12 +177,16 @@ fn steps(
 
 /// The values of a loop with places behind both blocks for those that have another size now: a migration puts them there
 /// in their new shape.
-fn grown_homes(between: &Between<'_>, (old, new): (&FrameLayout, &FrameLayout)) -> (LoopState, Vec<BesidePlace>, u32) {
-    let (mut state, mut beside) = (between.state.clone(), Vec::new());
+fn grown_homes(
+    state: &LoopState,
+    (old, new): (&FrameLayout, &FrameLayout),
+    layouts: &Known,
+) -> (LoopState, Vec<BesidePlace>, u32) {
+    let (mut state, mut beside) = (state.clone(), Vec::new());
     let mut end = old.size.max(new.size);
     for value in &mut state.values {
         let CarryHome::Block(offset) = value.home else { continue };
-        let layout = between.shapes.get(value.ty).layout;
+        let layout = layouts.layout(value.ty);
         let has_room = |local: &vaisjit_codegen::clif::frame::FrameLocal| {
             local.offset == offset && (local.ty != value.ty || local.size == layout.size)
         };

@@ -36,6 +36,7 @@ fn record(fields: Vec<WantedField>) -> Wanted {
         reserve: 0,
         back: None,
         careful: false,
+        most_parked: 0,
     }
 }
 
@@ -136,7 +137,7 @@ fn variant(name: &str, fields: &str) -> WantedVariant {
 }
 
 fn choice(variants: Vec<WantedVariant>) -> Wanted {
-    Wanted { variants, header: HEADER, exposed: false, reserve: 0, back: None, careful: false }
+    Wanted { variants, header: HEADER, exposed: false, reserve: 0, back: None, careful: false, most_parked: 0 }
 }
 
 #[test]
@@ -251,7 +252,7 @@ fn arbitrary(random: &mut Random, is_enum: bool) -> Wanted {
 #[test]
 fn a_careful_layout_grows_rather_than_forgets() {
     let first = evolve(&words("a b"), None).unwrap();
-    let careful = |names: &str| Wanted { careful: true, ..words(names) };
+    let careful = |names: &str| Wanted { careful: true, most_parked: 64, ..words(names) };
     let more = next(&careful("a c d e f"), &first);
     assert!(more.layout.size > first.layout.size);
     assert_eq!(more.variants[0].parked, [first.variants[0].fields[1].clone()]);

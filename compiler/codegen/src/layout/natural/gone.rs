@@ -48,8 +48,15 @@ impl Gone<'_> {
         let is_enum = matches!(ty.kind(), TyKind::Enum(..));
         let header = if is_enum { Layout { size: 8, align: 8 } } else { Layout { size: 0, align: 1 } };
         let evolves = self.layouts.evolves(ty);
-        let wanted =
-            Wanted { variants, header, exposed: !evolves || before.exposed, reserve: 0, back: None, careful: false };
+        let wanted = Wanted {
+            variants,
+            header,
+            exposed: !evolves || before.exposed,
+            reserve: 0,
+            back: None,
+            careful: false,
+            most_parked: 0,
+        };
         evolve::evolve(&wanted, evolves.then_some(&*before)).map(Arc::new)
     }
 
