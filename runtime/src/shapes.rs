@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vaisjit_codegen::layout::{LayoutHistory, TypeLayouts};
-use vaisjit_codegen::shape::{Shape, shape};
+use vaisjit_codegen::shape::{Shape, ShapeKind, shape};
 use vaisjit_semantics::{Checked, Ty, TyKind};
 
 use crate::live::Live;
@@ -29,6 +29,29 @@ impl<'a> AllShapes<'a> {
     /// The shape of a type.
     pub fn get(&self, ty: Ty) -> Shape {
         if lies(ty, &|ty| self.in_program(ty)) { shape(ty, self.program, self.layouts) } else { self.known.shape(ty) }
+    }
+
+    /// Does a value of the type hold references to counted heap objects?
+    pub fn is_counted(&self, ty: Ty) -> bool {
+        match self.get(ty).kind {
+            ShapeKind::Array(of, length) => length > 0 && self.is_counted(of),
+            ShapeKind::Record(parts) => parts.iter().any(|part| self.is_counted(part.ty)),
+            ShapeKind::Enum(variants) => {
+                variants.iter().flat_map(|variant| &variant.parts).any(|part| self.is_counted(part.ty))
+            }
+            ShapeKind::Str
+            | ShapeKind::Function
+            | ShapeKind::Vec(_)
+            | ShapeKind::HashMap(..)
+            | ShapeKind::Box(_)
+            | ShapeKind::Dyn => true,
+            ShapeKind::Unit
+            | ShapeKind::Int(_)
+            | ShapeKind::Float(_)
+            | ShapeKind::Bool
+            | ShapeKind::Pointer
+            | ShapeKind::Slice(_) => false,
+        }
     }
 
     /// Is it known what values of the type, or entries of a map, are made of?

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, Options, lower_resumed};
+use vaisjit_codegen::mir::{self, BlockId, StatementKind};
 use vaisjit_codegen::resume::{
     Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
 };
@@ -250,16 +251,31 @@ impl Resumer<'_> {
     }
 
     /// Finds the frames in no loop that have nothing before them that has changed: they may end as they are.
-    fn look_behind(&self, target: &mut Target, new: &Lowered) {
+    fn look_behind(&self, target: &mut Target, text: &Lowered) {
         let live = self.base.live;
         let stays = matches!(target.verdict(None), Verdict::Stays(_)) && !target.outside.is_empty();
         let Some(old) = mir_of(&target.meta, &live.checked, &live.layouts).filter(|_| stays) else { return };
         let past = target.meta.past.as_ref();
         let (program, layouts) = past.map_or((&*live.checked, &*live.layouts), |past| (&*past.checked, &*past.layouts));
-        let Ok(body) = lower::lower(&new.hir, &self.snapshot.checked, self.layouts, true) else { return };
+        let Ok(body) = lower::lower(&text.hir, &self.snapshot.checked, self.layouts, true) else { return };
         let old = Version { body: &old, program, layouts };
         let new = Version { body: &body, program: &self.snapshot.checked, layouts: self.layouts };
-        let is_same = |srcloc: &u32| place(old.body, *srcloc).is_some_and(|at| rest_is_same(old, at, new));
+        // Whether structs lie in registers may have changed with their layouts, which is of no account here.
+        let plain = Options::plain(true);
+        let plain_new = lower::lower_with(&text.hir, &self.snapshot.checked, self.layouts, plain).ok();
+        let plain_old = match target.meta.resumed {
+            Some(_) => None,
+            None => lower::lower_with(&target.meta.body, program, layouts, plain).ok(),
+        };
+        let is_plainly_same = |at: (BlockId, usize)| {
+            let (Some(before), Some(after)) = (&plain_old, &plain_new) else { return false };
+            let at = same_call(old.body, at, before);
+            at.is_some_and(|at| rest_is_same(Version { body: before, ..old }, at, Version { body: after, ..new }))
+        };
+        let is_same = |srcloc: &u32| {
+            let at = place(old.body, *srcloc);
+            at.is_some_and(|at| rest_is_same(old, at, new) || is_plainly_same(at))
+        };
         let same: FxHashSet<u32> = target.outside.iter().copied().filter(is_same).collect();
         if same.len() == target.outside.len() {
             target.standing.remove(&None);
@@ -319,6 +335,20 @@ impl Resumer<'_> {
         });
         remarks.flatten().collect()
     }
+}
+
+/// The call of a function's code in the same function's code before all passes, if there is exactly one.
+fn same_call(body: &mir::Body, (block, index): (BlockId, usize), plain: &mir::Body) -> Option<(BlockId, usize)> {
+    let statement = body.blocks[block].statements.get(index)?;
+    let StatementKind::Call(wanted) = &statement.kind else { return None };
+    let is_it = |other: &mir::Statement| {
+        other.span == statement.span && matches!(&other.kind, StatementKind::Call(call) if call.callee == wanted.callee)
+    };
+    let mut found = plain.blocks.iter().flat_map(|(id, block)| {
+        let calls = block.statements.iter().enumerate().filter(|(_, other)| is_it(other));
+        calls.map(move |(index, _)| (id, index))
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 impl Target {

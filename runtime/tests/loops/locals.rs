@@ -392,3 +392,28 @@ fn a_loop_variable_that_starts_is_named() {
     assert_eq!(result, 12 + 9 + 5, "{told:?}");
     assert_eq!(told, ["run at the next loop head", "`turn` in the running `run` is new: it starts with `0`"]);
 }
+
+#[test]
+fn a_variable_of_a_deferred_loop_is_none_of_the_running_one() {
+    const TEXT: &str = "
+S Mark { x: i64 }
+G sum: i64
+F run() -> i64 {
+    marks := [Mark { x: 1 }, Mark { x: 2 }]
+    D { L j: 0..3 { sum += marks[1].x * j } }
+    i := mut 0
+    L i < 6 {
+        i += 1
+        I i == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    i
+}
+";
+    let edits: &[(&str, &str)] = &[("L j: 0..3", "L j: 0..2"), ("i += 1", "i += 2")];
+    let (result, told) = run(TEXT, &[edits]);
+    assert_eq!(result, 7, "{told:?}");
+    assert!(!told.iter().any(|line| line.contains("is gone")), "{told:?}");
+}

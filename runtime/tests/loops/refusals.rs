@@ -140,6 +140,39 @@ F game(s: *State) -> i64 {{
     played.assert_no_leaks();
 }
 
+/// Its struct lies in registers; once a field is parked, new code would keep it in memory. What follows is the same.
+#[test]
+fn a_main_in_no_loop_stays_as_it_is_while_a_field_of_its_struct_goes_again() {
+    let text = |field: &str, turn: &str| {
+        format!(
+            "S State {{ {field}n: i64, name: str }}
+G result: i64
+F sum() -> i64 = result
+F main() -> i64 {{
+    pair := (State {{ n: 4, name: \"a\" + \"b\" }}, 3)
+    game()
+    result += pair.0.n + pair.0.name.len() * 10 + pair.1 * 100
+    0
+}}
+F game() {{
+    L i: 0..5 {{
+        {turn}
+        I i == 2 || i == 3 {{
+            next_text()
+            hot_reload()
+        }}
+    }}
+}}
+"
+        )
+    };
+    let texts = vec![text("", ""), text("more: i64 = 1, ", "result += 1000"), text("", "result += 10000")];
+    let played = super::harness::texts_of(texts);
+    assert_eq!(played.program.run_main().expect("no trap"), 0);
+    assert_eq!(played.call("sum"), 324 + 1000 + 10000, "{:?}", played.told());
+    played.assert_no_leaks();
+}
+
 #[test]
 fn a_main_in_no_loop_is_refused_if_what_it_still_has_to_do_changes() {
     let text = "

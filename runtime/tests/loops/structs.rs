@@ -613,3 +613,38 @@ F game() -> i64 {{
     let (result, told) = saved_meanwhile(&[&text(""), &text(", list: Vec<i64> = [1, 2]")]);
     assert_eq!(result, 8, "{told:?}");
 }
+
+/// What leaves the text is still what the old code hands over, with the size and the references it had.
+#[test]
+fn fields_and_locals_whose_types_leave_the_text_with_them() {
+    let text = "
+S Gone { a: i64, b: str }
+S State { frame: i64, text: Option<str>, number: Option<i64>, gone: Option<Gone>, pair: (i64, Option<Gone>) }
+F run() -> i64 {
+    held := Gone { a: 1, b: \"h\" + \"d\" }
+    maybe := Some(Gone { a: 2, b: \"m\" + \"b\" })
+    state := State { frame: 0, text: Some(\"a\" + \"b\"), number: Some(5), gone: maybe, pair: (3, maybe) }
+    L state.frame < 10 {
+        state.frame += 1
+        I state.frame == 3 || state.frame == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame
+}
+";
+    let without: &[(&str, &str)] = &[
+        ("S Gone { a: i64, b: str }\n", ""),
+        (", text: Option<str>, number: Option<i64>, gone: Option<Gone>, pair: (i64, Option<Gone>) }", " }"),
+        ("    held := Gone { a: 1, b: \"h\" + \"d\" }\n", ""),
+        ("    maybe := Some(Gone { a: 2, b: \"m\" + \"b\" })\n", ""),
+        (", text: Some(\"a\" + \"b\"), number: Some(5), gone: maybe, pair: (3, maybe) }", " }"),
+    ];
+    let back: &[(&str, &str)] = &[
+        ("frame: i64 }", "frame: i64, number: Option<i64> = None, more: str = \"more\" }"),
+        ("    state.frame\n}", "    state.frame + state.number! * 100 + state.more.len() * 1000\n}"),
+    ];
+    let (result, told) = run(text, &[without, back]);
+    assert_eq!(result, 4510, "{told:?}");
+}

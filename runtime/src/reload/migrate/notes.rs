@@ -55,10 +55,18 @@ impl Note {
             }
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
             NoteKind::Longer(kept) => {
-                format!("`{label}` {retyped}: the first {kept} elements are kept, the others have the default")
+                let kept = match kept {
+                    1 => "the first element is".to_owned(),
+                    _ => format!("the first {kept} elements are"),
+                };
+                format!("`{label}` {retyped}: {kept} kept, the others have the default")
             }
             NoteKind::Cut(lost) => {
-                format!("`{label}` {retyped}: the last {lost} elements are gone")
+                let lost = match lost {
+                    1 => "the last element is".to_owned(),
+                    _ => format!("the last {lost} elements are"),
+                };
+                format!("`{label}` {retyped}: {lost} gone")
             }
         };
         Some(text)

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, lineage};
 use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
-use vaisjit_codegen::shape::is_counted;
 use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::transfer::{can_become, parts, whole_of};
+use crate::shapes::AllShapes;
 
 /// What a part of a value starts with.
 pub(super) struct Start<'a> {
@@ -245,9 +245,9 @@ impl<'a> Fresh<'a> {
     }
 
     /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
-    pub fn pieces(&self, want: &CarriedValue) -> Vec<(CarriedValue, u32, Ty)> {
+    pub fn pieces(&self, want: &CarriedValue, shapes: &AllShapes<'_>) -> Vec<(CarriedValue, u32, Ty)> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.after(want.ty, part.as_str()).or_else(|| self.parked(want.ty, part))?;
+            let (offset, ty) = self.after(want.ty, part.as_str()).or_else(|| self.parked(want.ty, part, shapes))?;
             can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
         });
         // A name of its own goes before the one that a field had.
@@ -259,7 +259,7 @@ impl<'a> Fresh<'a> {
     }
 
     /// Where a value that counts nothing lies that the new text has no field for: it is there if the field comes back.
-    fn parked(&self, ty: Ty, path: Name) -> Option<(u32, Ty)> {
+    fn parked(&self, ty: Ty, path: Name, shapes: &AllShapes<'_>) -> Option<(u32, Ty)> {
         let (mut at, mut of) = (0, ty);
         let mut steps = path.as_str().split('.');
         while let Some(step) = steps.next() {
@@ -271,7 +271,7 @@ impl<'a> Fresh<'a> {
             let field = parked.iter().find(|field| field.name.as_str() == step)?;
             let rest = steps.collect::<Vec<&str>>().join(".");
             let inside = if rest.is_empty() { Some((0, field.ty)) } else { self.field(field.ty, Name::new(&rest)) };
-            let (offset, ty) = inside.filter(|_| !is_counted(field.ty, self.checked))?;
+            let (offset, ty) = inside.filter(|_| !shapes.is_counted(field.ty))?;
             return Some((at + field.offset + offset, ty));
         }
         None

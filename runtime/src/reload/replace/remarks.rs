@@ -45,7 +45,9 @@ pub(super) fn remarks(
     }
     let taken: FxHashSet<LocalId> =
         counterpart.locals.iter().filter(|(_, to)| scope.locals.contains(to)).map(|(from, _)| *from).collect();
-    for from in held.iter().filter(|from| !taken.contains(from)) {
+    // What a deferred block holds while it runs is none of the loop's.
+    let stood = Scope::at(old.body, state.id);
+    for from in held.iter().filter(|from| !taken.contains(from) && stood.locals.contains(from)) {
         remarks.gone(*from, &scope);
     }
     remarks.deferred(counterpart, &scope);

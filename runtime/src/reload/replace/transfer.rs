@@ -160,7 +160,7 @@ fn steps(
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
     let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history };
-    let mut maker = Maker { fresh, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
+    let mut maker = Maker { fresh, shapes: &shapes, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
@@ -226,6 +226,7 @@ pub(super) fn whole_of(key: CarryKey) -> CarryKey {
 
 struct Maker<'a> {
     fresh: Fresh<'a>,
+    shapes: &'a AllShapes<'a>,
     linkage: &'a mut Linkage,
     type_of: &'a dyn Fn(Ty) -> TypeRef,
     steps: Vec<Step>,
@@ -255,7 +256,7 @@ impl Maker<'_> {
             return self.bring((from, ty), (want.home, want.ty));
         }
         self.start(want)?;
-        let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
+        let pieces = if want.key.part.is_none() { self.fresh.pieces(want, self.shapes) } else { Vec::new() };
         for (have, offset, ty) in pieces {
             self.mark(&have.key);
             self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
@@ -320,7 +321,7 @@ impl Maker<'_> {
     }
 
     fn bring(&mut self, (from, have): (CarryHome, Ty), (to, want): (CarryHome, Ty)) -> Result<(), String> {
-        let size = self.fresh.layouts.layout(want).size;
+        let size = self.shapes.get(want).layout.size;
         if have == want {
             let stays = from == to && matches!(from, CarryHome::Block(_));
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
