@@ -347,3 +347,26 @@ fn a_restart_takes_a_save_that_waits() {
     run.out.line("a value of the new shape", |line| line == "made 7");
     assert_eq!(run.finish().status, Some(0));
 }
+
+/// A turn of the outermost loop runs code of one version, also where the save comes while an inner loop is running.
+#[test]
+fn a_turn_with_an_inner_loop_is_of_one_version() {
+    let text = |digit: usize| {
+        format!(
+            "F main() -> i64 {{\n    s := \"\"\n    L {{\n        s = \"\"\n        L x: 0..6 {{\n            s = \"{{s}}{digit}\"\n            usleep(2000)\n        }}\n        println(s)\n    }}\n    0\n}}\n"
+        )
+    };
+    let project = Project::new(&[("a.vais", &text(0))]);
+    let mut run = Run::hot(&project, "a.vais");
+    let mut relaxed = 0;
+    for digit in 1..8 {
+        run.out.line("a turn of the version before", |line| line == (digit - 1).to_string().repeat(6));
+        project.save("a.vais", &text(digit));
+        let event = run.event("reloaded");
+        relaxed += usize::from(notices(&event).contains("no outermost loop came round"));
+    }
+    run.out.line("a turn of the last version", |line| line == "777777");
+    let mixed = |line: &&str| line.len() == 6 && line.bytes().any(|digit| digit != line.as_bytes()[0]);
+    let text = run.out.text();
+    assert!(text.lines().filter(mixed).count() <= relaxed, "{text}");
+}

@@ -338,7 +338,7 @@ impl Member for ThreadRecord {
         let polls = state == AT_POLL;
         let (mut own_loop, mut inner) = (polls, false);
         walk::stopped_thread(self, |found, _| {
-            inner = !std::mem::take(&mut own_loop) && walk::is_looping(found);
+            inner = if std::mem::take(&mut own_loop) { walk::is_nested(found) } else { walk::is_looping(found) };
             if inner { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
         });
         match (inner, polls) {

@@ -145,6 +145,7 @@ impl CodeModule {
                 name: function.name,
                 info: function.info,
                 looping: function.looping,
+                nested: function.nested,
             })
             .collect();
         if let Some(stray) = functions.iter().find(|function| !memory.addresses().contains(&function.start)) {
@@ -168,6 +169,8 @@ pub struct UnitFunction {
     pub info: CodeInfo,
     /// By source location: does it lie inside a loop with a safepoint? Short lists are filled up with `false`.
     pub looping: Box<[bool]>,
+    /// The same: does it lie inside two of them?
+    pub nested: Box<[bool]>,
     /// The function of the unit whose cleanup it is.
     pub cleanup_of: Option<usize>,
 }
@@ -175,7 +178,7 @@ pub struct UnitFunction {
 impl UnitFunction {
     /// A function without safepoint loops.
     pub fn straight(id: FuncId, name: impl Into<String>, info: CodeInfo) -> UnitFunction {
-        UnitFunction { id, name: name.into(), info, looping: Box::default(), cleanup_of: None }
+        UnitFunction { id, name: name.into(), info, looping: Box::default(), nested: Box::default(), cleanup_of: None }
     }
 }
 
@@ -207,6 +210,7 @@ struct Function {
     start: usize,
     info: CodeInfo,
     looping: Box<[bool]>,
+    nested: Box<[bool]>,
     cleanup_of: Option<usize>,
 }
 
@@ -266,6 +270,11 @@ impl CodeUnit {
     /// Does this location lie in a loop with a safepoint?
     pub fn is_looping(&self, function: usize, location: u32) -> bool {
         self.functions[function].looping.get(location as usize).copied().unwrap_or(false)
+    }
+
+    /// Does a source location lie inside two loops with a safepoint, one around the other?
+    pub fn is_nested(&self, function: usize, location: u32) -> bool {
+        self.functions[function].nested.get(location as usize).copied().unwrap_or(false)
     }
 
     pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {

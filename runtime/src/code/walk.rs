@@ -70,3 +70,10 @@ pub(super) fn is_looping(found: Found) -> bool {
     let unit = unsafe { found.unit() };
     unit.is_looping(found.function, unit.location(found.function, found.offset))
 }
+
+/// Does this place lie in a loop with a safepoint inside another one?
+pub(super) fn is_nested(found: Found) -> bool {
+    // SAFETY: as in `is_looping`.
+    let unit = unsafe { found.unit() };
+    unit.is_nested(found.function, unit.location(found.function, found.offset))
+}

@@ -387,7 +387,8 @@ impl Work {
             id: function.func_id,
             name: function.instance.to_string(),
             info: function.info.clone(),
-            looping: looping(&members[function.cleanup_of.unwrap_or(index)].locations),
+            looping: marked(&members[function.cleanup_of.unwrap_or(index)].locations, |at| at.in_loop.is_some()),
+            nested: marked(&members[function.cleanup_of.unwrap_or(index)].locations, |at| at.nested),
             cleanup_of: function.cleanup_of,
         });
         let made = module.finish(functions.collect(), needs, None).map_err(|error| error.to_string())?;
@@ -487,7 +488,7 @@ impl Work {
     }
 }
 
-/// For each source location number whether it lies in a polled loop.
-fn looping(locations: &[Location]) -> Box<[bool]> {
-    std::iter::once(false).chain(locations.iter().map(|location| location.in_loop.is_some())).collect()
+/// For each source location number whether something is true of it.
+fn marked(locations: &[Location], is: impl Fn(&Location) -> bool) -> Box<[bool]> {
+    std::iter::once(false).chain(locations.iter().map(is)).collect()
 }

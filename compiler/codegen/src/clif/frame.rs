@@ -260,6 +260,8 @@ pub struct Location {
     pub span: Span,
     /// The innermost polled loop, as an index of `Body::loops`.
     pub in_loop: Option<u32>,
+    /// Is there another one around that?
+    pub nested: bool,
 }
 
 /// The locations of a body and its cleanup: one for each statement and terminator, block by block. Machine code refers to them by
@@ -270,8 +272,10 @@ pub fn locations(body: &Body) -> Vec<Location> {
     for body in body.with_cleanup() {
         for (_, block) in body.blocks.iter() {
             let in_loop = polled_loop(body, block.in_loop);
+            let around = in_loop.and_then(|index| body.loops.get(index as usize)?.parent);
+            let nested = polled_loop(body, around).is_some();
             let spans = block.statements.iter().map(|statement| statement.span).chain([block.terminator_span]);
-            locations.extend(spans.map(|span| Location { span, in_loop }));
+            locations.extend(spans.map(|span| Location { span, in_loop, nested }));
         }
     }
     locations

@@ -162,6 +162,7 @@ impl Building {
             name: name.to_owned(),
             info,
             looping: looping.into(),
+            nested: Box::default(),
             cleanup_of: None,
         });
         id
