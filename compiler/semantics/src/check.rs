@@ -152,6 +152,12 @@ pub(crate) struct Checker<'w, 'a> {
     pub dyns: Vec<hir::MadeDyn>,
     /// Set while something from another item is checked in place: all spans are this one.
     pub at: Option<Span>,
+    /// In how many defaults of fields this is.
+    pub defaults: u32,
+    /// In how many structs the value of a global without one is being made.
+    pub structs: u32,
+    /// Set when there seems to be no end to either.
+    pub endless: bool,
     /// A part did not parse: unknown names may have been declared there.
     pub recovering: bool,
     /// Names already reported as unknown: once is enough.
@@ -185,6 +191,9 @@ impl<'w, 'a> Checker<'w, 'a> {
             exposed: FxHashSet::default(),
             dyns: Vec::new(),
             at: None,
+            defaults: 0,
+            structs: 0,
+            endless: false,
             recovering: false,
             reported: Vec::new(),
             declaring: None,

@@ -14,6 +14,11 @@ use crate::lower::plural;
 use crate::suggest::nearest;
 use crate::types::{FloatKind, IntKind, ItemPath, Ty, TyKind};
 
+/// In how many defaults of fields another one may be needed. Chosen by feel; each takes some of the stack.
+const MOST_DEFAULTS: u32 = 32;
+/// The same for structs in structs.
+const MOST_STRUCTS: u32 = 200;
+
 impl Checker<'_, '_> {
     /// An integer literal: of the hinted integer type, else of any.
     pub fn integer(&mut self, value: u128, negative: bool, span: Span, want: Want) -> Expr {
@@ -206,6 +211,25 @@ impl Checker<'_, '_> {
 
     /// An expression of another item, such as a default, checked here as if written at `span`.
     pub fn foreign(&mut self, e: &ast::Expr, ty: Ty, module: u32, span: Span) -> Expr {
+        self.endless |= self.defaults >= MOST_DEFAULTS;
+        if self.endless {
+            return self.wrong(span);
+        }
+        self.defaults += 1;
+        let checked = self.foreign_inside(e, ty, module, span);
+        self.defaults -= 1;
+        if self.defaults + self.structs == 0 && std::mem::take(&mut self.endless) {
+            let message = format!("a default in `{}` needs itself, and so has no end", self.show(ty));
+            let diagnostic = self
+                .error(codes::RECURSIVE_TYPE, span, message)
+                .with_help("give the field a value here, or leave it empty: `None`, `[]`");
+            self.report(diagnostic);
+            return self.wrong(span);
+        }
+        checked
+    }
+
+    fn foreign_inside(&mut self, e: &ast::Expr, ty: Ty, module: u32, span: Span) -> Expr {
         let at = self.at.replace(self.at.unwrap_or(span));
         let home = std::mem::replace(&mut self.scope.module, module);
         let scopes = std::mem::replace(&mut self.frame().scopes, vec![Vec::new()]);
@@ -231,6 +255,19 @@ impl Checker<'_, '_> {
             // Empty collections are no zeros.
             _ => return ty.holds_collection().then(|| self.make(ExprKind::Zero, ty, span)),
         };
+        // What has no end is reported where it is declared.
+        self.endless |= self.structs >= MOST_STRUCTS;
+        if self.endless {
+            return None;
+        }
+        self.structs += 1;
+        let made = self.default_struct(ty, path, span);
+        self.structs -= 1;
+        self.endless &= self.defaults + self.structs > 0;
+        made
+    }
+
+    fn default_struct(&mut self, ty: Ty, path: ItemPath, span: Span) -> Option<Expr> {
         let (sig, module) = self.struct_fields(path)?;
         let map = self.argument_map(ty);
         let mut any = false;
