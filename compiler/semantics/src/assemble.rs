@@ -20,6 +20,9 @@ use crate::state::{BodyEntry, State};
 use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 use crate::world::{Dep, World};
 
+/// How deeply type arguments may lie in each other. Chosen by feel.
+pub(crate) const MOST_NESTED: usize = 24;
+
 type Bodies = [Arc<Vec<Option<Arc<BodyEntry>>>>];
 
 /// Where the program first asks for each instance, and what it calls there.
@@ -508,18 +511,34 @@ impl Whole<'_, '_> {
                 }
                 _ => continue,
             }
+            let mut news = Vec::new();
             for part in parts {
                 walk(part, &mut |part| {
                     if matches!(part.kind(), TyKind::Struct(..) | TyKind::Enum(..)) && known.insert(part) {
-                        queue.push(part);
+                        news.push(part);
                     }
                 });
+            }
+            if news.iter().any(|part| part.nesting() > MOST_NESTED) {
+                self.endless(id, path);
+            } else {
+                queue.append(&mut news);
             }
         }
         structs.sort_by_key(|(ty, id, _)| (*id, *ty));
         enums.sort_by_key(|(ty, id, _)| (*id, *ty));
         self.checked.structs = structs.into_iter().map(|(ty, _, def)| (ty, Arc::new(def))).collect();
         self.checked.enums = enums.into_iter().map(|(ty, _, def)| (ty, Arc::new(def))).collect();
+    }
+
+    /// A generic type holds itself with arguments that become larger and larger.
+    fn endless(&mut self, id: DefId, path: ItemPath) {
+        if self.checked.diagnostics.iter().any(|known| known.code == codes::RECURSIVE_TYPE) {
+            return;
+        }
+        let message = format!("`{}` holds itself with larger and larger type arguments, without end", path.name);
+        let diagnostic = Diagnostic::error(codes::RECURSIVE_TYPE, self.world.place(id), message);
+        self.checked.diagnostics.push(diagnostic.with_help("hold it with the same arguments"));
     }
 
     fn structure(&self, id: DefId, sig: &StructSig, arguments: TyList, defaults: &mut FieldBodies) -> StructDef {

@@ -399,7 +399,7 @@ fn instances(
     first.extend(assemble::requests_of_values(world));
     let mut wanted: Vec<(Instance, Place, Instance)> = first.into_iter().map(|(i, place)| (i, place, i)).collect();
     while let Some((instance, place, called)) = wanted.pop() {
-        if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > 24 {
+        if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > assemble::MOST_NESTED {
             continue;
         }
         let known = state.and_then(|state| state.instances.get(&instance));
@@ -425,7 +425,7 @@ fn instances(
 
 /// How deeply the type arguments of an instance are nested.
 fn depth(instance: Instance) -> usize {
-    instance.arguments.iter().map(|ty| ty.to_string().matches('<').count()).max().unwrap_or(0)
+    instance.arguments.iter().map(|ty| ty.nesting()).max().unwrap_or(0)
 }
 
 fn keep(

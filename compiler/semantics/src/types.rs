@@ -319,6 +319,11 @@ impl Ty {
         )
     }
 
+    /// How many lists of type arguments are in it: more than lie in each other, but it grows with them.
+    pub fn nesting(self) -> usize {
+        self.to_string().matches('<').count()
+    }
+
     /// Is an empty `Vec` or `HashMap` part of a zero value of the type? Structs apart, whose fields are asked one by one.
     pub fn holds_collection(self) -> bool {
         match *self.kind() {
