@@ -32,7 +32,7 @@ pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
 pub use collection::only_reads;
 pub(crate) use dynamic::callable;
-pub(crate) use finish::{children, each, same_but_tables};
+pub(crate) use finish::{each, same_but_tables};
 use la_arena::Arena;
 pub use library::is_library;
 use rustc_hash::FxHashSet;

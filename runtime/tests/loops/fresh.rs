@@ -1,22 +1,6 @@
 //! Fields that a save adds to what a running loop holds, with defaults that have to be computed.
 
-use super::harness::{program, run, saved_meanwhile};
-
-const LOCAL: &str = "
-S State { frame: i64, x: i64 }
-F run() -> i64 {
-    state := State { frame: 0, x: 0 }
-    L state.frame < 10 {
-        state.frame += 1
-        state.x += 2
-        I state.frame == 3 {
-            next_text()
-            hot_reload()
-        }
-    }
-    state.frame * 1000 + state.x
-}
-";
+use super::harness::{LOCAL, program, run, saved_meanwhile};
 
 const MADE: &str = "tags: Vec<str> = [], words: Vec<str> = [\"a\" + \"b\"], name: str = make(), z: i64 = twice(3) }
 F make() -> str = \"made\" + \"!\"
