@@ -271,3 +271,35 @@ fn a_field_that_counts_nothing_comes_back_with_its_value() {
     let (result, told) = run(&text, &[without, with]);
     assert_eq!(result, 10000 + 3 + 500, "{told:?}");
 }
+
+/// Counted fields that a save removes wait in the attic, as plain ones do in the struct.
+#[test]
+fn counted_fields_of_a_struct_in_registers_come_back() {
+    let text = "
+S Inner { t: str, n: i64 }
+S State { frame: i64, x: i64, name: str, tags: Vec<i64>, opt: Option<str>, inner: Inner }
+F run() -> i64 {
+    state := State { frame: 0, x: 0, name: \"jo\" + \"hn\", tags: [1, 2, 3], opt: Some(\"x\" + \"yz\"), inner: Inner { t: \"in\" + \"ner\", n: 4 } }
+    L state.frame < 10 {
+        state.frame += 1
+        state.x += 2
+        I state.frame == 3 || state.frame == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.name.len() * 1000 + state.tags.len() * 100 + state.opt!.len() * 10 + state.inner.t.len() * 10000 + state.inner.n
+}
+";
+    let fields = ", name: str, tags: Vec<i64>, opt: Option<str>, inner: Inner }";
+    let made = ", name: \"jo\" + \"hn\", tags: [1, 2, 3], opt: Some(\"x\" + \"yz\"), inner: Inner { t: \"in\" + \"ner\", n: 4 } }";
+    let sum = "state.name.len() * 1000 + state.tags.len() * 100 + state.opt!.len() * 10 + state.inner.t.len() * 10000 + state.inner.n";
+    let back = (" }\nF run", &format!("{fields}\nF run")[..]);
+    let none = ", name: \"\", tags: [], opt: None, inner: Inner { t: \"\", n: 0 } }";
+    let gone: &[(&str, &str)] = &[(fields, " }"), (made, " }"), (sum, "state.x")];
+    let come: &[(&str, &str)] = &[back, ("x: 0 }", &format!("x: 0{none}")), ("    state.x\n", &format!("    {sum}\n"))];
+    let (result, told) = run(text, &[gone, come]);
+    assert_eq!(result, 4000 + 300 + 30 + 50000 + 4, "{told:?}");
+    // What does not come back is given up.
+    run(text, &[gone]);
+}

@@ -126,9 +126,19 @@ pub fn revived<'a>(old: &'a KnownVariant, own: &KnownField, new: &NewField) -> O
     if (own.name, own.ty) != (new.name, new.ty) || old.fields.iter().any(|field| field.name == was) {
         return None;
     }
-    let number = |ty: Ty| matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_));
-    let fits = |parked: &KnownField| parked.ty == new.ty || number(parked.ty) && number(new.ty);
+    let fits = |parked: &KnownField| parked.ty == new.ty || are_numbers(parked.ty, new.ty);
     old.parked.iter().rev().find(|parked| parked.name == was).filter(|parked| fits(parked))
+}
+
+/// The parked number that comes back as a field without a source which has another type.
+pub fn retyped<'a>(old: &'a KnownVariant, new: &NewField) -> Option<&'a KnownField> {
+    let parked: Vec<&KnownField> = old.parked.iter().collect();
+    unparked(&parked, new, &|parked| parked.ty != new.ty && are_numbers(parked.ty, new.ty))
+}
+
+fn are_numbers(old: Ty, new: Ty) -> bool {
+    let number = |ty: Ty| matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool);
+    number(old) && number(new)
 }
 
 /// The parked field that comes back as a field without a source: under its own name or under another.

@@ -240,7 +240,7 @@ pub(super) fn arm_of(arms: &[Arm], at: usize) -> Option<&Arm> {
 }
 
 /// Visits the places of the references in a value: their addresses, and whether they hold function values.
-fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
+pub(super) fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
     for part in parts {
         match part {
             Part::Payload(offset) => visit(at + offset, false),
@@ -434,16 +434,7 @@ impl<'a> Stores<'a> {
     }
 
     fn park(&mut self, at: usize, references: &References, batch: u32) {
-        let key = self.batches[batch as usize];
-        each_place(at, &references.0, &mut |place, is_function| {
-            let word = load(place);
-            if let Some(block) = block_of(word, is_function).filter(|_| self.lent) {
-                count_up(block);
-            }
-            // A slot is no reference; it is kept with the mark of none.
-            let ticket = self.attic.park(key, (word, is_function));
-            store(place, ticket);
-        });
+        self.attic.park_all(at, references, self.batches[batch as usize], self.lent);
     }
 
     fn unpark(&mut self, at: usize, references: &References, batch: u32) -> bool {

@@ -423,10 +423,7 @@ impl Planner {
                 }
                 _ => match back {
                     Some(before) => self.back(fields, before, field, &label, ops)?,
-                    None => {
-                        let key = (value.new, variant, field.name);
-                        self.default_of(key, field.ty, value.to + field.offset, &label, ops)?;
-                    }
+                    None => self.starts(fields, field, &label, ops)?,
                 },
             }
         }
@@ -434,6 +431,18 @@ impl Planner {
         (0..old.fields.len()).filter(is_gone).for_each(|index| self.removed(fields, &old.fields[index], ops));
         old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
         Ok(())
+    }
+
+    /// A field that goes on from none: a number that was parked under another type, or else the default.
+    fn starts(&mut self, fields: &Fields<'_>, field: &KnownField, label: &str, ops: &mut Vec<Op>) -> Steps {
+        let value = fields.value;
+        let parked = fields.evolving().and_then(|_| lineage::retyped(fields.old, &NewField::of(field)));
+        let Some(parked) = parked else {
+            let key = (value.new, fields.variant, field.name);
+            return self.default_of(key, field.ty, value.to + field.offset, label, ops);
+        };
+        let (from, to) = (value.from + parked.offset, value.to + field.offset);
+        self.retyped(Value { old: parked.ty, new: field.ty, from, to, label, ..value }, ops)
     }
 
     /// A field that is now declared to have been one that is parked gets its value, but where there never was one.

@@ -9,7 +9,7 @@ use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::transfer::{can_become, parts, whole_of};
-use crate::shapes::AllShapes;
+use crate::heap::migrate::BatchKey;
 
 /// What a part of a value starts with.
 pub(super) struct Start<'a> {
@@ -29,6 +29,17 @@ pub(super) enum StartKind<'a> {
     Empty,
     /// It lies at this offset of what is declared for a field, which has this key.
     Declared { body: &'a hir::Body, from: u32, key: CarryKey },
+}
+
+/// A part of the old value that becomes a part of the new one.
+pub(super) struct Piece<'a> {
+    pub have: &'a CarriedValue,
+    /// Where that lies in the new value.
+    pub at: u32,
+    /// Its type there.
+    pub ty: Ty,
+    /// The parked field that it is, or lies in.
+    pub parked: Option<BatchKey>,
 }
 
 /// Looks at the locals of a loop that goes on in a new text.
@@ -244,22 +255,22 @@ impl<'a> Fresh<'a> {
         field.map_or_else(Vec::new, |field| field.lineage.former.clone()).into_iter().chain([Name::new(name)]).collect()
     }
 
-    /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
-    pub fn pieces(&self, want: &CarriedValue, shapes: &AllShapes<'_>) -> Vec<(CarriedValue, u32, Ty)> {
+    /// The parts of the old value that become parts of the new one, or of a parked field of it.
+    pub fn pieces(&self, want: &CarriedValue) -> Vec<Piece<'a>> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.after(want.ty, part.as_str()).or_else(|| self.parked(want.ty, part, shapes))?;
-            can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
+            let goes_on = self.after(want.ty, part.as_str()).map(|(at, ty)| Piece { have, at, ty, parked: None });
+            goes_on.or_else(|| self.parked(want.ty, have, part)).filter(|piece| can_become(have.ty, piece.ty))
         });
         // A name of its own goes before the one that a field had.
-        let mut found: Vec<(CarriedValue, u32, Ty)> = found.collect();
+        let mut found: Vec<Piece<'a>> = found.collect();
         let is_named = |have: &CarriedValue| have.key.part.is_some_and(|part| self.is_named(want.ty, part));
-        found.sort_by_key(|(have, offset, _)| (*offset, !is_named(have)));
-        found.dedup_by_key(|(_, offset, _)| *offset);
+        found.sort_by_key(|piece| (piece.at, !is_named(piece.have)));
+        found.dedup_by_key(|piece| piece.at);
         found
     }
 
-    /// Where a value that counts nothing lies that the new text has no field for: it is there if the field comes back.
-    fn parked(&self, ty: Ty, path: Name, shapes: &AllShapes<'_>) -> Option<(u32, Ty)> {
+    /// Where a value lies that the new text has no field for: it is there if the field comes back.
+    fn parked(&self, ty: Ty, have: &'a CarriedValue, path: Name) -> Option<Piece<'a>> {
         let (mut at, mut of) = (0, ty);
         let mut steps = path.as_str().split('.');
         while let Some(step) = steps.next() {
@@ -271,8 +282,9 @@ impl<'a> Fresh<'a> {
             let field = parked.iter().find(|field| field.name.as_str() == step)?;
             let rest = steps.collect::<Vec<&str>>().join(".");
             let inside = if rest.is_empty() { Some((0, field.ty)) } else { self.field(field.ty, Name::new(&rest)) };
-            let (offset, ty) = inside.filter(|_| !shapes.is_counted(field.ty))?;
-            return Some((at + field.offset + offset, ty));
+            let (offset, ty) = inside?;
+            let parked = Some((of, None, field.name, field.ty));
+            return Some(Piece { have, at: at + field.offset + offset, ty, parked });
         }
         None
     }
