@@ -303,3 +303,55 @@ F run() -> i64 {
     // What does not come back is given up.
     run(text, &[gone]);
 }
+
+#[test]
+fn a_tuple_in_a_struct_in_registers_grows_by_what_is_declared() {
+    let text = "
+S State { frame: i64, t: (i64, (i64, i64)) = (1, (2, 3)) }
+F run() -> i64 {
+    state := State { frame: 0, t: (4, (5, 6)) }
+    L state.frame < 10 {
+        state.frame += 1
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.t.0 * 100000 + state.t.1.1 * 10000
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("t: (i64, (i64, i64)) = (1, (2, 3))", "t: (i64, (i64, i64, i64), str) = (1, (2, 3, 44), \"te\" + \"xt\")"),
+        ("t: (4, (5, 6)) }", "t: (4, (5, 6, 7), \"\") }"),
+        (" * 10000\n", " * 10000 + state.t.1.2 * 10 + state.t.2.len()\n"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 460000 + 440 + 4, "{told:?}");
+}
+
+/// What has another type is not called new.
+#[test]
+fn a_local_of_another_type_that_cannot_be_computed_is_not_called_new() {
+    let text = "
+F made() -> str {
+    println(\"made\")
+    \"made\"
+}
+F run() -> i64 {
+    x := 5
+    n := 0
+    L n < 6 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+        n += x - 5
+    }
+    n
+}
+";
+    let (_, told) = run(text, &[&[("x := 5", "x := made()"), ("n += x - 5", "n += x.len() - 4")]]);
+    let told = told.join("\n");
+    assert!(told.contains("`x` was `i64` and is now `str`, which cannot be converted, and its value"), "{told}");
+}

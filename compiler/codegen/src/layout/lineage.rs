@@ -257,12 +257,32 @@ impl Payload<'_> {
         let (gone, come) = self.left();
         let same =
             gone.len() == come.len() && gone.iter().zip(&come).all(|(a, b)| self.old.fields[*a].ty == self.new[*b].ty);
-        if same {
+        if before == Some(true) && after == Some(true) {
+            self.match_moved();
+        } else if same {
             gone.iter().zip(&come).for_each(|(from, part)| self.found[*part] = Some(*from));
         } else if before.is_some() && after.is_some() && before != after {
-            self.match_types();
+            self.in_order(&gone, &come).into_iter().for_each(|(part, from)| self.found[part] = Some(from));
             let (gone, come) = self.left();
             come.into_iter().filter(|part| gone.contains(part)).for_each(|part| self.found[part] = Some(part));
+        }
+    }
+
+    /// What has no names has moved to other places, if that explains all types that the places have now.
+    fn match_moved(&mut self) {
+        let (old, new) = (&self.old.fields, self.new);
+        let fits = |(part, from): (usize, &Option<usize>)| {
+            from.is_none_or(|from| old[from].ty == new[part].ty || are_numbers(old[from].ty, new[part].ty))
+        };
+        let goes_back = new.iter().any(|field| field.number.is_some());
+        if goes_back || self.found.iter().enumerate().all(fits) {
+            return;
+        }
+        let all = |length: usize| (0..length).collect::<Vec<usize>>();
+        let pairs = self.in_order(&all(old.len()), &all(new.len()));
+        if pairs.len() == old.len().min(new.len()) {
+            self.found.fill(None);
+            pairs.into_iter().for_each(|(part, from)| self.found[part] = Some(from));
         }
     }
 
@@ -275,16 +295,13 @@ impl Payload<'_> {
         (gone.collect(), come.collect())
     }
 
-    /// Pairs what is the only one of its type on both sides.
-    fn match_types(&mut self) {
-        let (gone, come) = self.left();
-        for part in &come {
-            let ty = self.new[*part].ty;
-            let old: Vec<&usize> = gone.iter().filter(|old| self.old.fields[**old].ty == ty).collect();
-            let alone = come.iter().filter(|other| self.new[**other].ty == ty).count() == 1;
-            if let ([from], true) = (&old[..], alone) {
-                self.found[*part] = Some(**from);
-            }
-        }
+    /// New fields with the old ones of the same type, in this order.
+    fn in_order(&self, gone: &[usize], come: &[usize]) -> Vec<(usize, usize)> {
+        let mut gone = gone.to_vec();
+        let pairs = come.iter().filter_map(|part| {
+            let found = gone.iter().position(|from| self.old.fields[*from].ty == self.new[*part].ty)?;
+            Some((*part, gone.remove(found)))
+        });
+        pairs.collect()
     }
 }

@@ -6,7 +6,7 @@ use super::attic::{Attic, BatchKey, block_of};
 use super::numbers::numbers;
 use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
-use super::{Arm, Conversion, Found, Op, References, Test};
+use super::{Arm, Conversion, Found, Op, PartOf, References, Test};
 use crate::heap::Heap;
 use crate::heap::block::{Payload, copy, load, store, zero};
 use crate::heap::counts::count_up;
@@ -360,7 +360,12 @@ impl<'a> Stores<'a> {
                 let cut = numbers(row.each().map(places), *old, *new);
                 add(&mut self.notes, *note, cut);
             }
-            Op::Next { to, bytes, queue } => row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue)),
+            Op::Next { to, bytes, queue, part: None } => {
+                row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue));
+            }
+            Op::Next { to, bytes, queue, part: Some(part) } => {
+                row.each().for_each(|(_, t)| self.next_part(t + *to as usize, *bytes, *queue, part));
+            }
             Op::Release { .. } if self.lent => {}
             Op::Release { from, references } => {
                 row.each().for_each(|(f, _)| references.blocks(f + *from as usize, &mut self.released));
@@ -415,6 +420,18 @@ impl<'a> Stores<'a> {
             let mut blocks = Vec::new();
             self.references.iter().skip(queue as usize).take(1).for_each(|of| of.blocks(to, &mut blocks));
             blocks.into_iter().for_each(|block| self.attic.lend(block));
+        }
+    }
+
+    fn next_part(&mut self, to: usize, bytes: u32, queue: u32, part: &PartOf) {
+        let found = self.queues.get_mut(queue as usize).map_or(0, |queue| queue.next(part.size as usize));
+        if found == 0 {
+            return;
+        }
+        copy(to, found + part.from as usize, bytes as usize);
+        part.references.1.blocks(found, &mut self.released);
+        if self.lent {
+            part.references.0.found(found).into_iter().for_each(|block| self.attic.lend(block));
         }
     }
 
