@@ -355,3 +355,38 @@ F run() -> i64 {
     let told = told.join("\n");
     assert!(told.contains("`x` was `i64` and is now `str`, which cannot be converted, and its value"), "{told}");
 }
+
+#[test]
+fn lists_of_a_struct_that_gets_a_counted_field_in_a_save_that_adds_one_more() {
+    let text = "
+S P { a: i64 }
+F run() -> i64 {
+    b: Vec<P> = [P { a: 1 }]
+    n := 0
+    L n < 6 {
+        n += 1
+        b: Vec<P> = [P { a: n }]
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+        n += b.len() - 1
+    }
+    n + b.len()
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("S P { a: i64 }", "S P { a: i64, l: Vec<i64> = [1] }"),
+        ("    n := 0\n", "    e: Vec<P> = [P { a: 1 }]\n    n := 0\n"),
+        ("n + b.len()", "n + b.len() + e.len() + b[0].l.len()"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 9, "{told:?}");
+    let edits: &[(&str, &str)] = &[
+        ("S P { a: i64 }", "S P { a: i64, l: Vec<i64> = [1] }"),
+        ("    b: Vec<P> = [P { a: 1 }]\n", "    e: Vec<P> = [P { a: 1 }]\n    b: Vec<P> = [P { a: 1 }]\n"),
+        ("n + b.len()", "n + b.len() + e.len() + b[0].l.len()"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 9, "{told:?}");
+}
