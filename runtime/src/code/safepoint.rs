@@ -15,6 +15,7 @@ use super::rendezvous::{self, Admission, Level, Member, Party, Rendezvous, level
 use super::stopped::Stopped;
 use super::thread::{ThreadRecord, token};
 use super::traps::{RawFrame, frame_of};
+use super::waiting::{First, Waiting};
 use super::walk;
 use super::world::{Shared, World, lock};
 
@@ -25,13 +26,16 @@ pub const PATIENCE: Duration = Duration::from_millis(250);
 const REFUSALS: u32 = 64;
 
 /// What a request asks of the threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafepointKind {
     /// Every thread is outside all loops but the outermost one of its stack, or at an explicit safepoint; after
     /// [`PATIENCE`] anywhere a `Sweep` could run.
     Commit,
     /// The same, but a thread in the host does not count as having stopped, before [`PATIENCE`] is over.
     CommitAtPolls,
+    /// A `Commit` for which nobody stops before these threads have come to the polls of their outermost loops, or have
+    /// ended; after [`PATIENCE`] to any poll, or to another place in the host.
+    CommitAfter(Vec<Waiting>),
     /// Every thread is at some poll or in the host.
     Sweep,
 }
@@ -63,6 +67,8 @@ pub(super) struct Request {
     action: Action,
     since: Instant,
     relaxed: bool,
+    /// Of those it waits for first, while it asks nobody else.
+    first: Option<First>,
     result: Arc<Pending>,
 }
 
@@ -106,7 +112,8 @@ impl Shared {
         control.next += 1;
         let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
-        let request = Request { number, kind, action, since: Instant::now(), relaxed: false, result };
+        let first = First::of(&kind);
+        let request = Request { number, kind, action, since: Instant::now(), relaxed: false, first, result };
         control = self.submit(control, request);
         if !control.requests.is_empty() {
             self.start_pacer(&mut control);
@@ -138,7 +145,7 @@ impl Ticket {
             return false;
         };
         let request = control.requests.remove(index);
-        shared.finished(&mut control);
+        shared.finished(&control);
         drop(control);
         request.result.set(Outcome::Cancelled);
         true
@@ -155,7 +162,7 @@ impl Ticket {
         let mut best = Vec::new();
         for record in &control.threads {
             let level = level(&**record);
-            if !request.admits(level) && best.is_empty() {
+            if request.asks(record) && !request.admits(record, level) && best.is_empty() {
                 best = if level == Level::Running { lock(&record.blocked).clone() } else { frames(record) };
             }
         }
@@ -163,15 +170,34 @@ impl Ticket {
     }
 }
 
-impl Admission for Request {
-    fn admits(&self, level: Level) -> bool {
-        let wanted = match (self.kind, self.relaxed) {
+impl Admission<ThreadRecord> for Request {
+    fn admits(&self, record: &ThreadRecord, level: Level) -> bool {
+        if let Some(first) = &self.first {
+            return level == Level::AtPoll || self.relaxed && level >= Level::Inner && first.has_moved(record);
+        }
+        let wanted = match (&self.kind, self.relaxed) {
             (SafepointKind::Sweep, _) => Level::CleaningUp,
-            (SafepointKind::Commit | SafepointKind::CommitAtPolls, true) => Level::Inner,
-            (SafepointKind::Commit, false) => Level::Outermost,
             (SafepointKind::CommitAtPolls, false) => Level::AtPoll,
+            (_, true) => Level::Inner,
+            (_, false) => Level::Outermost,
         };
         level >= wanted
+    }
+
+    fn asks(&self, record: &ThreadRecord) -> bool {
+        self.first.as_ref().is_none_or(|first| first.asks(record))
+    }
+
+    fn rests(&self) -> bool {
+        self.first.as_ref().is_some_and(First::rests)
+    }
+
+    fn widen(&mut self, threads: &[Arc<ThreadRecord>]) -> bool {
+        let Some(first) = self.first.take() else { return false };
+        let asked = threads.iter().filter(|record| first.asks(record));
+        self.relaxed = asked.into_iter().any(|record| level(&**record) < Level::Outermost);
+        self.since = Instant::now();
+        true
     }
 }
 
@@ -249,6 +275,7 @@ impl Shared {
         control.has_pacer = started.is_ok();
         if started.is_err() {
             // Nobody could do it later.
+            control.requests.iter_mut().for_each(|request| request.first = None);
             self.relax(control, Duration::ZERO);
         }
     }
@@ -271,7 +298,26 @@ impl Shared {
             control = woken.0;
             pause = if woken.1.timed_out() { (pause * 2).min(LONGEST) } else { SHORTEST };
             self.relax(&mut control, PATIENCE);
+            self.let_rest(&mut control);
             control = self.run_ready(control);
+        }
+    }
+
+    /// Those who have stopped for others that do not come go on for a while.
+    fn let_rest(&self, control: &mut Control) {
+        let threads = control.threads.clone();
+        let mut changed = false;
+        for request in &mut control.requests {
+            let stand = |request: &Request| {
+                let mut asked = threads.iter().filter(|record| request.asks(record));
+                asked.any(|record| request.admits(record, level(&**record)))
+            };
+            let stands = request.first.is_some() && stand(request);
+            changed |= request.first.as_mut().is_some_and(|first| first.look(stands));
+        }
+        if changed {
+            self.ask(control);
+            self.finished(control);
         }
     }
 

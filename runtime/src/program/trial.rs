@@ -59,7 +59,7 @@ impl ProgramInner {
         fault::on(None, || self.foresee_values(prepared, stopped));
         let found = wait_for_pin(prepared, Some(before.clone()));
         prepared.report = before;
-        matches!(found, Attempt::NotYet(_)).then_some(found)
+        matches!(found, Attempt::NotYet { .. }).then_some(found)
     }
 
     fn report_to_keep(&self, prepared: &Prepared) -> Option<Report> {
@@ -444,7 +444,7 @@ pub(super) fn wait_for_pin(prepared: &mut Prepared, report: Option<Report>) -> A
         return Attempt::TurnedDown;
     }
     prepared.report = report;
-    Attempt::NotYet(by)
+    Attempt::NotYet { what: by, by: Vec::new() }
 }
 
 /// The ways in which a frame may go on in the new version, one for each loop it may come to.

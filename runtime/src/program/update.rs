@@ -284,8 +284,8 @@ impl ProgramInner {
             (_, attempt) => {
                 let mut prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
-                if let Attempt::NotYet(obstacle) = attempt {
-                    refuse_now(&mut prepared.report, &obstacle);
+                if let Attempt::NotYet { what, .. } = attempt {
+                    refuse_now(&mut prepared.report, &what);
                 }
                 Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }
