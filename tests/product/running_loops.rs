@@ -370,3 +370,23 @@ fn a_turn_with_an_inner_loop_is_of_one_version() {
     let text = run.out.text();
     assert!(text.lines().filter(mixed).count() <= relaxed, "{text}");
 }
+
+/// A loop around one that never ends does not come round, so nobody waits for it.
+#[test]
+fn an_endless_loop_inside_another_one_is_edited_at_once() {
+    let text = |digit: usize| {
+        format!(
+            "F main() -> i64 {{\n    L {{\n        println(\"begun\")\n        L {{\n            println(\"{digit}\")\n            usleep(2000)\n        }}\n    }}\n}}\n"
+        )
+    };
+    let project = Project::new(&[("a.vais", &text(0))]);
+    let mut run = Run::hot(&project, "a.vais");
+    for digit in 1..5 {
+        run.out.line("a turn of the version before", |line| line == (digit - 1).to_string());
+        project.save("a.vais", &text(digit));
+        let event = run.event("reloaded");
+        assert!(!notices(&event).contains("no outermost loop came round"), "{event}");
+    }
+    run.out.line("a turn of the last version", |line| line == "4");
+    assert_eq!(run.out.text().matches("begun").count(), 1);
+}

@@ -21,6 +21,8 @@ use super::world::{Shared, World, lock};
 
 /// How long a commit waits for the outermost loops before inner ones are admitted too.
 pub const PATIENCE: Duration = Duration::from_millis(250);
+/// How long it waits for a loop that did not come round for the last commit either. Chosen by feel.
+const SHORT_PATIENCE: Duration = Duration::from_millis(10);
 /// How many polls rely on a refusal before the stack is looked at again, or as many as it has frames if these are more: else
 /// a deep recursion through loops would do nothing but look. Chosen by feel.
 const REFUSALS: u32 = 64;
@@ -67,6 +69,8 @@ pub(super) struct Request {
     action: Action,
     since: Instant,
     relaxed: bool,
+    /// It has waited for [`SHORT_PATIENCE`].
+    hurried: bool,
     /// Of those it waits for first, while it asks nobody else.
     first: Option<First>,
     result: Arc<Pending>,
@@ -113,7 +117,8 @@ impl Shared {
         let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
         let first = First::of(&kind);
-        let request = Request { number, kind, action, since: Instant::now(), relaxed: false, first, result };
+        let request =
+            Request { number, kind, action, since: Instant::now(), relaxed: false, hurried: false, first, result };
         control = self.submit(control, request);
         if !control.requests.is_empty() {
             self.start_pacer(&mut control);
@@ -179,6 +184,7 @@ impl Admission<ThreadRecord> for Request {
             (SafepointKind::Sweep, _) => Level::CleaningUp,
             (SafepointKind::CommitAtPolls, false) => Level::AtPoll,
             (_, true) => Level::Inner,
+            (_, false) if self.hurried && record.is_known_to_turn() => Level::Inner,
             (_, false) => Level::Outermost,
         };
         level >= wanted
@@ -217,7 +223,8 @@ impl Control {
     /// When the next request gets impatient.
     fn patience_left(&self) -> Option<Duration> {
         let strict = self.requests.iter().filter(|request| !request.relaxed);
-        strict.map(|request| PATIENCE.saturating_sub(request.since.elapsed())).min()
+        let patience = |request: &Request| if request.hurried { PATIENCE } else { SHORT_PATIENCE };
+        strict.map(|request| patience(request).saturating_sub(request.since.elapsed())).min()
     }
 }
 
@@ -325,13 +332,27 @@ impl Shared {
         let mut changed = false;
         for request in control.requests.iter_mut().filter(|request| !request.relaxed) {
             request.relaxed = request.since.elapsed() >= patience;
-            changed |= request.relaxed;
+            let hurried = std::mem::replace(&mut request.hurried, request.since.elapsed() >= SHORT_PATIENCE);
+            changed |= request.relaxed || request.hurried != hurried;
         }
         if changed {
             self.rendezvous.new_epoch();
             self.rendezvous.changed.notify_all();
         }
     }
+}
+
+/// Was it admitted inside a loop? Remembers of whom, for the next time.
+fn note_relaxed(request: &Request, threads: &[Arc<ThreadRecord>]) -> bool {
+    if request.kind == SafepointKind::Sweep {
+        return false;
+    }
+    for record in threads {
+        let has_waited = request.relaxed || request.hurried;
+        let relaxed = has_waited && level(&**record) == Level::Inner;
+        record.relaxed.store(relaxed, Ordering::Relaxed);
+    }
+    request.relaxed || threads.iter().any(|record| record.relaxed.load(Ordering::Relaxed))
 }
 
 impl Party for Shared {
@@ -347,7 +368,8 @@ impl Party for Shared {
     }
 
     fn run(&self, request: Request, threads: &[Arc<ThreadRecord>]) -> Box<dyn FnOnce()> {
-        let stopped = Stopped::new(self, threads.to_vec(), request.relaxed, request.since.elapsed());
+        let relaxed = note_relaxed(&request, threads);
+        let stopped = Stopped::new(self, threads.to_vec(), relaxed, request.since.elapsed());
         let started = pause::now();
         let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
         let outcome = match std::panic::catch_unwind(action) {
@@ -378,7 +400,7 @@ impl Member for ThreadRecord {
         if self.cleaning.load(Ordering::Acquire) > 0 {
             return Level::CleaningUp;
         }
-        if state == AT_SAFEPOINT {
+        if state == AT_SAFEPOINT || self.parked.load(Ordering::Acquire) {
             return Level::Outermost;
         }
         let polls = state == AT_POLL;

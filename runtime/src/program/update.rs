@@ -56,7 +56,7 @@ impl Update {
 }
 
 /// Said of a commit that did not wait for the outermost loops.
-const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
+const RELAXED: &str = "no outermost loop came round in time, so it was taken over in the middle of one: that turn runs code of both versions";
 
 /// How often a version is prepared at most, if what runs is another every time.
 const TRIES: usize = 4;
