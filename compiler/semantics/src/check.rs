@@ -31,7 +31,7 @@ mod warnings;
 pub use builtin_method::canonical_method;
 pub(crate) use coerce::Why;
 pub use collection::only_reads;
-pub(crate) use dynamic::callable;
+pub(crate) use dynamic::{callable, of_running as dyns_of_running};
 pub(crate) use finish::{each, same_but_tables};
 use la_arena::Arena;
 pub use library::is_library;
