@@ -146,6 +146,12 @@ impl ThreadRecord {
         (0..SHOWN).filter(|bit| mask & 1 << bit != 0).map(|bit| (bit, context.shown[bit])).collect()
     }
 
+    /// Index and length of the check by which the code on this thread has just trapped.
+    pub(super) fn failed_check(&self) -> [i64; 2] {
+        // SAFETY: as in `take_shown`.
+        unsafe { (*self.context.get()).failed_check }
+    }
+
     pub(super) fn context(&self) -> *mut CallContext {
         self.context.get()
     }
@@ -185,6 +191,12 @@ impl ThreadRecord {
     pub(super) fn data_end(&self) -> usize {
         // SAFETY: only the field's address is taken.
         self.word(|context| unsafe { &raw mut (*context).data_end }).load(Ordering::Relaxed)
+    }
+
+    /// Where the loop that polls has its spill area. On the record's own thread.
+    pub(super) fn carried(&self) -> *mut u64 {
+        // SAFETY: as in `set_carried`.
+        unsafe { (*self.context.get()).carried }
     }
 
     /// What code that takes over a loop reads. On the record's own thread.
