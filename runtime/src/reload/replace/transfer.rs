@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
-use vaisjit_semantics::{Checked, Ty, hir};
+use vaisjit_semantics::{Checked, Instance, Ty, hir};
 use vaisjit_syntax::Name;
 
 use super::fresh::{Fresh, Piece, StartKind, unknown};
@@ -53,6 +53,29 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// The functions that compute what the new code wants and the old one does not have.
+pub(super) fn computed(
+    state: &LoopState,
+    body: &hir::Body,
+    new: &FrameLayout,
+    (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
+) -> Vec<Instance> {
+    let fresh = Fresh { state, body, checked, layouts, history };
+    let mut found = Vec::new();
+    for want in &new.wanted {
+        let is_had = match fresh.old(want.key) {
+            Some(index) => can_become(state.values[index].ty, want.ty),
+            None => part_of(state, want).is_some(),
+        };
+        let starts = if is_had { Vec::new() } else { fresh.of(want).unwrap_or_default() };
+        found.extend(starts.iter().filter_map(|start| match start.kind {
+            StartKind::Declared { body, .. } if !is_literal(&body.value) => Some(body.instance),
+            _ => None,
+        }));
+    }
+    found
 }
 
 /// How a number of one type becomes one of another.
