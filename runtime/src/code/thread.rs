@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, SHOWN, poll};
+use vaisjit_abi::context::{AT_POLL, CallContext, EntryRecord, GuardRecord, IN_HOST, SHOWN, poll};
 
 use super::backing::Mapping;
 use super::pause::Pause;
@@ -42,6 +42,10 @@ pub(super) struct ThreadRecord {
     pub(super) declined: Declined,
     /// Why it declined: the frame everybody waits for, and the one that was running.
     pub(super) blocked: Mutex<Vec<RawFrame>>,
+    /// Waits in the host for something that another thread of the program does.
+    pub(super) parked: AtomicBool,
+    /// The last commit did not wait for its outermost loop to come round.
+    pub(super) relaxed: AtomicBool,
     /// How long it has stood still.
     pub(super) pause: Pause,
     /// At a poll: the frame pointer below which the registers of the callers are saved.
@@ -113,6 +117,8 @@ impl ThreadRecord {
             kept: AtomicUsize::default(),
             declined: Declined::default(),
             blocked: Mutex::default(),
+            parked: AtomicBool::new(false),
+            relaxed: AtomicBool::new(false),
             pause: Pause::default(),
             stale: Stale::default(),
             spill: AtomicUsize::new(0),
@@ -212,6 +218,11 @@ impl ThreadRecord {
     /// Is generated code on this thread's stack?
     pub(super) fn is_active(&self) -> bool {
         !self.entry().load(Ordering::Acquire).is_null()
+    }
+
+    /// Does it stand at a poll of a loop for which the last commit did not wait until one around it came round?
+    pub(super) fn is_known_to_turn(&self) -> bool {
+        self.relaxed.load(Ordering::Relaxed) && self.state().load(Ordering::Acquire) == AT_POLL
     }
 
     /// Does an address lie on one of the thread's stacks?
