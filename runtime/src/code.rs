@@ -30,6 +30,7 @@ mod sync;
 mod thread;
 mod traps;
 mod unit;
+mod waiting;
 mod walk;
 mod world;
 
@@ -68,4 +69,5 @@ pub use symbols::{c_symbol, end_on_closed_pipe};
 pub use thread::Repair;
 pub use traps::{FaultReporter, NativeFault, RawFrame, RawTrap, set_fault_reporter};
 pub use unit::{CodeAddress, CodeError, CodeModule, CodeUnit, NO_LOCATION, Resolver, UnitFunction, new_module};
+pub use waiting::Waiting;
 pub use world::{OrphanHook, World};

@@ -170,10 +170,13 @@ impl Linkage {
         self.moving = moving.collect();
     }
 
-    /// Lets a global lie elsewhere. What old code has stays where it is as long as the program lives.
+    /// Lets a global lie elsewhere. What old code has stays where it is as long as the program lives, but leads to nothing.
     pub fn move_global(&mut self, path: ItemPath, memory: GlobalMemory) {
         self.heap.add_global(memory.address(), memory.size());
-        self.left.extend(self.globals.insert(path, memory));
+        if let Some(left) = self.globals.insert(path, memory) {
+            left.write(&vec![0; left.size()]);
+            self.left.push(left);
+        }
     }
 
     /// The address of a global for code that is being linked.

@@ -1,5 +1,6 @@
 //! A loaded program: calling it, reloading it, and the facts about its running version.
 
+mod functions;
 mod globals;
 mod handles;
 mod heap;

@@ -46,8 +46,6 @@ pub use frame::{FrameLocal, Location, locations};
 pub use named::{NamedAt, NamedValue};
 pub use types::{abi_signature, abi_type, tail_signature};
 
-/// Host function that reports a failed index check, which the call context tells of: `()`, does not return.
-pub const TRAP_INDEX: &str = "trap_index";
 /// Host function that traps with a message: `(code: i64, message: str)`, does not return.
 pub const TRAP_MESSAGE: &str = "trap_message";
 

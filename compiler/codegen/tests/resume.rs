@@ -81,14 +81,14 @@ fn reloaded_with(old: &str, new: &str, at: u64, options: Options) -> Result<Outc
 }
 
 fn output(old: &str, new: &str, at: u64) -> String {
-    let seen = reloaded(old, new, at).unwrap_or_else(|cannot| panic!("{}\n{new}", cannot.why));
+    let seen = reloaded(old, new, at).unwrap_or_else(|cannot| panic!("{}\n{new}", cannot.sentence(None)));
     assert!(matches!(seen.exit, Exit::Status(0)), "{seen:?}\n{new}");
     seen.output
 }
 
 fn why(old: &str, new: &str) -> String {
     match reloaded(old, new, 1) {
-        Err(cannot) => cannot.why,
+        Err(cannot) => cannot.sentence(None),
         Ok(outcome) => panic!("it went on: {outcome:?}\n{new}"),
     }
 }

@@ -16,9 +16,8 @@ const INLINED: TestLinker = TestLinker { hot: false, slots: false, inline: true,
 
 fn machines(bodies: &[Body], test: impl Fn(&mut Machine)) {
     let hosts = [
-        ("trap_index", trap::trap_index as *const () as usize),
         ("trap_message", trap::trap_message as *const () as usize),
-        ("safepoint", trap::trap_index as *const () as usize),
+        ("safepoint", trap::no_safepoint as *const () as usize),
     ];
     for opt in [OptLevel::None, OptLevel::Speed] {
         for linker in [TestLinker::default(), HOT] {

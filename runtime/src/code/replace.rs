@@ -20,6 +20,7 @@ use super::unit::CodeUnit;
 use super::walk;
 use super::world::{Shared, lock};
 use crate::heap::TypeRef;
+use crate::heap::migrate::{BatchKey, References};
 
 /// A function of a unit: the unit's address and the function's index.
 type Place = (usize, usize);
@@ -83,6 +84,9 @@ pub(crate) enum Step {
     Empty { to: CarryHome, of: TypeRef, lent: bool },
     /// The new code gives up references that the old code only borrowed.
     Retain { from: CarryHome, of: TypeRef },
+    /// The references in a value that has been brought to the place of a parked field go to the attic; `lent` if the old
+    /// code only borrowed them.
+    Park { at: CarryHome, references: References, batch: BatchKey, lent: bool },
     /// Nobody takes it over: its references are given up.
     Release { from: CarryHome, of: TypeRef },
 }
@@ -343,6 +347,9 @@ impl Shared {
                 Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
                 Step::Empty { to, of, lent } => self.heap.put_empty(places.to(*to), *of, *lent),
                 Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
+                Step::Park { at, references, batch, lent } => {
+                    self.heap.attic().park_all(places.to(*at), references, *batch, *lent);
+                }
                 Step::Release { from, of } => self.heap.give_up(places.from(*from), *of),
             }
         }

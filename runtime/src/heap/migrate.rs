@@ -47,6 +47,35 @@ impl References {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Those that lie between two offsets, and all others.
+    pub(crate) fn split(&self, (start, end): (u32, u32)) -> (References, References) {
+        let (mut inside, mut others) = (Vec::new(), Vec::new());
+        for part in &*self.0 {
+            for (offset, part) in pieces(part, start as usize, end as usize) {
+                let lies_in = (start as usize..end as usize).contains(&offset);
+                if lies_in { &mut inside } else { &mut others }.push(part);
+            }
+        }
+        (References(inside.into()), References(others.into()))
+    }
+}
+
+/// A part with where it lies, elements apart that lie before, between and behind two offsets.
+fn pieces(part: &Part, start: usize, end: usize) -> Vec<(usize, Part)> {
+    match part {
+        Part::Payload(offset) | Part::Function(offset) | Part::Choice(offset, _) => vec![(*offset, part.clone())],
+        Part::Repeat { offset, stride, count, parts } => {
+            let before = |limit: usize| (0..*count).filter(|index| offset + index * stride < limit).count();
+            let (first, last) = (before(start), before(end));
+            let rows = [(0, first), (first, last), (last, *count)].into_iter().filter(|(from, to)| from < to);
+            let row = |(from, to): (usize, usize)| {
+                let offset = offset + from * stride;
+                (offset, Part::Repeat { offset, stride: *stride, count: to - from, parts: parts.clone() })
+            };
+            rows.map(row).collect()
+        }
+    }
 }
 
 fn end(parts: &[Part]) -> usize {
@@ -94,8 +123,8 @@ pub(crate) enum Op {
     Zero { to: u32, bytes: u32 },
     /// A number of another type; `note` counts those that did not fit.
     Number { from: u32, to: u32, old: Scalar, new: Scalar, note: u32 },
-    /// A value that was prepared.
-    Next { to: u32, bytes: u32, queue: u32 },
+    /// A value that was prepared, or a part of one.
+    Next { to: u32, bytes: u32, queue: u32, part: Option<PartOf> },
     /// The references in the old value are given up.
     Release { from: u32, references: References },
     /// The references in parked bytes go to the attic; tickets take their place.
@@ -124,6 +153,17 @@ pub(crate) enum Op {
     Note { note: u32 },
     /// There must be no such value.
     Refuse { enumeration: Ty, variant: Name },
+}
+
+/// A part of a prepared value, the rest of which is given up.
+#[derive(Debug, Clone)]
+pub(crate) struct PartOf {
+    /// Where it lies.
+    pub from: u32,
+    /// Bytes of the whole value.
+    pub size: u32,
+    /// The references in the part, and those in the rest.
+    pub references: (References, References),
 }
 
 /// What bytes are looked at for.

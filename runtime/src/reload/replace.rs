@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
-use vaisjit_codegen::lower::{self, Options, lower_resumed};
+use vaisjit_codegen::lower::{self, CannotResume, Options, lower_resumed};
 use vaisjit_codegen::mir::{self, BlockId, StatementKind};
 use vaisjit_codegen::resume::{
     Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
@@ -296,8 +296,9 @@ impl Resumer<'_> {
     /// Compiles a loop once more; `state` is what it hands over, under the new names.
     fn resume(&mut self, meta: &FunctionMeta, state: &LoopState, at: LoopId, new: &Lowered) -> Result<Fate, String> {
         let options = Options::all(true);
-        let body = lower_resumed(&new.hir, at, &state.values, &self.snapshot.checked, self.layouts, options)
-            .map_err(|cannot| self.with_place(&cannot.why, new, cannot.span))?;
+        let body = lower_resumed(&new.hir, at, &state.values, &self.snapshot.checked, self.layouts, options).map_err(
+            |cannot| self.with_place(&cannot.sentence(retyped(meta, new, &cannot).as_deref()), new, cannot.span),
+        )?;
         if let Some(live) = self.running(meta)
             && let Some(before) = meta.frame.loops.iter().find(|known| known.number == state.number)
             && lower_resumed(&meta.body, state.id, &before.values, &live.checked, &*live.layouts, options)
@@ -337,6 +338,13 @@ impl Resumer<'_> {
         });
         remarks.flatten().collect()
     }
+}
+
+/// What has happened to the local that a loop has no value for, if it is not new.
+fn retyped(meta: &FunctionMeta, new: &Lowered, cannot: &CannotResume) -> Option<String> {
+    let of = |body: &Body| Some(body.locals.iter().find(|(_, local)| Some(local.name) == cannot.local)?.1.ty);
+    let (before, after) = (of(&meta.body)?, of(&new.hir)?);
+    (before != after).then(|| format!("{}, which cannot be converted", super::diff::retyped(before, after)))
 }
 
 /// The call of a function's code in the same function's code before all passes, if there is exactly one.

@@ -1,22 +1,6 @@
 //! Fields that a save adds to what a running loop holds, with defaults that have to be computed.
 
-use super::harness::{program, run, saved_meanwhile};
-
-const LOCAL: &str = "
-S State { frame: i64, x: i64 }
-F run() -> i64 {
-    state := State { frame: 0, x: 0 }
-    L state.frame < 10 {
-        state.frame += 1
-        state.x += 2
-        I state.frame == 3 {
-            next_text()
-            hot_reload()
-        }
-    }
-    state.frame * 1000 + state.x
-}
-";
+use super::harness::{LOCAL, program, run, saved_meanwhile};
 
 const MADE: &str = "tags: Vec<str> = [], words: Vec<str> = [\"a\" + \"b\"], name: str = make(), z: i64 = twice(3) }
 F make() -> str = \"made\" + \"!\"
@@ -270,4 +254,123 @@ fn a_field_that_counts_nothing_comes_back_with_its_value() {
     ];
     let (result, told) = run(&text, &[without, with]);
     assert_eq!(result, 10000 + 3 + 500, "{told:?}");
+}
+
+/// Counted fields that a save removes wait in the attic, as plain ones do in the struct.
+#[test]
+fn counted_fields_of_a_struct_in_registers_come_back() {
+    let text = "
+S Inner { t: str, n: i64 }
+S State { frame: i64, x: i64, name: str, tags: Vec<i64>, opt: Option<str>, inner: Inner }
+F run() -> i64 {
+    state := State { frame: 0, x: 0, name: \"jo\" + \"hn\", tags: [1, 2, 3], opt: Some(\"x\" + \"yz\"), inner: Inner { t: \"in\" + \"ner\", n: 4 } }
+    L state.frame < 10 {
+        state.frame += 1
+        state.x += 2
+        I state.frame == 3 || state.frame == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.name.len() * 1000 + state.tags.len() * 100 + state.opt!.len() * 10 + state.inner.t.len() * 10000 + state.inner.n
+}
+";
+    let fields = ", name: str, tags: Vec<i64>, opt: Option<str>, inner: Inner }";
+    let made = ", name: \"jo\" + \"hn\", tags: [1, 2, 3], opt: Some(\"x\" + \"yz\"), inner: Inner { t: \"in\" + \"ner\", n: 4 } }";
+    let sum = "state.name.len() * 1000 + state.tags.len() * 100 + state.opt!.len() * 10 + state.inner.t.len() * 10000 + state.inner.n";
+    let back = (" }\nF run", &format!("{fields}\nF run")[..]);
+    let none = ", name: \"\", tags: [], opt: None, inner: Inner { t: \"\", n: 0 } }";
+    let gone: &[(&str, &str)] = &[(fields, " }"), (made, " }"), (sum, "state.x")];
+    let come: &[(&str, &str)] = &[back, ("x: 0 }", &format!("x: 0{none}")), ("    state.x\n", &format!("    {sum}\n"))];
+    let (result, told) = run(text, &[gone, come]);
+    assert_eq!(result, 4000 + 300 + 30 + 50000 + 4, "{told:?}");
+    // What does not come back is given up.
+    run(text, &[gone]);
+}
+
+#[test]
+fn a_tuple_in_a_struct_in_registers_grows_by_what_is_declared() {
+    let text = "
+S State { frame: i64, t: (i64, (i64, i64)) = (1, (2, 3)) }
+F run() -> i64 {
+    state := State { frame: 0, t: (4, (5, 6)) }
+    L state.frame < 10 {
+        state.frame += 1
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.t.0 * 100000 + state.t.1.1 * 10000
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("t: (i64, (i64, i64)) = (1, (2, 3))", "t: (i64, (i64, i64, i64), str) = (1, (2, 3, 44), \"te\" + \"xt\")"),
+        ("t: (4, (5, 6)) }", "t: (4, (5, 6, 7), \"\") }"),
+        (" * 10000\n", " * 10000 + state.t.1.2 * 10 + state.t.2.len()\n"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 460000 + 440 + 4, "{told:?}");
+}
+
+/// What has another type is not called new.
+#[test]
+fn a_local_of_another_type_that_cannot_be_computed_is_not_called_new() {
+    let text = "
+F made() -> str {
+    println(\"made\")
+    \"made\"
+}
+F run() -> i64 {
+    x := 5
+    n := 0
+    L n < 6 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+        n += x - 5
+    }
+    n
+}
+";
+    let (_, told) = run(text, &[&[("x := 5", "x := made()"), ("n += x - 5", "n += x.len() - 4")]]);
+    let told = told.join("\n");
+    assert!(told.contains("`x` was `i64` and is now `str`, which cannot be converted, and its value"), "{told}");
+}
+
+#[test]
+fn lists_of_a_struct_that_gets_a_counted_field_in_a_save_that_adds_one_more() {
+    let text = "
+S P { a: i64 }
+F run() -> i64 {
+    b: Vec<P> = [P { a: 1 }]
+    n := 0
+    L n < 6 {
+        n += 1
+        b: Vec<P> = [P { a: n }]
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+        n += b.len() - 1
+    }
+    n + b.len()
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("S P { a: i64 }", "S P { a: i64, l: Vec<i64> = [1] }"),
+        ("    n := 0\n", "    e: Vec<P> = [P { a: 1 }]\n    n := 0\n"),
+        ("n + b.len()", "n + b.len() + e.len() + b[0].l.len()"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 9, "{told:?}");
+    let edits: &[(&str, &str)] = &[
+        ("S P { a: i64 }", "S P { a: i64, l: Vec<i64> = [1] }"),
+        ("    b: Vec<P> = [P { a: 1 }]\n", "    e: Vec<P> = [P { a: 1 }]\n    b: Vec<P> = [P { a: 1 }]\n"),
+        ("n + b.len()", "n + b.len() + e.len() + b[0].l.len()"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 9, "{told:?}");
 }

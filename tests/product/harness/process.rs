@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
@@ -38,6 +39,19 @@ fn vaisjit() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vaisjit"));
     command.env_remove("NO_COLOR").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Makes a process start with every signal at its default: whoever runs the tests may ignore some (`nohup` does, and
+/// programs in Python), and what is ignored is inherited.
+fn answer_signals(command: &mut Command) {
+    // SAFETY: between fork and exec only system calls are made, for signals that the system has; the two that cannot be
+    // set are refused without effect.
+    unsafe {
+        command.pre_exec(|| {
+            (1..32).for_each(|signal| _ = libc::signal(signal, libc::SIG_DFL));
+            Ok(())
+        });
+    }
 }
 
 /// Runs `vaisjit` with these arguments in the project's folder until it ends.
@@ -92,6 +106,7 @@ impl Run {
     }
 
     fn start(project: &Project, command: &mut Command) -> Run {
+        answer_signals(command);
         let mut child = command.spawn().expect("the binary starts");
         let out = Stream::new("standard output", child.stdout.take());
         let err = Stream::new("standard error", child.stderr.take());

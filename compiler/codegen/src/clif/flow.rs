@@ -6,9 +6,10 @@ use cranelift_codegen::ir;
 use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
 use vaisjit_abi::context::offsets;
+use vaisjit_abi::trap::FAILED_CHECK;
 
 use super::named::may_fault;
-use super::{TRAP_INDEX, TRAP_MESSAGE, Translator, trap_code};
+use super::{TRAP_MESSAGE, Translator, trap_code};
 use crate::mir::visit::terminator_operand;
 use crate::mir::{BlockId, Operand, PlaceBase, Terminator};
 
@@ -182,7 +183,8 @@ impl Translator<'_, '_> {
         self.b.ins().trap(trap_code(code));
     }
 
-    /// Goes on if `0 <= index < length`; else the host is told both numbers, in a block out of the way.
+    /// Goes on if `0 <= index < length`; else both numbers are left in the call context, in a block out of the way. No call
+    /// tells of them: its arguments would decide in which registers loops keep their values.
     pub(crate) fn check_index(&mut self, index: &Operand, length: &Operand) {
         let (index, length) = (self.operand_value(index), self.operand_value(length));
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
@@ -194,8 +196,7 @@ impl Translator<'_, '_> {
         for (at, value) in (0..).zip([index, length]) {
             self.store(value, self.context(offsets::FAILED_CHECK + 8 * at));
         }
-        self.call_trap_function(TRAP_INDEX, &[]);
-        self.b.ins().trap(trap_code(Trap::IndexOutOfBounds));
+        self.b.ins().trap(ir::TrapCode::unwrap_user(FAILED_CHECK));
         self.leave_cold(good);
     }
 }

@@ -268,7 +268,8 @@ impl<'a> Followed<'a> {
             };
             let same = |known: &&KnownField| (known.ty, known.offset) == (place.ty, place.offset) && called(known);
             let parked = || self.old.and_then(|old| old.parked.iter().find(same));
-            let from = source.and_then(|source| self.old?.fields.get(source)).or_else(parked);
+            let retyped = || self.old.and_then(|old| lineage::retyped(old, &field.as_new()));
+            let from = source.and_then(|source| self.old?.fields.get(source)).or_else(parked).or_else(retyped);
             place.lineage = Lineage::following(field.was, Some(field.name), from.map(Old::field));
             // What came from a parked field under another type may still be there.
             let live =

@@ -126,9 +126,19 @@ pub fn revived<'a>(old: &'a KnownVariant, own: &KnownField, new: &NewField) -> O
     if (own.name, own.ty) != (new.name, new.ty) || old.fields.iter().any(|field| field.name == was) {
         return None;
     }
-    let number = |ty: Ty| matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_));
-    let fits = |parked: &KnownField| parked.ty == new.ty || number(parked.ty) && number(new.ty);
+    let fits = |parked: &KnownField| parked.ty == new.ty || are_numbers(parked.ty, new.ty);
     old.parked.iter().rev().find(|parked| parked.name == was).filter(|parked| fits(parked))
+}
+
+/// The parked number that comes back as a field without a source which has another type.
+pub fn retyped<'a>(old: &'a KnownVariant, new: &NewField) -> Option<&'a KnownField> {
+    let parked: Vec<&KnownField> = old.parked.iter().collect();
+    unparked(&parked, new, &|parked| parked.ty != new.ty && are_numbers(parked.ty, new.ty))
+}
+
+fn are_numbers(old: Ty, new: Ty) -> bool {
+    let number = |ty: Ty| matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool);
+    number(old) && number(new)
 }
 
 /// The parked field that comes back as a field without a source: under its own name or under another.
@@ -247,12 +257,32 @@ impl Payload<'_> {
         let (gone, come) = self.left();
         let same =
             gone.len() == come.len() && gone.iter().zip(&come).all(|(a, b)| self.old.fields[*a].ty == self.new[*b].ty);
-        if same {
+        if before == Some(true) && after == Some(true) {
+            self.match_moved();
+        } else if same {
             gone.iter().zip(&come).for_each(|(from, part)| self.found[*part] = Some(*from));
         } else if before.is_some() && after.is_some() && before != after {
-            self.match_types();
+            self.in_order(&gone, &come).into_iter().for_each(|(part, from)| self.found[part] = Some(from));
             let (gone, come) = self.left();
             come.into_iter().filter(|part| gone.contains(part)).for_each(|part| self.found[part] = Some(part));
+        }
+    }
+
+    /// What has no names has moved to other places, if that explains all types that the places have now.
+    fn match_moved(&mut self) {
+        let (old, new) = (&self.old.fields, self.new);
+        let fits = |(part, from): (usize, &Option<usize>)| {
+            from.is_none_or(|from| old[from].ty == new[part].ty || are_numbers(old[from].ty, new[part].ty))
+        };
+        let goes_back = new.iter().any(|field| field.number.is_some());
+        if goes_back || self.found.iter().enumerate().all(fits) {
+            return;
+        }
+        let all = |length: usize| (0..length).collect::<Vec<usize>>();
+        let pairs = self.in_order(&all(old.len()), &all(new.len()));
+        if pairs.len() == old.len().min(new.len()) {
+            self.found.fill(None);
+            pairs.into_iter().for_each(|(part, from)| self.found[part] = Some(from));
         }
     }
 
@@ -265,16 +295,13 @@ impl Payload<'_> {
         (gone.collect(), come.collect())
     }
 
-    /// Pairs what is the only one of its type on both sides.
-    fn match_types(&mut self) {
-        let (gone, come) = self.left();
-        for part in &come {
-            let ty = self.new[*part].ty;
-            let old: Vec<&usize> = gone.iter().filter(|old| self.old.fields[**old].ty == ty).collect();
-            let alone = come.iter().filter(|other| self.new[**other].ty == ty).count() == 1;
-            if let ([from], true) = (&old[..], alone) {
-                self.found[*part] = Some(**from);
-            }
-        }
+    /// New fields with the old ones of the same type, in this order.
+    fn in_order(&self, gone: &[usize], come: &[usize]) -> Vec<(usize, usize)> {
+        let mut gone = gone.to_vec();
+        let pairs = come.iter().filter_map(|part| {
+            let found = gone.iter().position(|from| self.old.fields[*from].ty == self.new[*part].ty)?;
+            Some((*part, gone.remove(found)))
+        });
+        pairs.collect()
     }
 }

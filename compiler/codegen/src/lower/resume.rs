@@ -27,15 +27,31 @@ const KEPT: &str = "{kept}";
 /// Why a loop cannot go on in a version of its function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CannotResume {
-    /// What stands in the way, as a sentence about the new text without its full stop.
+    /// The local above the loop that has no value, if that is why.
+    pub local: Option<Name>,
+    /// What stands in the way, as a sentence about the new text without its full stop; its end if there is such a local.
     pub why: String,
     /// Where, counted from the body's item.
     pub span: Span,
 }
 
+impl CannotResume {
+    fn new(why: String, span: Span) -> CannotResume {
+        CannotResume { local: None, why, span }
+    }
+
+    /// What stands in the way. `retyped` says what has happened to the local where it is not new.
+    pub fn sentence(&self, retyped: Option<&str>) -> String {
+        match self.local {
+            None => self.why.clone(),
+            Some(name) => format!("`{name}` {}, {}", retyped.unwrap_or("is new above the loop"), self.why),
+        }
+    }
+}
+
 impl From<Unsupported> for CannotResume {
     fn from(unsupported: Unsupported) -> CannotResume {
-        CannotResume { why: unsupported.to_string(), span: unsupported.span }
+        CannotResume::new(unsupported.to_string(), unsupported.span)
     }
 }
 
@@ -96,7 +112,7 @@ impl<'a> Lowerer<'a> {
         let Some(mut point) = self.resume.take_if(|point| point.at == id) else { return };
         if point.opened.is_some() {
             let why = "the loop stands in the condition of a match, which is compiled more than once".to_owned();
-            point.cannot.get_or_insert(CannotResume { why, span: self.b.span });
+            point.cannot.get_or_insert(CannotResume::new(why, self.b.span));
         } else {
             self.open_at(&mut point, header);
         }
@@ -196,9 +212,9 @@ impl<'a> Lowerer<'a> {
         let Some(obstacle) = computable::obstacle(value, self.program) else { return Ok(()) };
         let why = match hidden(name) {
             true => format!("where the loop starts or ends is new, and is computed {obstacle}"),
-            false => format!("`{name}` is new above the loop, and its value is computed {obstacle}"),
+            false => format!("and its value is computed {obstacle}"),
         };
-        Err(CannotResume { why, span: value.span })
+        Err(CannotResume { local: (!hidden(name)).then_some(name), why, span: value.span })
     }
 
     fn unknown(&self, name: Name, span: Span) -> CannotResume {
@@ -206,9 +222,9 @@ impl<'a> Lowerer<'a> {
         let why = match hidden(name) {
             true => "what the loop runs over, or a value it needs that has no name, is new".to_owned(),
             false if parameter => format!("`{name}` is a new parameter"),
-            false => format!("`{name}` is new above the loop, where nothing runs again that could give it a value"),
+            false => "where nothing runs again that could give it a value".to_owned(),
         };
-        CannotResume { why, span }
+        CannotResume { local: (!hidden(name) && !parameter).then_some(name), why, span }
     }
 
     /// The locals without a name that belong to expressions around the current block and are written on the way to it.
@@ -234,7 +250,7 @@ impl<'a> Lowerer<'a> {
     fn finish_resumed(mut self) -> Result<Body, CannotResume> {
         let span = self.hir.value.span;
         let point = self.resume.take();
-        let gone = || CannotResume { why: "the loop is gone".to_owned(), span };
+        let gone = || CannotResume::new("the loop is gone".to_owned(), span);
         let mut point = point.ok_or_else(gone)?;
         if let Some(cannot) = point.cannot {
             return Err(cannot);
@@ -242,7 +258,7 @@ impl<'a> Lowerer<'a> {
         let opened = point.opened.take().ok_or_else(gone)?;
         if opened.unnamed.iter().any(|local| is_live(&self.b.body, (opened.header, 0), *local)) {
             let why = "the loop is part of a larger expression, of which a part is computed already".to_owned();
-            return Err(CannotResume { why, span: opened.span });
+            return Err(CannotResume::new(why, opened.span));
         }
         if opened.without.iter().any(|local| is_used_from(&self.b.body, opened.header, *local)) {
             return Err(self.unknown(OWNED.into(), opened.span));

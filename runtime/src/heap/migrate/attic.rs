@@ -6,7 +6,10 @@ use vaisjit_abi::heap::CLOSURE_TAG;
 use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::Name;
 
-use crate::heap::block::Payload;
+use super::References;
+use super::run::each_place;
+use crate::heap::block::{Payload, load, store};
+use crate::heap::counts::count_up;
 use crate::heap::types::changed_keys;
 
 /// A parked field: the type it was in, the variant, its name and its own type.
@@ -35,8 +38,20 @@ impl Attic {
         }
     }
 
+    /// Keeps the references in a value that owns them, unless they are `lent`; their tickets take their places.
+    pub(crate) fn park_all(&mut self, at: usize, references: &References, batch: BatchKey, lent: bool) {
+        each_place(at, &references.0, &mut |place, is_function| {
+            let word = load(place);
+            if let Some(block) = block_of(word, is_function).filter(|_| lent) {
+                count_up(block);
+            }
+            // A slot is no reference; it is kept with the mark of none.
+            store(place, self.park(batch, (word, is_function)));
+        });
+    }
+
     /// Keeps a reference; gives its ticket.
-    pub(super) fn park(&mut self, batch: BatchKey, word: Word) -> usize {
+    fn park(&mut self, batch: BatchKey, word: Word) -> usize {
         self.last += 1;
         self.batches.entry(batch).or_default().insert(self.last, word);
         self.last

@@ -6,7 +6,7 @@ use super::attic::{Attic, BatchKey, block_of};
 use super::numbers::numbers;
 use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
-use super::{Arm, Conversion, Found, Op, References, Test};
+use super::{Arm, Conversion, Found, Op, PartOf, References, Test};
 use crate::heap::Heap;
 use crate::heap::block::{Payload, copy, load, store, zero};
 use crate::heap::counts::count_up;
@@ -240,7 +240,7 @@ pub(super) fn arm_of(arms: &[Arm], at: usize) -> Option<&Arm> {
 }
 
 /// Visits the places of the references in a value: their addresses, and whether they hold function values.
-fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
+pub(super) fn each_place(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize, bool)) {
     for part in parts {
         match part {
             Part::Payload(offset) => visit(at + offset, false),
@@ -360,7 +360,12 @@ impl<'a> Stores<'a> {
                 let cut = numbers(row.each().map(places), *old, *new);
                 add(&mut self.notes, *note, cut);
             }
-            Op::Next { to, bytes, queue } => row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue)),
+            Op::Next { to, bytes, queue, part: None } => {
+                row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue));
+            }
+            Op::Next { to, bytes, queue, part: Some(part) } => {
+                row.each().for_each(|(_, t)| self.next_part(t + *to as usize, *bytes, *queue, part));
+            }
             Op::Release { .. } if self.lent => {}
             Op::Release { from, references } => {
                 row.each().for_each(|(f, _)| references.blocks(f + *from as usize, &mut self.released));
@@ -418,6 +423,18 @@ impl<'a> Stores<'a> {
         }
     }
 
+    fn next_part(&mut self, to: usize, bytes: u32, queue: u32, part: &PartOf) {
+        let found = self.queues.get_mut(queue as usize).map_or(0, |queue| queue.next(part.size as usize));
+        if found == 0 {
+            return;
+        }
+        copy(to, found + part.from as usize, bytes as usize);
+        part.references.1.blocks(found, &mut self.released);
+        if self.lent {
+            part.references.0.found(found).into_iter().for_each(|block| self.attic.lend(block));
+        }
+    }
+
     /// One more reference from the value that is being made.
     pub(super) fn count_up(&mut self, block: Payload) {
         count_up(block);
@@ -434,16 +451,7 @@ impl<'a> Stores<'a> {
     }
 
     fn park(&mut self, at: usize, references: &References, batch: u32) {
-        let key = self.batches[batch as usize];
-        each_place(at, &references.0, &mut |place, is_function| {
-            let word = load(place);
-            if let Some(block) = block_of(word, is_function).filter(|_| self.lent) {
-                count_up(block);
-            }
-            // A slot is no reference; it is kept with the mark of none.
-            let ticket = self.attic.park(key, (word, is_function));
-            store(place, ticket);
-        });
+        self.attic.park_all(at, references, self.batches[batch as usize], self.lent);
     }
 
     fn unpark(&mut self, at: usize, references: &References, batch: u32) -> bool {

@@ -9,7 +9,7 @@ use vaisjit_semantics::{Instance, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::known::Known;
-use crate::heap::migrate::Op;
+use crate::heap::migrate::{Op, PartOf, References};
 
 /// A declared default.
 #[derive(Clone, Debug)]
@@ -18,6 +18,16 @@ pub(crate) enum Declared {
     Bytes(Arc<[u8]>),
     /// It has to be computed by this function without parameters.
     Computed(Instance),
+}
+
+/// A part of a declared default.
+#[derive(Clone, Copy)]
+pub(super) struct DeclaredPart<'a> {
+    pub declared: &'a Declared,
+    /// The type it is declared for.
+    pub whole: Ty,
+    /// Where the part lies in a value of that.
+    pub from: u32,
 }
 
 /// A field: its type, its variant in an enum, its name.
@@ -119,7 +129,26 @@ impl Defaults<'_> {
 
     fn next(&mut self, wanted: Wanted, ty: Ty, to: u32, ops: &mut Vec<Op>) {
         let queue = queue(self.queues, wanted);
-        ops.push(Op::Next { to, bytes: self.new.layout(ty).size, queue });
+        ops.push(Op::Next { to, bytes: self.new.layout(ty).size, queue, part: None });
+    }
+
+    /// A part of what is declared: so many bytes from an offset on.
+    pub fn part_of(&mut self, of: &DeclaredPart<'_>, bytes: u32, to: u32) -> Option<Op> {
+        let (start, end) = (of.from, of.from + bytes);
+        match of.declared {
+            Declared::Computed(instance) if bytes == self.new.layout(of.whole).size => {
+                let queue = queue(self.queues, Wanted::Computed(*instance, of.whole));
+                Some(Op::Next { to, bytes, queue, part: None })
+            }
+            Declared::Bytes(all) => Some(Op::Fill { to, bytes: all.get(start as usize..end as usize)?.into() }),
+            Declared::Computed(instance) => {
+                let shape = |ty: Ty| self.new.shape(ty);
+                let references = References::of(&shape(of.whole), &shape).split((start, end));
+                let queue = queue(self.queues, Wanted::Computed(*instance, of.whole));
+                let part = Some(PartOf { from: start, size: self.new.layout(of.whole).size, references });
+                Some(Op::Next { to, bytes, queue, part })
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use vaisjit_semantics::program::StructDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
 
-use super::defaults::{Declarations, Declared, Defaults, FieldKey, Wanted, zero};
+use super::defaults::{Declarations, Declared, DeclaredPart, Defaults, FieldKey, Wanted, zero};
 use super::known::Known;
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
@@ -75,7 +75,7 @@ struct Value<'a> {
     /// How people call it.
     label: &'a str,
     /// What is declared for it, if its old value cannot be had.
-    declared: Option<&'a Declared>,
+    declared: Option<DeclaredPart<'a>>,
     /// The types of the collection whose element it is, if it is one.
     of: Option<(Ty, Ty)>,
 }
@@ -199,6 +199,7 @@ impl Planner {
         let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
         let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
         let mut ops = Vec::new();
+        let declared = declared.map(|declared| DeclaredPart { declared, whole: new, from: 0 });
         self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared, of: None }, &mut ops)?;
         // What is only given up comes first: nothing has been overwritten then.
         ops.sort_by_key(|op| !matches!(op, Op::Release { .. }));
@@ -357,9 +358,13 @@ impl Planner {
 
     /// The default of a value: the declared one, else that of its type.
     fn default_or(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        let bytes = self.new.layout(value.new).size;
         let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
-        let made = defaults.declared(value.declared, value.new, value.to, ops);
-        made.map_err(|ty| NoDefault { label: value.label.to_owned(), ty })
+        if let Some(step) = value.declared.and_then(|of| defaults.part_of(&of, bytes, value.to)) {
+            ops.push(step);
+            return Ok(());
+        }
+        defaults.value(value.new, value.to, ops).map_err(|ty| NoDefault { label: value.label.to_owned(), ty })
     }
 
     fn others(&self, ty: Ty, than: i64) -> Vec<i64> {
@@ -423,10 +428,7 @@ impl Planner {
                 }
                 _ => match back {
                     Some(before) => self.back(fields, before, field, &label, ops)?,
-                    None => {
-                        let key = (value.new, variant, field.name);
-                        self.default_of(key, field.ty, value.to + field.offset, &label, ops)?;
-                    }
+                    None => self.starts(fields, field, &label, ops)?,
                 },
             }
         }
@@ -434,6 +436,18 @@ impl Planner {
         (0..old.fields.len()).filter(is_gone).for_each(|index| self.removed(fields, &old.fields[index], ops));
         old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
         Ok(())
+    }
+
+    /// A field that goes on from none: a number that was parked under another type, or else the default.
+    fn starts(&mut self, fields: &Fields<'_>, field: &KnownField, label: &str, ops: &mut Vec<Op>) -> Steps {
+        let value = fields.value;
+        let parked = fields.evolving().and_then(|_| lineage::retyped(fields.old, &NewField::of(field)));
+        let Some(parked) = parked else {
+            let key = (value.new, fields.variant, field.name);
+            return self.default_of(key, field.ty, value.to + field.offset, label, ops);
+        };
+        let (from, to) = (value.from + parked.offset, value.to + field.offset);
+        self.retyped(Value { old: parked.ty, new: field.ty, from, to, label, ..value }, ops)
     }
 
     /// A field that is now declared to have been one that is parked gets its value, but where there never was one.
@@ -488,7 +502,8 @@ impl Planner {
         let (old, new) = (before.ty, field.ty);
         let start = ops.len();
         let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
-        self.value(Value { old, new, from, to, still, label, declared: declared.as_ref(), of: None }, ops)?;
+        let declared = declared.as_ref().map(|declared| DeclaredPart { declared, whole: new, from: 0 });
+        self.value(Value { old, new, from, to, still, label, declared, of: None }, ops)?;
         // A counted value that became another's default may be parked, and so need not be given up.
         let is_parked = value.still && value.old == value.new && fields.new.parked.contains(before);
         let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
@@ -623,14 +638,15 @@ impl Planner {
         let after = self.new.tuple(new.iter().copied()).1;
         for (number, ty) in new.iter().enumerate() {
             let to = value.to + after[number];
+            let declared = value.declared.map(|of| DeclaredPart { from: of.from + after[number], ..of });
             match old.get(number) {
                 Some(part) => {
                     let from = value.from + before[number];
                     let still = value.still && from == to;
-                    let part = Value { old: *part, new: *ty, from, to, still, declared: None, ..value };
+                    let part = Value { old: *part, new: *ty, from, to, still, declared, ..value };
                     self.value(part, ops)?;
                 }
-                None => self.default(*ty, to, value.label, ops)?,
+                None => self.default_or(Value { new: *ty, to, declared, ..value }, ops)?,
             }
         }
         for (part, offset) in old.iter().zip(before).skip(new.len()) {
@@ -666,12 +682,10 @@ impl Planner {
             let note = self.note(NoteKind::Longer(n), value);
             ops.push(Op::Note { note });
             let to = value.to + n * to_stride;
-            let declared = match value.declared {
-                Some(Declared::Bytes(bytes)) => bytes.get((n * to_stride) as usize..),
-                _ => None,
-            };
-            if let Some(bytes) = declared {
-                ops.push(Op::Fill { to, bytes: Arc::from(bytes) });
+            let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+            let rest = value.declared.map(|of| DeclaredPart { from: of.from + n * to_stride, ..of });
+            if let Some(step) = rest.and_then(|of| defaults.part_of(&of, (m - n) * to_stride, to)) {
+                ops.push(step);
                 return Ok(());
             }
             let mut rest = Vec::new();

@@ -1,6 +1,7 @@
 //! What a report says of fields whose names have changed without a declaration.
 
 use vaisjit_codegen::layout::KnownField;
+use vaisjit_codegen::layout::lineage::{self, NewField};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::defaults::{Declared, FieldKey};
@@ -14,8 +15,10 @@ impl Planner {
         let gone: Vec<&KnownField> = gone.map(|index| &fields.old.fields[index]).collect();
         let Some(ty) = fields.evolving() else { return self.remark_dropped(fields, &gone) };
         let come = fields.new.fields.iter().zip(sources).filter(|(_, source)| source.is_none());
-        let come: Vec<&KnownField> =
-            come.map(|(field, _)| field).filter(|new| parked(fields.old, new).is_none()).collect();
+        let waits = |new: &KnownField| {
+            parked(fields.old, new).is_some() || lineage::retyped(fields.old, &NewField::of(new)).is_some()
+        };
+        let come: Vec<&KnownField> = come.map(|(field, _)| field).filter(|new| !waits(new)).collect();
         let said = match fields.variant {
             None => gone.iter().filter_map(|old| self.perhaps_renamed(ty, fields, old, (&gone, &come))).collect(),
             Some(variant) => payload(&format!("{}.{variant}", name_of(ty)), fields, sources, (&gone, &come)),

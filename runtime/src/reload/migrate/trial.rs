@@ -93,9 +93,10 @@ impl Local {
 
     /// How people call a local.
     fn name(&self, local: &FrameLocal) -> String {
-        let name = local.name.filter(|name| !name.starts_with('{'));
-        let name = name.map_or_else(|| "a value".to_owned(), |name| format!("`{name}`"));
-        format!("local {name} of `{}`", self.function)
+        match local.name.filter(|name| !name.starts_with('{')) {
+            Some(name) => format!("local `{name}` of `{}`", self.function),
+            None => format!("a value without a name in `{}`", self.function),
+        }
     }
 }
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, lineage};
 use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
-use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::transfer::{can_become, parts, whole_of};
-use crate::shapes::AllShapes;
+use crate::heap::migrate::BatchKey;
 
 /// What a part of a value starts with.
 pub(super) struct Start<'a> {
@@ -29,6 +28,25 @@ pub(super) enum StartKind<'a> {
     Empty,
     /// It lies at this offset of what is declared for a field, which has this key.
     Declared { body: &'a hir::Body, from: u32, key: CarryKey },
+}
+
+/// What is declared for a field, and where in it a part lies.
+#[derive(Clone, Copy)]
+struct Declared<'a> {
+    body: &'a hir::Body,
+    from: u32,
+    key: CarryKey,
+}
+
+/// A part of the old value that becomes a part of the new one.
+pub(super) struct Piece<'a> {
+    pub have: &'a CarriedValue,
+    /// Where that lies in the new value.
+    pub at: u32,
+    /// Its type there.
+    pub ty: Ty,
+    /// The parked field that it is, or lies in.
+    pub parked: Option<BatchKey>,
 }
 
 /// Looks at the locals of a loop that goes on in a new text.
@@ -58,7 +76,7 @@ impl<'a> Fresh<'a> {
         let made = match want.key.part {
             None => {
                 found.push(Start { at: 0, ty: want.ty, kind: StartKind::Zero });
-                self.missing(want.key, At { ty: want.ty, at: 0 }, &mut found)
+                self.missing(want.key, At { ty: want.ty, at: 0 }, None, &mut found)
             }
             Some(part) => self.part(want, part, &mut found),
         };
@@ -68,19 +86,19 @@ impl<'a> Fresh<'a> {
     /// A part of a local: what is declared for the outermost field on the way to it that is new.
     fn part(&self, want: &CarriedValue, part: Name, found: &mut Vec<Start<'a>>) -> Option<()> {
         let steps: Vec<&str> = part.as_str().split('.').collect();
-        let mut ty = self.whole_type(want);
+        let (mut ty, mut declared) = (self.whole_type(want), None);
         for depth in 0..steps.len() {
             let (index, path) = (self.index(ty, steps[depth])?, steps[..=depth].join("."));
-            let key = CarryKey { part: Some(Name::new(&path)), ..want.key };
+            let part = CarryKey { part: Some(Name::new(&path)), ..want.key };
             let of = self.layouts.field_ty(ty, index);
-            if depth + 1 == steps.len() || !self.is_known(key) {
-                let declared = self.declared(ty, index).and_then(|field| field.default.as_ref());
-                if let Some(body) = declared {
-                    let rest = steps[depth + 1..].join(".");
-                    let from = if rest.is_empty() { 0 } else { self.field(of, Name::new(&rest))?.0 };
-                    found.push(Start { at: 0, ty: want.ty, kind: StartKind::Declared { body, from, key } });
-                    return Some(());
-                }
+            declared = self.declared(part, (ty, index), declared);
+            if let Some(Declared { body, from, key }) = declared
+                && (depth + 1 == steps.len() || !self.is_known(part))
+            {
+                let rest = steps[depth + 1..].join(".");
+                let inside = if rest.is_empty() { 0 } else { self.field(of, Name::new(&rest))?.0 };
+                found.push(Start { at: 0, ty: want.ty, kind: StartKind::Declared { body, from: from + inside, key } });
+                return Some(());
             }
             ty = of;
         }
@@ -88,26 +106,39 @@ impl<'a> Fresh<'a> {
     }
 
     /// The fields of a value that the old code has in parts: those that it lacks.
-    fn missing(&self, key: CarryKey, At { ty, at }: At, found: &mut Vec<Start<'a>>) -> Option<()> {
+    fn missing(
+        &self,
+        key: CarryKey,
+        At { ty, at }: At,
+        above: Option<Declared<'a>>,
+        found: &mut Vec<Start<'a>>,
+    ) -> Option<()> {
         for (index, name) in self.names(ty).into_iter().enumerate() {
             let index = index as u32;
             let key = CarryKey { part: Some(Name::new(&part_path(key, &name))), ..key };
             let of = self.layouts.field_ty(ty, index);
             let inside = At { ty: of, at: at + self.layouts.field_offset(ty, index) };
+            let declared = self.declared(key, (ty, index), above);
             match self.have(key) {
                 Some(have) if can_become(have.ty, of) => {}
-                None if self.is_known(key) => self.missing(key, inside, found)?,
-                _ => self.field_start(key, (ty, index), inside, found)?,
+                None if self.is_known(key) => self.missing(key, inside, declared, found)?,
+                _ => self.field_start(key, declared, inside, found)?,
             }
         }
         Some(())
     }
 
     /// What a new field starts with.
-    fn field_start(&self, key: CarryKey, (ty, index): (Ty, u32), at: At, found: &mut Vec<Start<'a>>) -> Option<()> {
-        match self.declared(ty, index).and_then(|field| field.default.as_ref()) {
-            Some(body) => {
-                found.push(Start { at: at.at, ty: at.ty, kind: StartKind::Declared { body, from: 0, key } });
+    fn field_start(
+        &self,
+        key: CarryKey,
+        declared: Option<Declared<'a>>,
+        at: At,
+        found: &mut Vec<Start<'a>>,
+    ) -> Option<()> {
+        match declared {
+            Some(Declared { body, from, key }) => {
+                found.push(Start { at: at.at, ty: at.ty, kind: StartKind::Declared { body, from, key } });
                 Some(())
             }
             None => self.start(key, at, found),
@@ -141,7 +172,8 @@ impl<'a> Fresh<'a> {
                     let index = index as u32;
                     let key = CarryKey { part: Some(Name::new(&part_path(key, &name))), ..key };
                     let at = at + self.layouts.field_offset(ty, index);
-                    self.field_start(key, (ty, index), At { ty: self.layouts.field_ty(ty, index), at }, found)?;
+                    let declared = self.declared(key, (ty, index), None);
+                    self.field_start(key, declared, At { ty: self.layouts.field_ty(ty, index), at }, found)?;
                 }
                 Some(())
             }
@@ -160,8 +192,13 @@ impl<'a> Fresh<'a> {
         }
     }
 
-    fn declared(&self, ty: Ty, index: u32) -> Option<&'a FieldDef> {
-        self.checked.structs.get(&ty)?.fields.get(index as usize)
+    /// What is declared for a part: for the field that it is, or for the one whose tuple it lies in.
+    fn declared(&self, key: CarryKey, (ty, index): (Ty, u32), above: Option<Declared<'a>>) -> Option<Declared<'a>> {
+        if matches!(ty.kind(), TyKind::Tuple(_)) {
+            return above.map(|of| Declared { from: of.from + self.layouts.field_offset(ty, index), ..of });
+        }
+        let field = self.checked.structs.get(&ty)?.fields.get(index as usize)?;
+        Some(Declared { body: field.default.as_ref()?, from: 0, key })
     }
 
     /// The old value of a part.
@@ -244,22 +281,22 @@ impl<'a> Fresh<'a> {
         field.map_or_else(Vec::new, |field| field.lineage.former.clone()).into_iter().chain([Name::new(name)]).collect()
     }
 
-    /// The parts of the old value that become parts of the new one, with where those lie in it and their types.
-    pub fn pieces(&self, want: &CarriedValue, shapes: &AllShapes<'_>) -> Vec<(CarriedValue, u32, Ty)> {
+    /// The parts of the old value that become parts of the new one, or of a parked field of it.
+    pub fn pieces(&self, want: &CarriedValue) -> Vec<Piece<'a>> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
-            let (offset, ty) = self.after(want.ty, part.as_str()).or_else(|| self.parked(want.ty, part, shapes))?;
-            can_become(have.ty, ty).then(|| (have.clone(), offset, ty))
+            let goes_on = self.after(want.ty, part.as_str()).map(|(at, ty)| Piece { have, at, ty, parked: None });
+            goes_on.or_else(|| self.parked(want.ty, have, part)).filter(|piece| can_become(have.ty, piece.ty))
         });
         // A name of its own goes before the one that a field had.
-        let mut found: Vec<(CarriedValue, u32, Ty)> = found.collect();
+        let mut found: Vec<Piece<'a>> = found.collect();
         let is_named = |have: &CarriedValue| have.key.part.is_some_and(|part| self.is_named(want.ty, part));
-        found.sort_by_key(|(have, offset, _)| (*offset, !is_named(have)));
-        found.dedup_by_key(|(_, offset, _)| *offset);
+        found.sort_by_key(|piece| (piece.at, !is_named(piece.have)));
+        found.dedup_by_key(|piece| piece.at);
         found
     }
 
-    /// Where a value that counts nothing lies that the new text has no field for: it is there if the field comes back.
-    fn parked(&self, ty: Ty, path: Name, shapes: &AllShapes<'_>) -> Option<(u32, Ty)> {
+    /// Where a value lies that the new text has no field for: it is there if the field comes back.
+    fn parked(&self, ty: Ty, have: &'a CarriedValue, path: Name) -> Option<Piece<'a>> {
         let (mut at, mut of) = (0, ty);
         let mut steps = path.as_str().split('.');
         while let Some(step) = steps.next() {
@@ -271,8 +308,9 @@ impl<'a> Fresh<'a> {
             let field = parked.iter().find(|field| field.name.as_str() == step)?;
             let rest = steps.collect::<Vec<&str>>().join(".");
             let inside = if rest.is_empty() { Some((0, field.ty)) } else { self.field(field.ty, Name::new(&rest)) };
-            let (offset, ty) = inside.filter(|_| !shapes.is_counted(field.ty))?;
-            return Some((at + field.offset + offset, ty));
+            let (offset, ty) = inside?;
+            let parked = Some((of, None, field.name, field.ty));
+            return Some(Piece { have, at: at + field.offset + offset, ty, parked });
         }
         None
     }

@@ -1,9 +1,9 @@
 //! What a report says of the locals and deferred blocks of a loop that goes on in new code.
 
 use rustc_hash::FxHashSet;
-use vaisjit_codegen::lower::{children, defers};
+use vaisjit_codegen::lower::defers;
 use vaisjit_codegen::resume::{Counterpart, LoopState, carried_local, loop_id, starts};
-use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt};
+use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt, children};
 use vaisjit_syntax::{Name, Span};
 
 use crate::reload::diff::retyped;

@@ -8,10 +8,10 @@ use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, 
 use vaisjit_semantics::{Checked, Ty, hir};
 use vaisjit_syntax::Name;
 
-use super::fresh::{Fresh, StartKind, unknown};
+use super::fresh::{Fresh, Piece, StartKind, unknown};
 use crate::code::{Beside, BesidePlace, Computed, Conversion, Step, Transfer, WholeLocal};
 use crate::heap::TypeRef;
-use crate::heap::migrate::Scalar;
+use crate::heap::migrate::{References, Scalar};
 use crate::linkage::Linkage;
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
@@ -256,10 +256,21 @@ impl Maker<'_> {
             return self.bring((from, ty), (want.home, want.ty));
         }
         self.start(want)?;
-        let pieces = if want.key.part.is_none() { self.fresh.pieces(want, self.shapes) } else { Vec::new() };
-        for (have, offset, ty) in pieces {
-            self.mark(&have.key);
-            self.bring((have.home, have.ty), (plus(want.home, offset), ty))?;
+        let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
+        pieces.into_iter().try_for_each(|piece| self.piece(&piece, want.home))
+    }
+
+    /// A part of the old value gets to its place in the new one; what counts and has none any more goes to the attic.
+    fn piece(&mut self, piece: &Piece<'_>, home: CarryHome) -> Result<(), String> {
+        let Piece { have, at, ty, parked } = *piece;
+        let to = plus(home, at);
+        let counts = have.ty == ty && self.shapes.is_counted(ty);
+        self.mark(&have.key);
+        self.bring((have.home, have.ty), (to, ty))?;
+        if let Some(batch) = parked.filter(|_| counts) {
+            let shape = |ty: Ty| self.shapes.get(ty);
+            let references = References::of(&shape(ty), &shape);
+            self.steps.push(Step::Park { at: to, references, batch, lent: !have.owned });
         }
         Ok(())
     }
