@@ -417,3 +417,42 @@ F run() -> i64 {
     assert_eq!(result, 7, "{told:?}");
     assert!(!told.iter().any(|line| line.contains("is gone")), "{told:?}");
 }
+
+/// Arrays, tuples and lists of numbers that get another type go on with their numbers; what is new is as declared.
+#[test]
+fn rows_of_numbers_of_another_type() {
+    let text = "
+F run() -> i64 {
+    row: [i64; 3] = [1, 2, 3]
+    pair := (4, 5)
+    list: Vec<i64> = [6, 7]
+    n := 0
+    L n < 6 {
+        n += 1
+        row[0] += 1
+        pair.0 += 1
+        list[0] += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    row[0] + row[2] * 10 + pair.0 * 100 + list[0] * 10000 + list.len() * 1000000
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("row: [i64; 3] = [1, 2, 3]", "row: [i32; 4] = [1, 2, 3, 9]"),
+        ("pair := (4, 5)", "pair: (i64, f64, i64) = (4, 5.0, 8)"),
+        ("list: Vec<i64> = [6, 7]", "list: Vec<f64> = [6.0, 7.0]"),
+        ("list[0] += 1\n", "list[0] += 1.0\n"),
+        (
+            "row[0] + row[2] * 10",
+            "row[0] as i64 + row[2] as i64 * 10 + row[3] as i64 * 100000000 + pair.2 * 1000000000",
+        ),
+        ("list[0] * 10000", "list[0] as i64 * 10000"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    let told = told.join("\n");
+    assert_eq!(result, 7 + 30 + 10 * 100 + 12 * 10000 + 2 * 1000000 + 900000000 + 8000000000, "{told}");
+    assert!(told.contains("converted from `Vec<i64>` to `Vec<f64>`, as a list of its own"), "{told}");
+}
