@@ -1,5 +1,6 @@
 //! Prepare: from a checked snapshot to everything a commit needs, without touching anything that can be seen.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::mir::Signature;
+use vaisjit_semantics::program::{Function, FxIndexMap};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -98,7 +100,7 @@ pub(crate) struct Prepared {
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
-    pub links: Links,
+    pub links: Arc<Links>,
     /// Functions that are called through slots from now on because they have been edited.
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
@@ -119,6 +121,8 @@ pub(crate) struct Prepared {
     pub described: Option<Box<Described>>,
     /// Has a thread asked for it that is in the program itself?
     pub asked_inside: bool,
+    /// What the commit has taken out of the running version, to be given up once the threads go on: that may take long.
+    pub left: Vec<Box<dyn Any + Send>>,
 }
 
 /// Words of which nobody knows the type, and which lead to values that have to move.
@@ -194,7 +198,7 @@ pub(crate) struct Base<'a> {
     pub linkage: &'a mut Linkage,
     pub host: &'a HostTable,
     /// Links of the running version.
-    pub links: &'a Links,
+    pub links: &'a Arc<Links>,
     /// Functions called through slots because they have been edited before.
     pub promoted: &'a FxHashSet<Instance>,
     /// The number the new version will get.
@@ -423,12 +427,29 @@ fn is_hidden(instance: &Instance) -> bool {
     instance.path.name.starts_with('{') || instance.path.module.starts_with("std/")
 }
 
+/// Finds the functions of the running version fast that are asked for in the order of the text.
+struct Running<'a> {
+    functions: &'a FxIndexMap<Instance, Function>,
+    next: usize,
+}
+
+impl Running<'_> {
+    /// Is this a function of the running version, with this very body?
+    fn has(&mut self, instance: Instance, body: &Arc<hir::Body>) -> bool {
+        let expected = self.functions.get_index(self.next).filter(|(known, _)| **known == instance);
+        let at = expected.map(|_| self.next).or_else(|| self.functions.get_index_of(&instance));
+        let Some(at) = at else { return false };
+        self.next = at + 1;
+        Arc::ptr_eq(&self.functions[at].body, body)
+    }
+}
+
 /// Which functions get new code.
 struct Plan {
     changed: Vec<(Instance, Lowered)>,
     refreshed: Vec<(Instance, Arc<hir::Body>, Lowered)>,
     removed: Vec<Instance>,
-    links: Links,
+    links: Arc<Links>,
     promoted: Vec<Instance>,
 }
 
@@ -445,7 +466,15 @@ impl Plan {
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
         let mut met = 0;
+        // As long as no type lies otherwise, a body that is the same needs no further look.
+        let mut running = Running { functions: &base.live.checked.functions, next: 0 };
+        let looks_closer = !moved.is_empty() || moves;
         for (instance, body) in bodies(&snapshot.checked) {
+            if !looks_closer && running.has(instance, body) {
+                debug_assert!(base.live.functions.get(&instance).is_some_and(|live| Arc::ptr_eq(&live.body, body)));
+                met += 1;
+                continue;
+            }
             if let Some(live) = base.live.functions.get(&instance) {
                 met += 1;
                 let same = Arc::ptr_eq(&live.body, body) && !forced(live);
@@ -493,7 +522,7 @@ impl Plan {
     /// Chooses links anew if a function is edited that other functions may call directly.
     fn choose_links(&mut self, snapshot: &Snapshot, base: &Base<'_>, lowered: &[(Instance, Lowered)]) {
         if !base.mode.hot {
-            self.links = Links::direct();
+            self.links = Arc::new(Links::direct());
             return;
         }
         let is_hot = |instance: Instance| snapshot.checked.functions.get(&instance).is_some_and(|f| f.hot);
@@ -514,7 +543,7 @@ impl Plan {
             None => Some((instance, &base.live.functions.get(&instance)?.summary)),
         });
         let promoted: FxHashSet<Instance> = self.promoted.iter().copied().collect();
-        self.links = Links::choose(all, &|instance| was_slotted(instance) || promoted.contains(&instance));
+        self.links = Arc::new(Links::choose(all, &|instance| was_slotted(instance) || promoted.contains(&instance)));
     }
 
     /// Functions whose text stays but whose direct calls change: they are compiled again in the same commit.
@@ -525,6 +554,10 @@ impl Plan {
         layouts: &TypeLayouts,
     ) -> Result<(), Box<Diagnostic>> {
         let planned: FxHashSet<Instance> = self.changed.iter().map(|(instance, _)| *instance).collect();
+        let same_links = Arc::ptr_eq(&self.links, base.links);
+        if same_links && !planned.iter().any(|instance| self.links.has_direct_callers(*instance)) {
+            return Ok(());
+        }
         let mut again: Vec<Instance> = base
             .live
             .functions
@@ -668,6 +701,7 @@ impl Plan {
             pins: Pins::default(),
             described: None,
             asked_inside: false,
+            left: Vec::new(),
         }
     }
 }

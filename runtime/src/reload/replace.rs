@@ -179,7 +179,9 @@ pub(crate) fn plan(
 ) -> Loops {
     let mut loops = Loops::default();
     let new: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
-    let concerned = base.live.metas.values().flatten().any(|meta| new.contains_key(&meta.instance) && meta.has_loops());
+    let newest = new.keys().filter_map(|instance| base.live.functions.get(instance)).map(|live| &live.meta);
+    let older = base.live.old_metas().filter(|meta| new.contains_key(&meta.instance));
+    let concerned = newest.chain(older).any(|meta| meta.has_loops());
     let is_main = |instance: &Instance| snapshot.checked.main == Some(*instance);
     let main_is_concerned = base.main_is_running && new.keys().any(is_main);
     if !(base.mode.hot && (concerned || main_is_concerned)) {

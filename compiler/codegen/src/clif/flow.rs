@@ -3,6 +3,7 @@
 use cranelift::frontend::Switch;
 use cranelift::prelude::*;
 use cranelift_codegen::ir;
+use cranelift_codegen::ir::condcodes::CondCode;
 use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
 use vaisjit_abi::context::offsets;
@@ -137,13 +138,63 @@ impl Translator<'_, '_> {
             Terminator::Branch { condition, then, otherwise } => {
                 let condition = self.operand_value(condition);
                 self.locate_branch(*then, *otherwise);
+                let in_order = self.leaves(*then) || !self.leaves(*otherwise);
                 let (then, otherwise) = (self.state(*then).block, self.state(*otherwise).block);
-                self.b.ins().brif(condition, then, &[], otherwise, &[]);
+                if in_order {
+                    self.b.ins().brif(condition, then, &[], otherwise, &[]);
+                } else {
+                    self.branch_away(condition, otherwise, then);
+                }
             }
             Terminator::Switch { value, cases, default } => self.switch(value, cases, *default),
             Terminator::Return => self.return_(),
             Terminator::Trap(code, message) => self.trap(*code, message.as_ref()),
         }
+    }
+
+    /// Branches to `away` unless the condition holds.
+    ///
+    /// Cranelift puts the second block of a branch next and the first one, with what only it leads to, far behind. So the ways
+    /// out of a loop and to traps are no part of the loop: neither where its code lies nor for the allocator of registers,
+    /// which takes what lies between a loop's head and its end for as frequent as the loop.
+    pub(super) fn branch_away(&mut self, unless: Value, away: ir::Block, next: ir::Block) {
+        let condition = self.opposite(unless);
+        self.b.ins().brif(condition, away, &[], next, &[]);
+    }
+
+    /// Zero becomes not zero. A comparison made in this block is made the other way round.
+    fn opposite(&mut self, condition: Value) -> Value {
+        let condition = self.b.func.dfg.resolve_aliases(condition);
+        let made = self.b.func.dfg.value_def(condition).inst();
+        let here = made.filter(|inst| self.b.func.layout.inst_block(*inst) == self.b.current_block());
+        match here.map(|inst| self.b.func.dfg.insts[inst]) {
+            Some(ir::InstructionData::IntCompare { cond, args: [a, b], .. }) => {
+                self.b.ins().icmp(cond.complement(), a, b)
+            }
+            Some(ir::InstructionData::FloatCompare { cond, args: [a, b], .. }) => {
+                self.b.ins().fcmp(cond.complement(), a, b)
+            }
+            _ => self.b.ins().icmp_imm_u(IntCC::Equal, condition, 0),
+        }
+    }
+
+    /// Does this edge out of the current block lead out of its loop, at the latest with the block after the next?
+    fn leaves(&self, to: BlockId) -> bool {
+        let block = &self.body.blocks[to];
+        let next = match &block.terminator {
+            Terminator::Return | Terminator::Trap(..) => return self.in_loop.is_some(),
+            Terminator::Goto(next) => self.body.blocks[*next].in_loop,
+            _ => block.in_loop,
+        };
+        self.in_loop.is_some_and(|here| !self.is_within(block.in_loop, here) || !self.is_within(next, here))
+    }
+
+    /// Is a loop this one, or in it?
+    fn is_within(&self, mut inner: Option<u32>, outer: u32) -> bool {
+        while let Some(number) = inner.filter(|number| *number != outer) {
+            inner = self.body.loops.get(number as usize).and_then(|info| info.parent);
+        }
+        inner.is_some()
     }
 
     /// Cranelift makes one trapping instruction of a branch to a block that only traps; it has the branch's location,
@@ -189,7 +240,7 @@ impl Translator<'_, '_> {
         let (index, length) = (self.operand_value(index), self.operand_value(length));
         let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
         let (good, bad) = (self.b.create_block(), self.b.create_block());
-        self.b.ins().brif(inside, good, &[], bad, &[]);
+        self.branch_away(inside, bad, good);
         self.b.seal_block(good);
         self.enter_cold(bad);
         self.show();

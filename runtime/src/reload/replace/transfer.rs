@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vaisjit_codegen::clif::frame::FrameLayout;
+use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of, starts};
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind, hir};
@@ -205,10 +205,9 @@ fn grown_homes(
     for value in &mut state.values {
         let CarryHome::Block(offset) = value.home else { continue };
         let layout = layouts.layout(value.ty);
-        let has_room = |local: &vaisjit_codegen::clif::frame::FrameLocal| {
-            local.offset == offset && (local.ty != value.ty || local.size == layout.size)
-        };
-        if old.locals.iter().any(has_room) {
+        let is_it = |local: &&FrameLocal| local.offset == offset && local.ty == value.ty;
+        let mut own = old.locals.iter().filter(is_it).peekable();
+        if own.peek().is_none() || own.any(|local| local.size == layout.size) {
             continue;
         }
         let place = end.next_multiple_of(layout.align.max(1));
