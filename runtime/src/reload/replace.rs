@@ -3,6 +3,7 @@
 
 mod fresh;
 pub(crate) mod places;
+mod plain;
 mod reasons;
 mod remarks;
 mod transfer;
