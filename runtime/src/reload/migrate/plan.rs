@@ -600,6 +600,18 @@ impl Planner {
         }) as u32
     }
 
+    /// Does a field of a struct go on with another type, not from number to number?
+    pub(super) fn reshapes(&self, ty: Ty) -> bool {
+        let first = |known: &Known| known.get(ty).and_then(|known| known.variants.first()).cloned();
+        let (Some(old), Some(new)) = (first(&self.old), first(&self.new)) else { return false };
+        let number = |ty: Ty| Scalar::of(ty).is_some();
+        let changes = |(field, source): (&KnownField, Option<usize>)| {
+            let before = source.map(|source| old.fields[source].ty);
+            before.is_some_and(|before| before != field.ty && !(number(before) && number(field.ty)))
+        };
+        old.name.is_none() && new.fields.iter().zip(lineage::followed(&old, &new, true)).any(changes)
+    }
+
     fn enumeration(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
         let (Some(old), Some(new)) = (self.old.get(value.old).cloned(), self.new.get(value.new).cloned()) else {
             return self.unknown(value, ops);
