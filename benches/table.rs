@@ -2,6 +2,7 @@
 //! for it, what safepoints and hot calls cost, how long programs take to start, and whether memory grows.
 //! `cargo bench -p vaisjit-cli --bench table`; add `-- --json` for one JSON object, `-- --quick` for a rough look in a
 //! few seconds, the names of rows (`saves`, `rollbacks`, `pauses`, `safepoints`, `calls`, `starts`, `memory`) for some.
+//! `-- safepoints sieve fountain` measures these programs only.
 
 #[path = "table/calls.rs"]
 mod calls;
@@ -69,7 +70,7 @@ fn main() {
         }
     }
     if chosen("safepoints") {
-        let costs = safepoints::measure(effort.rounds);
+        let costs = safepoints::measure(effort.rounds, has);
         told("safepoints", json!(costs));
         if !json {
             print::safepoints(&costs)

@@ -84,10 +84,13 @@ const EXAMPLES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Runs each program so many times in each way.
-pub fn measure(rounds: usize) -> Vec<Cost> {
-    let examples = EXAMPLES.iter().map(|(name, text)| cost(name, true, text, rounds));
-    examples.chain(PROGRAMS.iter().map(|(name, text)| cost(name, false, text, rounds))).collect()
+/// Runs each program so many times in each way; of all, or of those that are named.
+pub fn measure(rounds: usize, named: impl Fn(&str) -> bool) -> Vec<Cost> {
+    let examples = EXAMPLES.iter().map(|(name, text)| (*name, true, *text));
+    let all: Vec<_> = examples.chain(PROGRAMS.iter().map(|(name, text)| (*name, false, *text))).collect();
+    let any = all.iter().any(|(name, ..)| named(name));
+    let chosen = all.into_iter().filter(|(name, ..)| !any || named(name));
+    chosen.map(|(name, example, text)| cost(name, example, text, rounds)).collect()
 }
 
 fn cost(name: &'static str, example: bool, text: &str, rounds: usize) -> Cost {

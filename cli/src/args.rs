@@ -83,12 +83,8 @@ pub struct RunOptions {
     /// Write one JSON object a line for each event to FILE (- for standard output)
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
-    /// How long to wait for a save to settle before its mistakes are reported, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 30)]
-    pub debounce: u64,
-    /// Poll the files instead of asking the system for events
-    #[arg(long)]
-    pub poll: bool,
+    #[command(flatten)]
+    pub saves: SaveOptions,
     /// Which warnings to show
     #[arg(long, value_enum, value_name = "WHICH")]
     pub warn: Option<Warn>,
@@ -146,12 +142,8 @@ pub struct WatchOptions {
     /// Run this command after each successful check, ending the one still running
     #[arg(long, value_name = "CMD")]
     pub exec: Option<OsString>,
-    /// How long to wait for a save to settle before its mistakes are reported, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 30)]
-    pub debounce: u64,
-    /// Poll the files instead of asking the system for events
-    #[arg(long)]
-    pub poll: bool,
+    #[command(flatten)]
+    pub saves: SaveOptions,
     /// Which warnings to show
     #[arg(long, value_enum, value_name = "WHICH")]
     pub warn: Option<Warn>,
@@ -250,6 +242,17 @@ pub struct DumpOptions {
     pub opt: Opt,
     #[command(flatten)]
     pub color: ColorOption,
+}
+
+/// How saves are noticed.
+#[derive(Args)]
+pub struct SaveOptions {
+    /// How long to wait for a save to settle before its mistakes are reported, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 30)]
+    pub debounce: u64,
+    /// Poll the files instead of asking the system for events
+    #[arg(long)]
+    pub poll: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

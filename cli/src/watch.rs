@@ -14,8 +14,8 @@ use crate::{FAILURE, USAGE};
 /// Checks on every save; after each success runs the command, ending the one still running.
 pub fn watch(options: &WatchOptions) -> ExitCode {
     let builder = Engine::builder()
-        .debounce(Duration::from_millis(options.debounce))
-        .poll(options.poll)
+        .debounce(Duration::from_millis(options.saves.debounce))
+        .poll(options.saves.poll)
         .warn_all(options.warn == Some(Warn::All));
     let engine = match builder.build() {
         Ok(engine) => engine,

@@ -59,11 +59,12 @@ impl Engine {
     fn lowered(&self, snapshot: &Snapshot, stage: DumpStage, function: Option<&str>) -> Result<String, Error> {
         let host = HostTable::new(self, None)?;
         let hot = !self.options.static_mode;
-        let layouts = Mode { hot, polled: hot, pauses: false }.layouts(&snapshot.checked, &LayoutHistory::default());
+        let polled = hot && self.options.safepoints;
+        let layouts = Mode { hot, polled, pauses: false }.layouts(&snapshot.checked, &LayoutHistory::default());
         let mut all = Vec::new();
         let mut mistakes = Vec::new();
         for (instance, body) in bodies(&snapshot.checked) {
-            match lower(body, &snapshot.checked, &layouts, hot, &host) {
+            match lower(body, &snapshot.checked, &layouts, polled, &host) {
                 Ok(lowered) => all.push((instance, lowered)),
                 Err(found) => mistakes.push(*found),
             }
@@ -73,7 +74,7 @@ impl Engine {
             return Err(Error::Rejected(diagnostics));
         }
         let links = links(&snapshot.checked, &all, hot);
-        let linker = UnitLinker { links: &links, hot, inlines: !hot, host: &host, guards: &|_| false };
+        let linker = UnitLinker { links: &links, hot: polled, inlines: !hot, host: &host, guards: &|_| false };
         let isa = isa::isa(self.options.opt_level).map_err(Error::Other)?;
         let mut text = String::new();
         for (_, lowered) in all.iter().filter(|(instance, _)| is_chosen(*instance, function)) {

@@ -188,7 +188,7 @@ impl ProgramInner {
     /// Waits for a thread; `thread_result` or `thread_error` tells what became of it.
     fn join(&self, id: i64) -> bool {
         let result = match self.threads.find(id) {
-            Some(thread) => self.wait_for(&thread),
+            Some(thread) => self.world.parked(|| self.wait_for(&thread)),
             None => Some(Err("the thread has been joined already".to_owned())),
         };
         // An interrupt is on its way.
@@ -219,13 +219,17 @@ impl ProgramInner {
             }
             list.push(parked.clone());
         }
+        self.world.parked(|| self.wait_until_woken(&parked));
+        Ok(())
+    }
+
+    fn wait_until_woken(&self, parked: &Arc<Parked>) {
         while !parked.woken.load(Ordering::Acquire) {
             if self.world.is_interrupted_here() {
-                lock(&self.threads.parked).retain(|other| !Arc::ptr_eq(other, &parked));
+                lock(&self.threads.parked).retain(|other| !Arc::ptr_eq(other, parked));
                 break;
             }
             std::thread::park_timeout(LOOK);
         }
-        Ok(())
     }
 }

@@ -59,6 +59,8 @@ type Act = Box<dyn FnOnce(&World, &[Arc<Thread>]) + Send>;
 /// A request.
 pub struct Request {
     is_commit: bool,
+    /// The only thread that is asked at first.
+    awaited: Option<Arc<Thread>>,
     act: Act,
     done: Arc<AtomicBool>,
 }
@@ -115,17 +117,26 @@ impl World {
 
     /// A request for a commit.
     pub fn commit(&self, act: impl FnOnce(&World, &[Arc<Thread>]) + Send + 'static) -> Ticket {
-        self.request(true, Box::new(act))
+        self.request(true, None, Box::new(act))
     }
 
     /// A request that any poll serves.
     pub fn sweep(&self, act: impl FnOnce(&World, &[Arc<Thread>]) + Send + 'static) -> Ticket {
-        self.request(false, Box::new(act))
+        self.request(false, None, Box::new(act))
     }
 
-    fn request(&self, is_commit: bool, act: Act) -> Ticket {
+    /// A request for a commit that asks the others only once this thread has stopped.
+    pub fn commit_after(
+        &self,
+        thread: &Arc<Thread>,
+        act: impl FnOnce(&World, &[Arc<Thread>]) + Send + 'static,
+    ) -> Ticket {
+        self.request(true, Some(thread.clone()), Box::new(act))
+    }
+
+    fn request(&self, is_commit: bool, awaited: Option<Arc<Thread>>, act: Act) -> Ticket {
         let done = Arc::new(AtomicBool::new(false));
-        let request = Request { is_commit, act, done: done.clone() };
+        let request = Request { is_commit, awaited, act, done: done.clone() };
         drop(self.submit(self.control(), request));
         Ticket(done)
     }
@@ -204,9 +215,21 @@ impl Party for World {
     }
 }
 
-impl Admission for Request {
-    fn admits(&self, level: Level) -> bool {
+impl Admission<Thread> for Request {
+    fn admits(&self, _: &Thread, level: Level) -> bool {
         level >= if self.is_commit { Level::Outermost } else { Level::CleaningUp }
+    }
+
+    fn asks(&self, thread: &Thread) -> bool {
+        self.awaited.as_ref().is_none_or(|awaited| std::ptr::eq(&**awaited, thread))
+    }
+
+    fn rests(&self) -> bool {
+        false
+    }
+
+    fn widen(&mut self, _: &[Arc<Thread>]) -> bool {
+        self.awaited.take().is_some()
     }
 }
 

@@ -128,6 +128,39 @@ fn a_commit_waits_until_inner_loops_have_been_left() {
 }
 
 #[test]
+fn a_commit_that_waits_for_one_thread_lets_the_others_run() {
+    explore(2, || {
+        let world = World::new();
+        let (runs, waits) = (world.clone(), world.clone());
+        let (own, other) = (world.join(), world.join());
+        let awaited = own.clone();
+        let polls = thread::spawn(move || {
+            runs.enter(&own, || {
+                own.stack.set(Stack { is_inner: true, unit: None });
+                runs.poll(&own);
+                calls_both(&runs);
+                own.stack.set(Stack::default());
+                runs.poll(&own);
+                calls_both(&runs);
+            });
+        });
+        let calls = thread::spawn(move || {
+            waits.enter(&other, || {
+                calls_both(&waits);
+                waits.host_call(&other, || ());
+                calls_both(&waits);
+                other.stack.set(Stack::default());
+            });
+        });
+        let ticket = world.commit_after(&awaited, publish);
+        world.pace(&ticket);
+        polls.join().unwrap();
+        calls.join().unwrap();
+        assert_eq!(awaited.poll().load(Relaxed) & poll::STOP, 0, "nobody is wanted any more");
+    });
+}
+
+#[test]
 fn requests_of_two_threads_both_run_one_after_the_other() {
     explore(2, || {
         let world = World::new();

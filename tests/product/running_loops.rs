@@ -370,3 +370,69 @@ fn a_turn_with_an_inner_loop_is_of_one_version() {
     let text = run.out.text();
     assert!(text.lines().filter(mixed).count() <= relaxed, "{text}");
 }
+
+/// A loop around one that never ends does not come round, so nobody waits for it.
+#[test]
+fn an_endless_loop_inside_another_one_is_edited_at_once() {
+    let text = |digit: usize| {
+        format!(
+            "F main() -> i64 {{\n    L {{\n        println(\"begun\")\n        L {{\n            println(\"{digit}\")\n            usleep(2000)\n        }}\n    }}\n}}\n"
+        )
+    };
+    let project = Project::new(&[("a.vais", &text(0))]);
+    let mut run = Run::hot(&project, "a.vais");
+    for digit in 1..5 {
+        run.out.line("a turn of the version before", |line| line == (digit - 1).to_string());
+        project.save("a.vais", &text(digit));
+        let event = run.event("reloaded");
+        assert!(!notices(&event).contains("no outermost loop came round"), "{event}");
+    }
+    run.out.line("a turn of the last version", |line| line == "4");
+    assert_eq!(run.out.text().matches("begun").count(), 1);
+}
+
+/// Function values that only a running loop holds are counted, those that the loop gives up in the same save are not.
+#[test]
+fn function_values_of_running_loops_are_counted() {
+    let text = |items: &str, above: &str, shown: &str| {
+        format!(
+            "G n: i64\n{items}F main() -> i64 {{\n    base := 5\n{above}    L n < 100000 {{\n        n += 1\n        println(\"{shown}\")\n        usleep(2000)\n    }}\n    0\n}}\n"
+        )
+    };
+    let first = text("", "    f := |x: i64| x * 0 + base\n", "closure {f(n)}");
+    let project = Project::new(&[("a.vais", &first)]);
+    let mut run = Run::hot(&project, "a.vais");
+    run.out.line("the first version", |line| line == "closure 5");
+    let mut save = |items: &str, above: &str, shown: &str, seen: &str| {
+        project.save("a.vais", &text(items, above, shown));
+        let event = run.event("reloaded");
+        run.out.line("the new version", |line| line == seen);
+        notices(&event)
+    };
+    let said = save("", "", "none {base}", "none 5");
+    assert!(said.contains("`f` in the running `main` is gone") && !said.contains("old code"), "{said}");
+    save("F plus(x: i64) -> i64 = x * 0 + 1\n", "    f := plus\n", "plus {f(n)}", "plus 1");
+    let changed = "F plus(x: i64, y: i64) -> i64 = x * 0 + y\n";
+    let said = save(changed, "    f := |x: i64| plus(x, 7)\n", "kept {f(n)}", "kept 1");
+    assert!(said.contains("1 function value of `plus` keeps its old code: its signature changed"), "{said}");
+}
+
+/// A frame that has not come to the head of its loop may hold one where nobody can count.
+#[test]
+fn function_values_in_old_frames_are_named() {
+    let text = |named: &str, body: &str| {
+        format!(
+            "G n: i64\nF {named}(x: i64) -> i64 = {body}\nF inner() {{ L i: 0..100000 {{ println(\"turn {{i}}\")  usleep(2000) }} }}\nF run(f: fn(i64) -> i64) -> i64 {{\n    t := 0\n    L n < 100 {{\n        n += 1\n        t = f(n)\n        inner()\n    }}\n    t + f(n)\n}}\nF main() -> i64 {{ run({named}) }}\n"
+        )
+    };
+    let project = Project::new(&[("a.vais", &text("plus", "x + 1"))]);
+    let mut run = Run::hot(&project, "a.vais");
+    run.out.line("a turn", |line| line == "turn 3");
+    project.save("a.vais", &text("times", "x * 2 + n"));
+    let event = run.event("reloaded");
+    let said = notices(&event);
+    assert!(
+        said.contains("`run` is running and may hold `plus`, with its old code: it is gone from the text"),
+        "{said}"
+    );
+}

@@ -102,3 +102,23 @@ fn a_trap_in_a_thread_is_reported_and_main_goes_on() {
     assert!(finished.err.contains("trap: oh no"), "{finished:?}");
     assert!(finished.err.contains("the trap has ended its thread, the others run on"), "{finished:?}");
 }
+
+/// Who waits for a message does nothing as long as all others stand still: a save is live at once, although its loop has not come
+/// round, and the service is not held up.
+#[test]
+fn a_thread_that_waits_for_messages_holds_up_no_save() {
+    let text = |step: usize| {
+        format!(
+            "U std/thread\nF step() -> i64 = {step}\nF twice() -> i64 = step() * 2\nF worker(c: Channel<i64>) -> i64 {{\n    L {{\n        M c.receive() {{\n            Some(n) => {{ println(\"got {{n}}\") }}\n            None => {{ R 0 }}\n        }}\n    }}\n}}\nF main() -> i64 {{\n    c: Channel<i64> = Channel.new()\n    t := thread.spawn(|| worker(c))\n    L i: 0..1000000 {{\n        println(\"turn {{twice()}} {step}\")\n        usleep(2000)\n    }}\n    c.close()\n    t.join()!\n}}\n"
+        )
+    };
+    let project = Project::new(&[("a.vais", &text(0))]);
+    let mut run = Run::hot(&project, "a.vais");
+    for step in 1..5 {
+        run.out.line("a turn of the version before", |line| line == format!("turn {} {}", 2 * (step - 1), step - 1));
+        project.save("a.vais", &text(step));
+        let event = run.event("reloaded");
+        assert!(!event["notices"].to_string().contains("no outermost loop came round"), "{event}");
+    }
+    run.out.line("a turn of the last version", |line| line == "turn 8 4");
+}

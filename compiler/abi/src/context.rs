@@ -44,8 +44,7 @@ pub struct CallContext {
     pub carried: *mut u64,
     /// Innermost guard of the innermost activation, null for none: where a trap goes before it ends the activation.
     pub guard: *const GuardRecord,
-    /// Index and length of a failed check, on the way to the host function that tells of it: as arguments they would
-    /// decide in which registers loops keep them.
+    /// Index and length of a failed check, on the way to its trap.
     pub failed_check: [i64; 2],
     /// Which of `shown` were stored on the way to a trap, a bit each; 0 but between those stores and the look at them.
     pub shown_mask: u64,

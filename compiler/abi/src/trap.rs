@@ -4,6 +4,10 @@
 /// thread's record.
 pub const PENDING: u8 = 200;
 
+/// What code puts at the trapping instruction of a failed index check in place of [`TrapCode::IndexOutOfBounds`]: index and
+/// length are in the call context.
+pub const FAILED_CHECK: u8 = 201;
+
 /// Why a program stopped. The number is what generated code carries at the trapping instruction; it is never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

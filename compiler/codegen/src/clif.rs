@@ -11,6 +11,7 @@ pub mod types;
 mod arith;
 mod calls;
 mod cast;
+mod checks;
 mod counts;
 mod flow;
 mod locals;
@@ -46,8 +47,6 @@ pub use frame::{FrameLocal, Location, locations};
 pub use named::{NamedAt, NamedValue};
 pub use types::{abi_signature, abi_type, tail_signature};
 
-/// Host function that reports a failed index check, which the call context tells of: `()`, does not return.
-pub const TRAP_INDEX: &str = "trap_index";
 /// Host function that traps with a message: `(code: i64, message: str)`, does not return.
 pub const TRAP_MESSAGE: &str = "trap_message";
 
@@ -129,6 +128,7 @@ pub(crate) fn translate(
         spill: None,
         in_loop: None,
         shown,
+        checks: checks::Checks::default(),
         error: None,
     };
     translator.function(number);
@@ -164,6 +164,7 @@ pub(crate) struct Translator<'a, 'f> {
     in_loop: Option<u32>,
     /// What a trap's report may show.
     shown: Shown,
+    checks: checks::Checks,
     error: Option<String>,
 }
 

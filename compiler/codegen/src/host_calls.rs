@@ -181,16 +181,7 @@ mod tests {
 
     #[test]
     fn a_format_survives_packing() {
-        let spec = FormatSpec {
-            fill: Some('é'),
-            align: Some('^'),
-            sign: true,
-            alternate: false,
-            zero: true,
-            width: Some(u32::MAX),
-            precision: Some(0),
-            kind: Some('?'),
-        };
+        let spec = FormatSpec { sign: true, width: Some(u32::MAX), kind: Some('?'), ..FormatSpec::default() };
         let (flags, sizes) = pack(&spec);
         assert_eq!(unpack(flags, sizes), spec);
         assert_eq!(unpack(0, 0), FormatSpec::default());

@@ -15,7 +15,7 @@ pub struct CodeInfo {
     /// Length of the code in bytes.
     pub size: u32,
     /// Offsets of instructions that may trap, with the trap code: a [`vaisjit_abi::TrapCode`], a
-    /// [`vaisjit_abi::trap::PENDING`], or one of Cranelift's own (from 251 upwards).
+    /// [`vaisjit_abi::trap::PENDING`], a [`vaisjit_abi::trap::FAILED_CHECK`], or one of Cranelift's own (from 251 upwards).
     pub traps: Vec<(u32, u8)>,
     /// `(start, end, location)`: the source location (an index into a table the compiler keeps) of `start..end`.
     pub locations: Vec<(u32, u32, u32)>,

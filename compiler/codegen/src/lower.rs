@@ -36,7 +36,7 @@ use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
 pub use resume::{CannotResume, lower_resumed};
-pub use scan::{assigned, children, closures, defers, root};
+pub use scan::{assigned, closures, defers, root};
 
 /// Something the compiler cannot make code for yet.
 #[derive(Clone, Debug)]

@@ -112,6 +112,9 @@ pub fn part_of(ty: Ty, part: Name, program: &Checked, layouts: &dyn Layouts) -> 
 pub const SPILL_RESULT: u32 = 0;
 /// Offset of the answer to a poll in the spill area; the result's address has been read by then.
 pub const SPILL_ANSWER: u32 = 0;
+/// Offset of the call context in the spill area, written with an answer that is not 0; the number of the loop has been read
+/// by then.
+pub const SPILL_CONTEXT: u32 = 8;
 /// Offset of the number of the loop in the spill area.
 pub const SPILL_LOOP: u32 = 8;
 /// Offset of the first value in the spill area.

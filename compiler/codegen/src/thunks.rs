@@ -29,10 +29,9 @@ pub use guard::{GuardThunk, guard_thunk};
 /// `extern "C" fn(ctx, state: u32) -> u8`: what an exit thunk calls when it finds `poll` set; `state` is what the
 /// thread was in. Not zero: a trap waits in the thread's record.
 pub const GATE: &str = "rt:gate";
-/// `extern "C" fn(ctx, spill area, number of the loop, frame pointer) -> address`: what the safepoint thunk calls.
+/// `extern "C" fn(frame pointer of the thunk, frame pointer below which registers are saved) -> u8`: what the safepoint thunk
+/// calls; not zero lets it trap. It finds the call context by its thread.
 pub const SAFEPOINT: &str = "rt:safepoint";
-/// What [`SAFEPOINT`] answers to let its thunk trap: no address of code.
-pub const SAFEPOINT_TRAP: u32 = 1;
 /// `extern "C" fn(target, args: *const u64, ret: *mut u64)`: what a callback thunk calls.
 pub const CALLBACK: &str = "rt:callback";
 /// `extern "C" fn(ctx, record) -> u8`: what a guard thunk calls after a trap; not zero repeats the call, zero lets the

@@ -28,30 +28,6 @@ fn best<T>(turns: usize, mut work: impl FnMut() -> T) -> Duration {
         .unwrap_or_default()
 }
 
-fn fib() -> Body {
-    let mut f = FnBuilder::new("fib", &[Ty::i64()], Ty::i64());
-    let (n, result) = (f.param(0), f.result());
-    let small = f.temp(Ty::bool());
-    let (leaf, inner) = (f.block(None), f.block(None));
-    f.binary(&small, BinaryOp::Lt, c(&n), int(2, Ty::i64()));
-    f.branch(c(&small), leaf, inner);
-    f.at(leaf);
-    f.set(&result, c(&n));
-    f.ret();
-    f.at(inner);
-    let parts: Vec<Place> = [1, 2]
-        .map(|less| {
-            let (argument, part) = (f.temp(Ty::i64()), f.temp(Ty::i64()));
-            f.binary(&argument, BinaryOp::Sub, c(&n), int(less, Ty::i64()));
-            f.call_fn("fib", &[Ty::i64()], &[c(&argument)], &part);
-            part
-        })
-        .into();
-    f.binary(&result, BinaryOp::Add, c(&parts[0]), c(&parts[1]));
-    f.ret();
-    f.done()
-}
-
 /// A function as programs have them: fields behind a pointer, a polled loop, a check, two calls.
 fn typical(number: usize) -> Body {
     let state = tuple(&[Ty::i64(), Ty::f64(), Ty::f64(), array(Ty::i64(), 8)]);

@@ -29,31 +29,6 @@ fn local(place: &Place) -> Local {
     local
 }
 
-/// `fib(n)` by calling itself.
-fn fib() -> Body {
-    let mut f = FnBuilder::new("fib", &[i64()], i64());
-    let (n, result) = (f.param(0), f.result());
-    let small = f.temp(Ty::bool());
-    let (leaf, inner) = (f.block(None), f.block(None));
-    f.binary(&small, BinaryOp::Lt, c(&n), int(2, i64()));
-    f.branch(c(&small), leaf, inner);
-    f.at(leaf);
-    f.set(&result, c(&n));
-    f.ret();
-    f.at(inner);
-    let parts: Vec<Place> = [1, 2]
-        .map(|less| {
-            let (argument, part) = (f.temp(i64()), f.temp(i64()));
-            f.binary(&argument, BinaryOp::Sub, c(&n), int(less, i64()));
-            f.call_fn("fib", &[i64()], &[c(&argument)], &part);
-            part
-        })
-        .into();
-    f.binary(&result, BinaryOp::Add, c(&parts[0]), c(&parts[1]));
-    f.ret();
-    f.done()
-}
-
 /// Calls `step(i)` for `i` below `n` and adds the results up; polled.
 fn looping(in_memory: bool) -> Body {
     let mut f = FnBuilder::new("looping", &[i64()], i64());
@@ -290,16 +265,11 @@ fn arrays(length: u64) -> Body {
     f.done()
 }
 
-extern "C" fn no_trap(context: &CallContext) {
-    panic!("trapped with {:?}", context.failed_check);
-}
-
 #[test]
 fn arrays_small_and_large() {
-    let hosts = [("trap_index", no_trap as *const () as usize)];
     for opt in LEVELS {
         for length in [1, 3, 8, 9, 100, 2000] {
-            let mut machine = Machine::new(&[arrays(length)], DIRECT, opt, &hosts);
+            let mut machine = Machine::new(&[arrays(length)], DIRECT, opt, &[]);
             assert_eq!(machine.call("arrays", &[]), u128::from(length * (length - 1) / 2), "{length}");
         }
     }

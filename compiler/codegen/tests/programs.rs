@@ -89,7 +89,6 @@ fn hosts() -> Vec<(&'static str, usize)> {
         ("malloc", libc::malloc as *const () as usize),
         ("free", libc::free as *const () as usize),
         ("strlen", libc::strlen as *const () as usize),
-        ("trap_index", trap::trap_index as *const () as usize),
         ("trap_message", trap::trap_message as *const () as usize),
     ]
 }

@@ -1,10 +1,13 @@
 //! Random MIR, interpreted and compiled: the results must agree, at both levels and however calls are linked.
 
 mod common;
+#[path = "../../../tests/generate/random.rs"]
+mod random;
 
 use std::sync::Arc;
 
 use common::*;
+use random::Random;
 use smallvec::smallvec;
 use vaisjit_codegen::isa::OptLevel;
 use vaisjit_codegen::mir::interp::{Exit, Interp, Program};
@@ -12,28 +15,6 @@ use vaisjit_codegen::mir::*;
 use vaisjit_semantics::Ty;
 use vaisjit_semantics::hir::{BinaryOp, CastKind, UnaryOp};
 use vaisjit_semantics::types::IntKind;
-
-/// A small generator of random numbers.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-    fn pick<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
-    }
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
 
 const ARITHMETIC: [BinaryOp; 10] = [
     BinaryOp::Add,
@@ -182,7 +163,7 @@ impl Generator<'_> {
     /// A place of an integer: a local, a field, an element, or behind a pointer.
     fn int_place(&mut self) -> Place {
         match self.random.below(10) {
-            0..6 => self.random.pick(&self.ints),
+            0..6 => self.random.pick(&self.ints).clone(),
             6..9 => {
                 let from = self.aggregate_place();
                 self.inside(&from)
@@ -190,17 +171,17 @@ impl Generator<'_> {
             _ => match self.pointer() {
                 Some((pointer, ty)) if ty.is_aggregate() => self.inside(&deref(pointer.as_local().unwrap(), ty)),
                 Some((pointer, ty)) => deref(pointer.as_local().unwrap(), ty),
-                None => self.random.pick(&self.ints),
+                None => self.random.pick(&self.ints).clone(),
             },
         }
     }
 
     fn pointer(&mut self) -> Option<(Place, Ty)> {
-        (!self.pointers.is_empty()).then(|| self.random.pick(&self.pointers))
+        (!self.pointers.is_empty()).then(|| self.random.pick(&self.pointers).clone())
     }
 
     fn aggregate_place(&mut self) -> Place {
-        let place = self.random.pick(&self.aggregates);
+        let place = self.random.pick(&self.aggregates).clone();
         if place.ty == outer() && self.random.chance(30) { field(&place, 0, pair()) } else { place }
     }
 
@@ -222,7 +203,7 @@ impl Generator<'_> {
                 if n == 3 {
                     return project(&cells, Projection::ConstIndex(self.random.below(4) as u64), of);
                 }
-                let from = self.random.pick(&self.ints);
+                let from = self.random.pick(&self.ints).clone();
                 let index = self.index.clone();
                 self.f.cast(&index, CastKind::IntToInt, c(&from));
                 self.f.binary(&index, BinaryOp::BitAnd, c(&index), int(3, Ty::i64()));
@@ -244,7 +225,7 @@ impl Generator<'_> {
     }
 
     fn float_operand(&mut self, ty: Ty) -> Operand {
-        let place = self.random.pick(&self.floats);
+        let place = self.random.pick(&self.floats).clone();
         if place.ty == ty {
             return c(&place);
         }
@@ -263,7 +244,7 @@ impl Generator<'_> {
             8 => self.unary(),
             9 => self.copy(),
             10 => {
-                let place = self.random.pick(&self.aggregates);
+                let place = self.random.pick(&self.aggregates).clone();
                 let place = if self.random.chance(50) { self.inside(&place) } else { place };
                 self.f.push(StatementKind::Zero(place));
             }
@@ -277,7 +258,7 @@ impl Generator<'_> {
 
     fn arithmetic(&mut self) {
         let to = self.int_place();
-        let op = self.random.pick(&ARITHMETIC);
+        let op = *self.random.pick(&ARITHMETIC);
         let (a, mut b) = (self.operand(to.ty), self.operand(to.ty));
         if matches!(op, BinaryOp::Div | BinaryOp::Rem) {
             let divisor = self.f.temp(to.ty);
@@ -288,13 +269,13 @@ impl Generator<'_> {
     }
 
     fn compare(&mut self) {
-        let to = self.random.pick(&self.bools);
-        let op = self.random.pick(&COMPARISONS);
+        let to = self.random.pick(&self.bools).clone();
+        let op = *self.random.pick(&COMPARISONS);
         if self.random.chance(30) {
             let (a, b) = (self.float_operand(Ty::f64()), self.float_operand(Ty::f64()));
             return self.f.binary(&to, op, a, b);
         }
-        let ty = Ty::int(self.random.pick(&IntKind::ALL));
+        let ty = Ty::int(*self.random.pick(&IntKind::ALL));
         let (a, b) = (self.operand(ty), self.operand(ty));
         self.f.binary(&to, op, a, b);
     }
@@ -302,35 +283,35 @@ impl Generator<'_> {
     fn conversion(&mut self) {
         match self.random.below(4) {
             0 => {
-                let (from, to) = (self.int_place(), self.random.pick(&self.floats));
+                let (from, to) = (self.int_place(), self.random.pick(&self.floats).clone());
                 self.f.cast(&to, CastKind::IntToFloat, c(&from));
             }
             1 => {
-                let (from, to) = (self.random.pick(&self.floats), self.int_place());
+                let (from, to) = (self.random.pick(&self.floats).clone(), self.int_place());
                 self.f.cast(&to, CastKind::FloatToInt, c(&from));
             }
             2 => {
-                let (from, to) = (self.int_place(), self.random.pick(&self.bools));
+                let (from, to) = (self.int_place(), self.random.pick(&self.bools).clone());
                 self.f.cast(&to, CastKind::ToBool, c(&from));
             }
             _ => {
-                let (from, to) = (self.random.pick(&self.bools), self.int_place());
+                let (from, to) = (self.random.pick(&self.bools).clone(), self.int_place());
                 self.f.cast(&to, CastKind::IntToInt, c(&from));
             }
         }
     }
 
     fn float(&mut self) {
-        let to = self.random.pick(&self.floats);
-        let op = self.random.pick(&[BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Rem]);
+        let to = self.random.pick(&self.floats).clone();
+        let op = *self.random.pick(&[BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Rem]);
         let (a, b) = (self.float_operand(to.ty), self.float_operand(to.ty));
         self.f.binary(&to, op, a, b);
     }
 
     fn extreme(&mut self) {
-        let which = self.random.pick(&[Intrinsic::Min, Intrinsic::Max]);
+        let which = *self.random.pick(&[Intrinsic::Min, Intrinsic::Max]);
         if self.random.chance(30) {
-            let to = self.random.pick(&self.floats);
+            let to = self.random.pick(&self.floats).clone();
             let operands = smallvec![self.float_operand(to.ty), self.float_operand(to.ty)];
             return self.f.assign(&to, Rvalue::Intrinsic(which, operands));
         }
@@ -341,7 +322,7 @@ impl Generator<'_> {
 
     fn unary(&mut self) {
         if self.random.chance(20) {
-            let (from, to) = (self.random.pick(&self.bools), self.random.pick(&self.bools));
+            let (from, to) = (self.random.pick(&self.bools).clone(), self.random.pick(&self.bools).clone());
             return self.f.unary(&to, UnaryOp::Not, c(&from));
         }
         let to = self.int_place();
@@ -363,14 +344,14 @@ impl Generator<'_> {
 
     fn aggregate_of(&mut self, ty: Ty) -> Place {
         let fitting: Vec<Place> = self.aggregates.iter().filter(|place| place.ty == ty).cloned().collect();
-        self.random.pick(&fitting)
+        self.random.pick(&fitting).clone()
     }
 
     fn call(&mut self) {
         if self.callees.is_empty() {
             return;
         }
-        let callee = self.random.pick(&self.callees);
+        let callee = self.random.pick(&self.callees).clone();
         let mut arguments = Vec::new();
         for ty in &callee.params {
             let argument = if ty.is_aggregate() {
@@ -380,7 +361,7 @@ impl Generator<'_> {
             } else if ty.int_kind().is_some() {
                 self.operand(*ty)
             } else if *ty == Ty::bool() {
-                c(&self.random.pick(&self.bools))
+                c(&self.random.pick(&self.bools).clone())
             } else {
                 self.float_operand(*ty)
             };
@@ -403,8 +384,8 @@ impl Generator<'_> {
             return self.ints.push(to);
         }
         let fitting: Vec<Place> = (self.pointers.iter()).filter(|(_, of)| *of == ty).map(|(p, _)| p.clone()).collect();
-        let other = self.random.pick(&fitting);
-        let bytes = self.random.pick(&[0i128, 8, 16, 24]);
+        let other = self.random.pick(&fitting).clone();
+        let bytes = *self.random.pick(&[0i128, 8, 16, 24]);
         self.f.push(StatementKind::CopyBytes { to: c(&pointer), from: c(&other), bytes: int(bytes, Ty::i64()) });
     }
 
@@ -420,7 +401,7 @@ impl Generator<'_> {
     fn choice(&mut self) {
         let (then, otherwise, done) =
             (self.f.block(self.in_loop), self.f.block(self.in_loop), self.f.block(self.in_loop));
-        let condition = self.random.pick(&self.bools);
+        let condition = self.random.pick(&self.bools).clone();
         self.f.branch(c(&condition), then, otherwise);
         let ints = self.ints.len();
         for block in [then, otherwise] {
@@ -433,7 +414,7 @@ impl Generator<'_> {
     }
 
     fn switch(&mut self) {
-        let value = self.random.pick(&self.ints);
+        let value = self.random.pick(&self.ints).clone();
         if value.ty.int_kind().is_none_or(|kind| kind.bits() > 64) {
             return;
         }
@@ -519,8 +500,8 @@ fn program(random: &mut Random) -> Vec<Body> {
     let mut callees: Vec<Callee> = Vec::new();
     let mut bodies = Vec::new();
     for number in 0..3 {
-        let params = (0..random.below(4)).map(|_| random.pick(&types)).collect();
-        let result = random.pick(&[Ty::i64(), Ty::int(IntKind::U16), Ty::int(IntKind::I128), pair(), outer()]);
+        let params = (0..random.below(4)).map(|_| *random.pick(&types)).collect();
+        let result = *random.pick(&[Ty::i64(), Ty::int(IntKind::U16), Ty::int(IntKind::I128), pair(), outer()]);
         let this = Callee { name: format!("g{number}"), params, result };
         bodies.push(Generator::new(random, &this, &callees).finish());
         callees.push(this);

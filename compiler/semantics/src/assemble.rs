@@ -143,6 +143,13 @@ fn closure_function(body: &Arc<crate::hir::Body>, head: Place, hot: bool) -> (In
     (body_instance, Function { signature, body: body.clone(), hot, inline: false, test: false, hook: None, head })
 }
 
+/// The methods of the `dyn`s that the running version makes.
+pub(crate) fn requests_of_running(world: &World<'_>) -> Vec<(Instance, Place)> {
+    let methods = crate::check::dyns_of_running(world).into_iter().flat_map(|made| made.methods);
+    let place = |instance: Instance| Some((instance, world.place(world.find(instance.path)?)));
+    methods.filter(|instance| !instance.arguments.is_empty()).filter_map(place).collect()
+}
+
 /// The generic instances that initial values of globals and defaults of fields call.
 pub(crate) fn requests_of_values(world: &World<'_>) -> Vec<(Instance, Place)> {
     let mut requests = Vec::new();
@@ -633,6 +640,9 @@ impl Whole<'_, '_> {
         let mut dyns: FxIndexMap<(ItemPath, Ty), Vec<Instance>> = FxIndexMap::default();
         for made in functions.chain(inits).chain(defaults).flat_map(|body| &body.dyns) {
             dyns.entry((made.of_trait, made.of)).or_insert_with(|| made.methods.clone());
+        }
+        for made in crate::check::dyns_of_running(self.world) {
+            dyns.entry((made.of_trait, made.of)).or_insert(made.methods);
         }
         self.checked.dyns = dyns;
     }

@@ -397,6 +397,7 @@ fn instances(
     let plain = bodies.iter().flat_map(|list| list.iter().flatten());
     let mut first: Vec<(Instance, Place)> = plain.flat_map(|entry| entry.requests.iter().copied()).collect();
     first.extend(assemble::requests_of_values(world));
+    first.extend(assemble::requests_of_running(world));
     let mut wanted: Vec<(Instance, Place, Instance)> = first.into_iter().map(|(i, place)| (i, place, i)).collect();
     while let Some((instance, place, called)) = wanted.pop() {
         if found.contains_key(&instance) || found.len() > 20_000 || depth(instance) > assemble::MOST_NESTED {

@@ -3,12 +3,16 @@
 //! Operands of an operator have equal types; implicit widenings, `&T` to `*T`, array to pointer, `str` to `*i8` and the
 //! dereference at `.` are explicit nodes. Nothing here is generic. Spans count from `Body::item`.
 
+mod children;
+
 use std::sync::Arc;
 
 use la_arena::{Arena, Idx};
 use vaisjit_syntax::ast::FormatSpec;
 use vaisjit_syntax::{ItemId, Name, Span};
 
+pub use self::children::children;
+pub(crate) use self::children::children_mut;
 use crate::types::{TyKind, TyList};
 use crate::{Instance, ItemPath, Ty};
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::check::children;
-use crate::hir::{Body, Callee, Expr, ExprKind, Pattern, PatternKind};
+use crate::hir::{Body, Callee, Expr, ExprKind, Pattern, PatternKind, children_mut};
 use crate::infer::map_parts;
 use crate::program::{DynMethod, EnumDef, FieldDef, Function, Global, Signature, StructDef};
 use crate::{Checked, Instance, ItemPath, Ty, TyKind, TyList};
@@ -141,7 +140,7 @@ impl Renames {
                 ExprKind::MakeDyn { methods, .. } => methods.iter_mut().for_each(|of| *of = self.instance(*of)),
                 _ => {}
             }
-            children(e, &mut |part| self.expr(part), &mut |pattern| self.pattern(pattern));
+            children_mut(e, &mut |part| self.expr(part), &mut |pattern| self.pattern(pattern));
         });
     }
 

@@ -1,10 +1,13 @@
 //! An incremental check gives what a fresh one gives, whatever was edited, and checks only what it must.
 
+#[path = "../../../tests/generate/random.rs"]
+mod random;
 mod support;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use random::Random;
 use vaisjit_semantics::{Checked, Input, Instance, ItemPath, check, hir};
 use vaisjit_syntax::{Module, Name, ParsedItem, parse};
 
@@ -65,16 +68,6 @@ fn assert_same(a: &Checked, b: &Checked, what: &str) {
 }
 
 /// A small generator of numbers; the same on every machine.
-struct Random(u64);
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
-
 const MENU: &[&[&str]] = &[
     &["S P { x: i64, y: i64 }", "S P { x: i64, y: f64 }", "S P { x: i64, y: i64, z: i64 = 4 }", "S Q { x: i64 }"],
     &["C N: i64 = 3", "C N: i64 = 4", "C N: f64 = 3.0", "C M: i64 = 3"],

@@ -96,7 +96,7 @@ fn all_cases_stay_the_same_programs() {
 /// Everything a person can do to white space.
 #[test]
 fn other_white_space_stays_the_same_program() {
-    let mut random = Random::new(7);
+    let mut random = Random(7);
     let mut count = 0;
     for file in files(&root().join("tests/ui")) {
         for case in cases(&std::fs::read_to_string(&file).expect("a readable file")) {
@@ -121,7 +121,7 @@ fn other_white_space_stays_the_same_program() {
 
 #[test]
 fn random_edits_stay_the_same_program() {
-    let mut random = Random::new(11);
+    let mut random = Random(11);
     let (mut count, mut left_alone) = (0, 0);
     for _ in 0..40 {
         for sample in SAMPLES {

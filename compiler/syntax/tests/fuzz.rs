@@ -43,7 +43,7 @@ fn rounds(default: u64) -> u64 {
 #[test]
 fn mutated_programs() {
     for seed in 0..rounds(150) {
-        let mut random = Random::new(seed);
+        let mut random = Random(seed);
         let mut text = SAMPLES[random.below(SAMPLES.len())].to_string();
         for _ in 0..1 + random.below(12) {
             text = mutate(&text, &mut random);
@@ -56,7 +56,7 @@ fn mutated_programs() {
 fn random_bytes() {
     const ALPHABET: &[u8] = b"FSEXLIMRBCWGUNTPD aixz_019.,:;=<>+-*/%&|^!?@#(){}[]\"\\'\n\n  $`~\t\r";
     for seed in 0..rounds(200) {
-        let mut random = Random::new(seed);
+        let mut random = Random(seed);
         let length = random.below(400);
         let bytes: Vec<u8> = (0..length)
             .map(|_| if random.below(40) == 0 { random.next() as u8 } else { ALPHABET[random.below(ALPHABET.len())] })

@@ -21,7 +21,7 @@ fn picture(module: &Module) -> Vec<String> {
 fn random_edits() {
     let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
     for seed in 0..rounds {
-        let mut random = Random::new(seed);
+        let mut random = Random(seed);
         let mut text: String = (0..3).map(|_| SAMPLES[random.below(SAMPLES.len())]).collect();
         let mut module = parse(&text);
         for edit in 0..8 {
@@ -40,7 +40,7 @@ fn random_edits() {
 
 #[test]
 fn ids_are_unique_after_edits() {
-    let mut random = Random::new(7);
+    let mut random = Random(7);
     let mut text = SAMPLES.concat();
     let mut module = parse(&text);
     for _ in 0..50 {

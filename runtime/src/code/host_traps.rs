@@ -7,14 +7,6 @@ use vaisjit_abi::{CallContext, TrapCode};
 use super::closure::HostArgument;
 use super::raise;
 
-extern "C" fn trap_index(context: *mut CallContext) {
-    // SAFETY: the context is that of the call that is going on, on this thread.
-    let [index, length] = unsafe { (*context).failed_check };
-    let message = format!("index {index} is out of bounds of {length} elements");
-    // SAFETY: the context is that of the call that is going on.
-    unsafe { raise(context, TrapCode::IndexOutOfBounds, message) };
-}
-
 extern "C" fn trap_message(context: *mut CallContext, code: i64, message: *const c_char) {
     let code = u8::try_from(code).ok().and_then(TrapCode::from_number).unwrap_or(TrapCode::Panic);
     // SAFETY: generated code passes a `str`, which stays as it is during the call.
@@ -29,9 +21,6 @@ extern "C" fn trap_message(context: *mut CallContext, code: i64, message: *const
 }
 
 /// Name, declaration and address of each.
-pub fn host_traps() -> [(&'static str, &'static str, usize); 2] {
-    [
-        ("trap_index", "()", trap_index as *const () as usize),
-        ("trap_message", "(code: i64, message: str)", trap_message as *const () as usize),
-    ]
+pub fn host_traps() -> [(&'static str, &'static str, usize); 1] {
+    [("trap_message", "(code: i64, message: str)", trap_message as *const () as usize)]
 }

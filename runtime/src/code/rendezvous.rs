@@ -47,9 +47,15 @@ pub(super) trait Member {
 }
 
 /// What is run while the threads stand still.
-pub(super) trait Admission {
-    /// May it run while a thread is there?
-    fn admits(&self, level: Level) -> bool;
+pub(super) trait Admission<M> {
+    /// May it run while a thread that it asks is there?
+    fn admits(&self, member: &M, level: Level) -> bool;
+    /// Does it ask this thread to stop by now?
+    fn asks(&self, member: &M) -> bool;
+    /// Does it ask nobody for now, and waits?
+    fn rests(&self) -> bool;
+    /// All threads that it asks have stopped: does it ask more of them from now on?
+    fn widen(&mut self, members: &[Arc<M>]) -> bool;
 }
 
 /// What the members of a rendezvous agree on, under its lock.
@@ -99,10 +105,10 @@ impl<M, R> Rendezvous<M, R> {
     }
 }
 
-impl<M: Member, R: Admission> Control<M, R> {
+impl<M: Member, R: Admission<M>> Control<M, R> {
     /// A thread comes that has not been in the world before. It is in the host.
     pub(super) fn add_thread(&mut self, member: Arc<M>) {
-        if !self.requests.is_empty() || self.running.is_some() {
+        if self.is_asked(&*member) || self.running.is_some() {
             member.poll().fetch_or(poll::STOP, Ordering::SeqCst);
         }
         self.threads.push(member);
@@ -112,13 +118,16 @@ impl<M: Member, R: Admission> Control<M, R> {
         self.threads.retain(|other| !Arc::ptr_eq(other, member));
     }
 
-    /// A request that all threads have stopped for.
+    /// Is there a request that asks a thread to stop?
+    fn is_asked(&self, member: &M) -> bool {
+        self.requests.iter().any(|request| request.asks(member))
+    }
+
+    /// A request that all threads it asks have stopped for.
     fn ready(&self) -> Option<usize> {
-        if self.requests.is_empty() {
-            return None;
-        }
-        let level = self.threads.iter().map(|member| level(&**member)).min().unwrap_or(Level::AtPoll);
-        self.requests.iter().position(|request| request.admits(level))
+        let has_stopped = |request: &R, member: &M| !request.asks(member) || request.admits(member, level(member));
+        let is_ready = |request: &R| self.threads.iter().all(|member| has_stopped(request, member));
+        self.requests.iter().position(|request| !request.rests() && is_ready(request))
     }
 }
 
@@ -157,7 +166,7 @@ pub(super) fn trap_is_taken(poll: &AtomicU8, interrupted: &AtomicBool) {
 /// A world, as far as its threads meet.
 pub(super) trait Party {
     type Member: Member;
-    type Request: Admission;
+    type Request: Admission<Self::Member>;
 
     fn rendezvous(&self) -> &Rendezvous<Self::Member, Self::Request>;
 
@@ -175,12 +184,17 @@ pub(super) trait Party {
         request: Self::Request,
     ) -> MutexGuard<'a, Control<Self::Member, Self::Request>> {
         control.requests.push(request);
-        for member in &control.threads {
+        self.ask(&control);
+        self.run_ready(control)
+    }
+
+    /// Sets the poll bytes of all threads that a request asks.
+    fn ask(&self, control: &Control<Self::Member, Self::Request>) {
+        for member in control.threads.iter().filter(|member| control.is_asked(member)) {
             member.poll().fetch_or(poll::STOP, Ordering::SeqCst);
         }
         self.rendezvous().new_epoch();
         barrier::heavy();
-        self.run_ready(control)
     }
 
     /// A thread that has announced that it runs, coming from this state, waits if it is wanted.
@@ -209,13 +223,14 @@ pub(super) trait Party {
             if control.running.is_none() {
                 let trapping = member.poll().load(Ordering::Relaxed) & poll::TRAP != 0;
                 let level = level(member);
-                if trapping || !control.requests.iter().any(|request| request.admits(level)) {
+                let holds = |request: &Self::Request| request.asks(member) && request.admits(member, level);
+                if trapping || !control.requests.iter().any(holds) {
                     break;
                 }
             }
             control = meeting.wait(control);
         }
-        if !control.requests.is_empty() {
+        if control.is_asked(member) {
             member.decline(meeting.epoch.load(Ordering::SeqCst));
         }
         member.state().store(RUNNING, Ordering::Relaxed);
@@ -230,29 +245,33 @@ pub(super) trait Party {
         while control.running.is_none()
             && let Some(index) = control.ready()
         {
+            let threads = control.threads.clone();
+            if control.requests[index].widen(&threads) {
+                self.ask(&control);
+                continue;
+            }
             let request = control.requests.remove(index);
             control.running = Some(Self::token());
             // Notes of who waits for whom would keep code alive.
             control.threads.iter().for_each(|member| member.forget_blocked());
-            let threads = control.threads.clone();
             drop(control);
             let tell = self.run(request, &threads);
             drop(threads);
             control = self.rendezvous().control();
             control.running = None;
-            self.finished(&mut control);
+            self.finished(&control);
             tell();
         }
         control
     }
 
-    /// A request has gone.
-    fn finished(&self, control: &mut Control<Self::Member, Self::Request>) {
+    /// A request has gone, or asks for less.
+    fn finished(&self, control: &Control<Self::Member, Self::Request>) {
         self.rendezvous().new_epoch();
-        for member in &control.threads {
-            if control.requests.is_empty() {
-                member.poll().fetch_and(!poll::STOP, Ordering::SeqCst);
-            }
+        // While one runs nobody is let go.
+        let is_free = |member: &&Arc<Self::Member>| control.running.is_none() && !control.is_asked(member);
+        for member in control.threads.iter().filter(is_free) {
+            member.poll().fetch_and(!poll::STOP, Ordering::SeqCst);
         }
         self.rendezvous().changed.notify_all();
     }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Weak};
 
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::context::{AT_POLL, CallContext, poll};
-use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, SAFEPOINT_TRAP, TRAPPED};
+use vaisjit_codegen::resume::{SPILL_ANSWER, SPILL_CONTEXT, SPILL_LOOP};
+use vaisjit_codegen::thunks::{CALLBACK, GATE, SAFEPOINT, TRAPPED};
 
 use super::enter::{Callee, Trampoline};
 use super::guard as guards;
 use super::rendezvous::{Member, Party};
 use super::slots::Slot;
-use super::thread::ThreadRecord;
+use super::thread::{ThreadRecord, innermost};
 use super::traps::RawTrap;
 use super::world::{Handle, World};
 
@@ -36,23 +37,41 @@ unsafe extern "C" fn gate(context: *mut CallContext, state: u32) -> u8 {
     u8::from(record.poll().load(Ordering::Relaxed) & poll::TRAP != 0)
 }
 
-/// Called by loops whose poll byte is set, with what they hand over: 0 lets the loop go on where it is,
-/// [`SAFEPOINT_TRAP`] lets the thunk trap, anything else is the code that the loop goes on in. Below `kept` lie the
-/// registers that the loop's callers keep values in.
-unsafe extern "C" fn safepoint(context: *mut CallContext, spill: *const u64, number: u64, kept: usize) -> usize {
-    // SAFETY: as above.
-    let record = unsafe { ThreadRecord::of(context) };
+/// Called by the thunk of loops whose poll byte is set, with its frame pointer; below `kept` lie the registers that the
+/// loop's callers keep values in. Not 0 lets the thunk trap. Else the first word of the loop's spill area tells the loop the
+/// code that it goes on in, or 0 to go on where it is.
+unsafe extern "C" fn safepoint(thunk: usize, kept: usize) -> u8 {
+    // SAFETY: generated code runs in the innermost activation of its thread, whose record lives as long.
+    let record = unsafe { &*innermost() };
+    record.exit_fp().store(thunk, Ordering::Relaxed);
     record.kept.store(kept, Ordering::Release);
-    let Some(shared) = record.shared.upgrade() else { return 0 };
+    let spill = record.carried().cast::<u8>();
+    // SAFETY: the loop has put the address of its spill area, whose first two words these are, into the context; it waits
+    // for the answer.
+    unsafe {
+        let number = spill.add(SPILL_LOOP as usize).cast::<u64>().read();
+        let Some(answer) = answer(record, spill.cast(), number) else { return 1 };
+        spill.add(SPILL_ANSWER as usize).cast::<usize>().write(answer);
+        spill.add(SPILL_CONTEXT as usize).cast::<*mut CallContext>().write(record.context());
+    }
+    0
+}
+
+/// Where a loop goes on that has polled, 0 for where it is; `None` if it ends in a trap.
+///
+/// # Safety
+/// The spill area is that of the record's thread, which is at a poll.
+unsafe fn answer(record: &ThreadRecord, spill: *const u64, number: u64) -> Option<usize> {
+    let Some(shared) = record.shared.upgrade() else { return Some(0) };
     let stops = |bits: u8| bits & poll::STOP != 0 && bits & poll::TRAP == 0;
     if stops(record.poll().load(Ordering::Relaxed)) && !record.still_declines() {
         record.spill.store(spill as usize, Ordering::Release);
         shared.arrive(record, AT_POLL);
     }
     match record.poll().load(Ordering::Relaxed) {
-        bits if bits & poll::TRAP != 0 => SAFEPOINT_TRAP as usize,
-        bits if bits & poll::STALE != 0 => shared.next_code(record, spill, number as u32),
-        _ => 0,
+        bits if bits & poll::TRAP != 0 => None,
+        bits if bits & poll::STALE != 0 => Some(shared.next_code(record, spill, number as u32)),
+        _ => Some(0),
     }
 }
 

@@ -15,23 +15,29 @@ use super::rendezvous::{self, Admission, Level, Member, Party, Rendezvous, level
 use super::stopped::Stopped;
 use super::thread::{ThreadRecord, token};
 use super::traps::{RawFrame, frame_of};
+use super::waiting::{First, Waiting};
 use super::walk;
 use super::world::{Shared, World, lock};
 
 /// How long a commit waits for the outermost loops before inner ones are admitted too.
 pub const PATIENCE: Duration = Duration::from_millis(250);
+/// How long it waits for a loop that did not come round for the last commit either. Chosen by feel.
+const SHORT_PATIENCE: Duration = Duration::from_millis(10);
 /// How many polls rely on a refusal before the stack is looked at again, or as many as it has frames if these are more: else
 /// a deep recursion through loops would do nothing but look. Chosen by feel.
 const REFUSALS: u32 = 64;
 
 /// What a request asks of the threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafepointKind {
     /// Every thread is outside all loops but the outermost one of its stack, or at an explicit safepoint; after
     /// [`PATIENCE`] anywhere a `Sweep` could run.
     Commit,
     /// The same, but a thread in the host does not count as having stopped, before [`PATIENCE`] is over.
     CommitAtPolls,
+    /// A `Commit` for which nobody stops before these threads have come to the polls of their outermost loops, or have
+    /// ended; after [`PATIENCE`] to any poll, or to another place in the host.
+    CommitAfter(Vec<Waiting>),
     /// Every thread is at some poll or in the host.
     Sweep,
 }
@@ -63,6 +69,10 @@ pub(super) struct Request {
     action: Action,
     since: Instant,
     relaxed: bool,
+    /// It has waited for [`SHORT_PATIENCE`].
+    hurried: bool,
+    /// Of those it waits for first, while it asks nobody else.
+    first: Option<First>,
     result: Arc<Pending>,
 }
 
@@ -106,7 +116,9 @@ impl Shared {
         control.next += 1;
         let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
-        let request = Request { number, kind, action, since: Instant::now(), relaxed: false, result };
+        let first = First::of(&kind);
+        let request =
+            Request { number, kind, action, since: Instant::now(), relaxed: false, hurried: false, first, result };
         control = self.submit(control, request);
         if !control.requests.is_empty() {
             self.start_pacer(&mut control);
@@ -138,7 +150,7 @@ impl Ticket {
             return false;
         };
         let request = control.requests.remove(index);
-        shared.finished(&mut control);
+        shared.finished(&control);
         drop(control);
         request.result.set(Outcome::Cancelled);
         true
@@ -155,7 +167,7 @@ impl Ticket {
         let mut best = Vec::new();
         for record in &control.threads {
             let level = level(&**record);
-            if !request.admits(level) && best.is_empty() {
+            if request.asks(record) && !request.admits(record, level) && best.is_empty() {
                 best = if level == Level::Running { lock(&record.blocked).clone() } else { frames(record) };
             }
         }
@@ -163,15 +175,35 @@ impl Ticket {
     }
 }
 
-impl Admission for Request {
-    fn admits(&self, level: Level) -> bool {
-        let wanted = match (self.kind, self.relaxed) {
+impl Admission<ThreadRecord> for Request {
+    fn admits(&self, record: &ThreadRecord, level: Level) -> bool {
+        if let Some(first) = &self.first {
+            return level == Level::AtPoll || self.relaxed && level >= Level::Inner && first.has_moved(record);
+        }
+        let wanted = match (&self.kind, self.relaxed) {
             (SafepointKind::Sweep, _) => Level::CleaningUp,
-            (SafepointKind::Commit | SafepointKind::CommitAtPolls, true) => Level::Inner,
-            (SafepointKind::Commit, false) => Level::Outermost,
             (SafepointKind::CommitAtPolls, false) => Level::AtPoll,
+            (_, true) => Level::Inner,
+            (_, false) if self.hurried && record.is_known_to_turn() => Level::Inner,
+            (_, false) => Level::Outermost,
         };
         level >= wanted
+    }
+
+    fn asks(&self, record: &ThreadRecord) -> bool {
+        self.first.as_ref().is_none_or(|first| first.asks(record))
+    }
+
+    fn rests(&self) -> bool {
+        self.first.as_ref().is_some_and(First::rests)
+    }
+
+    fn widen(&mut self, threads: &[Arc<ThreadRecord>]) -> bool {
+        let Some(first) = self.first.take() else { return false };
+        let asked = threads.iter().filter(|record| first.asks(record));
+        self.relaxed = asked.into_iter().any(|record| level(&**record) < Level::Outermost);
+        self.since = Instant::now();
+        true
     }
 }
 
@@ -191,7 +223,8 @@ impl Control {
     /// When the next request gets impatient.
     fn patience_left(&self) -> Option<Duration> {
         let strict = self.requests.iter().filter(|request| !request.relaxed);
-        strict.map(|request| PATIENCE.saturating_sub(request.since.elapsed())).min()
+        let patience = |request: &Request| if request.hurried { PATIENCE } else { SHORT_PATIENCE };
+        strict.map(|request| patience(request).saturating_sub(request.since.elapsed())).min()
     }
 }
 
@@ -249,6 +282,7 @@ impl Shared {
         control.has_pacer = started.is_ok();
         if started.is_err() {
             // Nobody could do it later.
+            control.requests.iter_mut().for_each(|request| request.first = None);
             self.relax(control, Duration::ZERO);
         }
     }
@@ -271,7 +305,26 @@ impl Shared {
             control = woken.0;
             pause = if woken.1.timed_out() { (pause * 2).min(LONGEST) } else { SHORTEST };
             self.relax(&mut control, PATIENCE);
+            self.let_rest(&mut control);
             control = self.run_ready(control);
+        }
+    }
+
+    /// Those who have stopped for others that do not come go on for a while.
+    fn let_rest(&self, control: &mut Control) {
+        let threads = control.threads.clone();
+        let mut changed = false;
+        for request in &mut control.requests {
+            let stand = |request: &Request| {
+                let mut asked = threads.iter().filter(|record| request.asks(record));
+                asked.any(|record| request.admits(record, level(&**record)))
+            };
+            let stands = request.first.is_some() && stand(request);
+            changed |= request.first.as_mut().is_some_and(|first| first.look(stands));
+        }
+        if changed {
+            self.ask(control);
+            self.finished(control);
         }
     }
 
@@ -279,13 +332,27 @@ impl Shared {
         let mut changed = false;
         for request in control.requests.iter_mut().filter(|request| !request.relaxed) {
             request.relaxed = request.since.elapsed() >= patience;
-            changed |= request.relaxed;
+            let hurried = std::mem::replace(&mut request.hurried, request.since.elapsed() >= SHORT_PATIENCE);
+            changed |= request.relaxed || request.hurried != hurried;
         }
         if changed {
             self.rendezvous.new_epoch();
             self.rendezvous.changed.notify_all();
         }
     }
+}
+
+/// Was it admitted inside a loop? Remembers of whom, for the next time.
+fn note_relaxed(request: &Request, threads: &[Arc<ThreadRecord>]) -> bool {
+    if request.kind == SafepointKind::Sweep {
+        return false;
+    }
+    for record in threads {
+        let has_waited = request.relaxed || request.hurried;
+        let relaxed = has_waited && level(&**record) == Level::Inner;
+        record.relaxed.store(relaxed, Ordering::Relaxed);
+    }
+    request.relaxed || threads.iter().any(|record| record.relaxed.load(Ordering::Relaxed))
 }
 
 impl Party for Shared {
@@ -301,7 +368,8 @@ impl Party for Shared {
     }
 
     fn run(&self, request: Request, threads: &[Arc<ThreadRecord>]) -> Box<dyn FnOnce()> {
-        let stopped = Stopped::new(self, threads.to_vec(), request.relaxed, request.since.elapsed());
+        let relaxed = note_relaxed(&request, threads);
+        let stopped = Stopped::new(self, threads.to_vec(), relaxed, request.since.elapsed());
         let started = pause::now();
         let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
         let outcome = match std::panic::catch_unwind(action) {
@@ -332,7 +400,7 @@ impl Member for ThreadRecord {
         if self.cleaning.load(Ordering::Acquire) > 0 {
             return Level::CleaningUp;
         }
-        if state == AT_SAFEPOINT {
+        if state == AT_SAFEPOINT || self.parked.load(Ordering::Acquire) {
             return Level::Outermost;
         }
         let polls = state == AT_POLL;

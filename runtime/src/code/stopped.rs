@@ -13,6 +13,7 @@ use super::cleanup;
 use super::guard;
 use super::thread::{Repair, ThreadRecord};
 use super::unit::CodeUnit;
+use super::waiting::Waiting;
 use super::walk;
 use super::world::{Shared, lock};
 
@@ -109,6 +110,11 @@ impl<'a> Stopped<'a> {
     /// What a thread waits for in a call that has failed, if it does.
     pub fn repair(&self, thread: usize) -> Option<Repair> {
         lock(&self.threads.get(thread)?.repair).clone()
+    }
+
+    /// A thread as one that a commit has to wait for.
+    pub fn waiting(&self, thread: usize) -> Option<Waiting> {
+        self.threads.get(thread).map(|record| Waiting::of(record))
     }
 
     /// Is a thread in the program, waiting somewhere?

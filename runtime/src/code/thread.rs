@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use vaisjit_abi::context::{CallContext, EntryRecord, GuardRecord, IN_HOST, SHOWN, poll};
+use vaisjit_abi::context::{AT_POLL, CallContext, EntryRecord, GuardRecord, IN_HOST, SHOWN, poll};
 
 use super::backing::Mapping;
 use super::pause::Pause;
@@ -42,6 +42,10 @@ pub(super) struct ThreadRecord {
     pub(super) declined: Declined,
     /// Why it declined: the frame everybody waits for, and the one that was running.
     pub(super) blocked: Mutex<Vec<RawFrame>>,
+    /// Waits in the host for something that another thread of the program does.
+    pub(super) parked: AtomicBool,
+    /// The last commit did not wait for its outermost loop to come round.
+    pub(super) relaxed: AtomicBool,
     /// How long it has stood still.
     pub(super) pause: Pause,
     /// At a poll: the frame pointer below which the registers of the callers are saved.
@@ -113,6 +117,8 @@ impl ThreadRecord {
             kept: AtomicUsize::default(),
             declined: Declined::default(),
             blocked: Mutex::default(),
+            parked: AtomicBool::new(false),
+            relaxed: AtomicBool::new(false),
             pause: Pause::default(),
             stale: Stale::default(),
             spill: AtomicUsize::new(0),
@@ -138,6 +144,12 @@ impl ThreadRecord {
         let context = unsafe { &mut *self.context.get() };
         let mask = std::mem::take(&mut context.shown_mask);
         (0..SHOWN).filter(|bit| mask & 1 << bit != 0).map(|bit| (bit, context.shown[bit])).collect()
+    }
+
+    /// Index and length of the check by which the code on this thread has just trapped.
+    pub(super) fn failed_check(&self) -> [i64; 2] {
+        // SAFETY: as in `take_shown`.
+        unsafe { (*self.context.get()).failed_check }
     }
 
     pub(super) fn context(&self) -> *mut CallContext {
@@ -181,6 +193,12 @@ impl ThreadRecord {
         self.word(|context| unsafe { &raw mut (*context).data_end }).load(Ordering::Relaxed)
     }
 
+    /// Where the loop that polls has its spill area. On the record's own thread.
+    pub(super) fn carried(&self) -> *mut u64 {
+        // SAFETY: as in `set_carried`.
+        unsafe { (*self.context.get()).carried }
+    }
+
     /// What code that takes over a loop reads. On the record's own thread.
     pub(super) fn set_carried(&self, buffer: *mut u64) {
         // SAFETY: the field is a word of the context, which only this thread uses.
@@ -200,6 +218,11 @@ impl ThreadRecord {
     /// Is generated code on this thread's stack?
     pub(super) fn is_active(&self) -> bool {
         !self.entry().load(Ordering::Acquire).is_null()
+    }
+
+    /// Does it stand at a poll of a loop for which the last commit did not wait until one around it came round?
+    pub(super) fn is_known_to_turn(&self) -> bool {
+        self.relaxed.load(Ordering::Relaxed) && self.state().load(Ordering::Acquire) == AT_POLL
     }
 
     /// Does an address lie on one of the thread's stacks?

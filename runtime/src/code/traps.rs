@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use vaisjit_abi::TrapCode;
-use vaisjit_abi::trap::PENDING;
+use vaisjit_abi::trap::{FAILED_CHECK, PENDING};
 
 use super::held::Held;
 use super::registry::find;
@@ -169,7 +169,11 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
         code => code,
     };
     let values = buffer.values();
-    Box::new(RawTrap { address: buffer.address, frames, truncated, values, shown, ..RawTrap::new(code, None) })
+    let message = (buffer.code == FAILED_CHECK).then(|| {
+        let [index, length] = record.failed_check();
+        format!("index {index} is out of bounds of {length} elements")
+    });
+    Box::new(RawTrap { address: buffer.address, frames, truncated, values, shown, ..RawTrap::new(code, message) })
 }
 
 fn frame(pc: usize) -> Option<RawFrame> {
@@ -196,7 +200,9 @@ fn trap_code(number: u8) -> TrapCode {
         return code;
     }
     let is = |code: Cranelift| code.as_raw().get() == number;
-    if is(Cranelift::STACK_OVERFLOW) {
+    if number == FAILED_CHECK {
+        TrapCode::IndexOutOfBounds
+    } else if is(Cranelift::STACK_OVERFLOW) {
         TrapCode::StackOverflow
     } else if is(Cranelift::INTEGER_DIVISION_BY_ZERO) {
         TrapCode::DivisionByZero

@@ -181,6 +181,16 @@ impl World {
         self.record().is_ok_and(ThreadRecord::is_active)
     }
 
+    /// Waits for something that another thread of the program does: if all others stand still it will not be done, so
+    /// that nobody needs to wait until a loop of this thread comes round.
+    pub(crate) fn parked<R>(&self, wait: impl FnOnce() -> R) -> R {
+        let Ok(record) = self.record() else { return wait() };
+        record.parked.store(true, Ordering::Release);
+        let result = wait();
+        record.parked.store(false, Ordering::Release);
+        result
+    }
+
     /// From now on the current thread waits for this; gives what it has waited for until now.
     pub fn set_repair(&self, repair: Option<Repair>) -> Option<Repair> {
         let record = self.record().ok()?;

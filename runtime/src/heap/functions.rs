@@ -1,7 +1,7 @@
 //! The function values that a program holds.
 
 use rustc_hash::FxHashMap;
-use vaisjit_abi::heap::{CLOSURE_SLOT, CLOSURE_TAG, DYN_DATA, DYN_VALUE, HEADER_SIZE};
+use vaisjit_abi::heap::{CLOSURE_SLOT, CLOSURE_TAG, DYN_DATA, DYN_VALUE, HEADER_SIZE, SHARED};
 
 use super::block::{Payload, Role, load};
 use super::counts::each_value;
@@ -11,7 +11,7 @@ use super::walk::Memory;
 
 impl Memory<'_> {
     /// How many function values name each slot: in these values outside the heap, and in blocks. Closures that have
-    /// captured something count once, however many values lead to one. What only stacks hold is not looked at.
+    /// captured something count once, however many values lead to one. Of what stacks hold only what is among `roots` is looked at.
     pub(crate) fn functions(&self, roots: &[(usize, TypeRef)]) -> FxHashMap<usize, usize> {
         let mut counts = FxHashMap::default();
         let mut count = |slot| *counts.entry(slot).or_default() += 1;
@@ -29,26 +29,45 @@ impl Memory<'_> {
         }
         counts
     }
+
+    /// The slots of the closures that only these values lead to, and nothing in them.
+    pub(crate) fn last_closures(&self, roots: &[(usize, TypeRef)]) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (at, of) in roots {
+            each_word(*at, &of.body().parts, &mut |word| {
+                let closure = Payload(word & !(CLOSURE_TAG as usize));
+                if closure.0 != word && [1, SHARED + 1].contains(&closure.count()) {
+                    found.push(closure.word(CLOSURE_SLOT));
+                }
+            });
+        }
+        found
+    }
 }
 
 /// Visits the slots that function values without captures name.
 fn each_function(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize)) {
+    each_word(at, parts, &mut |word| {
+        if word != 0 && word & CLOSURE_TAG as usize == 0 {
+            visit(word);
+        }
+    });
+}
+
+/// Visits function values: the addresses of slots, and of closures with the tag.
+fn each_word(at: usize, parts: &[Part], visit: &mut dyn FnMut(usize)) {
     for part in parts {
         match part {
             Part::Payload(_) => {}
-            Part::Function(offset) => match load(at + offset) {
-                0 => {}
-                closure if closure & CLOSURE_TAG as usize != 0 => {}
-                slot => visit(slot),
-            },
+            Part::Function(offset) => visit(load(at + offset)),
             Part::Choice(offset, variants) => {
                 let discriminant = load(at + offset) as i64;
                 if let Some((_, parts)) = variants.iter().find(|(known, _)| *known == discriminant) {
-                    each_function(at + offset, parts, visit);
+                    each_word(at + offset, parts, visit);
                 }
             }
             Part::Repeat { offset, stride, count, parts } => {
-                (0..*count).for_each(|index| each_function(at + offset + index * stride, parts, visit));
+                (0..*count).for_each(|index| each_word(at + offset + index * stride, parts, visit));
             }
         }
     }

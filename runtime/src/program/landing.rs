@@ -1,5 +1,7 @@
 //! The action of a commit, with all threads stopped: the program's own hooks, the trial, the stores, and the way back.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
@@ -34,7 +36,7 @@ impl WayBack {
 
 /// What a preparation takes over from the version it is made against.
 pub(super) struct Committed<'a> {
-    pub links: &'a Links,
+    pub links: &'a Arc<Links>,
     pub promoted: &'a FxHashSet<Instance>,
     /// The number that the prepared version will get.
     pub version: u64,
@@ -47,6 +49,8 @@ struct Obstacle {
     what: String,
     /// The function in whose failed call its thread waits for a new version.
     failed: Option<String>,
+    /// The threads that such frames are on, by their numbers in this stop.
+    threads: BTreeSet<usize>,
 }
 
 /// Why a report refuses.
@@ -82,8 +86,11 @@ impl ProgramInner {
     /// Does a frame stand in the way that stays in old code? Then it is waited for, unless it waits for a new version
     /// itself.
     pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
-        let Obstacle { what, failed } = self.obstacle(prepared, stopped)?;
-        let Some(failed) = failed else { return Some(Attempt::NotYet(what)) };
+        let Obstacle { what, failed, threads } = self.obstacle(prepared, stopped)?;
+        let Some(failed) = failed else {
+            let by = threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect();
+            return Some(Attempt::NotYet { what, by });
+        };
         refuse_behind(&mut prepared.report, &what, &failed);
         Some(Attempt::TurnedDown)
     }
@@ -101,7 +108,7 @@ impl ProgramInner {
         let running = &prepared.moves.running;
         let mut found: Option<Obstacle> = None;
         let version = self.version();
-        let mut thread = None;
+        let (mut thread, mut threads) = (None, BTreeSet::new());
         stopped.walk(|frame| {
             let is_innermost = thread.replace(frame.thread) != Some(frame.thread);
             let standing = Standing::of(frame);
@@ -123,14 +130,19 @@ impl ProgramInner {
                 let what =
                     changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost)).or_else(large).or_else(given);
                 let Some(what) = what else { return };
+                threads.insert(frame.thread);
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);
                 if found.is_none() || failed.is_some() {
-                    found = Some(Obstacle { what: format!("`{}`, which {what}", meta.name()), failed });
+                    found = Some(Obstacle {
+                        what: format!("`{}`, which {what}", meta.name()),
+                        failed,
+                        threads: BTreeSet::new(),
+                    });
                 }
             }
         });
-        found
+        found.map(|found| Obstacle { threads, ..found })
     }
 
     /// Code on stacks that is not live any more goes by the types of the version before.
@@ -154,7 +166,7 @@ impl ProgramInner {
         }
         self.enter_names(prepared);
         let attempt = self.apply_named(prepared, stopped, way_back);
-        if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet(_)) {
+        if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet { .. }) {
             self.leave_names(prepared);
         }
         attempt
@@ -192,6 +204,7 @@ impl ProgramInner {
         let past = self.live().present();
         let replaced = self.apply(prepared, tried);
         self.keep_past(&past, stopped);
+        prepared.left.push(Box::new((past, running)));
         let told = way_back.map(|way_back| (self.tell_after(way_back.version), way_back));
         if let Some((Err(objection), way_back)) = told {
             self.put_back_values(prepared, replaced);

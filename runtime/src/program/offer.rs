@@ -211,8 +211,8 @@ impl ProgramInner {
             (_, Some(waits_for)) => report.wait_for(waits_for),
             (Attempt::Applied, _) => {}
             (attempt, _) => {
-                if let Attempt::NotYet(obstacle) = attempt {
-                    refuse_now(&mut report, obstacle);
+                if let Attempt::NotYet { what, .. } = attempt {
+                    refuse_now(&mut report, what);
                 }
                 self.give_up(&staged);
                 let refused = report.refusals().next().is_some();

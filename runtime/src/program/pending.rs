@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::ProgramInner;
-use crate::code::{Outcome, SafepointKind, Stopped, Ticket};
+use crate::code::{Outcome, SafepointKind, Stopped, Ticket, Waiting};
 use crate::fault;
 use crate::reload::prepare::Prepared;
 use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
@@ -26,6 +26,8 @@ pub struct Pending {
     pause: Mutex<(Duration, Option<Instant>)>,
     /// The frame that stands in the way, and what it would do.
     obstacle: Mutex<Option<String>>,
+    /// The threads that have stood in the way so far.
+    awaited: Mutex<Vec<Waiting>>,
     /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
     in_program: bool,
     pub(super) prepared: Arc<Mutex<Option<Box<Prepared>>>>,
@@ -55,8 +57,13 @@ pub(super) enum Attempt {
     TurnedDown,
     /// The new version was live, and one of its hooks failed: this has made the version before live again.
     TakenBack(Box<Prepared>),
-    /// A frame stands in the way: its function, and what it would do.
-    NotYet(String),
+    /// A frame stands in the way.
+    NotYet {
+        /// Its function, and what it would do.
+        what: String,
+        /// The threads whose frames do; nothing if that is not known.
+        by: Vec<Waiting>,
+    },
 }
 
 /// A commit that its own thread stands in the way of cannot wait.
@@ -120,6 +127,7 @@ impl ProgramInner {
             again: Box::new(again),
             pause: Mutex::new((LOOK_AGAIN.0, None)),
             obstacle: Mutex::default(),
+            awaited: Mutex::default(),
             in_program,
             prepared,
             clock,
@@ -145,14 +153,17 @@ impl Pending {
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         let ticket = lock(&self.ticket).clone();
         let outcome = ticket.wait(time)?;
-        if let Attempt::NotYet(obstacle) = &*lock(&self.attempt) {
-            *lock(&self.obstacle) = Some(obstacle.clone());
+        let kind = if let Attempt::NotYet { what, by } = &*lock(&self.attempt) {
+            *lock(&self.obstacle) = Some(what.clone());
             if self.in_program {
                 return Some(Waited::Cancelled);
             }
+            let mut awaited = lock(&self.awaited);
+            Waiting::join(&mut awaited, by);
+            if by.is_empty() { SafepointKind::CommitAtPolls } else { SafepointKind::CommitAfter(awaited.clone()) }
         } else {
             return Some(Waited::from(outcome));
-        }
+        };
         let mut pause = lock(&self.pause);
         let since = *pause.1.get_or_insert_with(Instant::now);
         let left = pause.0.saturating_sub(since.elapsed());
@@ -163,7 +174,7 @@ impl Pending {
         *pause = ((pause.0 * 2).min(LOOK_AGAIN.1), None);
         drop(pause);
         *lock(&self.attempt) = Attempt::default();
-        *lock(&self.ticket) = (self.again)(SafepointKind::CommitAtPolls);
+        *lock(&self.ticket) = (self.again)(kind);
         None
     }
 }
@@ -193,7 +204,7 @@ impl Pending {
             return true;
         }
         let mut attempt = lock(&self.attempt);
-        let waits = matches!(*attempt, Attempt::NotYet(_));
+        let waits = matches!(*attempt, Attempt::NotYet { .. });
         if waits {
             *attempt = Attempt::default();
         }

@@ -3,18 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::program::Global;
-use vaisjit_semantics::{Instance, ItemPath, Ty, owner_and_number};
+use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::ProgramInner;
 use super::hooks::trapped;
 use super::pending::Attempt;
 use super::run::Entry;
-use crate::code::{GlobalMemory, Slot, Stopped, StoppedFrame, Transfer};
+use crate::code::{Slot, Stopped, StoppedFrame, Transfer};
 use crate::engine::Error;
 use crate::fault;
 use crate::heap::TypeUpdate;
@@ -26,7 +25,6 @@ use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, fai
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::report::{Edit, Outcome, Report};
-use crate::shapes::AllShapes;
 
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
 pub(super) const LONGEST_CODE: Duration = Duration::from_secs(2);
@@ -59,7 +57,7 @@ impl ProgramInner {
         fault::on(None, || self.foresee_values(prepared, stopped));
         let found = wait_for_pin(prepared, Some(before.clone()));
         prepared.report = before;
-        matches!(found, Attempt::NotYet(_)).then_some(found)
+        matches!(found, Attempt::NotYet { .. }).then_some(found)
     }
 
     fn report_to_keep(&self, prepared: &Prepared) -> Option<Report> {
@@ -153,42 +151,6 @@ impl ProgramInner {
                 "keep a line that makes a `dyn {of_trait}` of a `{of}`, or let the program drop the value first"
             ),
         })
-    }
-
-    /// Says how many function values keep code that no new one will run.
-    fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
-        if prepared.left_functions.is_empty() {
-            return;
-        }
-        let counts = self.function_values(stopped);
-        for (function, slot) in &prepared.left_functions {
-            let Some(count) = counts.get(&slot.address()) else { continue };
-            let keep = if *count == 1 { "keeps its" } else { "keep their" };
-            let plural = if *count == 1 { "" } else { "s" };
-            let is_there = prepared.snapshot.checked.functions.contains_key(function);
-            let (what, why) = match owner_and_number(*function) {
-                Some((owner, _)) => {
-                    let owner = owner.path.name.as_str().trim_start_matches("{init}");
-                    (format!("closure{plural} made in `{owner}`"), "what it captures or takes changed")
-                }
-                None => (format!("function value{plural} of `{}`", function.path.name), "its signature changed"),
-            };
-            let why = if is_there { why } else { "it is gone from the text" };
-            prepared.report.notices.push(format!("{count} {what} {keep} old code: {why}"));
-        }
-    }
-
-    /// How many function values in globals and on the heap name each slot.
-    fn function_values(&self, stopped: &Stopped<'_>) -> FxHashMap<usize, usize> {
-        let (live, linkage) = (self.live(), self.linkage());
-        let memory = self.world.heap().memory(stopped);
-        let shapes = AllShapes::of(&live);
-        let fits = |ty: Ty, place: &GlobalMemory| shapes.get(ty).layout.size as usize <= place.size();
-        let root = |(path, global): (&ItemPath, &Global)| {
-            let place = linkage.global(*path).filter(|place| fits(global.ty, place))?;
-            Some((place.address(), memory.record(global.ty, &|ty| shapes.get(ty))))
-        };
-        memory.functions(&live.globals.iter().filter_map(root).collect::<Vec<_>>())
     }
 
     /// Counts live values and makes room for them.
@@ -444,7 +406,7 @@ pub(super) fn wait_for_pin(prepared: &mut Prepared, report: Option<Report>) -> A
         return Attempt::TurnedDown;
     }
     prepared.report = report;
-    Attempt::NotYet(by)
+    Attempt::NotYet { what: by, by: Vec::new() }
 }
 
 /// The ways in which a frame may go on in the new version, one for each loop it may come to.

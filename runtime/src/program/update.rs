@@ -56,7 +56,7 @@ impl Update {
 }
 
 /// Said of a commit that did not wait for the outermost loops.
-const RELAXED: &str = "no outermost loop came round for 250 ms, so it was taken over in the middle of one: that turn runs code of both versions";
+const RELAXED: &str = "no outermost loop came round in time, so it was taken over in the middle of one: that turn runs code of both versions";
 
 /// How often a version is prepared at most, if what runs is another every time.
 const TRIES: usize = 4;
@@ -261,6 +261,8 @@ impl ProgramInner {
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
+        // Nobody is to stand still for that.
+        self.live().forget_freed();
         let way_back = has_hooks.then(|| WayBack::new(self, reloader));
         let pending = self.request(prepared, clock, move |program, prepared, stopped| {
             program.apply_stopped(prepared, stopped, way_back.clone())
@@ -284,8 +286,8 @@ impl ProgramInner {
             (_, attempt) => {
                 let mut prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
-                if let Attempt::NotYet(obstacle) = attempt {
-                    refuse_now(&mut prepared.report, &obstacle);
+                if let Attempt::NotYet { what, .. } = attempt {
+                    refuse_now(&mut prepared.report, &what);
                 }
                 Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
             }

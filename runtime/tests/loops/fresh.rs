@@ -1,22 +1,6 @@
 //! Fields that a save adds to what a running loop holds, with defaults that have to be computed.
 
-use super::harness::{goes_on, program, run, saved_meanwhile};
-
-const LOCAL: &str = "
-S State { frame: i64, x: i64 }
-F run() -> i64 {
-    state := State { frame: 0, x: 0 }
-    L state.frame < 10 {
-        state.frame += 1
-        state.x += 2
-        I state.frame == 3 {
-            next_text()
-            hot_reload()
-        }
-    }
-    state.frame * 1000 + state.x
-}
-";
+use super::harness::{LOCAL, goes_on, program, run, saved_meanwhile};
 
 const MADE: &str = "tags: Vec<str> = [], words: Vec<str> = [\"a\" + \"b\"], name: str = make(), z: i64 = twice(3) }
 F make() -> str = \"made\" + \"!\"
@@ -389,6 +373,18 @@ F run() -> i64 {
     ];
     let (result, told) = run(text, &[edits]);
     assert_eq!(result, 9, "{told:?}");
+}
+
+/// The loop could not follow the save that added the field, and follows the next one, which changes no type.
+#[test]
+fn computed_defaults_of_a_save_that_the_loop_could_not_follow() {
+    let text = LOCAL.replace("I state.frame == 3 {", "I state.frame == 3 || state.frame == 5 {");
+    let stays = ("    L state", "    k := { print(\"\")  1 }\n    L state");
+    let used = ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x + state.name.len() * 100000 + k");
+    let first: &[(&str, &str)] = &[("x: i64 }", &format!("x: i64, {MADE}")), stays, used];
+    let second: &[(&str, &str)] = &[(stays.1, stays.0), (" * 100000 + k", " * 100000")];
+    let (result, told) = run(&text, &[first, second]);
+    assert_eq!(result, 10020 + 5 * 100000, "{told:?}");
 }
 
 /// What the list is made of has to be released once its elements count something, and holds nothing in the old code.

@@ -14,6 +14,23 @@ pub struct Played {
 /// Each text is the one before with these replacements, `("from", "to")`.
 pub type Edits<'a> = &'a [&'a [(&'a str, &'a str)]];
 
+/// A struct in registers; edits itself in its third turn.
+pub const LOCAL: &str = "
+S State { frame: i64, x: i64 }
+F run() -> i64 {
+    state := State { frame: 0, x: 0 }
+    L state.frame < 10 {
+        state.frame += 1
+        state.x += 2
+        I state.frame == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    state.frame * 1000 + state.x
+}
+";
+
 /// Puts a program in place; the `n`th call of its `next_text()` makes the `n`th edits.
 pub fn program(text: &str, edits: Edits<'_>) -> Played {
     let mut texts = vec![text.to_owned()];

@@ -1,6 +1,6 @@
 //! Structs held by a running loop change together with it.
 
-use super::harness::{program, run, saved_meanwhile};
+use super::harness::{LOCAL, program, run, saved_meanwhile};
 
 const STATE: &str = "
 S State { frame: i64, x: i64 }
@@ -31,22 +31,6 @@ fn a_field_added_to_a_struct_behind_an_address() {
     assert_eq!(result, 10020 + (5 + 7) * 100000, "{told:?}");
     assert!(told.contains(&"run at the next loop head".to_owned()), "{told:?}");
 }
-
-const LOCAL: &str = "
-S State { frame: i64, x: i64 }
-F run() -> i64 {
-    state := State { frame: 0, x: 0 }
-    L state.frame < 10 {
-        state.frame += 1
-        state.x += 2
-        I state.frame == 3 {
-            next_text()
-            hot_reload()
-        }
-    }
-    state.frame * 1000 + state.x
-}
-";
 
 #[test]
 fn a_field_added_to_a_struct_in_registers() {

@@ -2,35 +2,10 @@
 
 use std::fmt;
 
-/// Random numbers that say where they started: set `STATE_SEED` to run them again.
-pub struct Random {
-    seed: u64,
-    state: u64,
-}
+#[path = "../../../tests/generate/random.rs"]
+mod numbers;
 
-impl Random {
-    pub fn new() -> Random {
-        let given = std::env::var("STATE_SEED").ok().and_then(|seed| seed.parse().ok());
-        let time = std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64);
-        let seed = given.unwrap_or(time) | 1;
-        println!("STATE_SEED={seed}");
-        Random { seed, state: seed }
-    }
-
-    /// A number below `end`.
-    pub fn below(&mut self, end: usize) -> usize {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state >> 11) as usize % end.max(1)
-    }
-}
-
-impl fmt::Display for Random {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "STATE_SEED={}", self.seed)
-    }
-}
+pub use numbers::Random;
 
 /// A type and how to make a value of it.
 #[derive(Clone)]

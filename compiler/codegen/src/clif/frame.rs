@@ -1,6 +1,7 @@
 //! Where the locals of a function that live in memory lie on the data stack, and where code comes from: the metadata
 //! of a function that does not need its code.
 
+use rustc_hash::FxHashSet;
 use vaisjit_abi::context::FRAME_BLOCK_HEADER;
 use vaisjit_semantics::{Renames, Ty};
 use vaisjit_syntax::{Name, Span};
@@ -8,7 +9,7 @@ use vaisjit_syntax::{Name, Span};
 use super::{MAX_FRAME, NamedAt, NamedValue, leaf};
 use crate::layout::{Layouts, holds_evolving};
 use crate::link::{Link, Linker};
-use crate::mir::{Body, Callee, Local, PlaceBase, Projection, StatementKind};
+use crate::mir::{Block, BlockId, Body, Callee, Local, PlaceBase, Projection, StatementKind, visit};
 use crate::resume::{CarriedValue, CarryKey, LoopState};
 
 pub(crate) mod carry;
@@ -260,7 +261,7 @@ pub struct Location {
     pub span: Span,
     /// The innermost polled loop, as an index of `Body::loops`.
     pub in_loop: Option<u32>,
-    /// Is there another one around that?
+    /// Is there another one around that, which may come round again?
     pub nested: bool,
 }
 
@@ -270,15 +271,39 @@ pub struct Location {
 pub fn locations(body: &Body) -> Vec<Location> {
     let mut locations = Vec::new();
     for body in body.with_cleanup() {
+        let nested: FxHashSet<u32> = (0..body.loops.len() as u32).filter(|number| is_nested(body, *number)).collect();
         for (_, block) in body.blocks.iter() {
             let in_loop = polled_loop(body, block.in_loop);
-            let around = in_loop.and_then(|index| body.loops.get(index as usize)?.parent);
-            let nested = polled_loop(body, around).is_some();
+            let nested = in_loop.is_some_and(|number| nested.contains(&number));
             let spans = block.statements.iter().map(|statement| statement.span).chain([block.terminator_span]);
             locations.extend(spans.map(|span| Location { span, in_loop, nested }));
         }
     }
     locations
+}
+
+/// Is there a loop with a poll around this one, to the poll of which it leads?
+fn is_nested(body: &Body, number: u32) -> bool {
+    let outer = |number: u32| polled_loop(body, body.loops.get(number as usize)?.parent);
+    if !body.loops[number as usize].polled || outer(number).is_none() {
+        return false;
+    }
+    let around: Vec<u32> = std::iter::successors(outer(number), |at| outer(*at)).collect();
+    let is_inside = |block: &Block| {
+        let mut loops = std::iter::successors(block.in_loop, |at| body.loops.get(*at as usize)?.parent);
+        loops.any(|at| at == number)
+    };
+    let polls = |block: &Block| block.statements.iter().any(|it| matches!(it.kind, StatementKind::Safepoint(_)));
+    let inside = body.blocks.iter().filter(|(_, block)| is_inside(block));
+    let mut open: Vec<BlockId> = inside.map(|(id, _)| id).collect();
+    let mut seen: FxHashSet<BlockId> = open.iter().copied().collect();
+    while let Some(block) = open.pop().map(|id| &body.blocks[id]) {
+        if block.in_loop.is_some_and(|at| around.contains(&at)) && polls(block) {
+            return true;
+        }
+        visit::successors(&block.terminator, &mut |next| open.extend(seen.insert(next).then_some(next)));
+    }
+    false
 }
 
 /// The innermost polled loop at or around this one.

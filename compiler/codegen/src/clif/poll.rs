@@ -12,7 +12,9 @@ use super::{Translator, abi_signature, tail_signature};
 use crate::layout::Layout;
 use crate::link::Import;
 use crate::mir::{Body, Carried, Place, Taken};
-use crate::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_ANSWER, SPILL_LOOP, SPILL_RESULT, SPILL_VALUES};
+use crate::resume::{
+    BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_ANSWER, SPILL_CONTEXT, SPILL_LOOP, SPILL_RESULT, SPILL_VALUES,
+};
 use crate::thunks::{AbiSignature, safepoint_signature};
 
 /// How a body is called: a resumed one with the call context only, and it returns as the code before it would.
@@ -41,21 +43,25 @@ impl Translator<'_, '_> {
         self.enter_cold(stop);
         self.spill((slot, own), carried);
         let thunk = self.symbols.function(Import::Safepoint, false, safepoint_signature, self.b.func);
-        self.b.ins().call(thunk, &[self.ctx]);
+        self.b.ins().call(thunk, &[]);
         let answer = self.b.ins().stack_load(types::I64, types::I64, slot, SPILL_ANSWER as i32);
-        self.go_on_there(answer, go);
+        self.go_on_there(answer, slot, go);
         self.b.seal_block(go);
         self.leave_cold(go);
     }
 
     /// Goes on at an address, unless it is 0. The code there returns for this function.
-    fn go_on_there(&mut self, answer: Value, go: ir::Block) {
+    ///
+    /// The call context is read from the spill area: were this block to pass the value that the loop has, it would decide in
+    /// which register the loop keeps it.
+    fn go_on_there(&mut self, answer: Value, slot: ir::StackSlot, go: ir::Block) {
         let there = self.b.create_block();
         self.b.ins().brif(answer, there, &[], go, &[]);
         self.enter_cold(there);
+        let context = self.b.ins().stack_load(types::I64, types::I64, slot, SPILL_CONTEXT as i32);
         let signature = tail_signature(&AbiSignature { params: Default::default(), ..own_signature(self.body) });
         let signature = self.b.import_signature(signature);
-        self.b.ins().return_call_indirect(signature, answer, &[self.ctx]);
+        self.b.ins().return_call_indirect(signature, answer, &[context]);
     }
 
     /// Makes the spill area, which all polls share; its last word is its own address. To compute the address at a poll

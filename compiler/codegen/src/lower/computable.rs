@@ -2,9 +2,7 @@
 
 use vaisjit_semantics::Checked;
 use vaisjit_semantics::TyKind;
-use vaisjit_semantics::hir::{BinaryOp, Builtin, Callee, Expr, ExprKind, FormatTarget, Stmt};
-
-use super::scan;
+use vaisjit_semantics::hir::{BinaryOp, Builtin, Callee, Expr, ExprKind, FormatTarget, Stmt, children};
 
 /// How deep calls of pure functions are followed.
 const DEPTH: u32 = 4;
@@ -39,7 +37,7 @@ pub(super) fn obstacle(expr: &Expr, program: &Checked) -> Option<&'static str> {
 fn search(expr: &Expr, program: &Checked, depth: u32) -> Option<&'static str> {
     own_obstacle(expr, program, depth).or_else(|| {
         let mut found = None;
-        scan::children(expr, &mut |child| found = found.or_else(|| search(child, program, depth)));
+        children(expr, &mut |child| found = found.or_else(|| search(child, program, depth)));
         found
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::hir::{
-    Body, Builtin, Callee, CastKind, Expr, ExprKind, FormatPiece, LocalId, LoopId, Pattern, Stmt,
+    Body, Builtin, Callee, CastKind, Expr, ExprKind, LocalId, LoopId, Pattern, Stmt, children,
 };
 use vaisjit_semantics::{Ty, TyKind};
 
@@ -248,82 +248,6 @@ fn all_children(expr: &Expr, holds: impl Fn(&Expr) -> bool) -> bool {
     let mut all = true;
     children(expr, &mut |child| all = all && holds(child));
     all
-}
-
-/// Calls `f` with every direct part of an expression; closures' bodies are no part of it, nor patterns.
-pub fn children<'a>(expr: &'a Expr, f: &mut dyn FnMut(&'a Expr)) {
-    match &*expr.kind {
-        ExprKind::Int(_)
-        | ExprKind::Float(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Str(_)
-        | ExprKind::Unit
-        | ExprKind::Local(_)
-        | ExprKind::Global(_)
-        | ExprKind::Zero
-        | ExprKind::TypeInfo(_)
-        | ExprKind::Continue(_) => {}
-        ExprKind::Function(callee) => callee_child(callee, f),
-        ExprKind::Unary(_, inner)
-        | ExprKind::Cast(_, inner)
-        | ExprKind::AddressOf(inner)
-        | ExprKind::Deref(inner)
-        | ExprKind::Field(inner, _)
-        | ExprKind::Repeat(inner)
-        | ExprKind::BoxNew(inner)
-        | ExprKind::MakeDyn { value: inner, .. }
-        | ExprKind::Loop(_, inner) => f(inner),
-        ExprKind::Binary(_, left, right)
-        | ExprKind::And(left, right)
-        | ExprKind::Or(left, right)
-        | ExprKind::Index(left, right)
-        | ExprKind::While(_, left, right)
-        | ExprKind::Assign(left, right)
-        | ExprKind::AssignOp(_, left, right) => {
-            f(left);
-            f(right);
-        }
-        ExprKind::Call(callee, arguments) => {
-            callee_child(callee, f);
-            arguments.iter().for_each(f);
-        }
-        ExprKind::Aggregate(parts, _)
-        | ExprKind::Variant(_, parts)
-        | ExprKind::Array(parts)
-        | ExprKind::Closure(_, parts) => parts.iter().for_each(f),
-        ExprKind::Format(_, pieces) => pieces.iter().for_each(|piece| {
-            if let FormatPiece::Value(value, _) = piece {
-                f(value);
-            }
-        }),
-        ExprKind::Block(statements, value) => {
-            statements.iter().for_each(|statement| match statement {
-                Stmt::Let(_, value) | Stmt::Expr(value) | Stmt::Defer(value) => f(value),
-            });
-            value.iter().for_each(f);
-        }
-        ExprKind::If(condition, then, otherwise) => {
-            f(condition);
-            f(then);
-            otherwise.iter().for_each(f);
-        }
-        ExprKind::ForRange { start, end, body, .. } => [start, end, body].into_iter().for_each(f),
-        ExprKind::ForEach { over, body, .. } => [over, body].into_iter().for_each(f),
-        ExprKind::Match(value, arms) => {
-            f(value);
-            for arm in arms {
-                arm.guard.iter().for_each(&mut *f);
-                f(&arm.body);
-            }
-        }
-        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => value.iter().for_each(f),
-    }
-}
-
-fn callee_child<'a>(callee: &'a Callee, f: &mut dyn FnMut(&'a Expr)) {
-    if let Callee::Value(value) = callee {
-        f(value);
-    }
 }
 
 /// Does the pattern match every value?

@@ -2,13 +2,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::Ty;
-use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt};
+use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt, children};
 use vaisjit_syntax::{Name, Span};
 
 use super::matching::{self, Lost, Node};
 use super::parts::{self, Bag, Namer, likeness};
 use super::{CarryKey, LoopState, locals};
-use crate::lower::{children, defers};
+use crate::lower::defers;
 
 /// The name of what nobody takes over.
 const GONE: &str = "{gone}";

@@ -8,13 +8,12 @@
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
-use vaisjit_semantics::hir::{BinaryOp, Body, Expr, ExprKind, LocalId, Pattern, PatternKind, Stmt};
+use vaisjit_semantics::hir::{BinaryOp, Body, Expr, ExprKind, LocalId, Pattern, PatternKind, Stmt, children};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::matching::Node;
 use super::parts::{Bag, EQUAL, Namer, likeness};
-use crate::lower::children;
 
 /// What a local with another name and the same initial value must have in common of its uses. Chosen by feel.
 const SAME_START: u64 = 300;

@@ -8,11 +8,10 @@
 //! texts, little likeness is enough.
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::hir::{Body, Expr, ExprKind, LoopId, Stmt};
+use vaisjit_semantics::hir::{Body, Expr, ExprKind, LoopId, Stmt, children};
 use vaisjit_syntax::{Name, Span};
 
 use super::parts::{Bag, EQUAL, Namer, likeness};
-use crate::lower::children;
 
 /// Loops less similar than this do not match. Chosen by feel.
 const LEAST: u64 = 300;

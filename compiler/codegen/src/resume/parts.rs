@@ -4,10 +4,10 @@ use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
 
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
-use vaisjit_semantics::hir::{Body, Callee, Expr, ExprKind, FormatPiece, LocalId, Pattern, PatternKind, Stmt};
+use vaisjit_semantics::hir::{
+    Body, Callee, Expr, ExprKind, FormatPiece, LocalId, Pattern, PatternKind, Stmt, children,
+};
 use vaisjit_syntax::Name;
-
-use crate::lower::children;
 
 /// The likeness of equals.
 pub(super) const EQUAL: u64 = 1000;

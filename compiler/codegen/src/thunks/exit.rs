@@ -9,11 +9,8 @@ use vaisjit_abi::trap::PENDING;
 
 use super::entry::call;
 use super::variadic::variadic_jump;
-use super::{
-    AbiSignature, AbiType, GATE, SAFEPOINT, SAFEPOINT_TRAP, ThunkError, begin, c_convention, define, import, trusted,
-};
+use super::{AbiSignature, AbiType, GATE, SAFEPOINT, ThunkError, begin, c_convention, define, import, trusted};
 use crate::info::CodeInfo;
-use crate::resume::{SPILL_ANSWER, SPILL_LOOP};
 
 /// What an exit thunk calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,31 +114,25 @@ fn heap_thunk(
     })
 }
 
-/// How the cold path of a loop's poll calls the safepoint thunk: with the call context, in which the address of the spill
-/// area is. The answer is left in the first word of that area: 0 to go on, or where to go on instead.
+/// How the cold path of a loop's poll calls the safepoint thunk. The thread's call context says where the spill area is. The
+/// answer is left in the first word of that area: 0 to go on, or where to go on instead.
 ///
-/// The convention keeps all registers, and only one has to hold an argument: the poll of a loop must not be the reason why
-/// its values are kept elsewhere.
+/// The convention keeps all registers, and none has to hold an argument: the poll of a loop must not be the reason why its
+/// values are kept elsewhere.
 pub fn safepoint_signature() -> Signature {
-    let mut signature = Signature::new(CallConv::PreserveAll);
-    signature.params.extend([AbiParam::new(types::I64)]);
-    signature
+    Signature::new(CallConv::PreserveAll)
 }
 
-/// Emits the function of [`safepoint_signature`]. What it calls answers 1 to trap.
+/// Emits the function of [`safepoint_signature`].
 pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, CodeInfo), ThunkError> {
     let keeping = keeping_thunk(module, &format!("{name}:keeping"))?;
     define(module, name, safepoint_signature(), |builder, module| {
-        let ctx = begin(builder)[0];
-        record_exit(builder, ctx);
-        let spill = builder.ins().load(types::I64, trusted(), ctx, offsets::CARRIED);
-        let number = builder.ins().load(types::I64, trusted(), spill, SPILL_LOOP as i32);
+        begin(builder);
+        let frame = builder.ins().get_frame_pointer(types::I64);
         let keeping = module.declare_func_in_func(keeping, builder.func);
-        let call = builder.ins().call(keeping, &[ctx, spill, number]);
-        let answer = builder.inst_results(call)[0];
-        let failed = builder.ins().icmp_imm_u(IntCC::Equal, answer, i64::from(SAFEPOINT_TRAP));
+        let call = builder.ins().call(keeping, &[frame]);
+        let failed = builder.inst_results(call)[0];
         builder.ins().trapnz(failed, TrapCode::unwrap_user(PENDING));
-        builder.ins().store(trusted(), answer, spill, SPILL_ANSWER as i32);
         builder.ins().return_(&[]);
         Ok(())
     })
@@ -151,16 +142,16 @@ pub fn safepoint_thunk(module: &mut dyn Module, name: &str) -> Result<(FuncId, C
 /// and tells [`SAFEPOINT`] below which frame pointer they lie.
 fn keeping_thunk(module: &mut dyn Module, name: &str) -> Result<FuncId, ThunkError> {
     let mut own = Signature::new(CallConv::Tail);
-    own.params.extend([AbiParam::new(types::I64); 3]);
-    own.returns.push(AbiParam::new(types::I64));
+    own.params.push(AbiParam::new(types::I64));
+    own.returns.push(AbiParam::new(types::I8));
     let (id, _) = define(module, name, own, |builder, module| {
-        let params = begin(builder);
-        keep_registers(builder, params[0]);
+        let thunk = begin(builder)[0];
+        keep_registers(builder, thunk);
         let frame = builder.ins().get_frame_pointer(types::I64);
-        let safepoint = import(module, builder, SAFEPOINT, &[types::I64; 4], Some(AbiType::I64))?;
-        let call = builder.ins().call(safepoint, &[params[0], params[1], params[2], frame]);
-        let answer = builder.inst_results(call)[0];
-        builder.ins().return_(&[answer]);
+        let safepoint = import(module, builder, SAFEPOINT, &[types::I64; 2], Some(AbiType::U8))?;
+        let call = builder.ins().call(safepoint, &[thunk, frame]);
+        let failed = builder.inst_results(call)[0];
+        builder.ins().return_(&[failed]);
         Ok(())
     })?;
     Ok(id)
@@ -188,14 +179,14 @@ fn environment(builder: &mut FunctionBuilder<'_>, module: &mut dyn Module) -> Re
 
 /// Makes the thunk save all registers that its callers may keep values in, right below its frame pointer: a reload that
 /// moves values looks there for what leads to them. A call that never happens, and that would leave no register as it was,
-/// makes the compiler do it.
-fn keep_registers(builder: &mut FunctionBuilder<'_>, ctx: Value) {
+/// makes the compiler do it; `some` is never zero.
+fn keep_registers(builder: &mut FunctionBuilder<'_>, some: Value) {
     let (never, go_on, end) = (builder.create_block(), builder.create_block(), builder.create_block());
     builder.set_cold_block(never);
     builder.set_cold_block(end);
-    builder.ins().brif(ctx, go_on, &[], never, &[]);
+    builder.ins().brif(some, go_on, &[], never, &[]);
     builder.switch_to_block(never);
-    call(builder, &AbiSignature::new([], None), ctx, &[ctx], end, end);
+    call(builder, &AbiSignature::new([], None), some, &[some], end, end);
     builder.switch_to_block(end);
     builder.ins().trap(TrapCode::unwrap_user(PENDING));
     builder.switch_to_block(go_on);

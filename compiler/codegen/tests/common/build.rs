@@ -249,3 +249,28 @@ fn empty_block(in_loop: Option<u32>) -> Block {
         in_loop,
     }
 }
+
+/// `fib(n)` by calling itself.
+pub fn fib() -> Body {
+    let mut f = FnBuilder::new("fib", &[Ty::i64()], Ty::i64());
+    let (n, result) = (f.param(0), f.result());
+    let small = f.temp(Ty::bool());
+    let (leaf, inner) = (f.block(None), f.block(None));
+    f.binary(&small, BinaryOp::Lt, c(&n), int(2, Ty::i64()));
+    f.branch(c(&small), leaf, inner);
+    f.at(leaf);
+    f.set(&result, c(&n));
+    f.ret();
+    f.at(inner);
+    let parts: Vec<Place> = [1, 2]
+        .map(|less| {
+            let (argument, part) = (f.temp(Ty::i64()), f.temp(Ty::i64()));
+            f.binary(&argument, BinaryOp::Sub, c(&n), int(less, Ty::i64()));
+            f.call_fn("fib", &[Ty::i64()], &[c(&argument)], &part);
+            part
+        })
+        .into();
+    f.binary(&result, BinaryOp::Add, c(&parts[0]), c(&parts[1]));
+    f.ret();
+    f.done()
+}

@@ -1,5 +1,6 @@
 //! A module with everything that compiled code needs around it, entered through trampolines.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ use vaisjit_codegen::isa::{OptLevel, isa};
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::{Import, Link, Linker, ThunkTarget};
 use vaisjit_codegen::mir::Body;
+use vaisjit_codegen::resume::{SPILL_ANSWER, SPILL_CONTEXT, SPILL_LOOP};
 use vaisjit_codegen::thunks::{
     AbiSignature, ExitKind, ExitThunk, GATE, SAFEPOINT, entry_trampoline, exit_thunk, safepoint_thunk,
 };
@@ -61,6 +63,7 @@ pub struct Machine {
     data: HashMap<String, Box<[u128]>>,
     entries: HashMap<String, (usize, AbiSignature)>,
     pub context: Box<CallContext>,
+    safepoint: usize,
     _data_stack: Box<[u128]>,
 }
 
@@ -128,9 +131,9 @@ impl Machine {
             let mut table = table.lock().unwrap();
             table.insert(GATE.into(), gate as *const () as usize);
             for (name, address) in hosts {
-                let known = *name == "safepoint";
-                table.insert(if known { SAFEPOINT.into() } else { format!("host:{name}") }, *address);
+                table.insert(format!("host:{name}"), *address);
             }
+            table.insert(SAFEPOINT.into(), safepoint as *const () as usize);
         }
         for import in &unit.imports {
             let symbol = import.to_string();
@@ -190,7 +193,9 @@ impl Machine {
             shown_mask: 0,
             shown: [0; SHOWN],
         });
-        let mut machine = Machine { module, unit, addresses, data, entries, context, _data_stack: data_stack };
+        let safepoint = hosts.iter().find(|(name, _)| *name == "safepoint").map_or(0, |(_, address)| *address);
+        let mut machine =
+            Machine { safepoint, module, unit, addresses, data, entries, context, _data_stack: data_stack };
         machine.fill_slots();
         machine
     }
@@ -226,6 +231,7 @@ impl Machine {
 
     /// Calls a function; arguments and result are the low bytes of the numbers.
     pub fn call(&mut self, name: &str, arguments: &[u128]) -> u128 {
+        CURRENT.set((&mut *self.context, self.safepoint));
         let (trampoline, signature) = &self.entries[name];
         let mut words = Vec::new();
         for (value, ty) in arguments.iter().zip(&signature.params) {
@@ -248,6 +254,26 @@ impl Machine {
         assert_eq!(status, 0);
         result
     }
+}
+
+thread_local! {
+    /// Of the machine that runs: its context and safepoint.
+    static CURRENT: Cell<(*mut CallContext, usize)> = const { Cell::new((std::ptr::null_mut(), 0)) };
+}
+
+/// What the thunk calls: asks the machine's safepoint, and leaves its answer and the context in the spill area.
+unsafe extern "C" fn safepoint(thunk: usize, _: usize) -> u8 {
+    let (context, target) = CURRENT.get();
+    // SAFETY: the machine runs on this thread, in a loop that waits for the answer; tests give functions of this type.
+    unsafe {
+        (*context).exit_fp = thunk;
+        let spill = (*context).carried;
+        let target: unsafe extern "C" fn(*mut CallContext, *mut u64, u64) -> usize = std::mem::transmute(target);
+        let answer = target(context, spill, spill.byte_add(SPILL_LOOP as usize).read());
+        spill.byte_add(SPILL_ANSWER as usize).write(answer as u64);
+        spill.byte_add(SPILL_CONTEXT as usize).write(context as u64);
+    }
+    0
 }
 
 type Trampoline = unsafe extern "C" fn(*mut CallContext, *mut EntryRecord, usize, *const u64, *mut u64) -> u64;

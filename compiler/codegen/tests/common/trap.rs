@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use vaisjit_abi::TrapCode;
+use vaisjit_abi::trap::FAILED_CHECK;
 use vaisjit_codegen::unit::CompiledFunction;
 
 use super::Machine;
@@ -18,6 +19,7 @@ pub struct Seen {
 }
 
 static PIPE: AtomicI32 = AtomicI32::new(-1);
+static CONTEXT: AtomicPtr<vaisjit_abi::CallContext> = AtomicPtr::new(std::ptr::null_mut());
 static TABLES: AtomicPtr<Vec<(usize, &CompiledFunction)>> = AtomicPtr::new(std::ptr::null_mut());
 
 impl Machine {
@@ -44,6 +46,7 @@ impl Machine {
     }
 
     fn run_child(&mut self, pipe: i32, name: &str, arguments: &[u128]) -> ! {
+        CONTEXT.store(&mut *self.context, Ordering::Relaxed);
         let mut tables = self.tables();
         let tables: *mut Vec<(usize, &CompiledFunction)> = &mut tables;
         PIPE.store(pipe, Ordering::Relaxed);
@@ -97,15 +100,17 @@ extern "C" fn handler(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_
         Some(254) => TrapCode::DivisionByZero as u8,
         Some(253) if address < 4096 => TrapCode::NullPointer as u8,
         Some(253) => TrapCode::BadAddress as u8,
+        Some(FAILED_CHECK) => TrapCode::IndexOutOfBounds as u8,
         other => other.unwrap_or(0),
     };
-    tell([i64::from(code), i64::from(function.info.location_at(offset).unwrap_or(0)), 0, 0])
+    // SAFETY: the context lives as long as the child.
+    let [index, length] = unsafe { (*CONTEXT.load(Ordering::Relaxed)).failed_check };
+    tell([i64::from(code), i64::from(function.info.location_at(offset).unwrap_or(0)), index, length])
 }
 
-/// The host function `trap_index`.
-pub extern "C" fn trap_index(context: &vaisjit_abi::CallContext) {
-    let [index, length] = context.failed_check;
-    tell([TrapCode::IndexOutOfBounds as i64, 0, index, length]);
+/// A safepoint that does nothing.
+pub extern "C" fn no_safepoint(_: &vaisjit_abi::CallContext) -> usize {
+    0
 }
 
 /// The host function `trap_message`; tells the length of the text.

@@ -2,25 +2,10 @@
 
 use std::fmt::Write;
 
-struct Random(u64);
+#[path = "../../../../tests/generate/random.rs"]
+mod numbers;
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn pick<'t>(&mut self, of: &[&'t str]) -> &'t str {
-        of[self.below(of.len())]
-    }
-}
+use numbers::Random;
 
 /// What every program starts with.
 const HEAD: &str = "\
@@ -64,7 +49,7 @@ impl Writer {
         match self.random.below(4) {
             0 => (self.random.below(20) as i64 - 5).to_string(),
             1 => format!("xs[{place} & 3]"),
-            _ => place.to_owned(),
+            _ => place.to_string(),
         }
     }
 

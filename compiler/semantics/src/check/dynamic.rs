@@ -9,10 +9,11 @@ use super::coerce::is_place;
 use super::literal::replace;
 use super::{Checker, Want};
 use crate::codes;
-use crate::hir::{Callee, Expr, ExprKind, PatternKind, Stmt};
+use crate::hir::{Callee, Expr, ExprKind, MadeDyn, PatternKind, Stmt};
 use crate::index::DefId;
-use crate::infer::{Known, walk};
+use crate::infer::{Known, has_variables, walk};
 use crate::interface::{FnSig, Interface};
+use crate::lower::TypeScope;
 use crate::program::DynMethod;
 use crate::types::{Instance, ItemPath, Ty, TyKind, TyList};
 use crate::world::World;
@@ -68,6 +69,48 @@ pub(crate) fn callable(world: &World<'_>, of_trait: ItemPath) -> Vec<DynMethod> 
         result: method.sig.result,
     };
     all.map(method).collect()
+}
+
+/// The `dyn`s that the running version makes, as far as they can still be, with what implements their methods now: there may
+/// be values of them though no line of the program makes one any more.
+pub(crate) fn of_running(world: &World<'_>) -> Vec<MadeDyn> {
+    let running = world.input.running.iter().flat_map(|running| running.checked.dyns.keys());
+    running.filter_map(|(of_trait, of)| made(world, *of_trait, *of)).collect()
+}
+
+fn made(world: &World<'_>, of_trait: ItemPath, of: Ty) -> Option<MadeDyn> {
+    let id = world.find(of_trait)?;
+    let mut is_known = matches!(world.interface(id), Some(Interface::Trait(_)));
+    walk(of, &mut |part| is_known &= is_declared(world, part));
+    if !is_known || !super::method::traits_of(world, of).contains(&of_trait) {
+        return None;
+    }
+    let scope = TypeScope::new(id.module, world.item_id(id));
+    let mut checker = Checker::new(world, scope, Ty::unit());
+    let mut methods = checker.table_of(of, of_trait, Span::default());
+    for method in &mut methods {
+        let arguments: Vec<Ty> = method.arguments.iter().map(|ty| checker.table.resolve(*ty, true)).collect();
+        method.arguments = TyList::new(&arguments);
+    }
+    let is_open = |method: &Instance| method.arguments.iter().any(|ty| has_variables(*ty));
+    if methods.iter().any(is_open) {
+        return None;
+    }
+    checker.diagnostics.is_empty().then_some(MadeDyn { of_trait, of, methods })
+}
+
+/// Does the program declare a type with so many parameters?
+fn is_declared(world: &World<'_>, ty: Ty) -> bool {
+    let (path, arguments) = match *ty.kind() {
+        TyKind::Struct(path, arguments) | TyKind::Enum(path, arguments) => (path, arguments.len()),
+        TyKind::Dyn(path) => return world.find(path).is_some(),
+        _ => return true,
+    };
+    match world.find(path).and_then(|id| world.interface(id)) {
+        Some(Interface::Struct(sig)) => sig.generics.len() == arguments,
+        Some(Interface::Enum(sig)) => sig.generics.len() == arguments,
+        _ => false,
+    }
 }
 
 /// Why a method cannot be called through a table.

@@ -5,14 +5,14 @@ use vaisjit_syntax::Diagnostic;
 
 use super::Checker;
 use crate::codes;
-use crate::hir::{Callee, CastKind, Expr, ExprKind, FormatPiece, Pattern, PatternKind, Stmt};
+use crate::hir::{Callee, CastKind, Expr, ExprKind, Pattern, PatternKind, children_mut};
 use crate::infer::{has_variables, walk};
 use crate::types::{Instance, Ty, TyKind, TyList};
 
 /// Calls `visit` for an expression and all expressions in it, closures' bodies excluded.
 pub(crate) fn each(e: &mut Expr, visit: &mut dyn FnMut(&mut Expr)) {
     visit(e);
-    children(e, &mut |child| each(child, visit), &mut |_| {});
+    children_mut(e, &mut |child| each(child, visit), &mut |_| {});
 }
 
 /// Are two expressions the same, whatever functions lie behind the `dyn`s they make?
@@ -27,96 +27,6 @@ pub(crate) fn same_but_tables(a: &Expr, b: &Expr) -> bool {
         e
     };
     a == b || bare(a) == bare(b)
-}
-
-/// Calls `expr` for each direct part of an expression, `pattern` for each pattern directly in it.
-pub(crate) fn children(e: &mut Expr, expr: &mut dyn FnMut(&mut Expr), pattern: &mut dyn FnMut(&mut Pattern)) {
-    match &mut *e.kind {
-        ExprKind::Unary(_, a)
-        | ExprKind::Cast(_, a)
-        | ExprKind::AddressOf(a)
-        | ExprKind::Deref(a)
-        | ExprKind::Field(a, _)
-        | ExprKind::Repeat(a)
-        | ExprKind::BoxNew(a)
-        | ExprKind::MakeDyn { value: a, .. }
-        | ExprKind::Loop(_, a) => expr(a),
-        ExprKind::Binary(_, a, b)
-        | ExprKind::And(a, b)
-        | ExprKind::Or(a, b)
-        | ExprKind::Index(a, b)
-        | ExprKind::While(_, a, b)
-        | ExprKind::Assign(a, b)
-        | ExprKind::AssignOp(_, a, b) => {
-            expr(a);
-            expr(b);
-        }
-        ExprKind::Call(callee, arguments) => {
-            if let Callee::Value(value) = callee {
-                expr(value);
-            }
-            arguments.iter_mut().for_each(expr);
-        }
-        ExprKind::Function(Callee::Value(value)) => expr(value),
-        ExprKind::Aggregate(parts, _)
-        | ExprKind::Variant(_, parts)
-        | ExprKind::Array(parts)
-        | ExprKind::Closure(_, parts) => {
-            parts.iter_mut().for_each(expr);
-        }
-        ExprKind::Format(_, pieces) => {
-            for piece in pieces {
-                if let FormatPiece::Value(value, _) = piece {
-                    expr(value);
-                }
-            }
-        }
-        ExprKind::Block(statements, value) => {
-            for statement in statements {
-                match statement {
-                    Stmt::Let(bound, value) => {
-                        pattern(bound);
-                        expr(value);
-                    }
-                    Stmt::Expr(e) | Stmt::Defer(e) => expr(e),
-                }
-            }
-            value.iter_mut().for_each(expr);
-        }
-        ExprKind::If(condition, then, otherwise) => {
-            expr(condition);
-            expr(then);
-            otherwise.iter_mut().for_each(expr);
-        }
-        ExprKind::ForRange { start, end, body, .. } => [start, end, body].into_iter().for_each(expr),
-        ExprKind::ForEach { pattern: bound, over, body, .. } => {
-            pattern(bound);
-            expr(over);
-            expr(body);
-        }
-        ExprKind::Match(subject, arms) => {
-            expr(subject);
-            for arm in arms {
-                pattern(&mut arm.pattern);
-                arm.guard.iter_mut().for_each(&mut *expr);
-                expr(&mut arm.body);
-            }
-        }
-        ExprKind::Break(_, value) | ExprKind::Return(value) | ExprKind::Trap(_, value) => {
-            value.iter_mut().for_each(expr)
-        }
-        ExprKind::Int(_)
-        | ExprKind::Float(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Str(_)
-        | ExprKind::Unit
-        | ExprKind::Local(_)
-        | ExprKind::Global(_)
-        | ExprKind::Function(_)
-        | ExprKind::Zero
-        | ExprKind::TypeInfo(_)
-        | ExprKind::Continue(_) => {}
-    }
 }
 
 impl Checker<'_, '_> {
@@ -182,7 +92,7 @@ impl Checker<'_, '_> {
     fn resolve_node(&mut self, e: &mut Expr, types: &mut FxHashSet<Ty>) {
         e.ty = self.resolve_type(e.ty, types);
         let this = std::cell::RefCell::new((&mut *self, &mut *types));
-        children(
+        children_mut(
             e,
             &mut |child| {
                 let (checker, types) = &mut *this.borrow_mut();

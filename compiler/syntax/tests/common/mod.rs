@@ -2,26 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-/// A small generator of random numbers (xorshift), for tests that print their seed.
-pub struct Random(u64);
+#[path = "../../../../tests/generate/random.rs"]
+mod random;
 
-impl Random {
-    pub fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below a limit, which must not be zero.
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() >> 11) as usize % limit
-    }
-}
+pub use random::Random;
 
 /// Programs that use most of the language.
 pub const SAMPLES: &[&str] = &[include_str!("game.vais"), include_str!("shapes.vais"), include_str!("everything.vais")];

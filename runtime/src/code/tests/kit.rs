@@ -240,7 +240,7 @@ impl Body<'_, '_> {
         self.b.ins().store(MemFlagsData::trusted(), spill, self.ctx, offsets::CARRIED);
         let id = self.module.declare_function("safepoint", Linkage::Import, &safepoint_signature()).unwrap();
         let thunk = self.module.declare_func_in_func(id, self.b.func);
-        self.b.ins().call(thunk, &[self.ctx]);
+        self.b.ins().call(thunk, &[]);
         self.b.ins().jump(back, &[]);
         self.b.switch_to_block(back);
         self.b.ins().brif(go_on, head, &[], after, &[]);

@@ -317,6 +317,56 @@ fn a_thread_blocked_in_c_counts_as_stopped() {
     }
 }
 
+/// One thread stands in the way while it waits in C: the other turns on, and nothing is tried before the first has come to
+/// its poll.
+#[test]
+fn a_commit_after_one_thread_leaves_the_others_alone() {
+    let kit = Kit::new();
+    let pipe = Pipe::new();
+    kit.exit("read_pipe", read_pipe as *const () as usize, &i64s(2), ExitKind::C);
+    let waiting = kit.simple("waiting", 2, |f| {
+        f.polled_loop(|f| {
+            let result = f.call("read_pipe", &i64s(2), &[f.params[0], f.params[1]]).unwrap();
+            f.b.ins().icmp_imm_u(IntCC::Equal, result, 1)
+        });
+        let one = f.number(1);
+        f.ret(one);
+    });
+    let (turns, stop, reading) = (AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(0));
+    let spinning = spinning(&kit, &turns, &stop);
+    let args = [pipe.0[0] as i64, cell(&reading) as i64];
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| kit.call(&waiting, &args).unwrap());
+        until("the read", || reading.load(SeqCst) > 0);
+        let spins = scope.spawn(|| kit.call(&spinning, &[]).unwrap());
+        until("some turns", || turns.load(SeqCst) > 0);
+        let found = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let inside = found.clone();
+        commit(&kit, move |stopped| {
+            let mut threads = Vec::new();
+            stopped
+                .walk(|frame| threads.extend((frame.unit.name(frame.function) == "waiting").then_some(frame.thread)));
+            inside.lock().unwrap().extend(threads.iter().filter_map(|thread| stopped.waiting(*thread)));
+        });
+        let awaited = found.lock().unwrap().clone();
+        assert_eq!(awaited.len(), 1);
+        let asked = std::time::Instant::now();
+        let ticket = kit.world.run_at_safepoint(SafepointKind::CommitAfter(awaited), |_| ());
+        // Longer than any patience, and the other one never stops.
+        until("turns meanwhile", || asked.elapsed() > PATIENCE * 2 && turns.load(SeqCst) > 100_000);
+        assert_eq!(ticket.outcome(), None);
+        pipe.write();
+        until("the commit", || ticket.outcome().is_some());
+        assert!(matches!(ticket.outcome(), Some(Outcome::Done { relaxed: false, .. })));
+        stop.store(1, SeqCst);
+        spins.join().unwrap();
+        // The loop ends when a read fails.
+        // SAFETY: the writing end is the test's own.
+        unsafe { libc::close(pipe.0[1]) };
+        waits.join().unwrap();
+    });
+}
+
 #[test]
 fn a_thread_that_goes_into_c_after_the_request_is_noticed() {
     let kit = Kit::new();
