@@ -6,8 +6,6 @@ use cranelift_codegen::ir;
 use cranelift_codegen::ir::condcodes::CondCode;
 use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
-use vaisjit_abi::context::offsets;
-use vaisjit_abi::trap::FAILED_CHECK;
 
 use super::named::may_fault;
 use super::{TRAP_MESSAGE, Translator, trap_code};
@@ -20,6 +18,8 @@ pub(crate) struct BlockState {
     block: ir::Block,
     /// Edges into it that are not translated yet.
     missing: u32,
+    /// All of them.
+    edges: u32,
     /// Number of the location of its first statement.
     first_location: u32,
 }
@@ -80,6 +80,7 @@ impl Translator<'_, '_> {
             }
             if let Some(state) = &mut self.blocks[number(successor)] {
                 state.missing += 1;
+                state.edges += 1;
             }
         }
         order.reverse();
@@ -88,7 +89,8 @@ impl Translator<'_, '_> {
 
     fn enter(&mut self, id: BlockId, locations: &[u32]) {
         let block = self.b.create_block();
-        self.blocks[number(id)] = Some(BlockState { block, missing: 0, first_location: locations[number(id)] });
+        self.blocks[number(id)] =
+            Some(BlockState { block, missing: 0, edges: 0, first_location: locations[number(id)] });
     }
 
     fn block(&mut self, id: BlockId) {
@@ -97,6 +99,7 @@ impl Translator<'_, '_> {
         self.b.switch_to_block(state.block);
         self.in_loop = block.in_loop;
         self.shown.enter(self.body, id);
+        self.checks.enter(id);
         for (index, statement) in block.statements.iter().enumerate() {
             let location = state.first_location + index as u32;
             self.b.set_srcloc(ir::SourceLoc::new(location));
@@ -117,6 +120,9 @@ impl Translator<'_, '_> {
         while let Some(to) = successor(&block.terminator, next) {
             self.edge_done(to);
             self.shown.leave(to);
+            if self.state(to).edges == 1 {
+                self.checks.leave(to);
+            }
             next += 1;
         }
     }
@@ -232,23 +238,6 @@ impl Translator<'_, '_> {
             self.call_trap_function(TRAP_MESSAGE, &[number, message]);
         }
         self.b.ins().trap(trap_code(code));
-    }
-
-    /// Goes on if `0 <= index < length`; else both numbers are left in the call context, in a block out of the way. No call
-    /// tells of them: its arguments would decide in which registers loops keep their values.
-    pub(crate) fn check_index(&mut self, index: &Operand, length: &Operand) {
-        let (index, length) = (self.operand_value(index), self.operand_value(length));
-        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
-        let (good, bad) = (self.b.create_block(), self.b.create_block());
-        self.branch_away(inside, bad, good);
-        self.b.seal_block(good);
-        self.enter_cold(bad);
-        self.show();
-        for (at, value) in (0..).zip([index, length]) {
-            self.store(value, self.context(offsets::FAILED_CHECK + 8 * at));
-        }
-        self.b.ins().trap(ir::TrapCode::unwrap_user(FAILED_CHECK));
-        self.leave_cold(good);
     }
 }
 

@@ -18,7 +18,9 @@ use super::{Lowerer, Options, Unsupported, computable, lowered_sizes, scan, sett
 use crate::layout::Layouts;
 use crate::mir::live::is_live;
 use crate::mir::visit::{Access, block_places, statement_places, successors};
-use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, StatementKind, Taken, Terminator};
+use crate::mir::{
+    BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Statement, StatementKind, Taken, Terminator,
+};
 use crate::resume::{CarriedValue, CarryHome, CarryKey};
 
 /// A reference of the code before that the new code only borrows: released when the function ends.
@@ -365,31 +367,44 @@ impl<'a> Lowerer<'a> {
     }
 }
 
-/// Does a block, or one behind it, do anything with a local but release it?
+/// Does a block, or one behind it, do anything with the value of a local but release it? What comes behind that is done
+/// with another value.
 fn is_used_from(body: &Body, start: BlockId, local: Local) -> bool {
     let mut seen: FxHashSet<BlockId> = [start].into_iter().collect();
     let mut open = vec![start];
     while let Some(id) = open.pop() {
         let block = &body.blocks[id];
-        for statement in &block.statements {
-            if matches!(statement.kind, StatementKind::Release { .. } | StatementKind::Safepoint(_)) {
-                continue;
-            }
-            let mut used = false;
-            statement_places(statement, &mut |place, _| {
-                used |= matches!(place.base, PlaceBase::Local(base) if base == local)
-            });
-            if used {
-                return true;
-            }
+        match block.statements.iter().find_map(|statement| use_of(statement, local)) {
+            Some(Use::Other) => return true,
+            Some(Use::Release) => {}
+            None => successors(&block.terminator, &mut |to| {
+                if seen.insert(to) {
+                    open.push(to);
+                }
+            }),
         }
-        successors(&block.terminator, &mut |to| {
-            if seen.insert(to) {
-                open.push(to);
-            }
-        });
     }
     false
+}
+
+/// What a statement does with a local.
+enum Use {
+    /// Releases all of it.
+    Release,
+    Other,
+}
+
+fn use_of(statement: &Statement, local: Local) -> Option<Use> {
+    match &statement.kind {
+        StatementKind::Safepoint(_) => return None,
+        StatementKind::Release { place, .. } => return (place.as_local() == Some(local)).then_some(Use::Release),
+        _ => {}
+    }
+    let mut used = false;
+    statement_places(statement, &mut |place, _| {
+        used |= matches!(place.base, PlaceBase::Local(base) if base == local);
+    });
+    used.then_some(Use::Other)
 }
 
 fn hidden(name: Name) -> bool {
