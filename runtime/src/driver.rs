@@ -402,7 +402,7 @@ impl Driver {
         loop {
             self.hear();
             signal.folders |= self.waiting.take().is_some_and(|newer| newer.folders);
-            if self.stopping {
+            if self.stopping || program.control.ends_process() {
                 return;
             }
             if signal.folders {
@@ -472,10 +472,11 @@ impl Driver {
     fn look(&mut self, program: &Arc<ProgramInner>, signal: Signal) -> Seen {
         let clock = Clock::since(signal.at);
         let mut reloader = program.reloader();
-        if !self.accepts_empty && reloader.workspace.is_being_written() {
-            return Seen::Empty;
-        }
-        let (mut files, failed) = reloader.workspace.refresh();
+        let read = match self.accepts_empty {
+            true => Some(reloader.workspace.refresh()),
+            false => reloader.workspace.refresh_written(),
+        };
+        let Some((mut files, failed)) = read else { return Seen::Empty };
         files.append(&mut self.again);
         let known = program.is_current(&reloader) || reloader.has_told() || program.waits_for_program(&reloader);
         let nothing_new = files.is_empty() && known;
@@ -551,6 +552,7 @@ impl Driver {
         match why {
             None => {
                 self.pending = None;
+                self.again = files;
                 return Seen::Superseded;
             }
             Some(StepBack::Aside) => {

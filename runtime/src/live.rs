@@ -286,12 +286,12 @@ impl Live {
         Running { checked: self.checked.clone(), closures: self.closures.clone() }
     }
 
-    /// Remembers the layouts of a version that has become live.
-    pub fn note_layouts(&mut self, version: u64) {
+    /// Remembers the layouts of a version that has become live. Gives those that are too old.
+    pub fn note_layouts(&mut self, version: u64) -> Vec<(u64, Arc<Checked>, Arc<LayoutHistory>)> {
         self.past.retain(|(known, ..)| *known < version);
         self.past.push((version, self.checked.clone(), self.history.clone()));
         let old = self.past.len().saturating_sub(KEPT_VERSIONS);
-        self.past.drain(..old);
+        self.past.drain(..old).collect()
     }
 
     /// The layouts of the version that was made from this, if it has been live.
@@ -346,6 +346,12 @@ impl Live {
         let retired = self.retired.get(&key).cloned();
         let live = || self.functions.values().chain(&self.orphans).map(|function| &function.code.unit);
         retired.or_else(|| live().find(|unit| Live::unit_key(unit) == key).map(Arc::downgrade)).unwrap_or_default()
+    }
+
+    /// What is known of code that is in no slot of the running version, but may run.
+    pub fn old_metas(&self) -> impl Iterator<Item = &Arc<FunctionMeta>> {
+        let replaced = self.retired.keys().filter_map(|unit| self.metas.get(unit)).flatten();
+        replaced.chain(self.orphans.iter().map(|orphan| &orphan.meta))
     }
 
     /// What is known of a function of a unit.

@@ -89,7 +89,7 @@ pub(crate) struct ProgramInner {
 /// What only reloads need.
 pub(crate) struct Reloader {
     pub workspace: Workspace,
-    pub links: Links,
+    pub links: Arc<Links>,
     /// Functions that are called through slots because they have been edited.
     pub promoted: FxHashSet<Instance>,
     /// The last snapshot that was turned down and told of, so that it is told of once.
@@ -160,7 +160,7 @@ impl Program {
                 HostTable::empty()
             });
             let workspace = Workspace::new(path, engine.workspace_options(&host, loader));
-            let reloader = Reloader { workspace, links: Links::default(), promoted: FxHashSet::default(), told: None };
+            let reloader = Reloader { workspace, links: Arc::default(), promoted: FxHashSet::default(), told: None };
             ProgramInner {
                 engine: engine.clone(),
                 world,

@@ -301,12 +301,12 @@ impl Workspace {
     }
 
     /// Takes over what a file holds on disk; false if that has not changed.
-    fn take_disk(&mut self, path: &Path, text: &str) -> bool {
+    fn take_disk(&mut self, path: &Path, text: Arc<str>) -> bool {
         match self.files.iter().find(|(_, file)| file.path == path) {
-            Some((name, file)) if &*file.disk != text => {
+            Some((name, file)) if file.disk != text => {
                 let name = *name;
                 self.kept.clear();
-                self.put(name, path.to_path_buf(), text.into());
+                self.put(name, path.to_path_buf(), text);
                 true
             }
             _ => false,
@@ -333,16 +333,38 @@ impl Workspace {
         self.refresh_as(&[])
     }
 
+    /// The same if no file is empty on disk that was not when it was read last: an editor may be about to write it.
+    pub fn refresh_written(&mut self) -> Option<(Vec<PathBuf>, Vec<LoadError>)> {
+        let read = self.read(&[]);
+        let emptied = |(path, text): &Reading| {
+            let is_empty = text.as_ref().is_ok_and(|text| text.trim().is_empty());
+            is_empty && self.files.values().any(|file| file.path == *path && !file.disk.trim().is_empty())
+        };
+        (!read.iter().any(emptied)).then(|| self.take(read, &[]))
+    }
+
     /// The same as if these files had just been saved with these texts. Those that are no part of the program yet count
     /// if its imports lead to them.
     pub fn refresh_as(&mut self, saved: &[(PathBuf, Arc<str>)]) -> (Vec<PathBuf>, Vec<LoadError>) {
-        let given = |path: &Path| saved.iter().find(|(saved, _)| saved == path).map(|(_, text)| text.clone());
-        let paths: Vec<PathBuf> = self.files.values().map(|file| file.path.clone()).collect();
+        let read = self.read(saved);
+        self.take(read, saved)
+    }
+
+    /// The texts of all files of the program, as they are on disk but for these.
+    fn read(&self, saved: &[(PathBuf, Arc<str>)]) -> Vec<Reading> {
+        let read = |path: &PathBuf| match given(saved, path) {
+            Some(text) => Ok(text),
+            None => self.options.loader.read(path).map(Arc::from),
+        };
+        self.files.values().map(|file| (file.path.clone(), read(&file.path))).collect()
+    }
+
+    /// Takes over what has been read.
+    fn take(&mut self, read: Vec<Reading>, saved: &[(PathBuf, Arc<str>)]) -> (Vec<PathBuf>, Vec<LoadError>) {
         let (mut changed, mut failed) = (Vec::new(), Vec::new());
-        for path in paths {
-            let read = given(&path).map_or_else(|| self.options.loader.read(&path).map(Arc::from), Ok);
-            match read {
-                Ok(text) if self.take_disk(&path, &text) => changed.push(path),
+        for (path, text) in read {
+            match text {
+                Ok(text) if self.take_disk(&path, text.clone()) => changed.push(path),
                 Ok(_) => {}
                 Err(_) if self.files.values().any(|file| file.path == path && file.from_memory) => {}
                 Err(error) => failed.push(error),
@@ -350,19 +372,10 @@ impl Workspace {
         }
         changed.sort();
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
-        let is_there = |path: &&PathBuf| given(path).is_some() || self.options.loader.read(path).is_ok();
+        let is_there = |path: &&PathBuf| given(saved, path).is_some() || self.options.loader.read(path).is_ok();
         changed.extend(wanted.filter(is_there).cloned());
         self.kept.extend(saved.iter().filter(|(path, _)| changed.contains(path)).cloned());
         (changed, failed)
-    }
-
-    /// Is a file empty on disk that was not when it was read last? An editor may be about to write it.
-    pub fn is_being_written(&self) -> bool {
-        let emptied = |file: &LoadedFile| {
-            !file.disk.trim().is_empty()
-                && self.options.loader.read(&file.path).is_ok_and(|text| text.trim().is_empty())
-        };
-        self.files.values().any(emptied)
     }
 
     fn put(&mut self, name: Name, path: PathBuf, text: Arc<str>) {
@@ -562,6 +575,14 @@ impl Workspace {
             }
         }
     }
+}
+
+/// What a file holds, or why it cannot be read.
+type Reading = (PathBuf, Result<Arc<str>, LoadError>);
+
+/// The text that is given for a file.
+fn given(saved: &[(PathBuf, Arc<str>)], path: &Path) -> Option<Arc<str>> {
+    saved.iter().find(|(saved, _)| saved == path).map(|(_, text)| text.clone())
 }
 
 /// A library module's tree, parsed once for all programs of the process.

@@ -20,6 +20,8 @@ pub struct ParsedItem {
     pub item: Arc<Item>,
     /// What the lexer and the parser had to say about it; places are relative to the item.
     pub diagnostics: Arc<[Diagnostic]>,
+    /// Hash of the tokens that the tree was made from.
+    pub tokens: u64,
 }
 
 /// The tree of one file.
@@ -35,6 +37,16 @@ impl Module {
     pub fn new(items: Vec<ParsedItem>) -> Module {
         let index = items.iter().enumerate().map(|(i, item)| (item.id, i as u32)).collect();
         Module { items, index }
+    }
+
+    /// The items but for those at the start and at the end that another tree of the same file shares. Of an edit of one
+    /// item in a thousand this leaves one.
+    pub fn differing(&self, other: &Module) -> &[ParsedItem] {
+        let is_shared = |(one, other): &(&ParsedItem, &ParsedItem)| Arc::ptr_eq(&one.item, &other.item);
+        let first = self.items.iter().zip(&other.items).take_while(is_shared).count();
+        let (own, others) = (&self.items[first..], &other.items[first..]);
+        let last = own.iter().rev().zip(others.iter().rev()).take_while(is_shared).count();
+        &own[..own.len() - last]
     }
 
     /// Where in the file an item starts.

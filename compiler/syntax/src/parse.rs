@@ -24,7 +24,8 @@ pub fn parse(text: &str) -> Module {
 fn build<'t>(grammar: &Grammar<'t>, chunk: &'t Chunk, text: &'t str, id: ItemId) -> ParsedItem {
     let parsed = grammar.item(chunk, &text[chunk.start as usize..chunk.end as usize]);
     let diagnostics: Vec<Diagnostic> = parsed.problems.into_iter().map(|problem| problem.anchor(id)).collect();
-    ParsedItem { id, start: chunk.start, end: chunk.end, item: Arc::new(parsed.item), diagnostics: diagnostics.into() }
+    let (start, end, tokens) = (chunk.start, chunk.end, chunk.fingerprint());
+    ParsedItem { id, start, end, item: Arc::new(parsed.item), diagnostics: diagnostics.into(), tokens }
 }
 
 /// How many items before an edit are parsed again: where an item ends depends on the first tokens behind it.
@@ -128,6 +129,9 @@ impl<'a> Replaced<'a> {
         let Some(old) = self.by_text.get_mut(source).and_then(VecDeque::pop_front) else {
             return build(grammar, chunk, text, ItemId::fresh());
         };
+        if chunk.is_clean() && old.diagnostics.is_empty() && chunk.fingerprint() == old.tokens {
+            return ParsedItem { start: chunk.start, end: chunk.end, ..old.clone() };
+        }
         let new = build(grammar, chunk, text, old.id);
         // Equality ignores spans; their debug form shows them.
         let same = new.item == old.item && format!("{:?}", new.diagnostics) == format!("{:?}", old.diagnostics);

@@ -1,6 +1,7 @@
 //! The action of a commit, with all threads stopped: the program's own hooks, the trial, the stores, and the way back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustc_hash::FxHashSet;
@@ -35,7 +36,7 @@ impl WayBack {
 
 /// What a preparation takes over from the version it is made against.
 pub(super) struct Committed<'a> {
-    pub links: &'a Links,
+    pub links: &'a Arc<Links>,
     pub promoted: &'a FxHashSet<Instance>,
     /// The number that the prepared version will get.
     pub version: u64,
@@ -156,6 +157,9 @@ impl ProgramInner {
         stopped: &Stopped<'_>,
         way_back: Option<WayBack>,
     ) -> Attempt {
+        if self.control.ends_process() {
+            return Attempt::TurnedDown;
+        }
         self.enter_names(prepared);
         let attempt = self.apply_named(prepared, stopped, way_back);
         if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet { .. }) {
@@ -196,6 +200,7 @@ impl ProgramInner {
         let past = self.live().present();
         let replaced = self.apply(prepared, tried);
         self.keep_past(&past, stopped);
+        prepared.left.push(Box::new((past, running)));
         let told = way_back.map(|way_back| (self.tell_after(way_back.version), way_back));
         if let Some((Err(objection), way_back)) = told {
             self.put_back_values(prepared, replaced);

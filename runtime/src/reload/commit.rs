@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::program::Global;
+use vaisjit_semantics::{Checked, Instance, ItemPath};
 
 use super::kept::Recipe;
 use super::prepare::Prepared;
@@ -25,7 +26,7 @@ impl Live {
         prepared.guards.iter().for_each(NewGuard::publish);
         prepared.tables.iter().for_each(TableStore::publish);
         prepared.types.drain(..).for_each(TypeUpdate::apply);
-        let mut retired = Vec::new();
+        let (mut retired, mut replaced) = (Vec::new(), Vec::new());
         prepared.functions.iter().for_each(|(_, function)| self.revive(function));
         for (instance, function) in prepared.functions.drain(..) {
             self.note_closure(instance);
@@ -34,7 +35,10 @@ impl Live {
             self.retire_orphans(&function, &mut retired);
             let signature = function.signature.clone();
             match self.functions.insert(instance, function) {
-                Some(old) if old.signature == signature => self.retire(&old, &mut retired),
+                Some(old) if old.signature == signature => {
+                    self.retire(&old, &mut retired);
+                    replaced.push(old);
+                }
                 Some(old) => self.orphan(old, &mut retired),
                 None => {}
             }
@@ -57,7 +61,7 @@ impl Live {
                 *known = meta;
             }
         }
-        for (path, global) in &prepared.snapshot.checked.globals {
+        for (path, global) in new_globals(&self.checked, &prepared.snapshot.checked) {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
@@ -66,12 +70,16 @@ impl Live {
         if !prepared.moved.is_empty() || prepared.report.edits.iter().any(is_type) {
             self.shapes.follow(&prepared.snapshot.checked);
         }
-        self.layouts = prepared.layouts.clone();
-        self.history = prepared.history.clone();
-        self.snapshot = Some(prepared.snapshot.clone());
-        self.checked = prepared.snapshot.checked.clone();
-        self.note_layouts(version);
-        self.sources = prepared.snapshot.sources.clone();
+        let snapshot = prepared.snapshot.clone();
+        let before = (
+            std::mem::replace(&mut self.layouts, prepared.layouts.clone()),
+            std::mem::replace(&mut self.history, prepared.history.clone()),
+            std::mem::replace(&mut self.checked, snapshot.checked.clone()),
+            std::mem::replace(&mut self.sources, snapshot.sources.clone()),
+            self.snapshot.replace(snapshot),
+        );
+        let forgotten = self.note_layouts(version);
+        prepared.left.push(Box::new((before, forgotten, replaced)));
         for (recipe, unit) in retired {
             self.kept.keep(version, recipe, unit);
         }
@@ -133,7 +141,7 @@ impl Live {
     }
 
     /// Forgets what is known of code that has been freed.
-    fn forget_freed(&mut self) {
+    pub(crate) fn forget_freed(&mut self) {
         let metas = &mut self.metas;
         self.retired.retain(|key, unit| {
             let alive = unit.strong_count() > 0;
@@ -143,6 +151,24 @@ impl Live {
             alive
         });
     }
+}
+
+/// The globals that the running version has not just so, and perhaps some more: they mostly stay in their order.
+fn new_globals<'c>(running: &'c Checked, new: &'c Checked) -> impl Iterator<Item = (&'c ItemPath, &'c Global)> {
+    let is_same = |(place, (path, global)): &(usize, (&ItemPath, &Global))| {
+        running.globals.get_index(*place).is_some_and(|(known, before)| known == *path && is_shared(before, global))
+    };
+    new.globals.iter().enumerate().filter(move |new| !is_same(new)).map(|(_, new)| new)
+}
+
+/// Is it one declaration, at the same place?
+fn is_shared(old: &Global, new: &Global) -> bool {
+    let same_init = match (&old.init, &new.init) {
+        (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+        (old, new) => old.is_none() && new.is_none(),
+    };
+    let range = |global: &Global| (global.place.anchor, global.place.span.start, global.place.span.end);
+    same_init && (old.ty, old.reset, range(old)) == (new.ty, new.reset, range(new))
 }
 
 /// Code that has been replaced, and what it was made from.

@@ -48,8 +48,9 @@ fn edit(kind: &'static str, name: String, change: &'static str, at: Option<Locat
 fn compare(old: &SourceFile, new: &SourceFile, found: &mut Vec<Edit>) {
     let only = |one: &SourceFile, other: &SourceFile| -> Vec<(&'static str, String, ParsedItem)> {
         let shared: FxHashSet<*const Item> =
-            other.module.items.iter().map(|parsed| Arc::as_ptr(&parsed.item)).collect();
-        let own = one.module.items.iter().filter(|parsed| !shared.contains(&Arc::as_ptr(&parsed.item)));
+            other.module.differing(&one.module).iter().map(|parsed| Arc::as_ptr(&parsed.item)).collect();
+        let own =
+            one.module.differing(&other.module).iter().filter(|parsed| !shared.contains(&Arc::as_ptr(&parsed.item)));
         own.filter_map(|parsed| named(one, parsed).map(|(kind, name)| (kind, name, parsed.clone()))).collect()
     };
     let mut before: FxHashMap<(&'static str, String), Vec<Arc<Item>>> = FxHashMap::default();

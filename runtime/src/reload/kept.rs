@@ -29,6 +29,8 @@ pub(crate) struct Recipe {
     imports: Box<[(Import, usize)]>,
     inlined: Box<[Arc<[InlinedLocation]>]>,
     frames: Box<[Arc<FrameLayout>]>,
+    /// Hash of the members.
+    key: u64,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -49,7 +51,7 @@ impl Recipe {
         let members = members(group.iter().copied().zip(lowered.iter().copied()));
         let inlined = machine.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let frames = machine.iter().map(|function| Arc::new(function.frame.clone())).collect();
-        Recipe { members, imports: imports.into(), inlined, frames }
+        Recipe { key: key(&members), members, imports: imports.into(), inlined, frames }
     }
 
     /// The functions, in the order of the unit.
@@ -81,10 +83,6 @@ impl Recipe {
             Import::Leaf(name) => Some(*name),
             _ => None,
         })
-    }
-
-    fn key(&self) -> u64 {
-        key(&self.members)
     }
 }
 
@@ -129,14 +127,14 @@ impl KeptCode {
 impl KeptCode {
     /// Keeps a unit that this version replaces.
     pub fn keep(&mut self, version: u64, recipe: Arc<Recipe>, unit: Arc<CodeUnit>) {
-        let key = recipe.key();
+        let key = recipe.key;
         self.order.push_back((version, key, Arc::as_ptr(&unit) as usize));
         self.units.entry(key).or_default().push(Kept { recipe, unit });
     }
 
     /// Takes a unit out that runs again.
     pub fn revive(&mut self, recipe: &Recipe, unit: &Arc<CodeUnit>) {
-        let key = recipe.key();
+        let key = recipe.key;
         if self.take(key, Arc::as_ptr(unit) as usize).is_some() {
             self.order.retain(|(_, _, address)| *address != Arc::as_ptr(unit) as usize);
         }

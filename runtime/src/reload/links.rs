@@ -100,6 +100,11 @@ impl Links {
         Links { all_direct: false, still }
     }
 
+    /// May somebody call it directly?
+    pub fn has_direct_callers(&self, callee: Instance) -> bool {
+        self.all_direct || self.still.contains(&callee)
+    }
+
     /// Does `caller` call `callee` directly? A slotted caller may itself be still as far as its own code goes, but it
     /// calls through slots, so that it never has to be compiled again because of an edit elsewhere.
     pub fn is_direct(&self, caller: Instance, callee: Instance) -> bool {

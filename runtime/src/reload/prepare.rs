@@ -1,5 +1,6 @@
 //! Prepare: from a checked snapshot to everything a commit needs, without touching anything that can be seen.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{self, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_codegen::mir::Signature;
+use vaisjit_semantics::program::{Function, FxIndexMap};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, hir};
 use vaisjit_syntax::{Diagnostic, Place};
 
@@ -98,7 +100,7 @@ pub(crate) struct Prepared {
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
     /// The links of the new version.
-    pub links: Links,
+    pub links: Arc<Links>,
     /// Functions that are called through slots from now on because they have been edited.
     pub promoted: Vec<Instance>,
     /// Slots made for this reload; taken back if it is abandoned.
@@ -119,6 +121,8 @@ pub(crate) struct Prepared {
     pub described: Option<Box<Described>>,
     /// Has a thread asked for it that is in the program itself?
     pub asked_inside: bool,
+    /// What the commit has taken out of the running version, to be given up once the threads go on: that may take long.
+    pub left: Vec<Box<dyn Any + Send>>,
 }
 
 /// Words of which nobody knows the type, and which lead to values that have to move.
@@ -194,7 +198,7 @@ pub(crate) struct Base<'a> {
     pub linkage: &'a mut Linkage,
     pub host: &'a HostTable,
     /// Links of the running version.
-    pub links: &'a Links,
+    pub links: &'a Arc<Links>,
     /// Functions called through slots because they have been edited before.
     pub promoted: &'a FxHashSet<Instance>,
     /// The number the new version will get.
@@ -269,6 +273,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     report.notices.extend(loops.take_notices());
     loops.written = migration.iter().flat_map(Migration::written).collect();
     loops.history = history.clone();
+    let migration = with_frames(migration, loops.computed(&snapshot, &layouts, base.live), base.live, &history);
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -384,6 +389,23 @@ fn migration(
     Some(migration)
 }
 
+/// The migration with what loops want computed that go on in new code.
+fn with_frames(
+    migration: Option<Migration>,
+    computed: Vec<Instance>,
+    live: &Live,
+    history: &Arc<LayoutHistory>,
+) -> Option<Migration> {
+    match migration {
+        Some(mut migration) => {
+            migration.add_computed(computed);
+            Some(migration)
+        }
+        None if computed.is_empty() => None,
+        None => Some(Migration::of_frames((live.history.clone(), history.clone()), computed)),
+    }
+}
+
 /// Tells which types lie otherwise than in the running version, or hold something that does.
 struct Touched<'a> {
     layouts: &'a TypeLayouts,
@@ -405,12 +427,29 @@ fn is_hidden(instance: &Instance) -> bool {
     instance.path.name.starts_with('{') || instance.path.module.starts_with("std/")
 }
 
+/// Finds the functions of the running version fast that are asked for in the order of the text.
+struct Running<'a> {
+    functions: &'a FxIndexMap<Instance, Function>,
+    next: usize,
+}
+
+impl Running<'_> {
+    /// Is this a function of the running version, with this very body?
+    fn has(&mut self, instance: Instance, body: &Arc<hir::Body>) -> bool {
+        let expected = self.functions.get_index(self.next).filter(|(known, _)| **known == instance);
+        let at = expected.map(|_| self.next).or_else(|| self.functions.get_index_of(&instance));
+        let Some(at) = at else { return false };
+        self.next = at + 1;
+        Arc::ptr_eq(&self.functions[at].body, body)
+    }
+}
+
 /// Which functions get new code.
 struct Plan {
     changed: Vec<(Instance, Lowered)>,
     refreshed: Vec<(Instance, Arc<hir::Body>, Lowered)>,
     removed: Vec<Instance>,
-    links: Links,
+    links: Arc<Links>,
     promoted: Vec<Instance>,
 }
 
@@ -427,7 +466,15 @@ impl Plan {
         let mut lowered = Vec::new();
         let mut diagnostics = Vec::new();
         let mut met = 0;
+        // As long as no type lies otherwise, a body that is the same needs no further look.
+        let mut running = Running { functions: &base.live.checked.functions, next: 0 };
+        let looks_closer = !moved.is_empty() || moves;
         for (instance, body) in bodies(&snapshot.checked) {
+            if !looks_closer && running.has(instance, body) {
+                debug_assert!(base.live.functions.get(&instance).is_some_and(|live| Arc::ptr_eq(&live.body, body)));
+                met += 1;
+                continue;
+            }
             if let Some(live) = base.live.functions.get(&instance) {
                 met += 1;
                 let same = Arc::ptr_eq(&live.body, body) && !forced(live);
@@ -475,7 +522,7 @@ impl Plan {
     /// Chooses links anew if a function is edited that other functions may call directly.
     fn choose_links(&mut self, snapshot: &Snapshot, base: &Base<'_>, lowered: &[(Instance, Lowered)]) {
         if !base.mode.hot {
-            self.links = Links::direct();
+            self.links = Arc::new(Links::direct());
             return;
         }
         let is_hot = |instance: Instance| snapshot.checked.functions.get(&instance).is_some_and(|f| f.hot);
@@ -496,7 +543,7 @@ impl Plan {
             None => Some((instance, &base.live.functions.get(&instance)?.summary)),
         });
         let promoted: FxHashSet<Instance> = self.promoted.iter().copied().collect();
-        self.links = Links::choose(all, &|instance| was_slotted(instance) || promoted.contains(&instance));
+        self.links = Arc::new(Links::choose(all, &|instance| was_slotted(instance) || promoted.contains(&instance)));
     }
 
     /// Functions whose text stays but whose direct calls change: they are compiled again in the same commit.
@@ -507,6 +554,10 @@ impl Plan {
         layouts: &TypeLayouts,
     ) -> Result<(), Box<Diagnostic>> {
         let planned: FxHashSet<Instance> = self.changed.iter().map(|(instance, _)| *instance).collect();
+        let same_links = Arc::ptr_eq(&self.links, base.links);
+        if same_links && !planned.iter().any(|instance| self.links.has_direct_callers(*instance)) {
+            return Ok(());
+        }
         let mut again: Vec<Instance> = base
             .live
             .functions
@@ -650,6 +701,7 @@ impl Plan {
             pins: Pins::default(),
             described: None,
             asked_inside: false,
+            left: Vec::new(),
         }
     }
 }

@@ -9,11 +9,11 @@ mod described;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::program::{FieldDef, VariantDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, ModuleInput, Renames, Ty, TyKind, rename::owner};
 use vaisjit_syntax::ast::{Item, ItemKind};
-use vaisjit_syntax::{Name, Place};
+use vaisjit_syntax::{Module, Name, Place};
 
 use crate::live::{Live, resolve};
 use crate::report::{Edit, Outcome, Report};
@@ -51,13 +51,17 @@ impl Declared<'_> {
     }
 }
 
-/// The items of the modules that another snapshot has not just so.
+/// The items, but for most of those that another snapshot has just so.
 fn declared<'a>(snapshot: &'a Snapshot, but: Option<&Snapshot>) -> Vec<Declared<'a>> {
     let known = but.into_iter().flat_map(|but| &but.input.modules);
-    let known: FxHashSet<_> = known.map(|module| (module.name, Arc::as_ptr(&module.tree))).collect();
-    let is_other = |module: &&ModuleInput| !known.contains(&(module.name, Arc::as_ptr(&module.tree)));
-    let own = snapshot.input.modules.iter().filter(|module| !module.name.starts_with("std/")).filter(is_other);
-    let items = own.flat_map(|module| module.tree.items.iter().map(|item| (module.name, item)));
+    let known: FxHashMap<Name, &Arc<Module>> = known.map(|module| (module.name, &module.tree)).collect();
+    let other = |module: &'a ModuleInput| match known.get(&module.name) {
+        Some(known) if Arc::ptr_eq(known, &module.tree) => &[],
+        Some(known) => module.tree.differing(known),
+        None => &module.tree.items[..],
+    };
+    let own = snapshot.input.modules.iter().filter(|module| !module.name.starts_with("std/"));
+    let items = own.flat_map(|module| other(module).iter().map(|item| (module.name, item)));
     let named = items.filter_map(|(module, parsed)| {
         let (kind, name) = match &parsed.item.kind {
             ItemKind::Struct(of) => ("struct", of.name.name),
@@ -87,10 +91,13 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
     let paths = |list: &[Declared<'_>]| list.iter().map(|item| item.path).collect::<FxHashSet<_>>();
     let (known, wanted) = (paths(&before), paths(&after));
     let gone: Vec<Declared<'_>> = before.into_iter().filter(|item| !wanted.contains(&item.path)).collect();
+    if gone.is_empty() {
+        return None;
+    }
     let taken = taken(live);
     let is_new = |item: &Declared<'_>| !known.contains(&item.path) && !taken.contains(&item.path);
     let new: Vec<Declared<'_>> = after.into_iter().filter(is_new).collect();
-    if gone.is_empty() || new.is_empty() {
+    if new.is_empty() {
         return None;
     }
     let found = Found { renames: Renames::default(), edits: Vec::new(), notices: Vec::new(), gone: Vec::new() };

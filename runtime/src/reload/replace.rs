@@ -3,6 +3,7 @@
 
 mod fresh;
 pub(crate) mod places;
+mod plain;
 mod reasons;
 mod remarks;
 mod transfer;
@@ -153,6 +154,20 @@ pub(crate) struct Running {
     found: FxHashSet<Instance>,
 }
 
+impl Loops {
+    /// The functions that compute what loops want that go on in new code.
+    pub fn computed(&self, snapshot: &Snapshot, layouts: &TypeLayouts, live: &Live) -> Vec<Instance> {
+        let types = (&*snapshot.checked, layouts, &*live.history);
+        let fates = self.targets.iter().flat_map(|target| target.fates.values());
+        let goes = fates.filter_map(|fate| if let Fate::Goes(resumed) = fate { Some(resumed) } else { None });
+        let found = goes.flat_map(|to| transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types));
+        let mut found: Vec<Instance> = found.collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
 /// Looks at the functions with new code that are running.
 pub(crate) fn plan(
     changed: &[(Instance, Lowered)],
@@ -164,7 +179,9 @@ pub(crate) fn plan(
 ) -> Loops {
     let mut loops = Loops::default();
     let new: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
-    let concerned = base.live.metas.values().flatten().any(|meta| new.contains_key(&meta.instance) && meta.has_loops());
+    let newest = new.keys().filter_map(|instance| base.live.functions.get(instance)).map(|live| &live.meta);
+    let older = base.live.old_metas().filter(|meta| new.contains_key(&meta.instance));
+    let concerned = newest.chain(older).any(|meta| meta.has_loops());
     let is_main = |instance: &Instance| snapshot.checked.main == Some(*instance);
     let main_is_concerned = base.main_is_running && new.keys().any(is_main);
     if !(base.mode.hot && (concerned || main_is_concerned)) {

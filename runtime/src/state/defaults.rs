@@ -1,5 +1,7 @@
 //! Running the program's own code for defaults that a file of state has no values for, while its threads are stopped.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::shape::shape;
@@ -44,7 +46,7 @@ impl ProgramInner {
         let (live, mut linkage) = (self.live(), self.linkage());
         let snapshot = live.snapshot.clone().ok_or("nothing is loaded")?;
         // They are called from here only, and call everything through slots.
-        let (links, promoted) = (Links::default(), FxHashSet::default());
+        let (links, promoted) = (Arc::<Links>::default(), FxHashSet::default());
         let mut base = Base {
             mode: &self.mode,
             live: &live,

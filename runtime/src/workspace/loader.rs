@@ -75,7 +75,8 @@ impl Loader for DiskLoader {
     fn read(&self, path: &Path) -> Result<String, LoadError> {
         let named = || path.to_path_buf();
         let file = open(path)?;
-        let mut bytes = Vec::new();
+        let length = file.metadata().map_or(0, |metadata| metadata.len().min(LONGEST_TEXT));
+        let mut bytes = Vec::with_capacity(length as usize + 1);
         // It may grow while it is being read.
         file.take(LONGEST_TEXT + 1).read_to_end(&mut bytes).map_err(|error| from_io(path, &error))?;
         if bytes.len() as u64 > LONGEST_TEXT {

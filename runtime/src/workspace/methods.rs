@@ -87,15 +87,7 @@ impl Words {
 
     /// What a new text needs that the old one, which differs from it in few items, may not have needed.
     pub fn needed_by_edit(&self, text: &str, tree: &Module, old: &Module) -> Needed {
-        let same = |(a, b): &(&vaisjit_syntax::ParsedItem, &vaisjit_syntax::ParsedItem)| {
-            std::sync::Arc::ptr_eq(&a.item, &b.item)
-        };
-        let (new, old) = (&tree.items, &old.items);
-        let before = new.iter().zip(old.iter()).take_while(same).count();
-        let most = new.len().min(old.len()) - before;
-        let after = new.iter().rev().zip(old.iter().rev()).take(most).take_while(same).count();
-        let edited = &new[before..new.len() - after];
-        edited.iter().fold(Needed::default(), |needed, item| {
+        tree.differing(old).iter().fold(Needed::default(), |needed, item| {
             let range = item.start as usize..item.end as usize;
             needed.and(text.get(range).map_or(Needed::default(), |text| self.needed(text)))
         })

@@ -14,6 +14,10 @@ mod text;
 pub use foreign::foreign_type;
 pub use habits::{LEFT_OUT_HELP, left_out_name};
 
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
+
 use crate::Span;
 use crate::ast::FormatSpec;
 use crate::codes;
@@ -49,6 +53,21 @@ pub(crate) struct Chunk {
     pub problems: Vec<Problem>,
     /// Ranges in which the grammar's own errors would only repeat one of `problems`.
     pub muted: Vec<Span>,
+}
+
+impl Chunk {
+    /// Is nothing wrong with it so far?
+    pub fn is_clean(&self) -> bool {
+        !self.junk && self.problems.is_empty() && self.muted.is_empty()
+    }
+
+    /// Hash of what the grammar reads, but for what the text alone says.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        self.tokens.iter().for_each(|(kind, span)| (*kind, span.start, span.end).hash(&mut hasher));
+        (self.junk, &self.docs).hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// A string literal, cut at its brace groups.

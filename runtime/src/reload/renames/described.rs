@@ -69,8 +69,8 @@ impl Described {
     }
 
     /// Links of the running version under the new names.
-    pub fn links(&self, links: &Links) -> Links {
-        links.renamed(&self.renames)
+    pub fn links(&self, links: &Links) -> Arc<Links> {
+        Arc::new(links.renamed(&self.renames))
     }
 
     /// Functions under the new names.

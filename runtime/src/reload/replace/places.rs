@@ -22,10 +22,12 @@ pub(crate) fn moved(
     layouts: &TypeLayouts,
 ) -> Vec<Moved> {
     let mut found = Vec::new();
-    for (unit, metas) in &live.metas {
-        for (index, meta) in metas.iter().enumerate() {
-            let is_running = live.functions.get(&meta.instance).is_some_and(|now| Arc::ptr_eq(&now.body, &meta.body));
-            let body = refreshed.get(&meta.instance).filter(|_| is_running && meta.resumed.is_some());
+    // Code of its own is in no slot.
+    for (unit, metas) in live.retired.keys().filter_map(|unit| live.metas.get_key_value(unit)) {
+        for (index, meta) in metas.iter().enumerate().filter(|(_, meta)| meta.resumed.is_some()) {
+            let is_running =
+                || live.functions.get(&meta.instance).is_some_and(|now| Arc::ptr_eq(&now.body, &meta.body));
+            let body = refreshed.get(&meta.instance).filter(|_| is_running());
             found.extend(body.and_then(|body| Some((*unit, index, again(meta, body, checked, layouts)?))));
         }
     }
