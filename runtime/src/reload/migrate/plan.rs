@@ -417,11 +417,13 @@ impl Planner {
         let evolves = value.old == value.new;
         let sources = lineage::followed(old, new, evolves);
         self.remark(fields, &sources);
-        for (field, source) in new.fields.iter().zip(&sources) {
+        let mut goes_on = vec![false; old.fields.len()];
+        for (field, source) in new.fields.iter().zip(sources) {
             let label = label(value, variant, field.name);
             let back = evolves.then(|| parked(old, field)).flatten();
-            match source.map(|source| &old.fields[source]) {
-                Some(before) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
+            match source.map(|source| (source, &old.fields[source])) {
+                Some((source, before)) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
+                    goes_on[source] = true;
                     self.kept(fields, before, field, &label, ops)?;
                     let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
                     revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
@@ -432,8 +434,9 @@ impl Planner {
                 },
             }
         }
-        let is_gone = |index: &usize| !sources.contains(&Some(*index));
-        (0..old.fields.len()).filter(is_gone).for_each(|index| self.removed(fields, &old.fields[index], ops));
+        // What has made place for a parked value is gone, too.
+        let gone = old.fields.iter().zip(goes_on).filter(|(_, goes_on)| !goes_on);
+        gone.for_each(|(field, _)| self.removed(fields, field, ops));
         old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
         Ok(())
     }
