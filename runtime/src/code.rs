@@ -59,7 +59,7 @@ pub use globals::GlobalMemory;
 pub use guard::{Guard, PauseHook};
 pub use host_traps::host_traps;
 pub use peer::{outlive_closed_pipes, own_user, peer_of};
-pub(crate) use replace::{Conversion, Follower, Step, Transfer};
+pub(crate) use replace::{Follower, Step, Transfer};
 pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
 pub use signals::before_end;

@@ -402,7 +402,7 @@ impl Driver {
         loop {
             self.hear();
             signal.folders |= self.waiting.take().is_some_and(|newer| newer.folders);
-            if self.stopping {
+            if self.stopping || program.control.ends_process() {
                 return;
             }
             if signal.folders {
@@ -552,6 +552,7 @@ impl Driver {
         match why {
             None => {
                 self.pending = None;
+                self.again = files;
                 return Seen::Superseded;
             }
             Some(StepBack::Aside) => {

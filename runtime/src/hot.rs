@@ -139,7 +139,18 @@ impl Control {
 
     /// Is the program about to end or to start again?
     pub fn ends(&self) -> bool {
-        self.signalled.load(Ordering::SeqCst) != 0 || self.ending().is_some()
+        self.is_signalled() || self.ending().is_some()
+    }
+
+    /// Has a signal asked the process to end?
+    pub fn is_signalled(&self) -> bool {
+        self.signalled.load(Ordering::SeqCst) != 0
+    }
+
+    /// Is the process ending with the program? Then nothing new becomes live.
+    pub fn ends_process(&self) -> bool {
+        let exits = || matches!(self.ending(), Some(Ending::Exit(_)));
+        self.is_signalled() || self.owns_process.load(Ordering::SeqCst) && exits()
     }
 
     /// How often the program has been interrupted.

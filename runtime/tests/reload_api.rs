@@ -114,6 +114,29 @@ fn a_parked_global_follows_its_type_when_it_comes_back() {
     assert_eq!(memory.call("tick"), 3);
 }
 
+/// What a call held that a trap has ended is found, though it lay in a global before that has moved since.
+#[test]
+fn a_global_that_has_moved_leaves_nothing_behind() {
+    let rest = "G g: P
+F fail(p: P) -> i64 {
+    g.a += 1
+    p.a / (p.a - p.a)
+}
+F make() -> i64 {
+    g.v = [1, 2]
+    0
+}
+F run() -> i64 = fail(g)
+";
+    let memory = Memory::new(&format!("S P {{ a: i64, v: Vec<i64> }}\n{rest}"));
+    assert_eq!(memory.call("make"), 0);
+    memory.reload(&format!("S P {{ a: i64, v: Vec<i64>, more: [i64; 9] }}\n{rest}"));
+    let failed = memory.program.function::<(), i64>("run").expect("the function").call(());
+    assert!(failed.is_err_and(|trap| trap.code == TrapCode::DivisionByZero));
+    let left = memory.program.heap_check().expect("the heap is sound");
+    assert!(left.is_empty(), "left: {:?}", left.values);
+}
+
 #[test]
 fn code_that_runs_is_kept_through_changes_of_its_signature() {
     let text = |types: &str, by: &str| {

@@ -431,6 +431,37 @@ F check() -> i64 {
     leaks_nothing(&second);
 }
 
+#[test]
+fn a_payload_that_gets_names_or_loses_them_goes_by_its_places() {
+    let positional = r#"
+E Shape { Dot, Disc(i64, str), Bar(f64) }
+G shapes: Vec<Shape>
+F fill() -> i64 {
+    shapes = [Disc(4, "round"), Bar(2.5), Dot]
+    0
+}
+F check() -> i64 {
+    disc := M shapes[0] { Disc(n, s) => n * 10 + s.len(), _ => 0 }
+    bar := M shapes[1] { Bar(f) => (f * 2.0) as i64, _ => 0 }
+    disc * 10 + bar
+}
+"#;
+    let named = positional
+        .replace("Disc(i64, str), Bar(f64)", "Disc { size: i64, name: str }, Bar { length: f64 }")
+        .replace("[Disc(4, \"round\"), Bar(2.5), Dot]", "[Disc { size: 4, name: \"round\" }, Bar { length: 2.5 }, Dot]")
+        .replace("Disc(n, s) => n * 10 + s.len()", "Disc { size, name } => size * 10 + name.len()")
+        .replace("Bar(f) => (f * 2.0)", "Bar { length } => (length * 2.0)");
+    for (before, after) in [(positional, &*named), (&*named, positional)] {
+        let (_folder, path) = place();
+        let (first, second) = (load(before), load(after));
+        call(&first, "fill");
+        save(&first, &path);
+        let told = restore(&second, &path);
+        assert_eq!((call(&first, "check"), call(&second, "check")), (455, 455), "{:#?}", told.notices);
+        leaks_nothing(&second);
+    }
+}
+
 const VICTIM: &str = r#"
 S Cell { n: i64, name: str, next: *Cell }
 E Kind { Plain, Some2(Vec<i64>) }

@@ -29,7 +29,10 @@ F watched(version: i64) -> i64 {
 #[hot]
 F frame() -> i64 {
     frames += 1
-    I load_file("over") { in_level = 0 }
+    I in_level == 1 && load_file("over") {
+        in_level = 0
+        println("level over")
+    }
     println("one {player.hp} {player.name}")
     0
 }
@@ -69,6 +72,7 @@ fn a_game_declines_until_its_level_is_over() {
     run.err.line("the status line", |line| line.starts_with("refused v1"));
     run.out.line("the old version", |line| line.starts_with("one "));
     project.save("over", "");
+    run.out.line("the end of the level", |line| line == "level over");
     let third = replaced(GAME, "\"one ", "\"three ");
     project.save(FILE, &third);
     run.out.line("the question", |line| line == "asked 1 2");

@@ -62,6 +62,15 @@ fn h_and_q_work() {
     assert_eq!(session.run.wait().code(), Some(0));
 }
 
+#[test]
+fn what_ends_the_program_does_not_bring_it_in() {
+    let mut session = pending();
+    session.run.interrupt();
+    assert_eq!(session.run.wait().code(), Some(130));
+    let events = session.run.events_so_far();
+    assert!(events.iter().all(|event| event["event"] != "reloaded"), "{events:#?}");
+}
+
 /// The question is answered, and the save is pending as before.
 #[test]
 fn a_question_is_answered() {

@@ -11,6 +11,7 @@ pub mod types;
 mod arith;
 mod calls;
 mod cast;
+mod checks;
 mod counts;
 mod flow;
 mod locals;
@@ -127,6 +128,7 @@ pub(crate) fn translate(
         spill: None,
         in_loop: None,
         shown,
+        checks: checks::Checks::default(),
         error: None,
     };
     translator.function(number);
@@ -162,6 +164,7 @@ pub(crate) struct Translator<'a, 'f> {
     in_loop: Option<u32>,
     /// What a trap's report may show.
     shown: Shown,
+    checks: checks::Checks,
     error: Option<String>,
 }
 

@@ -119,3 +119,42 @@ fn dumps_name_what_they_refer_to() {
     assert!(asm.contains("ret") && asm.contains("rt:safepoint_thunk"), "{asm}");
     assert!(text(Stage::Optimized).contains("function "));
 }
+
+/// `while result < n { check result < n; result = result * n }`, the block behind the loop first or last.
+fn products(behind_first: bool) -> Body {
+    let mut f = FnBuilder::new("products", &[Ty::i64()], Ty::i64());
+    let (result, n, more) = (f.result(), f.param(0), f.temp(Ty::bool()));
+    let early = behind_first.then(|| f.block(None));
+    let (header, turn) = (f.block(Some(0)), f.block(Some(0)));
+    let behind = early.unwrap_or_else(|| f.block(None));
+    f.body.loops.push(LoopInfo::new(0, None, header, true));
+    f.set(&result, int(1, Ty::i64()));
+    f.goto(header);
+    f.at(header);
+    f.push(StatementKind::Safepoint(Box::default()));
+    f.binary(&more, BinaryOp::Lt, c(&result), c(&n));
+    f.branch(c(&more), turn, behind);
+    f.at(turn);
+    f.push(StatementKind::CheckIndex { index: c(&result), length: c(&n) });
+    f.binary(&result, BinaryOp::Mul, c(&result), c(&n));
+    f.goto(header);
+    f.at(behind);
+    f.ret();
+    f.done()
+}
+
+#[test]
+fn ways_out_of_a_loop_lie_behind_it() {
+    let isa = isa(OptLevel::Speed).unwrap();
+    for behind_first in [false, true] {
+        for hot in [false, true] {
+            let linker = TestLinker { hot, ..TestLinker::default() };
+            let body = products(behind_first);
+            let asm = dump(Stage::Asm, &body, &UnitInput::default(), &TestLayouts, &linker, &*isa).unwrap();
+            let at = |text| asm.find(text).unwrap_or_else(|| panic!("no {text}: {asm}"));
+            assert!(at("imul") < at("retq") && at("retq") < at("ud2"), "{asm}");
+            let mut machine = Machine::new(&[body], linker, OptLevel::Speed, &[]);
+            assert_eq!(machine.call("products", &[7]), 7);
+        }
+    }
+}

@@ -194,3 +194,45 @@ fn a_trap_in_an_inlined_body_knows_both_places() {
         }
     }
 }
+
+/// Checks an index more than once, changes it, and checks it in and behind the arms of a branch.
+fn checked_often() -> Body {
+    let mut f = FnBuilder::new("often", &[Ty::i64(), Ty::i64()], Ty::i64());
+    let (i, n, small) = (f.param(0), f.param(1), f.temp(Ty::bool()));
+    let check = |f: &mut FnBuilder, length| f.push(StatementKind::CheckIndex { index: c(&i), length });
+    let (first, second, behind) = (f.block(None), f.block(None), f.block(None));
+    for length in [c(&n), c(&n), int(8, Ty::i64()), int(8, Ty::i64())] {
+        check(&mut f, length);
+    }
+    f.binary(&i, BinaryOp::Add, c(&i), int(1, Ty::i64()));
+    check(&mut f, c(&n));
+    f.binary(&small, BinaryOp::Lt, c(&i), int(4, Ty::i64()));
+    f.branch(c(&small), first, second);
+    f.at(first);
+    check(&mut f, c(&n));
+    f.goto(behind);
+    f.at(second);
+    check(&mut f, int(8, Ty::i64()));
+    f.goto(behind);
+    f.at(behind);
+    check(&mut f, int(6, Ty::i64()));
+    f.set(&f.result(), c(&i));
+    f.ret();
+    f.done()
+}
+
+#[test]
+fn a_check_that_has_been_passed_is_not_made_again() {
+    machines(&[checked_often()], |machine| {
+        let traps = machine.tables()[0].1.info.traps.clone();
+        let checks = traps.iter().filter(|(_, code)| *code == vaisjit_abi::trap::FAILED_CHECK);
+        assert_eq!(checks.count(), 5, "{traps:?}");
+        assert_eq!(machine.call("often", &[2, 9]), 3);
+        for (arguments, details) in
+            [([9, 9], [9, 9]), ([8, 9], [8, 8]), ([3, 4], [4, 4]), ([7, 9], [8, 8]), ([6, 9], [7, 6])]
+        {
+            let seen = machine.trap("often", &arguments);
+            assert_eq!((seen.code, seen.details), (TrapCode::IndexOutOfBounds, details), "{arguments:?}");
+        }
+    });
+}

@@ -80,6 +80,9 @@ pub(crate) enum Step {
     Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion> },
     /// These bytes.
     Set { to: CarryHome, bytes: Box<[u8]> },
+    /// A new `Vec` of this type with the elements of another one, converted by `by` (from so many bytes to so many);
+    /// `lent` as below.
+    Elements { from: CarryHome, to: CarryHome, of: TypeRef, sizes: (u32, u32), by: Arc<Conversion>, lent: bool },
     /// A new empty `Vec` or `HashMap`; `lent` if the new code only borrows it.
     Empty { to: CarryHome, of: TypeRef, lent: bool },
     /// The new code gives up references that the old code only borrowed.
@@ -345,6 +348,10 @@ impl Shared {
                     ptr::copy(new.as_ptr(), places.to(*to) as *mut u8, new.len());
                 }
                 Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
+                Step::Elements { from, to, of, sizes, by, lent } => {
+                    let (from, to) = (places.from(*from), places.to(*to));
+                    self.heap.put_converted((from, to), *of, *sizes, &**by, *lent);
+                }
                 Step::Empty { to, of, lent } => self.heap.put_empty(places.to(*to), *of, *lent),
                 Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
                 Step::Park { at, references, batch, lent } => {

@@ -3,7 +3,7 @@
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::heap::{VEC_CAPACITY, VEC_DATA, VEC_LENGTH, VEC_SIZE};
 
-use super::block::{Payload, Role, copy, type_word};
+use super::block::{Payload, Role, bytes, copy, type_word};
 use super::types::{Form, TypeRef};
 use super::{Failure, Heap};
 
@@ -63,6 +63,34 @@ impl Heap {
             })?;
         }
         Ok(at)
+    }
+
+    /// Puts a new `Vec` into the word `at`, with the elements of the one in the word `from`, converted; `sizes` are those of an
+    /// element there and here. As [`Heap::put_empty`].
+    pub(crate) fn put_converted(
+        &self,
+        (from, at): (usize, usize),
+        of: TypeRef,
+        sizes: (u32, u32),
+        by: &(dyn Fn(&[u8], &mut [u8]) + Send + Sync),
+        lent: bool,
+    ) {
+        let old = Payload(Payload(from).word(0));
+        let length = if old.0 == 0 { 0 } else { old.word(VEC_LENGTH) };
+        let Ok(made) = self.new_vec(of, length as i64) else { return };
+        let (there, here) = (sizes.0 as usize, sizes.1 as usize);
+        let room = made.word(VEC_CAPACITY).min(length);
+        let mut one = vec![0; here];
+        for index in 0..room {
+            one.fill(0);
+            by(bytes(old.word(VEC_DATA) + index * there, there), &mut one);
+            copy(made.word(VEC_DATA) + index * here, one.as_ptr() as usize, here);
+        }
+        made.set_word(VEC_LENGTH, room);
+        Payload(at).set_word(0, made.0);
+        if lent {
+            self.attic().lend(made.0);
+        }
     }
 
     /// Makes room for further elements.

@@ -1,6 +1,6 @@
 //! Function values that keep their code when the function they were made of is gone, or takes something else now.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::resume::CarryHome;
@@ -30,7 +30,9 @@ struct Held {
     /// The frames that go on, and their blocks.
     goes: (HashMap<usize, Vec<usize>>, HashSet<usize>),
     /// The functions of the other frames, if they may hold function values.
-    stays: HashMap<usize, String>,
+    stays: BTreeMap<usize, String>,
+    /// The thread of every frame.
+    threads: HashMap<usize, usize>,
 }
 
 impl ProgramInner {
@@ -97,6 +99,7 @@ impl ProgramInner {
         let mut held = Held::default();
         stopped.walk(|frame| {
             let Some(meta) = Standing::of(frame).meta(&live) else { return };
+            held.threads.insert(frame.frame_pointer, frame.thread);
             match going(prepared, stopped, frame, meta).filter(|_| frame.polls) {
                 Some(going) => held.add_going(frame, &going),
                 None if may_hold(meta, &live.checked) => _ = held.stays.insert(frame.frame_pointer, meta.name()),
@@ -159,10 +162,11 @@ fn holders(held: &Held, slot: usize, stopped: &Stopped<'_>) -> BTreeSet<String> 
         return found;
     }
     stopped.words(&held.goes.1, &held.goes.0, |word, frame| {
-        if word == slot
-            && let Some(name) = held.stays.get(&frame)
-        {
-            found.insert(name.clone());
+        if word == slot {
+            // What a frame has saved may be its callers'.
+            let thread = |frame: &usize| held.threads.get(frame);
+            let mut around = held.stays.range(frame..).filter(|(at, _)| thread(at) == thread(&frame));
+            found.extend(around.next().map(|(_, name)| name.clone()));
         }
     });
     found

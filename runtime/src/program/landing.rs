@@ -157,6 +157,9 @@ impl ProgramInner {
         stopped: &Stopped<'_>,
         way_back: Option<WayBack>,
     ) -> Attempt {
+        if self.control.ends_process() {
+            return Attempt::TurnedDown;
+        }
         self.enter_names(prepared);
         let attempt = self.apply_named(prepared, stopped, way_back);
         if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet { .. }) {

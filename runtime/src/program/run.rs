@@ -146,7 +146,7 @@ impl ProgramInner {
     /// Is `main` ending because the program exits, so that nothing of it is run any more?
     pub fn exits(&self) -> bool {
         let asked = self.main_is_running() && matches!(self.control.ending(), Some(Ending::Exit(_)));
-        asked || self.control.signalled.load(Ordering::SeqCst) != 0
+        asked || self.control.is_signalled()
     }
 
     /// Is `main` being called?

@@ -290,7 +290,7 @@ fn is_in_loop(body: &Body, block: &Block, number: u32) -> bool {
 
 /// The locals that lie at these offsets of a function's block.
 fn grown_locals(meta: &FunctionMeta, body: &Body, offsets: &[u32]) -> Vec<Local> {
-    let locals = meta.frame.locals.iter().filter(|local| offsets.contains(&local.offset));
+    let locals = meta.frame.locals.iter().filter(|local| local.size > 0 && offsets.contains(&local.offset));
     locals.map(|local| body.local(local.local)).collect()
 }
 

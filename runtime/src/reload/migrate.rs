@@ -46,6 +46,8 @@ pub(crate) struct Migration {
     roots: Vec<(ItemPath, Ty, Ty)>,
     /// Records of the types of empty values that the trial makes.
     empties: FxHashMap<Ty, TypeRef>,
+    /// The functions that compute parts of locals in registers.
+    computed: Vec<Instance>,
 }
 
 /// A global whose value changes.
@@ -64,6 +66,17 @@ pub(crate) struct GlobalChange {
 pub(crate) type LiteralOf<'a> = dyn FnMut(&hir::Body) -> Option<Vec<u8>> + 'a;
 
 impl Migration {
+    /// No value changes, but frames that go on in new code want what these functions compute.
+    pub fn of_frames((old, new): (Arc<LayoutHistory>, Arc<LayoutHistory>), computed: Vec<Instance>) -> Migration {
+        let planner = Planner::new(Known::new(old), Known::new(new), Declarations::default());
+        Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default(), computed }
+    }
+
+    /// Frames that go on in new code want what these functions compute, too.
+    pub fn add_computed(&mut self, computed: Vec<Instance>) {
+        self.computed.extend(computed);
+    }
+
     /// Compares two versions. What cannot be carried over is refused in the report; `None` if no value changes.
     pub fn plan(
         live: &Live,
@@ -82,8 +95,13 @@ impl Migration {
         let (old, new) = (Known::new(old), Known::new(new));
         let mut planner = Planner::new(old, new, declarations);
         planner.set_writers(checked, &live.checked);
-        let mut migration =
-            Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default() };
+        let mut migration = Migration {
+            planner,
+            globals: Vec::new(),
+            roots: Vec::new(),
+            empties: FxHashMap::default(),
+            computed: Vec::new(),
+        };
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
@@ -189,7 +207,7 @@ impl Migration {
             Wanted::Computed(instance, _) => Some(*instance),
             Wanted::Empty(_) => None,
         };
-        self.planner.queues.iter().filter_map(instance).collect()
+        self.planner.queues.iter().filter_map(instance).chain(self.computed.iter().copied()).collect()
     }
 }
 

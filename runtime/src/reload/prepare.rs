@@ -273,6 +273,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     report.notices.extend(loops.take_notices());
     loops.written = migration.iter().flat_map(Migration::written).collect();
     loops.history = history.clone();
+    let migration = with_frames(migration, loops.computed(&snapshot, &layouts, base.live), base.live, &history);
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
         return Some(Preparation::Rejected(vec![*found]));
@@ -386,6 +387,23 @@ fn migration(
     let mut migration = Migration::plan(base.live, &snapshot.checked, histories, &mut literal, report)?;
     migration.add_records(base.linkage.heap());
     Some(migration)
+}
+
+/// The migration with what loops want computed that go on in new code.
+fn with_frames(
+    migration: Option<Migration>,
+    computed: Vec<Instance>,
+    live: &Live,
+    history: &Arc<LayoutHistory>,
+) -> Option<Migration> {
+    match migration {
+        Some(mut migration) => {
+            migration.add_computed(computed);
+            Some(migration)
+        }
+        None if computed.is_empty() => None,
+        None => Some(Migration::of_frames((live.history.clone(), history.clone()), computed)),
+    }
 }
 
 /// Tells which types lie otherwise than in the running version, or hold something that does.

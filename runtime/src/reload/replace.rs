@@ -3,6 +3,7 @@
 
 mod fresh;
 pub(crate) mod places;
+mod plain;
 mod reasons;
 mod remarks;
 mod transfer;
@@ -151,6 +152,20 @@ pub(crate) struct Running {
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
     /// What these are.
     found: FxHashSet<Instance>,
+}
+
+impl Loops {
+    /// The functions that compute what loops want that go on in new code.
+    pub fn computed(&self, snapshot: &Snapshot, layouts: &TypeLayouts, live: &Live) -> Vec<Instance> {
+        let types = (&*snapshot.checked, layouts, &*live.history);
+        let fates = self.targets.iter().flat_map(|target| target.fates.values());
+        let goes = fates.filter_map(|fate| if let Fate::Goes(resumed) = fate { Some(resumed) } else { None });
+        let found = goes.flat_map(|to| transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types));
+        let mut found: Vec<Instance> = found.collect();
+        found.sort();
+        found.dedup();
+        found
+    }
 }
 
 /// Looks at the functions with new code that are running.

@@ -1,6 +1,6 @@
 //! Fields that a save adds to what a running loop holds, with defaults that have to be computed.
 
-use super::harness::{LOCAL, program, run, saved_meanwhile};
+use super::harness::{LOCAL, goes_on, program, run, saved_meanwhile};
 
 const MADE: &str = "tags: Vec<str> = [], words: Vec<str> = [\"a\" + \"b\"], name: str = make(), z: i64 = twice(3) }
 F make() -> str = \"made\" + \"!\"
@@ -373,4 +373,44 @@ F run() -> i64 {
     ];
     let (result, told) = run(text, &[edits]);
     assert_eq!(result, 9, "{told:?}");
+}
+
+/// The loop could not follow the save that added the field, and follows the next one, which changes no type.
+#[test]
+fn computed_defaults_of_a_save_that_the_loop_could_not_follow() {
+    let text = LOCAL.replace("I state.frame == 3 {", "I state.frame == 3 || state.frame == 5 {");
+    let stays = ("    L state", "    k := { print(\"\")  1 }\n    L state");
+    let used = ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x + state.name.len() * 100000 + k");
+    let first: &[(&str, &str)] = &[("x: i64 }", &format!("x: i64, {MADE}")), stays, used];
+    let second: &[(&str, &str)] = &[(stays.1, stays.0), (" * 100000 + k", " * 100000")];
+    let (result, told) = run(&text, &[first, second]);
+    assert_eq!(result, 10020 + 5 * 100000, "{told:?}");
+}
+
+/// What the list is made of has to be released once its elements count something, and holds nothing in the old code.
+#[test]
+fn a_list_of_a_turn_whose_elements_get_counted_fields_in_an_inner_loop() {
+    let text = "
+S P { a: i64 }
+F run() -> i64 {
+    n := 0
+    L n < 4 {
+        n += 1
+        z: Vec<P> = [P { a: n }]
+        L k: 0..3 {
+            I n == 2 && k == 1 {
+                next_text()
+                hot_reload()
+            }
+        }
+        n += z.len() - 1
+    }
+    n
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("S P { a: i64 }", "S P { a: i64, b: str = \"x\" + \"y\", c: Vec<i64> = [1] }"),
+        ("n += z.len() - 1", "n += z[0].b.len() + z[0].c.len() - 3"),
+    ];
+    assert_eq!(goes_on(text, &[edits]), 4);
 }

@@ -417,3 +417,110 @@ F run() -> i64 {
     assert_eq!(result, 7, "{told:?}");
     assert!(!told.iter().any(|line| line.contains("is gone")), "{told:?}");
 }
+
+/// Arrays, tuples and lists of numbers that get another type go on with their numbers; what is new is as declared.
+#[test]
+fn rows_of_numbers_of_another_type() {
+    let text = "
+F run() -> i64 {
+    row: [i64; 3] = [1, 2, 3]
+    pair := (4, 5)
+    list: Vec<i64> = [6, 7]
+    n := 0
+    L n < 6 {
+        n += 1
+        row[0] += 1
+        pair.0 += 1
+        list[0] += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    row[0] + row[2] * 10 + pair.0 * 100 + list[0] * 10000 + list.len() * 1000000
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("row: [i64; 3] = [1, 2, 3]", "row: [i32; 4] = [1, 2, 3, 9]"),
+        ("pair := (4, 5)", "pair: (i64, f64, i64) = (4, 5.0, 8)"),
+        ("list: Vec<i64> = [6, 7]", "list: Vec<f64> = [6.0, 7.0]"),
+        ("list[0] += 1\n", "list[0] += 1.0\n"),
+        (
+            "row[0] + row[2] * 10",
+            "row[0] as i64 + row[2] as i64 * 10 + row[3] as i64 * 100000000 + pair.2 * 1000000000",
+        ),
+        ("list[0] * 10000", "list[0] as i64 * 10000"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    let told = told.join("\n");
+    assert_eq!(result, 7 + 30 + 10 * 100 + 12 * 10000 + 2 * 1000000 + 900000000 + 8000000000, "{told}");
+    assert!(told.contains("converted from `Vec<i64>` to `Vec<f64>`, as a list of its own"), "{told}");
+}
+
+/// A name that a pattern above the loop has got is computed alone: the others keep their values.
+#[test]
+fn a_new_name_in_a_pattern_above_the_loop() {
+    let text = "
+F run() -> i64 {
+    (a, b) := (0, 100)
+    n := 0
+    L n < 6 {
+        n += 1
+        a += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    a * 1000 + b
+}
+";
+    let edits: &[(&str, &str)] =
+        &[("(a, b) := (0, 100)", "(a, b, c) := (0, 100, 7)"), ("a * 1000 + b", "a * 1000 + b + c")];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 6107, "{told:?}");
+}
+
+/// The payload that an arm binds, around the loop, is read from what was matched; nothing is there if that is another variant.
+#[test]
+fn a_new_name_in_the_pattern_of_an_arm_around_the_loop() {
+    let text = "
+E Job { Run(i64), Done }
+G other: Job = Run(4)
+F run() -> i64 {
+    j := Run(5)
+    n := 0
+    M j {
+        Run(k) => {
+            L n < 6 {
+                n += 1
+                k += 1
+                I n == 3 {
+                    other = Done
+                    next_text()
+                    hot_reload()
+                }
+            }
+            n = k
+        }
+        Done => {}
+    }
+    n
+}
+";
+    let edits: &[(&str, &str)] = &[
+        ("Run(i64)", "Run(i64, i64)"),
+        ("Run(4)", "Run(4, 1)"),
+        ("Run(5)", "Run(5, 1)"),
+        ("Run(k)", "Run(k, m)"),
+        ("n = k", "n = k * 100 + m"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 1100, "{told:?}");
+    let edits: &[(&str, &str)] = &[
+        ("        Run(k) => {\n", "        Run(k) => { M other { Run(m) => {\n"),
+        ("n = k\n        }\n", "n = k * 100 + m\n        } Done => {} } }\n"),
+    ];
+    let (result, told) = run(text, &[edits]);
+    assert_eq!(result, 1100, "{told:?}");
+}

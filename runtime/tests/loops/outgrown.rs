@@ -199,3 +199,19 @@ F run() -> i64 {{
     let (result, told) = saved_meanwhile(&[&first, &second]);
     assert_eq!(result, 1, "{told:#?}");
 }
+
+/// The empty list is made of an array without elements, which lies where the struct does.
+#[test]
+fn a_struct_that_lies_where_something_without_bytes_does() {
+    let version = |fields: &str, turn, result| Version {
+        types: format!("S Big {{ {fields}, name: str }}\n"),
+        start: "list: Vec<Big> = []\n    b := Big { a: 1, name: \"x\" + \"y\" }\n    p := &b",
+        turn,
+        result,
+    };
+    let (result, told) = play(&[
+        version("a: i64", "p.a += 0", "b.a"),
+        version("a: i64, t: [i64; 9] = [7; 9]", "p.a += 10", "b.a + b.t[8] * 100 + b.name.len() * 1000 + list.len()"),
+    ]);
+    assert_eq!(result, 31 + 700 + 2000, "{told:#?}");
+}

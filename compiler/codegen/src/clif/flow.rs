@@ -3,10 +3,9 @@
 use cranelift::frontend::Switch;
 use cranelift::prelude::*;
 use cranelift_codegen::ir;
+use cranelift_codegen::ir::condcodes::CondCode;
 use rustc_hash::FxHashSet;
 use vaisjit_abi::TrapCode as Trap;
-use vaisjit_abi::context::offsets;
-use vaisjit_abi::trap::FAILED_CHECK;
 
 use super::named::may_fault;
 use super::{TRAP_MESSAGE, Translator, trap_code};
@@ -19,6 +18,8 @@ pub(crate) struct BlockState {
     block: ir::Block,
     /// Edges into it that are not translated yet.
     missing: u32,
+    /// All of them.
+    edges: u32,
     /// Number of the location of its first statement.
     first_location: u32,
 }
@@ -79,6 +80,7 @@ impl Translator<'_, '_> {
             }
             if let Some(state) = &mut self.blocks[number(successor)] {
                 state.missing += 1;
+                state.edges += 1;
             }
         }
         order.reverse();
@@ -87,7 +89,8 @@ impl Translator<'_, '_> {
 
     fn enter(&mut self, id: BlockId, locations: &[u32]) {
         let block = self.b.create_block();
-        self.blocks[number(id)] = Some(BlockState { block, missing: 0, first_location: locations[number(id)] });
+        self.blocks[number(id)] =
+            Some(BlockState { block, missing: 0, edges: 0, first_location: locations[number(id)] });
     }
 
     fn block(&mut self, id: BlockId) {
@@ -96,6 +99,7 @@ impl Translator<'_, '_> {
         self.b.switch_to_block(state.block);
         self.in_loop = block.in_loop;
         self.shown.enter(self.body, id);
+        self.checks.enter(id);
         for (index, statement) in block.statements.iter().enumerate() {
             let location = state.first_location + index as u32;
             self.b.set_srcloc(ir::SourceLoc::new(location));
@@ -116,6 +120,9 @@ impl Translator<'_, '_> {
         while let Some(to) = successor(&block.terminator, next) {
             self.edge_done(to);
             self.shown.leave(to);
+            if self.state(to).edges == 1 {
+                self.checks.leave(to);
+            }
             next += 1;
         }
     }
@@ -137,13 +144,63 @@ impl Translator<'_, '_> {
             Terminator::Branch { condition, then, otherwise } => {
                 let condition = self.operand_value(condition);
                 self.locate_branch(*then, *otherwise);
+                let in_order = self.leaves(*then) || !self.leaves(*otherwise);
                 let (then, otherwise) = (self.state(*then).block, self.state(*otherwise).block);
-                self.b.ins().brif(condition, then, &[], otherwise, &[]);
+                if in_order {
+                    self.b.ins().brif(condition, then, &[], otherwise, &[]);
+                } else {
+                    self.branch_away(condition, otherwise, then);
+                }
             }
             Terminator::Switch { value, cases, default } => self.switch(value, cases, *default),
             Terminator::Return => self.return_(),
             Terminator::Trap(code, message) => self.trap(*code, message.as_ref()),
         }
+    }
+
+    /// Branches to `away` unless the condition holds.
+    ///
+    /// Cranelift puts the second block of a branch next and the first one, with what only it leads to, far behind. So the ways
+    /// out of a loop and to traps are no part of the loop: neither where its code lies nor for the allocator of registers,
+    /// which takes what lies between a loop's head and its end for as frequent as the loop.
+    pub(super) fn branch_away(&mut self, unless: Value, away: ir::Block, next: ir::Block) {
+        let condition = self.opposite(unless);
+        self.b.ins().brif(condition, away, &[], next, &[]);
+    }
+
+    /// Zero becomes not zero. A comparison made in this block is made the other way round.
+    fn opposite(&mut self, condition: Value) -> Value {
+        let condition = self.b.func.dfg.resolve_aliases(condition);
+        let made = self.b.func.dfg.value_def(condition).inst();
+        let here = made.filter(|inst| self.b.func.layout.inst_block(*inst) == self.b.current_block());
+        match here.map(|inst| self.b.func.dfg.insts[inst]) {
+            Some(ir::InstructionData::IntCompare { cond, args: [a, b], .. }) => {
+                self.b.ins().icmp(cond.complement(), a, b)
+            }
+            Some(ir::InstructionData::FloatCompare { cond, args: [a, b], .. }) => {
+                self.b.ins().fcmp(cond.complement(), a, b)
+            }
+            _ => self.b.ins().icmp_imm_u(IntCC::Equal, condition, 0),
+        }
+    }
+
+    /// Does this edge out of the current block lead out of its loop, at the latest with the block after the next?
+    fn leaves(&self, to: BlockId) -> bool {
+        let block = &self.body.blocks[to];
+        let next = match &block.terminator {
+            Terminator::Return | Terminator::Trap(..) => return self.in_loop.is_some(),
+            Terminator::Goto(next) => self.body.blocks[*next].in_loop,
+            _ => block.in_loop,
+        };
+        self.in_loop.is_some_and(|here| !self.is_within(block.in_loop, here) || !self.is_within(next, here))
+    }
+
+    /// Is a loop this one, or in it?
+    fn is_within(&self, mut inner: Option<u32>, outer: u32) -> bool {
+        while let Some(number) = inner.filter(|number| *number != outer) {
+            inner = self.body.loops.get(number as usize).and_then(|info| info.parent);
+        }
+        inner.is_some()
     }
 
     /// Cranelift makes one trapping instruction of a branch to a block that only traps; it has the branch's location,
@@ -181,23 +238,6 @@ impl Translator<'_, '_> {
             self.call_trap_function(TRAP_MESSAGE, &[number, message]);
         }
         self.b.ins().trap(trap_code(code));
-    }
-
-    /// Goes on if `0 <= index < length`; else both numbers are left in the call context, in a block out of the way. No call
-    /// tells of them: its arguments would decide in which registers loops keep their values.
-    pub(crate) fn check_index(&mut self, index: &Operand, length: &Operand) {
-        let (index, length) = (self.operand_value(index), self.operand_value(length));
-        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
-        let (good, bad) = (self.b.create_block(), self.b.create_block());
-        self.b.ins().brif(inside, good, &[], bad, &[]);
-        self.b.seal_block(good);
-        self.enter_cold(bad);
-        self.show();
-        for (at, value) in (0..).zip([index, length]) {
-            self.store(value, self.context(offsets::FAILED_CHECK + 8 * at));
-        }
-        self.b.ins().trap(ir::TrapCode::unwrap_user(FAILED_CHECK));
-        self.leave_cold(good);
     }
 }
 

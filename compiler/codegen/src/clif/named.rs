@@ -127,7 +127,7 @@ impl Translator<'_, '_> {
             return;
         }
         let (good, bad) = (self.b.create_block(), self.b.create_block());
-        self.b.ins().brif(value, good, &[], bad, &[]);
+        self.branch_away(value, bad, good);
         self.b.seal_block(good);
         self.enter_cold(bad);
         self.show();

@@ -7,7 +7,7 @@ use vaisjit_semantics::{Ty, TyKind};
 use super::owned::{ScopeKind, is_literal};
 use super::visible::Origin;
 use super::{Lowerer, Result, scan};
-use crate::mir::{BlockId, Const, Operand, Place, Rvalue, Terminator};
+use crate::mir::{BlockId, Const, Local, Operand, Place, Rvalue, Terminator};
 
 /// Fewer constants than this are compared one by one. Chosen by feel.
 const SWITCH_FROM: usize = 3;
@@ -55,7 +55,7 @@ impl<'a> Lowerer<'a> {
             self.b.switch_to(*body);
             self.enter_scope(ScopeKind::Branch);
             self.own_names(&arm.pattern, steady);
-            self.show_pattern(&arm.pattern, Origin::Given);
+            self.show_pattern(&arm.pattern, Origin::Arm(&arm.pattern, value));
             self.lower(&arm.body, dest)?;
             self.leave_scope();
             self.b.jump(join);
@@ -266,6 +266,48 @@ impl<'a> Lowerer<'a> {
                 self.test(part, &part_place, fail)
             }),
             PatternKind::Or(alternatives) => self.test_any(alternatives, place, fail),
+        }
+    }
+
+    /// Goes on if the pattern matches, without binding names; to `fail` otherwise. False for a pattern with alternatives, of which
+    /// only the one that matches binds.
+    pub(super) fn test_only(&mut self, pattern: &'a Pattern, place: &Place, fail: BlockId) -> Result<bool> {
+        match &pattern.kind {
+            PatternKind::Wildcard | PatternKind::Bind(_, None) => Ok(true),
+            PatternKind::Bind(_, Some(inner)) => self.test_only(inner, place, fail),
+            PatternKind::Constant(_) | PatternKind::Range(..) => self.test(pattern, place, fail).map(|()| true),
+            PatternKind::Variant(variant, payload) => {
+                let number = self.b.value(Ty::i64(), Rvalue::Discriminant(place.clone()));
+                let wanted = Operand::int(self.layouts.discriminant(place.ty, *variant));
+                self.require(Rvalue::Binary(BinaryOp::Eq, number, wanted), fail);
+                let mut parts = payload.iter().zip(0..);
+                parts.try_fold(true, |known, (part, field)| {
+                    let part_place = self.variant_field(place, *variant, field);
+                    Ok(known && self.test_only(part, &part_place, fail)?)
+                })
+            }
+            PatternKind::Fields(fields) => fields.iter().try_fold(true, |known, (field, part)| {
+                let part_place = self.field(place, *field);
+                Ok(known && self.test_only(part, &part_place, fail)?)
+            }),
+            PatternKind::Or(_) => Ok(false),
+        }
+    }
+
+    /// The part of a value that a name in the pattern it matches stands for.
+    pub(super) fn bound_place(&mut self, pattern: &'a Pattern, place: &Place, name: Local) -> Option<Place> {
+        match &pattern.kind {
+            PatternKind::Bind(local, _) if self.local(*local) == name => Some(place.clone()),
+            PatternKind::Bind(_, inner) => self.bound_place(inner.as_ref()?, place, name),
+            PatternKind::Variant(variant, payload) => payload.iter().zip(0..).find_map(|(part, field)| {
+                let part_place = self.variant_field(place, *variant, field);
+                self.bound_place(part, &part_place, name)
+            }),
+            PatternKind::Fields(fields) => fields.iter().find_map(|(field, part)| {
+                let part_place = self.field(place, *field);
+                self.bound_place(part, &part_place, name)
+            }),
+            PatternKind::Wildcard | PatternKind::Constant(_) | PatternKind::Range(..) | PatternKind::Or(_) => None,
         }
     }
 

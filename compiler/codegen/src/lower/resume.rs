@@ -18,7 +18,9 @@ use super::{Lowerer, Options, Unsupported, computable, lowered_sizes, scan, sett
 use crate::layout::Layouts;
 use crate::mir::live::is_live;
 use crate::mir::visit::{Access, block_places, statement_places, successors};
-use crate::mir::{BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, StatementKind, Taken, Terminator};
+use crate::mir::{
+    BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Statement, StatementKind, Taken, Terminator,
+};
 use crate::resume::{CarriedValue, CarryHome, CarryKey};
 
 /// A reference of the code before that the new code only borrows: released when the function ends.
@@ -128,14 +130,13 @@ impl<'a> Lowerer<'a> {
         self.enter_scope(ScopeKind::Branch);
         let missing =
             keyed(entries.clone()).into_iter().filter(|(key, _)| point.has(*key).is_none()).collect::<Vec<_>>();
-        let mut done = FxHashSet::default();
         let mut without = Vec::new();
         for (_, entry) in missing {
             if self.is_temporary(&entry) {
                 self.b
                     .push(StatementKind::Zero(Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty)));
                 without.push(entry.seen.local);
-            } else if let Err(cannot) = self.compute(entry, &mut done) {
+            } else if let Err(cannot) = self.compute(entry) {
                 point.cannot.get_or_insert(cannot);
             }
         }
@@ -171,7 +172,7 @@ impl<'a> Lowerer<'a> {
     }
 
     /// Gives a local that the code before does not have its value.
-    fn compute(&mut self, entry: Entry<'a>, done: &mut FxHashSet<*const Pattern>) -> Result<(), CannotResume> {
+    fn compute(&mut self, entry: Entry<'a>) -> Result<(), CannotResume> {
         let place = Place::local(entry.seen.local, self.b.body.locals[entry.seen.local].ty);
         match entry.seen.from {
             _ if self.is_empty(place.ty) => {}
@@ -186,16 +187,51 @@ impl<'a> Lowerer<'a> {
                 let value = self.operand(expr)?;
                 self.b.assign(place, Rvalue::Use(value));
             }
-            Origin::Let(pattern, value) if done.insert(std::ptr::from_ref(pattern)) => {
+            Origin::Let(pattern, value) => {
                 self.require_computable(entry.seen.name, value)?;
-                if !matches!(pattern.kind, PatternKind::Bind(_, None)) && self.counted(value.ty) {
-                    return Err(self.unknown(entry.seen.name, pattern.span));
+                match pattern.kind {
+                    PatternKind::Bind(_, None) => self.let_pattern(pattern, value)?,
+                    _ => self.compute_part(&entry, &place, (pattern, value))?,
                 }
-                self.let_pattern(pattern, value)?;
             }
-            Origin::Let(..) => {}
+            Origin::Arm(pattern, value) => {
+                self.require_computable(entry.seen.name, value)?;
+                self.compute_part(&entry, &place, (pattern, value))?;
+            }
             Origin::Given => return Err(self.unknown(entry.seen.name, self.b.span)),
         }
+        Ok(())
+    }
+
+    /// Gives a name in a pattern its value, and leaves the others alone: these are carried over. What the pattern does not match
+    /// any more gives a zero.
+    fn compute_part(
+        &mut self,
+        entry: &Entry<'a>,
+        place: &Place,
+        (pattern, value): (&'a Pattern, &'a Expr),
+    ) -> Result<(), CannotResume> {
+        let unknown = self.unknown(entry.seen.name, pattern.span);
+        let is_place = scan::is_place(value);
+        if self.counted(if is_place { place.ty } else { value.ty }) {
+            return Err(unknown);
+        }
+        let whole = if is_place {
+            self.place(value)?
+        } else {
+            let whole = self.b.temp_place(value.ty);
+            self.in_statement(value, Some(&whole))?;
+            whole
+        };
+        let part = self.bound_place(pattern, &whole, entry.seen.local).ok_or_else(|| unknown.clone())?;
+        let join = self.b.block();
+        self.b.push(StatementKind::Zero(place.clone()));
+        if !self.test_only(pattern, &whole, join)? {
+            return Err(unknown);
+        }
+        self.b.assign(place.clone(), Rvalue::Use(Operand::Copy(part)));
+        self.b.jump(join);
+        self.b.switch_to(join);
         Ok(())
     }
 
@@ -331,31 +367,44 @@ impl<'a> Lowerer<'a> {
     }
 }
 
-/// Does a block, or one behind it, do anything with a local but release it?
+/// Does a block, or one behind it, do anything with the value of a local but release it? What comes behind that is done
+/// with another value.
 fn is_used_from(body: &Body, start: BlockId, local: Local) -> bool {
     let mut seen: FxHashSet<BlockId> = [start].into_iter().collect();
     let mut open = vec![start];
     while let Some(id) = open.pop() {
         let block = &body.blocks[id];
-        for statement in &block.statements {
-            if matches!(statement.kind, StatementKind::Release { .. } | StatementKind::Safepoint(_)) {
-                continue;
-            }
-            let mut used = false;
-            statement_places(statement, &mut |place, _| {
-                used |= matches!(place.base, PlaceBase::Local(base) if base == local)
-            });
-            if used {
-                return true;
-            }
+        match block.statements.iter().find_map(|statement| use_of(statement, local)) {
+            Some(Use::Other) => return true,
+            Some(Use::Release) => {}
+            None => successors(&block.terminator, &mut |to| {
+                if seen.insert(to) {
+                    open.push(to);
+                }
+            }),
         }
-        successors(&block.terminator, &mut |to| {
-            if seen.insert(to) {
-                open.push(to);
-            }
-        });
     }
     false
+}
+
+/// What a statement does with a local.
+enum Use {
+    /// Releases all of it.
+    Release,
+    Other,
+}
+
+fn use_of(statement: &Statement, local: Local) -> Option<Use> {
+    match &statement.kind {
+        StatementKind::Safepoint(_) => return None,
+        StatementKind::Release { place, .. } => return (place.as_local() == Some(local)).then_some(Use::Release),
+        _ => {}
+    }
+    let mut used = false;
+    statement_places(statement, &mut |place, _| {
+        used |= matches!(place.base, PlaceBase::Local(base) if base == local);
+    });
+    used.then_some(Use::Other)
 }
 
 fn hidden(name: Name) -> bool {

@@ -31,6 +31,8 @@ pub(super) enum Origin<'a> {
     Given,
     /// By a binding.
     Let(&'a Pattern, &'a Expr),
+    /// By an arm whose pattern the value of an expression has matched.
+    Arm(&'a Pattern, &'a Expr),
     /// It is the value of an expression.
     Value(&'a Expr),
     /// It is 0.

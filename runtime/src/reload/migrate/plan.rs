@@ -505,11 +505,14 @@ impl Planner {
         let declared = declared.as_ref().map(|declared| DeclaredPart { declared, whole: new, from: 0 });
         self.value(Value { old, new, from, to, still, label, declared, of: None }, ops)?;
         // A counted value that became another's default may be parked, and so need not be given up.
-        let is_parked = value.still && value.old == value.new && fields.new.parked.contains(before);
+        let is_parked = value.old == value.new && fields.new.parked.contains(before);
         let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
         if is_parked && ops[start..].iter().any(gives_up) {
             let rest = ops.split_off(start);
             ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
+            if !value.still {
+                ops.push(Op::Copy { from, to: value.to + before.offset, bytes: before.size });
+            }
             self.park(fields, before, ops);
         }
         Ok(())

@@ -7,7 +7,7 @@ use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
-use super::transfer::{can_become, parts, whole_of};
+use super::transfer::{can_move, parts, whole_of};
 use crate::heap::migrate::BatchKey;
 
 /// What a part of a value starts with.
@@ -120,7 +120,7 @@ impl<'a> Fresh<'a> {
             let inside = At { ty: of, at: at + self.layouts.field_offset(ty, index) };
             let declared = self.declared(key, (ty, index), above);
             match self.have(key) {
-                Some(have) if can_become(have.ty, of) => {}
+                Some(have) if can_move(have.ty, of) => {}
                 None if self.is_known(key) => self.missing(key, inside, declared, found)?,
                 _ => self.field_start(key, declared, inside, found)?,
             }
@@ -285,7 +285,7 @@ impl<'a> Fresh<'a> {
     pub fn pieces(&self, want: &CarriedValue) -> Vec<Piece<'a>> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
             let goes_on = self.after(want.ty, part.as_str()).map(|(at, ty)| Piece { have, at, ty, parked: None });
-            goes_on.or_else(|| self.parked(want.ty, have, part)).filter(|piece| can_become(have.ty, piece.ty))
+            goes_on.or_else(|| self.parked(want.ty, have, part)).filter(|piece| can_move(have.ty, piece.ty))
         });
         // A name of its own goes before the one that a field had.
         let mut found: Vec<Piece<'a>> = found.collect();

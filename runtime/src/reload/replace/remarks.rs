@@ -3,6 +3,7 @@
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::lower::defers;
 use vaisjit_codegen::resume::{Counterpart, LoopState, carried_local, loop_id, starts};
+use vaisjit_semantics::TyKind;
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt, children};
 use vaisjit_syntax::{Name, Span};
 
@@ -73,7 +74,8 @@ impl Remarks<'_> {
             self.found.push(format!("{name} takes over the value of `{}`", before.name));
         }
         if before.ty != after.ty {
-            self.found.push(format!("{name} keeps its value, converted from `{}` to `{}`", before.ty, after.ty));
+            let own = if matches!(after.ty.kind(), TyKind::Vec(_)) { ", as a list of its own" } else { "" };
+            self.found.push(format!("{name} keeps its value, converted from `{}` to `{}`{own}", before.ty, after.ty));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
             && self.under_new_names(&old, counterpart) != new
         {

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use vaisjit_codegen::clif::frame::FrameLayout;
+use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
-use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState};
-use vaisjit_semantics::{Checked, Ty, hir};
+use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of, starts};
+use vaisjit_semantics::{Checked, Instance, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::fresh::{Fresh, Piece, StartKind, unknown};
-use crate::code::{Beside, BesidePlace, Computed, Conversion, Step, Transfer, WholeLocal};
+use super::plain::{self, Plain, is_convertible};
+use crate::code::{Beside, BesidePlace, Computed, Step, Transfer, WholeLocal};
 use crate::heap::TypeRef;
-use crate::heap::migrate::{References, Scalar};
+use crate::heap::migrate::References;
 use crate::linkage::Linkage;
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
@@ -40,7 +41,7 @@ pub(super) fn check(
             return Err(format!("`{}` is new around the loop", want.key));
         };
         // What cannot be converted takes the default if it is a field.
-        if have.ty != want.ty && want.key.part.is_none() && conversion(have.ty, want.ty).is_none() {
+        if have.ty != want.ty && want.key.part.is_none() && !can_become(have.ty, want.ty) {
             let (old, new) = (have.ty, want.ty);
             let what = match want.key.name.starts_with('{') {
                 true => "what the loop runs over, or a value without a name,".to_owned(),
@@ -55,20 +56,37 @@ pub(super) fn check(
     Ok(())
 }
 
-/// How a number of one type becomes one of another.
-fn conversion(from: Ty, to: Ty) -> Option<Arc<Conversion>> {
-    let (from, to) = (Scalar::of(from)?, Scalar::of(to)?);
-    Some(Arc::new(move |old: &[u8], new: &mut [u8]| {
-        let mut bits = [0; 16];
-        bits[..old.len()].copy_from_slice(old);
-        let (bits, _) = from.convert(u128::from_le_bytes(bits), to);
-        new.copy_from_slice(&bits.to_le_bytes()[..new.len()]);
-    }))
+/// The functions that compute what the new code wants and the old one does not have.
+pub(super) fn computed(
+    state: &LoopState,
+    body: &hir::Body,
+    new: &FrameLayout,
+    (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
+) -> Vec<Instance> {
+    let fresh = Fresh { state, body, checked, layouts, history };
+    let mut found = Vec::new();
+    for want in &new.wanted {
+        let is_had = match fresh.old(want.key) {
+            Some(index) => can_become(state.values[index].ty, want.ty),
+            None => part_of(state, want).is_some(),
+        };
+        let starts = if is_had { Vec::new() } else { fresh.of(want).unwrap_or_default() };
+        found.extend(starts.iter().filter_map(|start| match start.kind {
+            StartKind::Declared { body, .. } if !is_literal(&body.value) => Some(body.instance),
+            _ => None,
+        }));
+    }
+    found
 }
 
 /// Has a value of one type a meaning in another?
 pub(super) fn can_become(from: Ty, to: Ty) -> bool {
-    from == to || conversion(from, to).is_some()
+    can_move(from, to) || plain::elements(from, to).is_some()
+}
+
+/// The same for a part of a value: by its bytes alone.
+pub(super) fn can_move(from: Ty, to: Ty) -> bool {
+    from == to || is_convertible(from, to)
 }
 
 /// What the old code has of the local in parts.
@@ -187,10 +205,9 @@ fn grown_homes(
     for value in &mut state.values {
         let CarryHome::Block(offset) = value.home else { continue };
         let layout = layouts.layout(value.ty);
-        let has_room = |local: &vaisjit_codegen::clif::frame::FrameLocal| {
-            local.offset == offset && (local.ty != value.ty || local.size == layout.size)
-        };
-        if old.locals.iter().any(has_room) {
+        let is_it = |local: &&FrameLocal| local.offset == offset && local.ty == value.ty;
+        let mut own = old.locals.iter().filter(is_it).peekable();
+        if own.peek().is_none() || own.any(|local| local.size == layout.size) {
             continue;
         }
         let place = end.next_multiple_of(layout.align.max(1));
@@ -244,6 +261,12 @@ impl Maker<'_> {
                 return self.start(want);
             }
             self.taken[index] = true;
+            if let Some((old, new)) = plain::elements(have.ty, want.ty) {
+                return self.rebuild(&have, (old, new), want);
+            }
+            if have.ty != want.ty {
+                return self.convert((have.home, have.ty), want);
+            }
             return self.bring((have.home, have.ty), (want.home, want.ty));
         }
         if let Some((whole, part)) = part_of(state, want) {
@@ -254,6 +277,10 @@ impl Maker<'_> {
                 self.steps.push(Step::Retain { from, of: (self.type_of)(ty) });
             }
             return self.bring((from, ty), (want.home, want.ty));
+        }
+        if let Some(bytes) = self.grown_part(want) {
+            self.steps.push(Step::Set { to: want.home, bytes: bytes.into() });
+            return Ok(());
         }
         self.start(want)?;
         let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
@@ -273,6 +300,14 @@ impl Maker<'_> {
             self.steps.push(Step::Park { at: to, references, batch, lent: !have.owned });
         }
         Ok(())
+    }
+
+    /// What a tuple that has grown has at a place that the old one did not have.
+    fn grown_part(&mut self, want: &CarriedValue) -> Option<Vec<u8>> {
+        let local = local_of(self.fresh.body, want.key)?;
+        let is_tuple = matches!(self.fresh.body.locals[local].ty.kind(), TyKind::Tuple(_));
+        let is_new = want.key.part.is_some() && parts(self.fresh.state, want).next().is_some();
+        (is_tuple && is_new && is_convertible(want.ty, want.ty)).then(|| self.declared_bytes(want)).flatten()
     }
 
     /// A value, or a part of it, is taken over.
@@ -338,9 +373,53 @@ impl Maker<'_> {
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
             return Ok(());
         }
-        let by = conversion(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
-        self.steps.push(Step::Convert { from: (from, self.fresh.layouts.layout(have).size), to: (to, size), by });
+        self.convert_bytes((from, have), (to, want), vec![0; size as usize])
+    }
+
+    /// A `Vec` of elements of another type.
+    fn rebuild(&mut self, have: &CarriedValue, (old, new): (Ty, Ty), want: &CarriedValue) -> Result<(), String> {
+        let layouts = self.fresh.layouts;
+        let plain = Plain::new(old, new, layouts).ok_or_else(|| format!("a `{old}` cannot be made a `{new}`"))?;
+        let by = Arc::new(move |old: &[u8], new: &mut [u8]| plain.write(old, new));
+        let (of, lent) = ((self.type_of)(want.ty), !want.owned);
+        let sizes = (layouts.layout(old).size, layouts.layout(new).size);
+        self.steps.push(Step::Elements { from: have.home, to: want.home, of, sizes, by, lent });
+        self.steps.extend(have.owned.then(|| Step::Release { from: have.home, of: (self.type_of)(have.ty) }));
         Ok(())
+    }
+
+    /// A value of another type, made of numbers. What the old one has not is as it is declared.
+    fn convert(&mut self, from: (CarryHome, Ty), want: &CarriedValue) -> Result<(), String> {
+        let first = self.declared_bytes(want).unwrap_or_else(|| vec![0; self.shapes.get(want.ty).layout.size as usize]);
+        self.convert_bytes(from, (want.home, want.ty), first)
+    }
+
+    fn convert_bytes(
+        &mut self,
+        (from, have): (CarryHome, Ty),
+        (to, want): (CarryHome, Ty),
+        first: Vec<u8>,
+    ) -> Result<(), String> {
+        let layouts = self.fresh.layouts;
+        let plain = Plain::new(have, want, layouts).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
+        let by = Arc::new(move |old: &[u8], new: &mut [u8]| {
+            new.copy_from_slice(&first);
+            plain.write(old, new);
+        });
+        let to = (to, self.shapes.get(want).layout.size);
+        self.steps.push(Step::Convert { from: (from, layouts.layout(have).size), to, by });
+        Ok(())
+    }
+
+    /// What a local, or a part of one, starts with in the new text, if that is a literal.
+    fn declared_bytes(&mut self, want: &CarriedValue) -> Option<Vec<u8>> {
+        let body = self.fresh.body;
+        let whole = local_of(body, want.key)?;
+        let start = starts(body).remove(&whole).filter(|start| is_literal(start))?;
+        let bytes = crate::program::constant(start, self.fresh.layouts, self.linkage)?;
+        let (at, ty) = want.key.part.map_or(Some((0, start.ty)), |part| self.fresh.field(start.ty, part))?;
+        let bytes = bytes.get(at as usize..(at + self.fresh.layouts.layout(ty).size) as usize)?;
+        (ty == want.ty).then(|| bytes.to_vec())
     }
 }
 

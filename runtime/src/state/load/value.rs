@@ -248,7 +248,7 @@ impl<'t> Loader<'_, '_, 't> {
         Ok(None)
     }
 
-    /// Fields by their numbers.
+    /// Fields by their places, whether or not the file has names for them.
     fn listed(
         &mut self,
         node: &Node,
@@ -259,7 +259,7 @@ impl<'t> Loader<'_, '_, 't> {
         region: usize,
     ) -> Read {
         let mut index = 0;
-        json::elements(text, &mut |part| {
+        let mut each = |part| {
             match fields.get(index) {
                 Some(field) => {
                     let of = self.types.node(field.of);
@@ -269,7 +269,11 @@ impl<'t> Loader<'_, '_, 't> {
             }
             index += 1;
             Ok(())
-        })?;
+        };
+        match Kind::of(text) {
+            Kind::Object => json::members(text, &mut |_, part| each(part))?,
+            _ => json::elements(text, &mut each)?,
+        }
         for (index, field) in fields.iter().enumerate().skip(index) {
             self.default(&self.types.node(field.of), at + field.offset, Some((node.ty, variant, index)))?;
         }
@@ -330,11 +334,12 @@ impl<'t> Loader<'_, '_, 't> {
         self.enums += 1;
         let kind = payload.map_or(Kind::Null, Kind::of);
         match (payload, kind) {
-            (Some(text), Kind::List) if variant.tuple => {
-                self.listed(node, Some(number), &variant.fields, at, text, region)?
-            }
             (Some(text), Kind::Object) if !variant.tuple => {
                 self.named(node, Some(number), &variant.fields, at, text, region)?
+            }
+            // A payload that has got names since the file was written, or lost them, goes by its places.
+            (Some(text), Kind::List | Kind::Object) if !variant.fields.is_empty() => {
+                self.listed(node, Some(number), &variant.fields, at, text, region)?
             }
             _ => {
                 if !(payload.is_none() && variant.fields.is_empty()) {
