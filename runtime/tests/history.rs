@@ -197,7 +197,9 @@ fn a_rollback_from_inside_that_is_refused_says_so() {
 #[test]
 fn rollbacks_of_retyped_fields_leak_nothing() {
     let text = |ty: &str| {
-        format!("S P {{ a: i64, c: {ty} }}\nG all: Vec<P>\nG zero: P\nF fill() -> i64 {{ L i: 0..3 {{ all.push(zero) }}\n all.len() }}")
+        format!(
+            "S P {{ a: i64, c: {ty} }}\nG all: Vec<P>\nG zero: P\nF fill() -> i64 {{ L i: 0..3 {{ all.push(zero) }}\n all.len() }}"
+        )
     };
     let memory = Memory::new(&text("str"));
     memory.call("fill");
