@@ -119,11 +119,35 @@ pub(crate) struct Frozen {
 #[derive(Default)]
 pub(crate) struct LineCounter {
     last: Option<(FileId, usize, u32)>,
+    /// What has been counted ahead, and in which texts.
+    known: FxHashMap<(FileId, usize), u32>,
+    sources: Arc<Sources>,
 }
 
 impl LineCounter {
+    /// Counts the lines of functions before threads stand still for it.
+    pub fn ahead<'f>(sources: &Arc<Sources>, functions: impl Iterator<Item = &'f LiveFunction>) -> LineCounter {
+        let mut counter = LineCounter { sources: sources.clone(), ..LineCounter::default() };
+        for function in functions {
+            let start = sources.resolve(Place::item(function.meta.item.0, Span::default()));
+            let Some((id, start)) = start.map(|(id, range)| (id, range.start)) else { continue };
+            let Some(file) = sources.get(id) else { continue };
+            let line = counter.line(id, &file.text, start);
+            counter.known.insert((id, start), line);
+        }
+        counter
+    }
+
+    /// Has it counted in these texts?
+    pub fn is_of(&self, sources: &Arc<Sources>) -> bool {
+        Arc::ptr_eq(&self.sources, sources)
+    }
+
     /// The line of a place, from 1.
     fn line(&mut self, file: FileId, text: &str, at: usize) -> u32 {
+        if let Some(line) = self.known.get(&(file, at)) {
+            return *line;
+        }
         let (from, line) = match self.last {
             Some((last, from, line)) if last == file => (from, line),
             _ => (0, 1),

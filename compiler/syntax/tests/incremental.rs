@@ -64,3 +64,19 @@ fn other_items_are_shared() {
         old.items.iter().zip(&new.items).filter(|(a, b)| a.id == b.id && Arc::ptr_eq(&a.item, &b.item)).count();
     assert_eq!((old.items.len(), new.items.len(), shared), (100, 100, 99));
 }
+
+#[test]
+fn what_differs_is_found_without_the_rest() {
+    let text: String = (0..100).map(|n| format!("F f{n}() -> i64 {{\n    {n}\n}}\n\n")).collect();
+    let old = parse(&text);
+    let differs = |edited: &str| {
+        let new = reparse(edited, &old, &text);
+        (new.differing(&old).len(), old.differing(&new).len())
+    };
+    assert_eq!(differs(&text), (0, 0));
+    assert_eq!(differs(&text.replace("    50\n", "    50 + 1\n")), (1, 1));
+    assert_eq!(differs(&format!("{text}F more() -> i64 {{ 0 }}\n")), (1, 0));
+    assert_eq!(differs(&format!("F more() -> i64 {{ 0 }}\n{text}")), (1, 0));
+    assert_eq!(differs(&text.replace("F f7() -> i64 {\n    7\n}\n\n", "")), (0, 1));
+    assert_eq!(differs(&text.replace("    3\n", "    30\n").replace("    5\n", "    31\n")), (3, 3));
+}

@@ -261,8 +261,7 @@ impl ProgramInner {
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
-        // Nobody is to stand still for that.
-        self.live().forget_freed();
+        self.live().get_ready(&prepared);
         let way_back = has_hooks.then(|| WayBack::new(self, reloader));
         let pending = self.request(prepared, clock, move |program, prepared, stopped| {
             program.apply_stopped(prepared, stopped, way_back.clone())
