@@ -24,6 +24,8 @@ pub struct Field {
 pub struct Variant {
     pub name: usize,
     pub payload: Vec<Type>,
+    /// Has the payload names?
+    pub named: bool,
 }
 
 #[derive(Clone)]
@@ -78,6 +80,8 @@ pub struct Source {
     pub trap: bool,
     /// What the structs and enums are called, and what they were called in the version that runs.
     pub names: [[usize; 2]; STRUCTS + ENUMS],
+    /// What the trait behind the `dyn`s is called, and what it was called in the version that runs.
+    pub shape: [usize; 2],
     /// Does `main` run?
     looping: bool,
 }
@@ -111,6 +115,7 @@ impl Source {
             nested: random.one_in(2),
             trap: false,
             names: Default::default(),
+            shape: Default::default(),
             looping,
         };
         for of in 0..STRUCTS {
@@ -118,7 +123,7 @@ impl Source {
         }
         for of in 0..ENUMS {
             let name = source.fresh();
-            source.enums[of].push(Variant { name, payload: Vec::new() });
+            source.enums[of].push(Variant { name, payload: Vec::new(), named: false });
             source.add_variant(random, of);
         }
         (0..3).for_each(|_| source.add_global(random));
@@ -136,7 +141,7 @@ impl Source {
 
     fn add_field(&mut self, random: &mut Random, of: usize) {
         let ty = Type::random(random, of, 2);
-        let default = if random.one_in(2) { ty.constant(random) } else { None };
+        let default = if random.one_in(2) { ty.constant(random).or_else(|| ty.computed()) } else { None };
         let field = Field { name: self.fresh(), was: None, ty, default, to_text: random.one_in(2) };
         let place = random.below(self.structs[of].len() + 1);
         self.structs[of].insert(place, field);
@@ -144,7 +149,7 @@ impl Source {
 
     fn add_variant(&mut self, random: &mut Random, of: usize) {
         let payload = (0..random.below(3)).map(|_| Type::random(random, STRUCTS, 1)).collect();
-        let variant = Variant { name: self.fresh(), payload };
+        let variant = Variant { name: self.fresh(), payload, named: random.one_in(4) };
         self.enums[of].push(variant);
     }
 
@@ -166,7 +171,7 @@ impl Source {
         let of = random.below(STRUCTS);
         let fields = self.structs[of].len();
         let field = random.below(fields);
-        let what = match random.below(27) {
+        let what = match random.below(31) {
             0 => self.touch(random),
             1..=3 => {
                 self.add_field(random, of);
@@ -228,6 +233,12 @@ impl Source {
             22 => self.change_pair(random),
             23 => self.change_closure(random),
             24 | 25 => self.move_function(random),
+            26 => self.name_payload(random),
+            27 => {
+                self.shape[0] = self.fresh();
+                format!("trait renamed to number {}", self.shape[0])
+            }
+            28 | 29 => self.retype_inside(of, field, random),
             _ => self.change_helper(random),
         };
         Told { what, refusable }
@@ -241,7 +252,7 @@ impl Source {
 
     /// What there is to edit is running now.
     pub fn settle(&mut self) {
-        self.names.iter_mut().for_each(|[now, before]| *before = *now);
+        self.names.iter_mut().chain([&mut self.shape]).for_each(|[now, before]| *before = *now);
     }
 
     /// Another body for a function that makes values.
@@ -283,12 +294,27 @@ impl Source {
         format!("field f{} of S{of} retyped", field.name)
     }
 
+    /// Other numbers in a collection, or one value more in a tuple.
+    fn retype_inside(&mut self, of: usize, field: usize, random: &mut Random) -> String {
+        let looping = self.looping;
+        let field = &mut self.structs[of][field];
+        if looping && field.ty.has_array() {
+            return "nothing".to_owned();
+        }
+        let other = field.ty.with_other_numbers(random);
+        if other == field.ty {
+            return "nothing".to_owned();
+        }
+        (field.ty, field.default) = (other, None);
+        format!("inside of field f{} of S{of} retyped", field.name)
+    }
+
     fn retype_global(&mut self, random: &mut Random) -> String {
         let global = random.below(self.globals.len());
         let global = &mut self.globals[global];
-        if let Type::Number(_) = global.ty {
-            global.ty = Type::Number(NUMBERS[random.below(NUMBERS.len())]);
-            global.initial = None;
+        let other = global.ty.with_other_numbers(random);
+        if other != global.ty {
+            (global.ty, global.initial) = (other, None);
         }
         format!("global g{} retyped", global.name)
     }
@@ -318,6 +344,15 @@ impl Source {
             variant.payload[0] = Type::Number(NUMBERS[random.below(NUMBERS.len())]);
         }
         format!("payload of V{name} in E{of}")
+    }
+
+    /// The fields of a payload get names, or lose them.
+    fn name_payload(&mut self, random: &mut Random) -> String {
+        let of = random.below(ENUMS);
+        let index = random.below(self.enums[of].len());
+        let variant = &mut self.enums[of][index];
+        variant.named = !variant.named;
+        format!("payload of V{} in E{of} named: {}", variant.name, variant.named)
     }
 
     fn change_helper(&mut self, random: &mut Random) -> String {

@@ -58,6 +58,35 @@ impl Type {
         }
     }
 
+    /// The type with other numbers somewhere inside.
+    pub fn with_other_numbers(&self, random: &mut Random) -> Type {
+        let inner = |of: &Type, random: &mut Random| Box::new(of.with_other_numbers(random));
+        match self {
+            Type::Number(_) => Type::Number(NUMBERS[random.below(NUMBERS.len())]),
+            Type::Vec(of) => Type::Vec(inner(of, random)),
+            Type::Array(of, length) => Type::Array(inner(of, random), *length),
+            Type::Option(of) => Type::Option(inner(of, random)),
+            Type::Map(of) => Type::Map(inner(of, random)),
+            Type::Tuple(of) => {
+                let mut of = of.clone();
+                let place = random.below(of.len());
+                of[place] = of[place].with_other_numbers(random);
+                Type::Tuple(of)
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Is there an array in it?
+    pub fn has_array(&self) -> bool {
+        match self {
+            Type::Array(..) => true,
+            Type::Vec(of) | Type::Option(of) | Type::Map(of) | Type::Pair(of) => of.has_array(),
+            Type::Tuple(of) => of.iter().any(Type::has_array),
+            _ => false,
+        }
+    }
+
     fn above(random: &mut Random, holder: usize) -> Type {
         Type::Struct(holder + 1 + random.below(STRUCTS - holder - 1))
     }

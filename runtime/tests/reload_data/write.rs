@@ -46,7 +46,18 @@ impl Source {
             let named = format!("{letter}{}", name(*now));
             text = text.replace(&plain, &named).replace('\0', &letter.to_string());
         }
-        text
+        self.with_trait(&text)
+    }
+
+    /// A text with the name that the trait has now.
+    fn with_trait(&self, text: &str) -> String {
+        let [now, before] =
+            self.shape.map(|given| if given == 0 { "Shape".to_owned() } else { format!("Shape{given}") });
+        let text = text.replace("Shape", &now);
+        match now == before {
+            true => text,
+            false => text.replace(&format!("W {now} {{"), &format!("#[was(\"{before}\")]\nW {now} {{")),
+        }
     }
 
     /// The random numbers of a body: the same until it is touched.
@@ -143,10 +154,18 @@ impl Writer<'_> {
             let values: Vec<String> = variant.payload.iter().map(|ty| ty.make(&mut random, &mut self.noted)).collect();
             let reads: String =
                 variant.payload.iter().zip(&names).map(|(ty, name)| format!(" * 31 + {}", ty.read(name, 1))).collect();
-            let wrap = |list: &[String]| if list.is_empty() { String::new() } else { format!("({})", list.join(", ")) };
-            list.push(format!("{name}{}", wrap(&types)));
+            let wrap = |list: &[String]| match (list.join(", "), variant.named) {
+                (list, _) if list.is_empty() => list,
+                (list, true) => format!(" {{ {list} }}"),
+                (list, false) => format!("({list})"),
+            };
+            let with_names = |list: Vec<String>| match variant.named {
+                true => wrap(&names.iter().zip(list).map(|(name, of)| format!("{name}: {of}")).collect::<Vec<_>>()),
+                false => wrap(&list),
+            };
+            list.push(format!("{name}{}", with_names(types)));
             arms += &format!("        {name}{} => {}{reads}\n", wrap(&names), variant.name);
-            makes += &format!("    I k % {} == {index} {{ R {name}{} }}\n", variants.len(), wrap(&values));
+            makes += &format!("    I k % {} == {index} {{ R {name}{} }}\n", variants.len(), with_names(values));
         }
         let first = variants.iter().find(|variant| variant.payload.is_empty()).map_or(0, |variant| variant.name);
         let home = 1 + number % 2;
