@@ -17,7 +17,7 @@ use crate::report::Edit;
 impl Live {
     /// Makes a prepared version the live one, under this number. Returns code that nobody can ask for any more.
     pub(crate) fn apply(&mut self, prepared: &mut Prepared, version: u64) -> Vec<Arc<CodeUnit>> {
-        self.forget_freed();
+        let freed = self.forget_freed();
         if !self.lines.is_of(&self.sources) {
             self.lines = LineCounter::default();
         }
@@ -82,7 +82,7 @@ impl Live {
         );
         let forgotten = self.note_layouts(version);
         let lines = std::mem::take(&mut self.lines);
-        prepared.left.push(Box::new((before, forgotten, replaced, lines)));
+        prepared.left.push(Box::new((before, forgotten, freed, replaced, lines)));
         for (recipe, unit) in retired {
             self.kept.keep(version, recipe, unit);
         }
@@ -97,7 +97,6 @@ impl Live {
 
     /// Does beforehand what a commit of this version would have to do while threads stand still.
     pub(crate) fn get_ready(&mut self, prepared: &Prepared) {
-        self.forget_freed();
         let new = prepared.functions.iter().map(|(instance, _)| instance).chain(&prepared.removed);
         let replaced = new.filter_map(|instance| self.functions.get(instance));
         self.lines = LineCounter::ahead(&self.sources, replaced);
@@ -151,16 +150,17 @@ impl Live {
         }
     }
 
-    /// Forgets what is known of code that has been freed.
-    fn forget_freed(&mut self) {
-        let metas = &mut self.metas;
+    /// Takes out what is known of code that has been freed.
+    fn forget_freed(&mut self) -> Vec<Vec<Arc<FunctionMeta>>> {
+        let (metas, mut freed) = (&mut self.metas, Vec::new());
         self.retired.retain(|key, unit| {
             let alive = unit.strong_count() > 0;
             if !alive {
-                metas.remove(key);
+                freed.extend(metas.remove(key));
             }
             alive
         });
+        freed
     }
 }
 
