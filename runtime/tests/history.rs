@@ -193,6 +193,29 @@ fn a_rollback_from_inside_that_is_refused_says_so() {
     assert!(reason.contains("variant `New` was removed") && reason.contains("global `kind`"), "{reason}");
 }
 
+/// A field that cannot be converted gets a new value; whatever comes back then, none of the two is left over.
+#[test]
+fn rollbacks_of_retyped_fields_leak_nothing() {
+    let text = |ty: &str| {
+        format!(
+            "S P {{ a: i64, c: {ty} }}\nG all: Vec<P>\nG zero: P\nF fill() -> i64 {{ L i: 0..3 {{ all.push(zero) }}\n all.len() }}"
+        )
+    };
+    let memory = Memory::new(&text("str"));
+    memory.call("fill");
+    let is_whole = |memory: &Memory| assert_eq!(memory.program.heap_verify(), Vec::<String>::new());
+    for round in 0..12 {
+        memory.save(&text(["Vec<i64>", "str"][round % 2]));
+        is_whole(&memory);
+        if round % 3 == 2 {
+            memory.program.rollback(memory.program.version() - 1).expect("kept");
+            is_whole(&memory);
+        }
+    }
+    let left = memory.program.heap_check().expect("nothing runs");
+    assert!(left.is_empty(), "{left}");
+}
+
 /// Edits that alternate, edits that differ, types that change with their values, and rollbacks: `RELOADS=20000` for a run
 /// that is long enough to tell whether memory grows.
 #[test]

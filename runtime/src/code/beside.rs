@@ -51,8 +51,8 @@ pub(crate) struct WholeLocal {
     pub key: CarryKey,
     /// Its type.
     pub ty: Ty,
-    /// The function that migrates it, or a value in it.
-    pub by: String,
+    /// The function of the program that migrates it, or a value in it, if one does.
+    pub by: Option<String>,
     /// Where its parts lie, their offsets in it and their sizes.
     pub parts: Vec<(CarryHome, u32, u32)>,
 }

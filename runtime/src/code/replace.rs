@@ -4,6 +4,7 @@
 //! at each poll whether the frame that polls is one of those; if so, what it holds is brought to where the new code expects
 //! it, and the frame goes on there. Frames further out follow at their own polls.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -306,7 +307,14 @@ impl Shared {
         buffer.clear();
         buffer.resize((transfer.buffer as usize).div_ceil(16).max(1), 0);
         let (spill, buffer_at) = (spill as usize, buffer.as_mut_ptr() as usize);
-        let places = Places { spill, buffer: buffer_at, block: base, behind: transfer.behind(), beside };
+        let places = Places {
+            spill,
+            buffer: buffer_at,
+            block: base,
+            behind: transfer.behind(),
+            beside,
+            made: RefCell::default(),
+        };
         if end > top {
             // SAFETY: the bytes lie on this thread's data stack, above everything in use.
             unsafe { ptr::write_bytes(top as *mut u8, 0, end - top) };
@@ -350,7 +358,14 @@ impl Shared {
                 Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
                 Step::Elements { from, to, of, sizes, by, lent } => {
                     let (from, to) = (places.from(*from), places.to(*to));
-                    self.heap.put_converted((from, to), *of, *sizes, &**by, *lent);
+                    let (old, mut made) = ((from as *const usize).read(), places.made.borrow_mut());
+                    // What shared one shares the new one.
+                    if let Some((_, _, new)) = made.iter().find(|(known, of_known, _)| (known, of_known) == (&old, of))
+                    {
+                        self.heap.put_again(to, *new, *of, *lent);
+                    } else if let Some(new) = self.heap.put_converted((from, to), *of, *sizes, &**by, *lent) {
+                        made.push((old, *of, new));
+                    }
                 }
                 Step::Empty { to, of, lent } => self.heap.put_empty(places.to(*to), *of, *lent),
                 Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
@@ -372,6 +387,8 @@ struct Places {
     behind: u32,
     /// What steps look for there, and where it lies.
     beside: Vec<(BesidePlace, usize)>,
+    /// The lists that have been made anew: the old one, the type of the new one, and that.
+    made: RefCell<Vec<(usize, TypeRef, usize)>>,
 }
 
 impl Places {

@@ -451,7 +451,9 @@ impl Member for ThreadRecord {
         });
         self.declined.frame.store(outermost, Ordering::Relaxed);
         self.declined.epoch.store(epoch, Ordering::Relaxed);
-        self.declined.left.store(REFUSALS.max(depth), Ordering::Relaxed);
+        // At the next poll it may be admitted where it is not on its way back from the host.
+        let may_change = self.relaxed.load(Ordering::Relaxed) && self.state().load(Ordering::Relaxed) != AT_POLL;
+        self.declined.left.store(if may_change { 0 } else { REFUSALS.max(depth) }, Ordering::Relaxed);
         *lock(&self.blocked) = frames;
     }
     fn forget_blocked(&self) {

@@ -66,7 +66,7 @@ impl Heap {
     }
 
     /// Puts a new `Vec` into the word `at`, with the elements of the one in the word `from`, converted; `sizes` are those of an
-    /// element there and here. As [`Heap::put_empty`].
+    /// element there and here. Gives the new one. As [`Heap::put_empty`].
     pub(crate) fn put_converted(
         &self,
         (from, at): (usize, usize),
@@ -74,10 +74,10 @@ impl Heap {
         sizes: (u32, u32),
         by: &(dyn Fn(&[u8], &mut [u8]) + Send + Sync),
         lent: bool,
-    ) {
+    ) -> Option<usize> {
         let old = Payload(Payload(from).word(0));
         let length = if old.0 == 0 { 0 } else { old.word(VEC_LENGTH) };
-        let Ok(made) = self.new_vec(of, length as i64) else { return };
+        let made = self.new_vec(of, length as i64).ok()?;
         let (there, here) = (sizes.0 as usize, sizes.1 as usize);
         let room = made.word(VEC_CAPACITY).min(length);
         let mut one = vec![0; here];
@@ -90,6 +90,16 @@ impl Heap {
         Payload(at).set_word(0, made.0);
         if lent {
             self.attic().lend(made.0);
+        }
+        Some(made.0)
+    }
+
+    /// Puts a `Vec` that was made so into one more word.
+    pub(crate) fn put_again(&self, at: usize, made: usize, of: TypeRef, lent: bool) {
+        Payload(at).set_word(0, made);
+        self.keep(at, of);
+        if lent {
+            self.attic().lend(made);
         }
     }
 

@@ -65,7 +65,7 @@ fn grown(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, m
     going.map_or_else(Vec::new, |going| going.transfer.outgrown().collect())
 }
 
-/// A local that a function of the program migrates lies in registers, where nobody finds it before the poll. Where the frame
+/// A local that has to be whole to be migrated lies in registers, where nobody finds it before the poll. Where the frame
 /// itself has asked for the reload it cannot be waited for.
 fn not_given(
     prepared: &Prepared,
@@ -75,7 +75,11 @@ fn not_given(
 ) -> Option<String> {
     let going = going(prepared, stopped, frame, meta).filter(|_| !prepared.asked_inside)?;
     let local = going.transfer.whole.first()?;
-    Some(format!("is not at the head of its loop, where `{}` can be given to `{}`", local.key.name, local.by))
+    let what = match &local.by {
+        Some(by) => format!("`{}` can be given to `{by}`", local.key.name),
+        None => format!("the fields of `{}` can be converted", local.key.name),
+    };
+    Some(format!("is not at the head of its loop, where {what}"))
 }
 
 impl ProgramInner {

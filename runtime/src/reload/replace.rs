@@ -120,8 +120,8 @@ static SAME: Verdict = Verdict::Same;
 pub(crate) struct Loops {
     targets: Vec<Target>,
     notices: Vec<String>,
-    /// The types whose values functions of the program migrate, and those functions.
-    pub written: Vec<(Ty, Name)>,
+    /// The types whose values have to be whole to be migrated, and the functions of the program that do it, if it is those.
+    pub wholes: Vec<(Ty, Option<Name>)>,
     /// What is known of types from the new version on, also of those that are gone.
     pub history: Arc<LayoutHistory>,
 }
@@ -475,7 +475,7 @@ impl Loops {
                 let transfer = {
                     let frames = (&*target.meta.frame, &resumed.machine[0].frame);
                     let (state, body) = (&resumed.state, &*resumed.lowered.hir);
-                    let whole = whole_locals(&target.meta, (state, body), &self.written, base);
+                    let whole = whole_locals(&target.meta, (state, body), &self.wholes, base);
                     let history = &self.history;
                     transfer::make(&transfer::Between { state, body, frames, whole, history }, base, snapshot, layouts)?
                 };
@@ -496,11 +496,11 @@ impl Loops {
     }
 }
 
-/// The locals of a loop that lie in parts and that functions of the program migrate, by the keys of the new text.
+/// The locals of a loop that lie in parts and have to be whole to be migrated, by the keys of the new text.
 fn whole_locals(
     meta: &FunctionMeta,
     (state, new): (&LoopState, &Body),
-    written: &[(Ty, Name)],
+    wholes: &[(Ty, Option<Name>)],
     base: &Base<'_>,
 ) -> Vec<WholeLocal> {
     let (live, mut found) = (base.live, Vec::<WholeLocal>::new());
@@ -511,13 +511,13 @@ fn whole_locals(
             continue;
         };
         let ty = meta.body.locals[local].ty;
-        let Some((_, by)) = written.iter().find(|(written, _)| holds(ty, *written, &live.checked)) else { continue };
+        let Some((_, by)) = wholes.iter().find(|(whole, _)| holds(ty, *whole, &live.checked)) else { continue };
         let stays = local_of(new, key).is_some_and(|local| new.locals[local].ty == ty);
         let Some((offset, of)) = part_of(ty, part, &live.checked, &*live.layouts).filter(|_| stays) else { continue };
         let part = (old.home, offset, live.layouts.layout(of).size);
         match found.iter_mut().find(|known| known.key == key) {
             Some(known) => known.parts.push(part),
-            None => found.push(WholeLocal { key, ty, by: by.to_string(), parts: vec![part] }),
+            None => found.push(WholeLocal { key, ty, by: by.map(|by| by.to_string()), parts: vec![part] }),
         }
     }
     found

@@ -414,3 +414,42 @@ F run() -> i64 {
     ];
     assert_eq!(goes_on(text, &[edits]), 4);
 }
+
+/// Such fields are converted with the struct put together, as anywhere else.
+#[test]
+fn fields_in_registers_that_become_more_than_other_numbers() {
+    let text = "
+S Inner { list: Vec<i64>, text: str }
+S State { turns: i64, o: Option<i64>, pair: (i64, [i64; 2]), n: i64, inner: Inner }
+F run() -> i64 {
+    state := State { turns: 0, o: Some(4), pair: (5, [6, 7]), n: 8, inner: Inner { list: [1, 2, 3], text: \"a\" + \"b\" } }
+    asked := 0
+    L state.turns < 1000000000 {
+        I asked == 0 { asked = save() }
+        state.turns += 1
+        state.n = state.pair.0 + 3 + state.pair.1[1] - 7 + state.o! - 4 + state.inner.list.len() - 3
+        state.inner.text = \"a\" + \"b\"
+    }
+    0
+}
+";
+    let new = "
+S Inner { list: Vec<f64>, text: i64 = 9 }
+S State { turns: i64, #[was(\"o\")] opt: Option<f64>, pair: (f64, [f64; 2]), n: Option<i64>, inner: Inner }
+F run() -> i64 {
+    state := State { turns: 0, opt: None, pair: (0.0, [0.0, 0.0]), n: None, inner: Inner { list: [] } }
+    asked := 0
+    L state.turns < 0 {
+        I asked == 0 { asked = save() }
+        state.turns += 1
+        state.inner.text = 0
+    }
+    (state.opt! + state.pair.0 * 10.0 + state.pair.1[1] * 100.0 + state.inner.list[2] * 1000.0) as i64 +
+        state.n! * 10000 + state.inner.text * 100000
+}
+";
+    let (result, told) = saved_meanwhile(&[text, new]);
+    assert_eq!(result, 4 + 50 + 700 + 3000 + 80000 + 900000, "{told:?}");
+    let lost = "`Inner.text` was `str` and is now `i64`, which cannot be converted: 1 value took the default";
+    assert!(told.contains(&lost.to_owned()), "{told:?}");
+}

@@ -426,9 +426,11 @@ F run() -> i64 {
     row: [i64; 3] = [1, 2, 3]
     pair := (4, 5)
     list: Vec<i64> = [6, 7]
+    same := list
     n := 0
     L n < 6 {
         n += 1
+        same[1] += 0
         row[0] += 1
         pair.0 += 1
         list[0] += 1
@@ -437,7 +439,7 @@ F run() -> i64 {
             hot_reload()
         }
     }
-    row[0] + row[2] * 10 + pair.0 * 100 + list[0] * 10000 + list.len() * 1000000
+    row[0] + row[2] * 10 + pair.0 * 100 + same[0] * 10000 + list.len() * 1000000
 }
 ";
     let edits: &[(&str, &str)] = &[
@@ -449,7 +451,8 @@ F run() -> i64 {
             "row[0] + row[2] * 10",
             "row[0] as i64 + row[2] as i64 * 10 + row[3] as i64 * 100000000 + pair.2 * 1000000000",
         ),
-        ("list[0] * 10000", "list[0] as i64 * 10000"),
+        ("same[0] * 10000", "same[0] as i64 * 10000"),
+        ("same[1] += 0\n", "same[1] += 0.0\n"),
     ];
     let (result, told) = run(text, &[edits]);
     let told = told.join("\n");

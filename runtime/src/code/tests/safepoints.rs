@@ -240,6 +240,25 @@ fn inner_loops_wait_and_are_admitted_in_the_end() {
     });
 }
 
+/// For a loop that did not come round once, later commits do not wait as long: else these would take most of a minute.
+#[test]
+fn a_loop_that_does_not_come_round_is_waited_for_once() {
+    let kit = Kit::new();
+    let left = [AtomicI64::new(i64::MAX), AtomicI64::new(0)];
+    let (_inner, outer) = nested_loops(&kit, &left);
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| kit.call(&outer, &[]).unwrap());
+        until("the inner loop", || left[0].load(SeqCst) < i64::MAX);
+        let started = std::time::Instant::now();
+        for _ in 0..200 {
+            assert!(commit(&kit, |_| ()), "the outer loop has not come round");
+            assert!(started.elapsed() < DEADLINE, "each of them waits");
+        }
+        left[1].store(1, SeqCst);
+        assert_eq!(thread.join().unwrap(), 7);
+    });
+}
+
 #[test]
 fn cancelled_requests_do_not_run() {
     let kit = Kit::new();

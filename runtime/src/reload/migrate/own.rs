@@ -289,9 +289,12 @@ impl Migration {
         self.planner.own.iter().map(|own| own.writer.function)
     }
 
-    /// The types whose values functions of the program migrate, each with the function's name.
-    pub fn written(&self) -> Vec<(Ty, Name)> {
-        self.planner.own.iter().map(|own| (own.ty, own.writer.function.path.name)).collect()
+    /// The types whose values have to be whole to be migrated: by functions of the program, each with the function's name, or
+    /// as fields become more than other numbers.
+    pub fn wholes(&self) -> Vec<(Ty, Option<Name>)> {
+        let own = self.planner.own.iter().map(|own| (own.ty, Some(own.writer.function.path.name)));
+        let reshaped = self.planner.counted.iter().filter(|ty| self.planner.reshapes(**ty)).map(|ty| (*ty, None));
+        own.chain(reshaped).collect()
     }
 
     /// Makes sure that the heap has records of what they are shown.

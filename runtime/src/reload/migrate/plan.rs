@@ -417,11 +417,13 @@ impl Planner {
         let evolves = value.old == value.new;
         let sources = lineage::followed(old, new, evolves);
         self.remark(fields, &sources);
-        for (field, source) in new.fields.iter().zip(&sources) {
+        let mut goes_on = vec![false; old.fields.len()];
+        for (field, source) in new.fields.iter().zip(sources) {
             let label = label(value, variant, field.name);
             let back = evolves.then(|| parked(old, field)).flatten();
-            match source.map(|source| &old.fields[source]) {
-                Some(before) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
+            match source.map(|source| (source, &old.fields[source])) {
+                Some((source, before)) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
+                    goes_on[source] = true;
                     self.kept(fields, before, field, &label, ops)?;
                     let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
                     revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
@@ -432,8 +434,9 @@ impl Planner {
                 },
             }
         }
-        let is_gone = |index: &usize| !sources.contains(&Some(*index));
-        (0..old.fields.len()).filter(is_gone).for_each(|index| self.removed(fields, &old.fields[index], ops));
+        // What has made place for a parked value is gone, too.
+        let gone = old.fields.iter().zip(goes_on).filter(|(_, goes_on)| !goes_on);
+        gone.for_each(|(field, _)| self.removed(fields, field, ops));
         old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
         Ok(())
     }
@@ -504,17 +507,19 @@ impl Planner {
         let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
         let declared = declared.as_ref().map(|declared| DeclaredPart { declared, whole: new, from: 0 });
         self.value(Value { old, new, from, to, still, label, declared, of: None }, ops)?;
-        // A counted value that became another's default may be parked, and so need not be given up.
+        // A value that became another's default may be parked, and so need not be given up.
         let is_parked = value.old == value.new && fields.new.parked.contains(before);
         let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
-        if is_parked && ops[start..].iter().any(gives_up) {
-            let rest = ops.split_off(start);
-            ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
-            if !value.still {
-                ops.push(Op::Copy { from, to: value.to + before.offset, bytes: before.size });
-            }
-            self.park(fields, before, ops);
+        let is_plain = self.references(before.ty, true).is_empty();
+        if !is_parked || !(is_plain || ops[start..].iter().any(gives_up)) {
+            return Ok(());
         }
+        let rest = ops.split_off(start);
+        ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
+        if !value.still && before.size > 0 {
+            ops.push(Op::Copy { from, to: value.to + before.offset, bytes: before.size });
+        }
+        self.park(fields, before, ops);
         Ok(())
     }
 
@@ -598,6 +603,18 @@ impl Planner {
             self.batches.push(key);
             self.batches.len() - 1
         }) as u32
+    }
+
+    /// Does a field of a struct go on with another type, not from number to number?
+    pub(super) fn reshapes(&self, ty: Ty) -> bool {
+        let first = |known: &Known| known.get(ty).and_then(|known| known.variants.first()).cloned();
+        let (Some(old), Some(new)) = (first(&self.old), first(&self.new)) else { return false };
+        let number = |ty: Ty| Scalar::of(ty).is_some();
+        let changes = |(field, source): (&KnownField, Option<usize>)| {
+            let before = source.map(|source| old.fields[source].ty);
+            before.is_some_and(|before| before != field.ty && !(number(before) && number(field.ty)))
+        };
+        old.name.is_none() && new.fields.iter().zip(lineage::followed(&old, &new, true)).any(changes)
     }
 
     fn enumeration(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {

@@ -267,11 +267,18 @@ impl Migration {
         for whole in &going.transfer.whole {
             let places = if polls { stopped.put_together(grown, whole, (going.spill, local.address)) } else { None };
             let Some((at, to)) = places else {
-                trial.not_given.push(format!(
-                    "`{}` in the running `{}` is not given to `{}`, as its fields lie in registers where it asks for the \
-                     reload: they are carried over by name",
-                    whole.key.name, local.function, whole.by
-                ));
+                trial.not_given.push(match &whole.by {
+                    Some(by) => format!(
+                        "`{}` in the running `{}` is not given to `{by}`, as its fields lie in registers where it asks for \
+                         the reload: they are carried over by name",
+                        whole.key.name, local.function
+                    ),
+                    None => format!(
+                        "`{}` in the running `{}` lies in registers where it asks for the reload: of fields with other \
+                         types only numbers are converted, the others take their defaults",
+                        whole.key.name, local.function
+                    ),
+                });
                 continue;
             };
             let found = self.planner.conversion(whole.ty, whole.ty, &whole.ty.to_string()).ok().flatten();
