@@ -1,5 +1,7 @@
 //! From two histories of layouts to the steps that turn values of one into values of the other.
 
+mod fields;
+
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -9,12 +11,13 @@ use vaisjit_semantics::program::StructDef;
 use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::Name;
 
+pub(super) use self::fields::Fields;
 use super::defaults::{Declarations, Declared, DeclaredPart, Defaults, FieldKey, Wanted, zero};
 use super::known::Known;
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
 use super::steps::{is_dynamic, lift, overlaps, shifts};
-use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar, Test};
+use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar};
 
 /// A value that would have to start with a default, of a type that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,26 +81,6 @@ struct Value<'a> {
     declared: Option<DeclaredPart<'a>>,
     /// The types of the collection whose element it is, if it is one.
     of: Option<(Ty, Ty)>,
-}
-
-/// The fields of a struct or variant on their way.
-pub(super) struct Fields<'a> {
-    value: Value<'a>,
-    pub(super) variant: Option<Name>,
-    pub(super) old: &'a KnownVariant,
-    pub(super) new: &'a KnownVariant,
-}
-
-impl Fields<'_> {
-    /// The type, if it is the same before and after.
-    pub(super) fn evolving(&self) -> Option<Ty> {
-        (self.value.old == self.value.new).then_some(self.value.new)
-    }
-
-    /// What people call the value, and its types before and after.
-    pub(super) fn retyped(&self) -> (&str, Ty, Ty) {
-        (self.value.label, self.value.old, self.value.new)
-    }
 }
 
 type Steps = Result<(), NoDefault>;
@@ -410,199 +393,6 @@ impl Planner {
             self.counted.len() - 1
         });
         ops.push(Op::Count { number: number as u32 });
-    }
-
-    fn fields(&mut self, fields: &Fields<'_>, ops: &mut Vec<Op>) -> Steps {
-        let Fields { value, variant, old, new } = *fields;
-        let evolves = value.old == value.new;
-        let sources = lineage::followed(old, new, evolves);
-        self.remark(fields, &sources);
-        let mut goes_on = vec![false; old.fields.len()];
-        for (field, source) in new.fields.iter().zip(sources) {
-            let label = label(value, variant, field.name);
-            let back = evolves.then(|| parked(old, field)).flatten();
-            match source.map(|source| (source, &old.fields[source])) {
-                Some((source, before)) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
-                    goes_on[source] = true;
-                    self.kept(fields, before, field, &label, ops)?;
-                    let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
-                    revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
-                }
-                _ => match back {
-                    Some(before) => self.back(fields, before, field, &label, ops)?,
-                    None => self.starts(fields, field, &label, ops)?,
-                },
-            }
-        }
-        // What has made place for a parked value is gone, too.
-        let gone = old.fields.iter().zip(goes_on).filter(|(_, goes_on)| !goes_on);
-        gone.for_each(|(field, _)| self.removed(fields, field, ops));
-        old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
-        Ok(())
-    }
-
-    /// A field that goes on from none: a number that was parked under another type, or else the default.
-    fn starts(&mut self, fields: &Fields<'_>, field: &KnownField, label: &str, ops: &mut Vec<Op>) -> Steps {
-        let value = fields.value;
-        let parked = fields.evolving().and_then(|_| lineage::retyped(fields.old, &NewField::of(field)));
-        let Some(parked) = parked else {
-            let key = (value.new, fields.variant, field.name);
-            return self.default_of(key, field.ty, value.to + field.offset, label, ops);
-        };
-        let (from, to) = (value.from + parked.offset, value.to + field.offset);
-        self.retyped(Value { old: parked.ty, new: field.ty, from, to, label, ..value }, ops)
-    }
-
-    /// A field that is now declared to have been one that is parked gets its value, but where there never was one.
-    fn revive(
-        &mut self,
-        fields: &Fields<'_>,
-        (own, parked): (&KnownField, &KnownField),
-        field: &KnownField,
-        label: &str,
-        ops: &mut Vec<Op>,
-    ) {
-        let value = fields.value;
-        let (at, to) = (value.from + parked.offset, value.to + field.offset);
-        let references = self.references(parked.ty, true);
-        let copy = Op::Copy { from: at, to, bytes: field.size };
-        if references.is_empty() {
-            let empty = parked.fill.0.clone().filter(|fill| fill.len() == parked.size as usize);
-            let unless = empty.unwrap_or_else(|| vec![0; parked.size as usize].into());
-            let step = match (Scalar::of(parked.ty), Scalar::of(field.ty)) {
-                (Some(old), Some(new)) if parked.ty != field.ty => {
-                    let types = Value { old: parked.ty, new: field.ty, label, ..value };
-                    Op::Number { from: at, to, old, new, note: self.note(NoteKind::Saturated, types) }
-                }
-                _ => copy,
-            };
-            return ops.push(Op::If { at, is: Test::Other(unless), ops: vec![step] });
-        }
-        let batch = self.batch(fields, parked);
-        self.forgotten.insert(batch);
-        let unpark = Op::Unpark { from: at, to, references: references.clone(), batch, otherwise: Vec::new() };
-        let release = Op::Release { from: value.from + own.offset, references: references.clone() };
-        ops.push(Op::If { at, is: Test::Tickets(references, batch), ops: vec![release, copy, unpark] });
-    }
-
-    /// Does a value of one type become one of the other, in whatever way?
-    fn converts_inline(&self, old: Ty, new: Ty) -> bool {
-        let array = |ty: Ty| matches!(ty.kind(), TyKind::Array(..) | TyKind::Tuple(_));
-        self.converts(old, new) || array(old) && array(new) || self.converts_option(old, new)
-    }
-
-    fn kept(
-        &mut self,
-        fields: &Fields<'_>,
-        before: &KnownField,
-        field: &KnownField,
-        label: &str,
-        ops: &mut Vec<Op>,
-    ) -> Steps {
-        let value = fields.value;
-        let (from, to) = (value.from + before.offset, value.to + field.offset);
-        let still = value.still && from == to;
-        let (old, new) = (before.ty, field.ty);
-        let start = ops.len();
-        let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
-        let declared = declared.as_ref().map(|declared| DeclaredPart { declared, whole: new, from: 0 });
-        self.value(Value { old, new, from, to, still, label, declared, of: None }, ops)?;
-        // A value that became another's default may be parked, and so need not be given up.
-        let is_parked = value.old == value.new && fields.new.parked.contains(before);
-        let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
-        let is_plain = self.references(before.ty, true).is_empty();
-        if !is_parked || !(is_plain || ops[start..].iter().any(gives_up)) {
-            return Ok(());
-        }
-        let rest = ops.split_off(start);
-        ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
-        if !value.still && before.size > 0 {
-            ops.push(Op::Copy { from, to: value.to + before.offset, bytes: before.size });
-        }
-        self.park(fields, before, ops);
-        Ok(())
-    }
-
-    /// A field that comes back: its value has been waiting.
-    fn back(
-        &mut self,
-        fields: &Fields<'_>,
-        before: &KnownField,
-        field: &KnownField,
-        label: &str,
-        ops: &mut Vec<Op>,
-    ) -> Steps {
-        let value = fields.value;
-        let (from, to) = (value.from + before.offset, value.to + field.offset);
-        if !(value.still && from == to) && field.size > 0 {
-            ops.push(Op::Copy { from, to, bytes: field.size });
-        }
-        let references = self.references(before.ty, true);
-        if references.is_empty() {
-            return Ok(());
-        }
-        let mut otherwise = Vec::new();
-        self.default_of((value.new, fields.variant, field.name), field.ty, to, label, &mut otherwise)?;
-        let batch = self.batch(fields, before);
-        self.forgotten.insert(batch);
-        ops.push(Op::Unpark { from, to, references, batch, otherwise });
-        Ok(())
-    }
-
-    fn removed(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
-        let value = fields.value;
-        let stays = |other: &&KnownField| *other == field;
-        match fields.new.parked.iter().find(stays) {
-            Some(parked) if value.old == value.new && self.is_same(field.ty) => {
-                if !value.still && field.size > 0 {
-                    let (from, to) = (value.from + field.offset, value.to + parked.offset);
-                    ops.push(Op::Copy { from, to, bytes: field.size });
-                }
-                self.park(fields, parked, ops);
-            }
-            _ => self.give_up(field.ty, value.from + field.offset, ops),
-        }
-    }
-
-    fn park(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
-        let references = self.references(field.ty, true);
-        if !references.is_empty() {
-            let batch = self.batch(fields, field);
-            ops.push(Op::Park { at: fields.value.to + field.offset, references, batch });
-        }
-    }
-
-    /// A field that was parked before: it stays so, has come back, or its bytes belong to another one.
-    fn still_parked(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
-        let value = fields.value;
-        if value.old != value.new {
-            return;
-        }
-        // There may be an older one of the same name and type.
-        match fields.new.parked.iter().find(|other| *other == field) {
-            Some(parked) => {
-                let (from, to) = (value.from + field.offset, value.to + parked.offset);
-                if !(value.still && from == to) && field.size > 0 {
-                    ops.push(Op::Copy { from, to, bytes: field.size });
-                }
-            }
-            None if !self.references(field.ty, true).is_empty() => {
-                let batch = self.batch(fields, field);
-                self.forgotten.insert(batch);
-            }
-            None => {}
-        }
-    }
-
-    fn batch(&mut self, fields: &Fields<'_>, field: &KnownField) -> u32 {
-        // Variants may be renamed, but keep their numbers.
-        let variant = fields.variant.map(|_| Name::new(&fields.old.discriminant.to_string()));
-        let key: BatchKey = (fields.value.new, variant, field.name, field.ty);
-        let known = self.batches.iter().position(|other| *other == key);
-        known.unwrap_or_else(|| {
-            self.batches.push(key);
-            self.batches.len() - 1
-        }) as u32
     }
 
     /// Does a field of a struct go on with another type, not from number to number?

@@ -1,0 +1,120 @@
+//! What the author is told when the values in memory are in the way of an edit.
+
+use vaisjit_semantics::{ItemPath, Ty};
+
+use super::{Denied, Migration, Trial};
+use crate::heap::migrate::{Found, Role};
+use crate::linkage::Linkage;
+use crate::reload::diff::name_of;
+
+impl Migration {
+    /// What the author is told of a value that must not be there.
+    pub(super) fn removed_variant(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
+        let ty = found.enumeration;
+        let holder = match trial.regions[region].role {
+            Role::Global(number) => {
+                let global = &self.globals[number];
+                let mut path = global.path.name.to_string();
+                self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
+                format!("global `{path}`")
+            }
+            Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
+                let holder = self.holder(trial, region, found.index);
+                match self.root_of(linkage, block) {
+                    Some(path) => format!("{holder} reached from global `{}`", path.name),
+                    None => holder,
+                }
+            }
+            Role::Local(_) => self.holder(trial, region, found.index),
+        };
+        Denied {
+            pinned_by: None,
+            name: name_of(ty),
+            why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
+            help: format!(
+                "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{}\")]`",
+                found.variant
+            ),
+        }
+    }
+
+    /// A global that leads to a block of the heap.
+    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
+        let heap = linkage.heap();
+        let leads = |(path, ty, _): &&(ItemPath, Ty, Ty)| {
+            let references = self.planner.references_before(*ty);
+            linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
+        };
+        self.roots.iter().find(leads).map(|(path, ..)| *path)
+    }
+
+    /// How people call the value at an index of a region.
+    fn holder(&self, trial: &Trial, region: usize, index: usize) -> String {
+        match trial.regions[region].role {
+            Role::Global(number) => format!("global `{}`", self.globals[number].path.name),
+            Role::Local(number) => trial.locals[number].clone(),
+            Role::Elements(_, ty) => format!("element {index} of a `{ty}`"),
+            Role::Entries(_, ty) => format!("a `{ty}`"),
+            Role::Block(_, ty) => format!("a `{ty}` on the heap"),
+        }
+    }
+
+    pub(super) fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
+        let conversion = &self.planner.conversions[trial.regions[region].conversion];
+        let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
+        let holder = self.holder(trial, region, 0);
+        Denied {
+            pinned_by: None,
+            why: format!(
+                "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
+                conversion.from_size, conversion.to_size
+            ),
+            help: format!(
+                "reserve room in the type with `#[reserve({})]` and restart, or undo the edit",
+                conversion.to_size
+            ),
+            name,
+        }
+    }
+}
+
+/// There is no room for the new values.
+pub(crate) fn out_of_memory(ty: Ty) -> Denied {
+    Denied {
+        pinned_by: None,
+        name: name_of(ty),
+        why: "there is no memory to bring its values into their new shape".to_owned(),
+        help: "undo the edit, or restart with the new version".to_owned(),
+    }
+}
+
+/// What the author is told of code that failed in a trial.
+pub(crate) fn failed(name: &str, why: &str) -> Denied {
+    let help = "mend it, or give it a literal value and set it from a function".to_owned();
+    match name.strip_prefix("{default}") {
+        Some(field) => {
+            let ty = field.rsplit_once('.').map_or(field, |(ty, _)| ty);
+            Denied {
+                name: ty.to_owned(),
+                why: format!("computing the default of `{field}` failed: {why}"),
+                help,
+                pinned_by: None,
+            }
+        }
+        None => {
+            let name = name.trim_start_matches("{init}").to_owned();
+            Denied { name, why: format!("computing its first value failed: {why}"), help, pinned_by: None }
+        }
+    }
+}
+
+/// What the author is told of code in a trial that could meet values in their old shape.
+pub(crate) fn sees_old(name: &str, global: &str) -> Denied {
+    let why = format!("it uses global `{global}`, whose values change in the same save");
+    if name.starts_with('{') {
+        let help = "save the change of the values first, and then this".to_owned();
+        return Denied { help, ..failed(name, &why) };
+    }
+    let help = "let the migration look at nothing but its two arguments".to_owned();
+    Denied { name: name.to_owned(), why: format!("as a migration {why}"), help, pinned_by: None }
+}
