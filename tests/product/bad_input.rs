@@ -54,6 +54,13 @@ fn no_main() {
     runs_into(&Project::new(&[(FILE, "F other() -> i64 { 0 }\n")]), FILE, "E0505", FILE);
 }
 
+/// What it lacks is said, and not that it is missing.
+#[test]
+fn a_main_that_is_being_typed() {
+    let run = run_to_end(&Project::new(&[(FILE, "# Started.\nF main( { }\n")]), ["run", FILE]);
+    assert!(run.err.contains("E0102") && !run.err.contains("E0505"), "{}", run.err);
+}
+
 #[test]
 fn an_unclosed_string() {
     reports("F main() -> i64 {\n    puts(\"hello)\n    0\n}\n", "E0002", 2, 10);

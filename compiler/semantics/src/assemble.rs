@@ -652,7 +652,9 @@ impl Whole<'_, '_> {
         let Some(root) = world.input.modules.first() else { return };
         let main = world.tables[0].values.get(&Name::new("main")).map(|index| DefId { module: 0, index: *index });
         let Some(id) = main.filter(|id| world.def(*id).kind == DefKind::Function) else {
-            if world.input.needs_main {
+            // A `main` that is being typed is not missing; what it lacks is said there.
+            let whole = !root.tree.items.iter().any(|parsed| parsed.diagnostics.iter().any(Diagnostic::is_error));
+            if world.input.needs_main && whole {
                 let place = Place::file(root.file, vaisjit_syntax::Span::default());
                 let diagnostic = Diagnostic::error(codes::NO_MAIN, place, "the program has no `main`")
                     .with_help("a program starts in `F main() -> i64 { ... }`");
