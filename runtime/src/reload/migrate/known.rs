@@ -19,6 +19,11 @@ impl Known {
         Known { history }
     }
 
+    /// The bytes of values of a type.
+    pub fn size(&self, ty: Ty) -> usize {
+        self.layout(ty).size as usize
+    }
+
     /// How values of a struct or enum lie in memory.
     pub fn get(&self, ty: Ty) -> Option<&Arc<KnownLayout>> {
         self.history.get(ty)
