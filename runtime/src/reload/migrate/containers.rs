@@ -3,8 +3,9 @@
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::known::Known;
+use super::known::{option_of, same_word};
 use super::own::{pure, split};
-use super::plan::{NoDefault, Planner, option_of, same_word};
+use super::plan::{NoDefault, Planner};
 use crate::heap::EntryPlaces;
 use crate::heap::migrate::{Container, Element, Op, Rebuild, Scalar};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vaisjit_codegen::layout::{KnownLayout, KnownVariant, Layout, LayoutHistory};
+use vaisjit_codegen::layout::{KnownField, KnownLayout, KnownVariant, Layout, LayoutHistory};
 use vaisjit_codegen::shape::{Part, Shape, ShapeKind, VariantShape, plain};
 use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Ty, TyKind};
@@ -17,6 +17,11 @@ pub(crate) struct Known {
 impl Known {
     pub fn new(history: Arc<LayoutHistory>) -> Known {
         Known { history }
+    }
+
+    /// The bytes of values of a type.
+    pub fn size(&self, ty: Ty) -> usize {
+        self.layout(ty).size as usize
     }
 
     /// How values of a struct or enum lie in memory.
@@ -146,4 +151,20 @@ fn fields_of(variant: &KnownVariant) -> Vec<Part> {
 fn variant_of(variant: &KnownVariant) -> Option<VariantShape> {
     let name = variant.name?;
     Some(VariantShape { name, discriminant: variant.discriminant, parts: fields_of(variant) })
+}
+
+/// Words that mean the same whatever they are called.
+pub(super) fn same_word(old: Ty, new: Ty) -> bool {
+    matches!((old.kind(), new.kind()),
+        (TyKind::Pointer(a) | TyKind::Reference(a), TyKind::Pointer(b) | TyKind::Reference(b)) if a == b)
+}
+
+/// The number of `Some` and its payload, if the type is an `Option`.
+pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
+    let TyKind::Enum(path, _) = ty.kind() else { return None };
+    if path.name != "Option" || path.module != "std/prelude" {
+        return None;
+    }
+    let some = known.get(ty)?.variant(Name::new("Some"))?;
+    Some((some.discriminant, some.fields.first()?.clone()))
 }

@@ -8,7 +8,8 @@ use vaisjit_codegen::layout::{KnownField, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::known::Known;
-use super::plan::{Planner, follow_variant, option_of};
+use super::known::option_of;
+use super::plan::{Planner, follow_variant};
 use crate::heap::migrate::moves::discriminant;
 use crate::heap::migrate::{Word, WordPart};
 

@@ -13,7 +13,7 @@ use vaisjit_syntax::Name;
 
 pub(super) use self::fields::Fields;
 use super::defaults::{Declarations, Declared, DeclaredPart, Defaults, FieldKey, Wanted, zero};
-use super::known::Known;
+use super::known::{Known, option_of, same_word};
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
 use super::steps::{is_dynamic, lift, overlaps, shifts};
@@ -571,22 +571,6 @@ pub(super) fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'
     let here = |other: &KnownField| fits(other) && other.offset == field.offset;
     let find = |fits: &dyn Fn(&KnownField) -> bool| lineage::unparked(&all, &NewField::of(field), fits);
     find(&here).or_else(|| find(&fits))
-}
-
-/// Words that mean the same whatever they are called.
-pub(super) fn same_word(old: Ty, new: Ty) -> bool {
-    matches!((old.kind(), new.kind()),
-        (TyKind::Pointer(a) | TyKind::Reference(a), TyKind::Pointer(b) | TyKind::Reference(b)) if a == b)
-}
-
-/// The number of `Some` and its payload, if the type is an `Option`.
-pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
-    let TyKind::Enum(path, _) = ty.kind() else { return None };
-    if path.name != "Option" || path.module != "std/prelude" {
-        return None;
-    }
-    let some = known.get(ty)?.variant(Name::new("Some"))?;
-    Some((some.discriminant, some.fields.first()?.clone()))
 }
 
 /// Are values laid out otherwise? The order of declarations does not count.

@@ -5,7 +5,8 @@ use vaisjit_codegen::layout::lineage::{self, NewField};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::defaults::{Declared, FieldKey};
-use super::plan::{Fields, Planner, option_of, parked};
+use super::known::option_of;
+use super::plan::{Fields, Planner, parked};
 use crate::reload::diff::{name_of, retyped};
 
 impl Planner {

@@ -13,7 +13,6 @@ pub(super) use self::refusals::out_of_memory;
 pub(crate) use self::refusals::{failed, sees_old};
 use super::Migration;
 use super::defaults::Wanted;
-use super::known::Known;
 use super::moves::{Moves, Search};
 use super::notes::Note;
 use super::offsets::lies_at;
@@ -285,7 +284,7 @@ impl Migration {
                 continue;
             };
             let found = self.planner.conversion(whole.ty, whole.ty, &whole.ty.to_string()).ok().flatten();
-            let size = size_of(&self.planner.old, whole.ty);
+            let size = self.planner.old.size(whole.ty);
             let conversion = found.unwrap_or_else(|| self.planner.identity(size));
             trial.locals.push(format!("local `{}` of `{}`", whole.key.name, local.function));
             let role = Role::Local(trial.locals.len() - 1);
@@ -319,7 +318,7 @@ impl Migration {
         let found = self.planner.conversion(ty, ty, &ty.to_string()).ok().flatten();
         let conversion = match found {
             Some(conversion) => conversion,
-            None if place.is_some() || returns => self.planner.identity(size_of(&self.planner.old, ty)),
+            None if place.is_some() || returns => self.planner.identity(self.planner.old.size(ty)),
             None => return Ok(()),
         };
         trial.locals.push(local.name(variable));
@@ -369,7 +368,7 @@ impl Migration {
         let made = heap.new_entries(map.map, new.stride).ok_or_else(|| out_of_memory(map.ty))?;
         trial.entries.push((map.map, map.entries, made));
         let old = map.places;
-        let sizes = (size_of(&self.planner.old, key), size_of(&self.planner.old, value));
+        let sizes = (self.planner.old.size(key), self.planner.old.size(value));
         let mut same = |known: Option<usize>, size: usize| known.unwrap_or_else(|| self.planner.identity(size));
         let parts = [
             (same(None, 8), 0, 0),
@@ -567,10 +566,6 @@ pub(super) fn spilled(local: &Local) -> impl Iterator<Item = (usize, Ty)> {
             CarryHome::Block(_) => None,
         })
     })
-}
-
-fn size_of(known: &Known, ty: Ty) -> usize {
-    known.layout(ty).size as usize
 }
 
 impl Trial {
