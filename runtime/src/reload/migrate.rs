@@ -69,7 +69,13 @@ impl Migration {
     /// No value changes, but frames that go on in new code want what these functions compute.
     pub fn of_frames((old, new): (Arc<LayoutHistory>, Arc<LayoutHistory>), computed: Vec<Instance>) -> Migration {
         let planner = Planner::new(Known::new(old), Known::new(new), Declarations::default());
-        Migration { planner, globals: Vec::new(), roots: Vec::new(), empties: FxHashMap::default(), computed }
+        Migration { computed, ..Migration::by(planner) }
+    }
+
+    /// One that does nothing yet.
+    fn by(planner: Planner) -> Migration {
+        let (globals, roots, computed) = (Vec::new(), Vec::new(), Vec::new());
+        Migration { planner, globals, roots, empties: FxHashMap::default(), computed }
     }
 
     /// Frames that go on in new code want what these functions compute, too.
@@ -95,13 +101,7 @@ impl Migration {
         let (old, new) = (Known::new(old), Known::new(new));
         let mut planner = Planner::new(old, new, declarations);
         planner.set_writers(checked, &live.checked);
-        let mut migration = Migration {
-            planner,
-            globals: Vec::new(),
-            roots: Vec::new(),
-            empties: FxHashMap::default(),
-            computed: Vec::new(),
-        };
+        let mut migration = Migration::by(planner);
         migration.plan_types(live, checked, report);
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);

@@ -2,8 +2,7 @@
 
 use vaisjit_semantics::{Ty, TyKind};
 
-use super::known::Known;
-use super::known::{option_of, same_word};
+use super::known::{Known, option_of, same_word};
 use super::own::{pure, split};
 use super::plan::{NoDefault, Planner};
 use crate::heap::EntryPlaces;

@@ -134,9 +134,7 @@ impl Planner {
         }
         let rest = ops.split_off(start);
         ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
-        if !value.still && before.size > 0 {
-            ops.push(Op::Copy { from, to: value.to + before.offset, bytes: before.size });
-        }
+        carry(value, before, before.offset, ops);
         self.park(fields, before, ops);
         Ok(())
     }
@@ -152,9 +150,7 @@ impl Planner {
     ) -> Steps {
         let value = fields.value;
         let (from, to) = (value.from + before.offset, value.to + field.offset);
-        if !(value.still && from == to) && field.size > 0 {
-            ops.push(Op::Copy { from, to, bytes: field.size });
-        }
+        carry(value, before, field.offset, ops);
         let references = self.references(before.ty, true);
         if references.is_empty() {
             return Ok(());
@@ -172,10 +168,7 @@ impl Planner {
         let stays = |other: &&KnownField| *other == field;
         match fields.new.parked.iter().find(stays) {
             Some(parked) if value.old == value.new && self.is_same(field.ty) => {
-                if !value.still && field.size > 0 {
-                    let (from, to) = (value.from + field.offset, value.to + parked.offset);
-                    ops.push(Op::Copy { from, to, bytes: field.size });
-                }
+                carry(value, field, parked.offset, ops);
                 self.park(fields, parked, ops);
             }
             _ => self.give_up(field.ty, value.from + field.offset, ops),
@@ -198,12 +191,7 @@ impl Planner {
         }
         // There may be an older one of the same name and type.
         match fields.new.parked.iter().find(|other| *other == field) {
-            Some(parked) => {
-                let (from, to) = (value.from + field.offset, value.to + parked.offset);
-                if !(value.still && from == to) && field.size > 0 {
-                    ops.push(Op::Copy { from, to, bytes: field.size });
-                }
-            }
+            Some(parked) => carry(value, field, parked.offset, ops),
             None if !self.references(field.ty, true).is_empty() => {
                 let batch = self.batch(fields, field);
                 self.forgotten.insert(batch);
@@ -221,5 +209,13 @@ impl Planner {
             self.batches.push(key);
             self.batches.len() - 1
         }) as u32
+    }
+}
+
+/// Brings the bytes of a field to an offset in the new value, unless they lie there.
+fn carry(value: Value<'_>, field: &KnownField, offset: u32, ops: &mut Vec<Op>) {
+    let (from, to) = (value.from + field.offset, value.to + offset);
+    if !(value.still && from == to) && field.size > 0 {
+        ops.push(Op::Copy { from, to, bytes: field.size });
     }
 }
