@@ -48,7 +48,9 @@ pub(crate) fn patched(
         .zip(&world.input.modules)
         .any(|(before, now)| !Arc::ptr_eq(&before.tree, &now.tree) && (is_unsure(before) || is_unsure(now)));
     let imports = |(id, _): &(DefId, _)| !world.tables[id.module as usize].imports.is_empty();
-    if was_broken || world.lints && redone.iter().any(imports) {
+    // Whether a missing `main` is only being typed is found out with the whole.
+    let no_main = world.input.needs_main && before.main.is_none();
+    if was_broken || no_main || world.lints && redone.iter().any(imports) {
         return None;
     }
     for (id, entry) in redone {

@@ -134,6 +134,42 @@ fn random_edits_give_what_a_fresh_check_gives() {
     }
 }
 
+/// A file that is written piece by piece, with other states of it in between: no piece without `main` is a program, and
+/// what a check says does not depend on the check before.
+#[test]
+fn pieces_of_a_file_are_no_program() {
+    let text = "G total: i64\nF marks() -> i64 {\n    sum := mut total\n    sum\n}\nF read_total() -> i64 { total }\n\
+                F end() -> i64 {\n    total = 1\n    0\n}\nF main() -> i64 {\n    L total == 0 { total += marks() }\n    0\n}\n";
+    let main = text.find("F main").expect("a `main`") + "F main()".len();
+    let input = |text: &str, old: Option<(&Module, &str)>| {
+        let tree = match old {
+            Some((old, before)) => vaisjit_syntax::reparse(text, old, before),
+            None => parse(text),
+        };
+        Input { needs_main: true, ..support::input(&[("main", Arc::new(tree))]) }
+    };
+    let errors = |input: &Input, checked: &Checked| {
+        let items = input.modules[0].tree.items.iter().flat_map(|item| item.diagnostics.iter());
+        items.chain(&checked.diagnostics).filter(|diagnostic| diagnostic.is_error()).count()
+    };
+    for seed in 1..=20 {
+        let mut random = Random(seed);
+        let first = input(text, None);
+        let checked = check(&first, None);
+        assert_eq!(errors(&first, &checked), 0, "{:?}", checked.diagnostics);
+        let mut before = (first, checked, text);
+        for step in 0..60 {
+            let cut = random.below(text.len() + 1);
+            let next = input(&text[..cut], Some((&before.0.modules[0].tree, before.2)));
+            let again = check(&next, Some((&before.0, &before.1)));
+            let what = format!("seed {seed}, step {step}: {:?}", &text[..cut]);
+            assert_same(&again, &check(&next, None), &what);
+            assert!(cut > main || errors(&next, &again) > 0, "{what}");
+            before = (next, again, &text[..cut]);
+        }
+    }
+}
+
 #[test]
 fn defaults_and_what_is_exposed_stay_as_they_are() {
     let mut texts = Texts::default();
