@@ -26,6 +26,8 @@ use crate::workspace::{DiskTexts, LoadError};
 const BEFORE_WATCHING: Duration = Duration::from_millis(15);
 /// How long a commit may wait for a safepoint before it is reported as pending.
 const PENDING_AFTER: Duration = Duration::from_millis(250);
+/// How long a commit waits until it is told of even while it is being tried and nobody can tell what it waits for.
+const PENDING_ANYWAY: Duration = Duration::from_secs(1);
 /// How often a waiting commit looks for newer saves.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a commit that waits stays aside for who asks what a save would do: longer than an answer takes.
@@ -143,8 +145,8 @@ pub(crate) struct Driver {
     staged_at: Option<Instant>,
     /// Why a commit that waits has been taken back, until that has been dealt with.
     step_back: Option<StepBack>,
-    /// Since when a commit waits, and has that been told?
-    pending: Option<(Instant, bool)>,
+    /// Since when a commit waits, and what of that has been told.
+    pending: Option<(Instant, Told)>,
     /// What a hook stood in the way of when the user asked for it last.
     declined: Option<Arc<Checked>>,
 }
@@ -593,7 +595,7 @@ impl Driver {
 
     /// Waits for a commit; a newer save takes it back, and so does the user.
     fn wait(&mut self, program: &Arc<ProgramInner>, pending: &Pending, texts: &DiskTexts) -> Waited {
-        let (started, mut told) = self.pending.unwrap_or((Instant::now(), false));
+        let (started, mut told) = self.pending.unwrap_or((Instant::now(), Told::Nothing));
         let mut blocked = None;
         loop {
             // What has ended the first of two attempts ends the second, too.
@@ -603,8 +605,11 @@ impl Driver {
             }
             // Asked all the time: once inner loops are admitted it may be over before anybody can tell.
             blocked = pending.blocked_on(program).or(blocked);
-            if !told && started.elapsed() >= PENDING_AFTER {
-                told = true;
+            let knows = if pending.has_been_tried() { Told::Obstacle } else { Told::Waits };
+            let waited = started.elapsed();
+            let can_tell = waited >= PENDING_ANYWAY || !pending.is_being_tried(program);
+            if told < knows && waited >= PENDING_AFTER && can_tell {
+                told = knows;
                 tell_pending(program, pending, blocked.as_deref());
             }
             self.pending = Some((started, told));
@@ -670,6 +675,16 @@ impl Driver {
             program.tell(&Event::Notice(notice));
         }
     }
+}
+
+/// What has been told of a commit that waits.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Told {
+    Nothing,
+    /// That it waits for threads to come to a safepoint.
+    Waits,
+    /// Which frame stood in the way when they had.
+    Obstacle,
 }
 
 /// Tells what a commit waits for.

@@ -225,6 +225,16 @@ impl Pending {
         self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
     }
 
+    /// Has an attempt found something in its way?
+    pub(crate) fn has_been_tried(&self) -> bool {
+        lock(&self.obstacle).is_some()
+    }
+
+    /// Is it being tried at this moment, so that nobody can tell what it would do or wait for?
+    pub(crate) fn is_being_tried(&self, program: &ProgramInner) -> bool {
+        program.asked.running().is_none() && matches!(self.prepared.try_lock(), Err(TryLockError::WouldBlock))
+    }
+
     /// What it will change, once what it waits for is over; nothing while it is being tried, as long as a hook runs.
     pub(crate) fn report(&self, waits_for: &str) -> Report {
         let prepared = match self.prepared.try_lock() {
