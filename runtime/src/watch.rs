@@ -250,7 +250,7 @@ mod tests {
 
     use super::*;
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    const DEADLINE: Duration = Duration::from_secs(60);
 
     struct Folder(PathBuf);
 
@@ -336,13 +336,10 @@ mod tests {
         let file = folder.0.join("game.vais");
         std::fs::write(&file, "1").unwrap();
         let (_watcher, signals) = watch(&file);
-        drain(&signals);
         std::fs::write(folder.0.join("other.txt"), "x").unwrap();
-        std::fs::write(&file, "2").unwrap();
-        signals.recv_timeout(DEADLINE).expect("only the program's file is noticed");
-        drain(&signals);
-        std::fs::write(folder.0.join("other.txt"), "y").unwrap();
         assert!(signals.recv_timeout(Duration::from_millis(50)).is_err());
+        std::fs::write(&file, "2").unwrap();
+        signals.recv_timeout(DEADLINE).expect("the program's file is noticed");
     }
 
     #[test]
