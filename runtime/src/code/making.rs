@@ -2,10 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::heap::{Heap, TypeRef};
-
-/// From the bytes of a part of a value to those of another type.
-type Part<'a> = &'a dyn Fn(&[u8], &mut [u8]);
+use crate::heap::{ConvertPart, Heap, TypeRef};
 
 /// The collections that are made for the locals of a frame: what shared one shares the new one.
 pub(crate) struct Making<'a> {
@@ -30,13 +27,19 @@ impl<'a> Making<'a> {
     }
 
     /// A `Vec` with elements of another type; `sizes` are theirs, before and after.
-    pub fn list(&self, (old, new): (&[u8], &mut [u8]), of: TypeRef, sizes: (usize, usize), element: Part<'_>) {
+    pub fn list(&self, (old, new): (&[u8], &mut [u8]), of: TypeRef, sizes: (usize, usize), element: ConvertPart<'_>) {
         let places = (old.as_ptr() as usize, new.as_mut_ptr() as usize);
         self.once(old, (places.1, of), || self.heap.put_list(places, of, sizes, element));
     }
 
     /// A `HashMap` with keys and values of other types; `sizes` are theirs afterwards.
-    pub fn map(&self, (old, new): (&[u8], &mut [u8]), of: TypeRef, sizes: (usize, usize), parts: (Part<'_>, Part<'_>)) {
+    pub fn map(
+        &self,
+        (old, new): (&[u8], &mut [u8]),
+        of: TypeRef,
+        sizes: (usize, usize),
+        parts: (ConvertPart<'_>, ConvertPart<'_>),
+    ) {
         let places = (old.as_ptr() as usize, new.as_mut_ptr() as usize);
         self.once(old, (places.1, of), || self.heap.put_map(places, of, sizes, parts));
     }

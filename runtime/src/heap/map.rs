@@ -11,7 +11,7 @@ use vaisjit_abi::TrapCode;
 use super::block::{Payload, Role, bytes, bytes_to_fill, copy, load, store, type_word, zero};
 use super::counts::{Dead, each_reference};
 use super::types::{Form, MapLayout, TypeRef};
-use super::{Failure, Heap};
+use super::{ConvertPart, Failure, Heap};
 
 /// Offsets in the payload.
 const ENTRIES: i32 = 0;
@@ -285,7 +285,7 @@ impl Heap {
         (from, at): (usize, usize),
         of: TypeRef,
         sizes: (usize, usize),
-        (key, value): (&dyn Fn(&[u8], &mut [u8]), &dyn Fn(&[u8], &mut [u8])),
+        (key, value): (ConvertPart<'_>, ConvertPart<'_>),
     ) -> Option<usize> {
         let old = Payload(Payload(from).word(0));
         let made = self.new_map(of).ok()?;

@@ -5,7 +5,7 @@ use vaisjit_abi::heap::{VEC_CAPACITY, VEC_DATA, VEC_LENGTH, VEC_SIZE};
 
 use super::block::{Payload, Role, bytes, bytes_to_fill, copy, type_word, zero};
 use super::types::{Form, TypeRef};
-use super::{Failure, Heap};
+use super::{ConvertPart, Failure, Heap};
 
 /// Room for elements in the first block.
 const FIRST_CAPACITY: usize = 4;
@@ -72,7 +72,7 @@ impl Heap {
         (from, at): (usize, usize),
         of: TypeRef,
         sizes: (usize, usize),
-        by: &dyn Fn(&[u8], &mut [u8]),
+        by: ConvertPart<'_>,
     ) -> Option<usize> {
         let old = Payload(Payload(from).word(0));
         let length = if old.0 == 0 { 0 } else { old.word(VEC_LENGTH) };
