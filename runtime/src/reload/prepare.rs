@@ -274,11 +274,10 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Ok(plan) => plan,
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
-    let mut loops = replace::plan(&plan.changed, &snapshot, base, &layouts, &plan.links, !moved.is_empty());
+    let mut loops = replace::plan(&plan.changed, &snapshot, base, (&layouts, &history), &plan.links, !moved.is_empty());
     plan.report((&snapshot, renames), base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
     loops.wholes = migration.iter().flat_map(Migration::wholes).collect();
-    loops.history = history.clone();
     let migration = with_frames(migration, loops.computed(&snapshot, &layouts, base.live), base.live, &history);
     let wanted: FxHashSet<Instance> = migration.iter().flat_map(Migration::computed).collect();
     if let Err(found) = plan.add_defaults(&snapshot, base, &layouts, &wanted) {
