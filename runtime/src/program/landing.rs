@@ -16,7 +16,7 @@ use crate::reload::admissible::Changes;
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
 use crate::reload::replace::{Standing, Verdict};
-use crate::report::Report;
+use crate::report::{Outcome, Report};
 use crate::workspace::Snapshot;
 
 /// What is needed to commit the running version once more.
@@ -56,9 +56,18 @@ struct Obstacle {
 }
 
 /// Why a report refuses.
-pub(super) fn reason(report: &Report) -> String {
+fn reason(report: &Report) -> String {
     let refused = report.refusals().next();
     refused.map_or_else(|| "it does not fit what runs".to_owned(), |edit| edit.to_string())
+}
+
+/// The same without the name of what is refused.
+pub(super) fn why_refused(report: &Report) -> String {
+    let why = report.refusals().find_map(|edit| match &edit.outcome {
+        Outcome::Refused { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    why.unwrap_or_else(|| reason(report))
 }
 
 /// Where in a frame's block the locals lie that will lie elsewhere, if it goes on in new code at a poll it has not come to.

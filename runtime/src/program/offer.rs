@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::landing::reason;
+use super::landing::why_refused;
 use super::pending::{Attempt, lock, refuse_now};
 use super::update::to_result;
 use super::{Pending, Program, ProgramInner, Reloader, Staged, Update};
@@ -172,7 +172,7 @@ impl ProgramInner {
             let grows = staged.as_ref().is_ok_and(Staged::grows_to_keep);
             update = match staged.and_then(|staged| self.foresee_commit(staged)) {
                 Err(Update::Refused(report)) if grows => {
-                    reloader.cramped = Some(reason(&report));
+                    reloader.cramped = Some(why_refused(&report));
                     continue;
                 }
                 Ok((staged, report, waits_for)) => {

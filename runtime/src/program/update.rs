@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
-use super::landing::{Committed, WayBack, reason};
+use super::landing::{Committed, WayBack, why_refused};
 use super::pending::{Attempt, Pending, Waited, lock, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
@@ -178,7 +178,7 @@ impl ProgramInner {
         };
         match self.preparation_from(&base, snapshot.clone(), &|| self.stacks(), cancelled) {
             Some(Preparation::TooLarge(report)) => {
-                let base = Committed { cramped: Some(&reason(&report)), ..base };
+                let base = Committed { cramped: Some(&why_refused(&report)), ..base };
                 self.preparation_from(&base, snapshot, &|| self.stacks(), cancelled)
             }
             made => made,
@@ -304,7 +304,7 @@ impl ProgramInner {
                 }
                 let is_refused = prepared.report.refusals().next().is_some();
                 if is_refused && prepared.layouts.grow_to_keep() {
-                    reloader.cramped = Some(reason(&prepared.report));
+                    reloader.cramped = Some(why_refused(&prepared.report));
                     return Err(None);
                 }
                 Err(Some(Box::new(prepared.report)).filter(|_| is_refused))

@@ -266,7 +266,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let first = base.live.functions.is_empty();
     let history = Arc::new(layouts.history(&base.live.history));
     let migration = if first { None } else { migration(&snapshot, base, (&layouts, &history), &mut report) };
-    report.notices.extend(base.cramped.map(|why| format!("no type grows to keep values of removed fields: {why}")));
+    report.notices.extend(base.cramped.map(|why| format!("no type grows to keep what removed fields held: {why}")));
     let moving: Vec<(ItemPath, GlobalMemory)> = migration.iter().flat_map(Migration::new_memory).collect();
     base.linkage.set_moving(moving.iter().map(|(path, memory)| (*path, memory.address())));
     let moves = migration.as_ref().is_some_and(Migration::moves_values);

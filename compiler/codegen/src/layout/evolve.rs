@@ -37,6 +37,8 @@ pub(super) struct Wanted {
     pub keeping: Keeping,
     /// How many bytes of parked fields a type may have that grows in order to keep them all.
     pub most_parked: u32,
+    /// Types whose values lie otherwise than before: what is parked of them cannot be had again.
+    pub spoiled: Vec<Ty>,
 }
 
 /// What is done to keep the values of fields that are gone.
@@ -156,7 +158,7 @@ impl Evolution<'_> {
         let Evolution { wanted, old, matched } = *self;
         let mut next = old.next;
         let place = |variant: &WantedVariant, known: Option<&KnownVariant>| {
-            room.place(&Followed::new(&variant.fields, known, wanted.back(variant.name)), &mut next)
+            room.place(&Followed::new(variant, known, wanted), &mut next)
         };
         let variants = merge(wanted, &old.variants, matched, place, KnownVariant::clone)?;
         Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants, next })
@@ -278,6 +280,7 @@ struct Followed<'a> {
     old: Option<&'a KnownVariant>,
     /// By wanted field: the index of the known one that goes on as it.
     sources: Vec<Option<usize>>,
+    spoiled: &'a [Ty],
 }
 
 impl WantedField {
@@ -292,12 +295,13 @@ impl WantedField {
 }
 
 impl<'a> Followed<'a> {
-    fn new(wanted: &'a [WantedField], old: Option<&'a KnownVariant>, back: Option<&KnownVariant>) -> Followed<'a> {
+    fn new(variant: &'a WantedVariant, old: Option<&'a KnownVariant>, whole: &'a Wanted) -> Followed<'a> {
+        let (wanted, spoiled, back) = (&*variant.fields, &*whole.spoiled, whole.back(variant.name));
         let number = |name: Name| Some(back?.fields.iter().find(|field| field.name == name)?.lineage.number);
         let new = |field: &WantedField| NewField { number: number(field.name), ..field.as_new() };
         let new: Vec<NewField> = wanted.iter().map(new).collect();
         let sources = old.map_or_else(|| vec![None; new.len()], |old| lineage::field_sources(old, &new, true));
-        Followed { wanted, old, sources }
+        Followed { wanted, old, sources, spoiled }
     }
 
     /// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first. What is there
@@ -316,6 +320,7 @@ impl<'a> Followed<'a> {
             left.retain(|other| !revived.is_some_and(|revived| std::ptr::eq(*other, revived)));
             *place = Some(KnownField { name: field.name, ..found.clone() });
         }
+        left.retain(|other| !self.spoiled.contains(&other.ty));
         // Its own name goes before all that it was called.
         for renames in [false, true] {
             for ((field, place), source) in self.wanted.iter().zip(&mut placed).zip(&self.sources) {
@@ -396,7 +401,7 @@ fn anew(wanted: &Wanted, old: Option<&KnownLayout>, matched: &[Option<usize>]) -
             align = align.max(field.layout.align);
         }
         end = end.max(at);
-        Followed::new(&variant.fields, known, wanted.back(variant.name)).inherit(&mut fields, &mut next);
+        Followed::new(variant, known, wanted).inherit(&mut fields, &mut next);
         Some((fields, Vec::new()))
     };
     // Nobody knows any more where the payload of a removed variant lay: only its number stays.

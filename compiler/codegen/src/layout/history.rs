@@ -123,6 +123,13 @@ fn renamed(known: &Arc<KnownLayout>, renames: &Renames) -> Arc<KnownLayout> {
     if new == **known { known.clone() } else { Arc::new(new) }
 }
 
+impl KnownVariant {
+    /// Is this a field of it, or parked in it?
+    pub fn holds(&self, field: &KnownField) -> bool {
+        self.fields.iter().chain(&self.parked).any(|other| other == field)
+    }
+}
+
 impl KnownField {
     /// A field whose bytes are filled with zeros while it is parked.
     pub fn new(name: Name, ty: Ty, offset: u32, size: u32) -> KnownField {
@@ -136,6 +143,11 @@ impl KnownField {
 }
 
 impl KnownLayout {
+    /// The types of its fields and of those that are parked.
+    pub fn types(&self) -> impl Iterator<Item = Ty> {
+        self.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked)).map(|field| field.ty)
+    }
+
     /// The fields of a struct.
     pub fn fields(&self) -> &[KnownField] {
         self.variants.first().map_or(&[], |only| &only.fields)

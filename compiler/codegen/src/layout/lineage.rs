@@ -137,7 +137,7 @@ pub fn retyped<'a>(old: &'a KnownVariant, new: &NewField) -> Option<&'a KnownFie
 }
 
 /// Does a value live on when its field gets another type?
-pub(super) fn lives_on(old: Ty, new: Ty) -> bool {
+pub fn lives_on(old: Ty, new: Ty) -> bool {
     let wraps = |outer: Ty, inner: Ty| match *outer.kind() {
         TyKind::Box(of) => of == inner,
         TyKind::Enum(path, arguments) => path.name.as_str() == "Option" && arguments.first() == Some(&inner),

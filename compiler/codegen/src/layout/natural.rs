@@ -393,6 +393,63 @@ impl TypeLayouts {
         known.get(old).filter(|_| gone)
     }
 
+    /// Of the types of fields that this one has no more, those whose values lie otherwise now.
+    fn spoiled(&self, ty: Ty, inside: &mut Vec<Ty>) -> Vec<Ty> {
+        let Some(before) = self.before(ty) else { return Vec::new() };
+        let declared = self.parts(ty);
+        let mut types: Vec<Ty> = before.types().filter(|ty| !declared.contains(ty)).collect();
+        let parked = before.variants.iter().flat_map(|variant| &variant.parked);
+        types.extend(parked.map(|field| field.ty));
+        types.sort();
+        types.dedup();
+        types.retain(|ty| self.is_spoiled(*ty, inside, &mut Vec::new()));
+        types
+    }
+
+    fn is_spoiled(&self, ty: Ty, inside: &mut Vec<Ty>, seen: &mut Vec<Ty>) -> bool {
+        if seen.contains(&ty) {
+            return false;
+        }
+        seen.push(ty);
+        if !matches!(ty.kind(), TyKind::Struct(..) | TyKind::Enum(..)) {
+            return self.parts(ty).into_iter().any(|part| self.is_spoiled(part, inside, seen));
+        }
+        let before = self.before(ty).filter(|_| self.evolves(ty)).cloned();
+        let parts = before.as_ref().map_or_else(|| self.parts(ty), |before| before.types().collect());
+        if parts.into_iter().any(|part| self.is_spoiled(part, inside, seen)) {
+            return true;
+        }
+        let Some(before) = before.filter(|_| self.defines(ty)) else { return false };
+        if self.reaches(ty, inside, &mut Vec::new()) {
+            // What holds a type that is being laid out has no layout yet; it held none of these before.
+            return true;
+        }
+        let now = self.shape_within(ty, inside).ok().and_then(|shape| shape.known.clone());
+        now.is_some_and(|(now, _)| *now != *before)
+    }
+
+    /// Does a value hold one of these types, inline?
+    fn reaches(&self, ty: Ty, targets: &[Ty], seen: &mut Vec<Ty>) -> bool {
+        if targets.contains(&ty) || seen.contains(&ty) {
+            return targets.contains(&ty);
+        }
+        seen.push(ty);
+        self.parts(ty).into_iter().any(|part| self.reaches(part, targets, seen))
+    }
+
+    /// The types of what lies inline in a value.
+    fn parts(&self, ty: Ty) -> Vec<Ty> {
+        match *ty.kind() {
+            TyKind::Array(of, _) => vec![of],
+            TyKind::Tuple(parts) => parts.to_vec(),
+            _ => {
+                let fields = self.structs.get(&ty).into_iter().flat_map(|of| &of.fields);
+                let payloads = self.enums.get(&ty).into_iter().flat_map(|of| &of.variants).flat_map(|of| &of.fields);
+                fields.chain(payloads).map(|field| field.ty).collect()
+            }
+        }
+    }
+
     /// A definition with the layouts of its fields.
     fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
         let back = self.evolving.as_ref().and_then(|evolving| evolving.back.as_ref()?.get(ty).cloned());
@@ -403,6 +460,7 @@ impl TypeLayouts {
             if keeping == Keeping::Everything { MOST_PARKED } else { own.max(FEW_PARKED) }
         };
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
+        let spoiled = self.spoiled(ty, inside);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
             let field = |field: &FieldDef| {
                 let layout = self.shape_within(field.ty, inside)?.layout;
@@ -414,7 +472,7 @@ impl TypeLayouts {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
             let (header, reserve, variants) = (Layout { size: 0, align: 1 }, definition.reserve, vec![only]);
             let most_parked = most_parked(&variants);
-            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked });
+            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked, spoiled });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -425,7 +483,7 @@ impl TypeLayouts {
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
         let most_parked = most_parked(&variants);
-        Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked })
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked, spoiled })
     }
 
     fn pack(

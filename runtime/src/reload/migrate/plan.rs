@@ -580,6 +580,7 @@ fn differs(old: &KnownLayout, new: &KnownLayout) -> bool {
         let fields = same_fields(&a.fields, &b.fields) && !lineage::revives(a, b);
         a.discriminant == b.discriminant && a.declared == b.declared && fields
     };
+    let same = |a: &KnownVariant, b: &KnownVariant| same(a, b) && a.parked.iter().all(|one| b.holds(one));
     let found = |a: &KnownVariant| new.variants.iter().any(|b| a.name == b.name && same(a, b));
     old.layout != new.layout || old.variants.len() != new.variants.len() || !old.variants.iter().all(found)
 }

@@ -54,6 +54,22 @@ impl Planner {
         self.say(vec![format!("`{of}.{}` is gone, and its value with it: {why}", field.name)]);
     }
 
+    /// A field that an earlier save removed, and whose value cannot wait any longer for it to come back.
+    pub(super) fn remark_spoiled(&mut self, fields: &Fields<'_>, field: &KnownField) {
+        let Some(ty) = fields.evolving().filter(|_| field.size > 0 && !self.is_same(field.ty)) else { return };
+        // It has become something else and lives on in that.
+        let same = |now: &&KnownField| now.lineage.number == field.lineage.number || now.name == field.name;
+        if fields.old.fields.iter().find(same).is_some_and(|now| lineage::lives_on(field.ty, now.ty)) {
+            return;
+        }
+        let of = fields.variant.map_or_else(|| name_of(ty), |variant| format!("{}.{variant}", name_of(ty)));
+        let name = field.name;
+        self.say(vec![format!(
+            "what `{of}.{name}` held until an earlier save changed it is lost: `{}` changes, too",
+            field.ty
+        )]);
+    }
+
     /// A field that is gone, with the only new one of its type at its place.
     fn perhaps_renamed(
         &self,

@@ -37,6 +37,7 @@ fn record(fields: Vec<WantedField>) -> Wanted {
         back: None,
         keeping: Keeping::Values,
         most_parked: 0,
+        spoiled: Vec::new(),
     }
 }
 
@@ -173,6 +174,7 @@ fn choice(variants: Vec<WantedVariant>) -> Wanted {
         back: None,
         keeping: Keeping::Values,
         most_parked: 0,
+        spoiled: Vec::new(),
     }
 }
 

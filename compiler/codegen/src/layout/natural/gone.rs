@@ -56,6 +56,7 @@ impl Gone<'_> {
             back: None,
             keeping: Keeping::default(),
             most_parked: 0,
+            spoiled: Vec::new(),
         };
         evolve::evolve(&wanted, evolves.then_some(&*before)).map(Arc::new)
     }

@@ -38,12 +38,13 @@ impl Planner {
         let mut goes_on = vec![false; old.fields.len()];
         for (field, source) in new.fields.iter().zip(sources) {
             let label = label(value, variant, field.name);
-            let back = evolves.then(|| parked(old, field)).flatten();
+            let back = evolves.then(|| parked(old, field)).flatten().filter(|back| self.is_same(back.ty));
             match source.map(|source| (source, &old.fields[source])) {
                 Some((source, before)) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
                     goes_on[source] = true;
                     self.kept(fields, before, field, &label, ops)?;
                     let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
+                    let revived = revived.filter(|revived| self.is_same(revived.ty));
                     revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
                 }
                 _ => match back {
@@ -195,11 +196,13 @@ impl Planner {
         // There may be an older one of the same name and type.
         match fields.new.parked.iter().find(|other| *other == field) {
             Some(parked) => carry(value, field, parked.offset, ops),
-            None if !self.references(field.ty, true).is_empty() => {
-                let batch = self.batch(fields, field);
-                self.forgotten.insert(batch);
+            None => {
+                if !self.references(field.ty, true).is_empty() {
+                    let batch = self.batch(fields, field);
+                    self.forgotten.insert(batch);
+                }
+                self.remark_spoiled(fields, field);
             }
-            None => {}
         }
     }
 
