@@ -34,19 +34,9 @@ impl GlobalMemory {
     /// Replaces the value. Generated code may be reading it: done by the program's own thread or while threads are
     /// stopped.
     pub fn write(&self, bytes: &[u8]) {
-        const PAGE: usize = 4096;
         let length = bytes.len().min(self.size);
-        for (number, part) in bytes[..length].chunks(PAGE).enumerate() {
-            // SAFETY: the cells have `size` bytes and live as long as `self`; nobody writes them meanwhile, and no reference
-            // to them outlives the comparison.
-            unsafe {
-                let place = self.words[0].get().cast::<u8>().add(number * PAGE);
-                // Pages of zeroes that nobody has used yet stay unused.
-                if std::slice::from_raw_parts(place, part.len()) != part {
-                    std::ptr::copy_nonoverlapping(part.as_ptr(), place, part.len());
-                }
-            }
-        }
+        // SAFETY: the cells have `size` bytes, live as long as `self` and are never borrowed.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.words[0].get().cast::<u8>(), length) };
     }
 
     /// The same; gives the bytes that these replace.
