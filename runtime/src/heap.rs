@@ -107,6 +107,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// From the bytes of a value to those of another type, over zeros; the new one owns what it refers to.
+pub(crate) type ConvertPart<'a> = &'a dyn Fn(&[u8], &mut [u8]);
+
 impl Heap {
     /// An empty heap; address space is taken when the first block is.
     pub(crate) fn new() -> Heap {

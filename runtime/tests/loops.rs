@@ -2,6 +2,8 @@
 //!
 //! The programs edit themselves: `next_text()` puts the next text in place, `hot_reload()` takes it over.
 
+#[path = "loops/converted.rs"]
+mod converted;
 #[path = "loops/fresh.rs"]
 mod fresh;
 #[path = "loops/harness.rs"]

@@ -82,6 +82,25 @@ fn types_of_a_dropped_preparation_are_forgotten() {
     assert_eq!(memory.call("fresh"), 3);
 }
 
+/// Another function changes in the same save; of the implementation only how its method is called.
+#[test]
+fn an_implementation_without_a_method_that_changes_has_no_code() {
+    let memory = Memory::new(TEXT);
+    let with = |hot: &str, other: &str| {
+        let text = TEXT.replace("{ 1 }", other);
+        [(
+            "main.vais",
+            format!(
+                "{text}S P {{ x: i64 }}\nX P {{\n{hot}F sum(&self) -> i64 {{ self.x }}\n}}\nF use_it() -> i64 {{ P {{ x: 3 }}.sum() }}\n"
+            ),
+        )]
+    };
+    assert!(memory.program.prepare_texts(&with("", "{ 1 }")).expect("it is fine").commit().is_ok());
+    let prepared = memory.program.prepare_texts(&with("#[hot]\n", "{ 2 }")).expect("it is fine");
+    let told: Vec<String> = prepared.report().all_edits().map(ToString::to_string).collect();
+    assert_eq!(told, ["function other changed: live now", "impl P changed: no code"]);
+}
+
 #[test]
 fn mistakes_and_refusals_are_errors() {
     let memory = Memory::new(TEXT);

@@ -4,7 +4,6 @@
 //! at each poll whether the frame that polls is one of those; if so, what it holds is brought to where the new code expects
 //! it, and the frame goes on there. Frames further out follow at their own polls.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use vaisjit_abi::context::{FRAME_BLOCK_HEADER, FrameBlock, poll};
 use vaisjit_codegen::resume::{BUFFER_BLOCK, BUFFER_RESULT, CarryHome, SPILL_RESULT};
 
 use super::beside::{BesidePlace, Computed, Grown, WholeLocal};
+use super::making::Making;
 use super::registry::{Found, find};
 use super::stopped::Stopped;
 use super::thread::ThreadRecord;
@@ -68,8 +68,8 @@ impl Transfer {
     }
 }
 
-/// From the bytes of a value to those of another type.
-pub(crate) type Conversion = dyn Fn(&[u8], &mut [u8]) + Send + Sync;
+/// From the bytes of a value to those of another type, which owns what it refers to.
+pub(crate) type Conversion = dyn Fn(&Making<'_>, &[u8], &mut [u8]) + Send + Sync;
 
 /// One value on its way. `from` is a place the old code left, a `Word` in its spill area; `to` one where the new code looks,
 /// a `Word` in the buffer.
@@ -77,13 +77,10 @@ pub(crate) type Conversion = dyn Fn(&[u8], &mut [u8]) + Send + Sync;
 pub(crate) enum Step {
     /// The bytes as they are.
     Copy { from: CarryHome, to: CarryHome, size: u32 },
-    /// Other bytes made of them.
-    Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion> },
+    /// Other bytes made of them. What they refer to belongs to the attic if the new code only borrows it (`lent`).
+    Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion>, lent: Option<References> },
     /// These bytes.
     Set { to: CarryHome, bytes: Box<[u8]> },
-    /// A new `Vec` of this type with the elements of another one, converted by `by` (from so many bytes to so many);
-    /// `lent` as below.
-    Elements { from: CarryHome, to: CarryHome, of: TypeRef, sizes: (u32, u32), by: Arc<Conversion>, lent: bool },
     /// A new empty `Vec` or `HashMap`; `lent` if the new code only borrows it.
     Empty { to: CarryHome, of: TypeRef, lent: bool },
     /// The new code gives up references that the old code only borrowed.
@@ -313,7 +310,7 @@ impl Shared {
             block: base,
             behind: transfer.behind(),
             beside,
-            made: RefCell::default(),
+            making: Making::new(&self.heap),
         };
         if end > top {
             // SAFETY: the bytes lie on this thread's data stack, above everything in use.
@@ -341,7 +338,7 @@ impl Shared {
 
     /// # Safety
     /// The places are those of a poll that the step was made for.
-    unsafe fn step(&self, step: &Step, places: &Places) {
+    unsafe fn step(&self, step: &Step, places: &Places<'_>) {
         // SAFETY: by the promise above the values lie where the step says; source and target do not overlap, as a value
         // that stays in the block where it is needs no step.
         unsafe {
@@ -349,24 +346,15 @@ impl Shared {
                 Step::Copy { from, to, size } => {
                     ptr::copy(places.from(*from) as *const u8, places.to(*to) as *mut u8, *size as usize);
                 }
-                Step::Convert { from: (from, have), to: (to, want), by } => {
+                Step::Convert { from: (from, have), to: (to, want), by, lent } => {
                     let old = std::slice::from_raw_parts(places.from(*from) as *const u8, *have as usize);
-                    let mut new = vec![0; *want as usize];
-                    by(old, &mut new);
+                    let mut room = vec![0u128; (*want as usize).div_ceil(16)];
+                    let new = std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), *want as usize);
+                    by(&places.making, old, new);
+                    lent.iter().for_each(|references| self.heap.attic().lend_all(new.as_ptr() as usize, references));
                     ptr::copy(new.as_ptr(), places.to(*to) as *mut u8, new.len());
                 }
                 Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
-                Step::Elements { from, to, of, sizes, by, lent } => {
-                    let (from, to) = (places.from(*from), places.to(*to));
-                    let (old, mut made) = ((from as *const usize).read(), places.made.borrow_mut());
-                    // What shared one shares the new one.
-                    if let Some((_, _, new)) = made.iter().find(|(known, of_known, _)| (known, of_known) == (&old, of))
-                    {
-                        self.heap.put_again(to, *new, *of, *lent);
-                    } else if let Some(new) = self.heap.put_converted((from, to), *of, *sizes, &**by, *lent) {
-                        made.push((old, *of, new));
-                    }
-                }
                 Step::Empty { to, of, lent } => self.heap.put_empty(places.to(*to), *of, *lent),
                 Step::Retain { from, of } => self.heap.keep(places.from(*from), *of),
                 Step::Park { at, references, batch, lent } => {
@@ -379,7 +367,7 @@ impl Shared {
 }
 
 /// Where the values of a loop lie on their way.
-struct Places {
+struct Places<'a> {
     spill: usize,
     buffer: usize,
     block: usize,
@@ -387,11 +375,11 @@ struct Places {
     behind: u32,
     /// What steps look for there, and where it lies.
     beside: Vec<(BesidePlace, usize)>,
-    /// The lists that have been made anew: the old one, the type of the new one, and that.
-    made: RefCell<Vec<(usize, TypeRef, usize)>>,
+    /// What values of another type are made with.
+    making: Making<'a>,
 }
 
-impl Places {
+impl Places<'_> {
     fn from(&self, home: CarryHome) -> usize {
         match home {
             CarryHome::Word(offset) => self.spill + offset as usize,

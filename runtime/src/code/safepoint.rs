@@ -15,7 +15,7 @@ use super::rendezvous::{self, Admission, Level, Member, Party, Rendezvous, level
 use super::stopped::Stopped;
 use super::thread::{ThreadRecord, token};
 use super::traps::{RawFrame, frame_of};
-use super::waiting::{First, Waiting};
+use super::waiting::{First, Presence, Waiting};
 use super::walk;
 use super::world::{Shared, World, lock};
 
@@ -207,6 +207,18 @@ impl Admission<ThreadRecord> for Request {
     }
 }
 
+impl Request {
+    /// Where a thread is that it asks.
+    fn presence(&self, record: &ThreadRecord) -> Presence {
+        match level(record) {
+            level if self.admits(record, level) => Presence::Come,
+            Level::Running => Presence::Runs,
+            _ if record.parked.load(Ordering::Acquire) => Presence::Parked,
+            _ => Presence::InHost,
+        }
+    }
+}
+
 impl Pending {
     fn set(&self, outcome: Outcome) {
         *lock(&self.outcome) = Some(outcome);
@@ -314,13 +326,11 @@ impl Shared {
     fn let_rest(&self, control: &mut Control) {
         let threads = control.threads.clone();
         let mut changed = false;
-        for request in &mut control.requests {
-            let stand = |request: &Request| {
-                let mut asked = threads.iter().filter(|record| request.asks(record));
-                asked.any(|record| request.admits(record, level(&**record)))
-            };
-            let stands = request.first.is_some() && stand(request);
-            changed |= request.first.as_mut().is_some_and(|first| first.look(stands));
+        for request in control.requests.iter_mut().filter(|request| request.first.is_some()) {
+            let asked = threads.iter().filter(|record| request.asks(record));
+            let seen: Vec<(usize, Presence)> =
+                asked.map(|record| (Arc::as_ptr(record) as usize, request.presence(record))).collect();
+            changed |= request.first.as_mut().is_some_and(|first| first.look(&seen));
         }
         if changed {
             self.ask(control);

@@ -157,6 +157,15 @@ pub(super) fn zero(at: usize, bytes: usize) {
     unsafe { std::ptr::write_bytes(at as *mut u8, 0, bytes) };
 }
 
+/// Bytes that nobody else knows of yet.
+pub(super) fn bytes_to_fill<'a>(at: usize, length: usize) -> &'a mut [u8] {
+    if length == 0 {
+        return &mut [];
+    }
+    // SAFETY: as above; they lie in a new block or in a buffer of the caller's.
+    unsafe { std::slice::from_raw_parts_mut(at as *mut u8, length) }
+}
+
 /// Bytes of the program, unchanged while they are looked at.
 pub(super) fn bytes<'a>(at: usize, length: usize) -> &'a [u8] {
     if length == 0 {

@@ -8,10 +8,10 @@
 use smallvec::SmallVec;
 use vaisjit_abi::TrapCode;
 
-use super::block::{Payload, Role, copy, load, store, type_word, zero};
+use super::block::{Payload, Role, bytes, bytes_to_fill, copy, load, store, type_word, zero};
 use super::counts::{Dead, each_reference};
 use super::types::{Form, MapLayout, TypeRef};
-use super::{Failure, Heap};
+use super::{ConvertPart, Failure, Heap};
 
 /// Offsets in the payload.
 const ENTRIES: i32 = 0;
@@ -276,6 +276,36 @@ impl Heap {
         // Only now: the key or the value may lie in them.
         before.into_iter().for_each(|buffer| self.free_buffer(buffer));
         Ok(false)
+    }
+
+    /// Puts a new `HashMap` into the word `at`, with the entries of the one in the word `from`, converted; `sizes` are those
+    /// of a key and a value here. Of entries with the same key the last one stays. As [`Heap::put_empty`].
+    pub(crate) fn put_map(
+        &self,
+        (from, at): (usize, usize),
+        of: TypeRef,
+        sizes: (usize, usize),
+        (key, value): (ConvertPart<'_>, ConvertPart<'_>),
+    ) -> Option<usize> {
+        let old = Payload(Payload(from).word(0));
+        let made = self.new_map(of).ok()?;
+        Payload(at).set_word(0, made.0);
+        let map = Map::at(made.0 as i64).ok()?;
+        let mut room = vec![0u128; sizes.0.div_ceil(16) + sizes.1.div_ceil(16)];
+        let (new_key, new_value) =
+            (room.as_mut_ptr() as usize, room.as_mut_ptr() as usize + sizes.0.next_multiple_of(16));
+        let Ok(known) = Map::at(old.0 as i64) else { return Some(made.0) };
+        each_entry(old, &known.layout, &mut |old_key, old_value| {
+            zero(new_key, sizes.0);
+            zero(new_value, sizes.1);
+            key(bytes(old_key, known.layout.key_size), bytes_to_fill(new_key, sizes.0));
+            value(bytes(old_value, known.layout.value_size), bytes_to_fill(new_value, sizes.1));
+            // What cannot be put in is left out: there is no memory for it, or it cannot be looked for.
+            let _ = self.map_insert(map, new_key, new_value);
+            self.give_up(new_key, map.layout.key);
+            self.give_up(new_value, map.layout.value);
+        });
+        Some(made.0)
     }
 
     /// Removes a key; `false` if it was not there.

@@ -3,9 +3,9 @@
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::heap::{VEC_CAPACITY, VEC_DATA, VEC_LENGTH, VEC_SIZE};
 
-use super::block::{Payload, Role, bytes, copy, type_word};
+use super::block::{Payload, Role, bytes, bytes_to_fill, copy, type_word, zero};
 use super::types::{Form, TypeRef};
-use super::{Failure, Heap};
+use super::{ConvertPart, Failure, Heap};
 
 /// Room for elements in the first block.
 const FIRST_CAPACITY: usize = 4;
@@ -67,40 +67,31 @@ impl Heap {
 
     /// Puts a new `Vec` into the word `at`, with the elements of the one in the word `from`, converted; `sizes` are those of an
     /// element there and here. Gives the new one. As [`Heap::put_empty`].
-    pub(crate) fn put_converted(
+    pub(crate) fn put_list(
         &self,
         (from, at): (usize, usize),
         of: TypeRef,
-        sizes: (u32, u32),
-        by: &(dyn Fn(&[u8], &mut [u8]) + Send + Sync),
-        lent: bool,
+        sizes: (usize, usize),
+        by: ConvertPart<'_>,
     ) -> Option<usize> {
         let old = Payload(Payload(from).word(0));
         let length = if old.0 == 0 { 0 } else { old.word(VEC_LENGTH) };
         let made = self.new_vec(of, length as i64).ok()?;
-        let (there, here) = (sizes.0 as usize, sizes.1 as usize);
         let room = made.word(VEC_CAPACITY).min(length);
-        let mut one = vec![0; here];
+        zero(made.word(VEC_DATA), room * sizes.1);
         for index in 0..room {
-            one.fill(0);
-            by(bytes(old.word(VEC_DATA) + index * there, there), &mut one);
-            copy(made.word(VEC_DATA) + index * here, one.as_ptr() as usize, here);
+            let (there, here) = (old.word(VEC_DATA) + index * sizes.0, made.word(VEC_DATA) + index * sizes.1);
+            by(bytes(there, sizes.0), bytes_to_fill(here, sizes.1));
         }
         made.set_word(VEC_LENGTH, room);
         Payload(at).set_word(0, made.0);
-        if lent {
-            self.attic().lend(made.0);
-        }
         Some(made.0)
     }
 
-    /// Puts a `Vec` that was made so into one more word.
-    pub(crate) fn put_again(&self, at: usize, made: usize, of: TypeRef, lent: bool) {
+    /// Puts a collection that was made so into one more word.
+    pub(crate) fn put_again(&self, at: usize, made: usize, of: TypeRef) {
         Payload(at).set_word(0, made);
         self.keep(at, of);
-        if lent {
-            self.attic().lend(made);
-        }
     }
 
     /// Makes room for further elements.

@@ -1,9 +1,9 @@
 //! Running loops of functions with new code: which of them go on in it, and how (`ARCHITECTURE.md`, "Changing a loop that
 //! is running").
 
+mod converted;
 mod fresh;
 pub(crate) mod places;
-mod plain;
 mod reasons;
 mod remarks;
 mod transfer;
@@ -26,6 +26,7 @@ use super::admissible::{mir_of, place};
 use super::compile::{Lowered, Work};
 use super::guards::guards;
 use super::links::UnitLinker;
+use super::migrate::known::Known;
 use super::prepare::Base;
 use crate::code::{Follower, StoppedFrame, WholeLocal};
 use crate::fault;
@@ -160,7 +161,10 @@ impl Loops {
         let types = (&*snapshot.checked, layouts, &*live.history);
         let fates = self.targets.iter().flat_map(|target| target.fates.values());
         let goes = fates.filter_map(|fate| if let Fate::Goes(resumed) = fate { Some(resumed) } else { None });
-        let found = goes.flat_map(|to| transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types));
+        let known = Known::new(self.history.clone());
+        let can_become = |from: Ty, to: Ty| transfer::can_become(&known, layouts, from, to);
+        let found = goes
+            .flat_map(|to| transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types, &can_become));
         let mut found: Vec<Instance> = found.collect();
         found.sort();
         found.dedup();
@@ -173,11 +177,11 @@ pub(crate) fn plan(
     changed: &[(Instance, Lowered)],
     snapshot: &Snapshot,
     base: &Base<'_>,
-    layouts: &TypeLayouts,
+    (layouts, history): (&TypeLayouts, &Arc<LayoutHistory>),
     links: &super::links::Links,
     moved: bool,
 ) -> Loops {
-    let mut loops = Loops::default();
+    let mut loops = Loops { history: history.clone(), ..Loops::default() };
     let new: FxHashMap<Instance, &Lowered> = changed.iter().map(|(instance, body)| (*instance, body)).collect();
     let newest = new.keys().filter_map(|instance| base.live.functions.get(instance)).map(|live| &live.meta);
     let older = base.live.old_metas().filter(|meta| new.contains_key(&meta.instance));
@@ -206,7 +210,8 @@ pub(crate) fn plan(
             target.outside.extend(frame.in_loop(meta).is_none().then_some(frame.srcloc));
         }
     }
-    let mut resumer = Resumer { snapshot, base, layouts, links, moved, changed, compiler: Compiler::default() };
+    let (known, compiler) = (Known::new(history.clone()), Compiler::default());
+    let mut resumer = Resumer { snapshot, base, layouts, known, links, moved, changed, compiler };
     for (_, mut target) in found {
         let lowered = new[&target.meta.instance];
         resumer.decide(&mut target, lowered);
@@ -239,6 +244,8 @@ struct Resumer<'a> {
     snapshot: &'a Snapshot,
     base: &'a Base<'a>,
     layouts: &'a TypeLayouts,
+    /// What is known of types from the new version on, also of those that are gone.
+    known: Known,
     links: &'a super::links::Links,
     /// Does any type lie otherwise now? Then code may differ where the functions do not.
     moved: bool,
@@ -248,6 +255,11 @@ struct Resumer<'a> {
 }
 
 impl Resumer<'_> {
+    /// Has a value of one type a meaning in another?
+    fn can_become(&self) -> impl Fn(Ty, Ty) -> bool + use<'_> {
+        |from, to| transfer::can_become(&self.known, self.layouts, from, to)
+    }
+
     /// Finds out for each loop of a function how it can go on.
     fn decide(&mut self, target: &mut Target, new: &Lowered) {
         let meta = target.meta.clone();
@@ -256,7 +268,7 @@ impl Resumer<'_> {
             target.fates.extend(meta.frame.loops.iter().map(|state| (state.number, Fate::Stays(why.clone()))));
             return;
         }
-        let counterpart = Counterpart::between(&meta.body, &new.hir, &transfer::can_become);
+        let counterpart = Counterpart::between(&meta.body, &new.hir, &self.can_become());
         for state in &meta.frame.loops {
             let fate = self.next_loop(&meta, state, &counterpart, new).and_then(|next| {
                 let state = counterpart.under_new_names(state);
@@ -333,7 +345,7 @@ impl Resumer<'_> {
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?;
         let types = (&*self.snapshot.checked, self.layouts, &*self.base.live.history);
-        transfer::check(state, &new.hir, &machine[0].frame, types)?;
+        transfer::check(state, &new.hir, &machine[0].frame, types, &self.can_become())?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 

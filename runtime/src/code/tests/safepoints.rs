@@ -416,6 +416,50 @@ fn a_commit_after_one_thread_leaves_the_others_alone() {
     });
 }
 
+extern "C" fn nap(us: i64) -> i64 {
+    std::thread::sleep(std::time::Duration::from_micros(us as u64));
+    0
+}
+
+/// All four stand in the way wherever they are but at their polls, and hardly come there at the same time by themselves.
+#[test]
+fn a_commit_after_threads_with_long_turns_of_their_own() {
+    let kit = Kit::new();
+    kit.exit("nap", nap as *const () as usize, &i64s(1), ExitKind::C);
+    let napping = kit.simple("napping", 2, |f| {
+        f.polled_loop(|f| {
+            f.call("nap", &i64s(1), &[f.params[0]]);
+            let stop = f.b.ins().load(types::I64, MemFlagsData::trusted(), f.params[1], 0);
+            f.b.ins().icmp_imm_u(IntCC::Equal, stop, 0)
+        });
+        let one = f.number(1);
+        f.ret(one);
+    });
+    let stop = AtomicI64::new(0);
+    let threads = std::thread::scope(|scope| {
+        for turn in [400_000, 470_000, 540_000, 610_000] {
+            let (kit, napping, stop) = (&kit, &napping, &stop);
+            scope.spawn(move || kit.call(napping, &[turn, cell(stop) as i64]).unwrap());
+        }
+        let found = Arc::new(std::sync::Mutex::new(Vec::new()));
+        until("all in the way", || {
+            let inside = found.clone();
+            let ticket = kit.world.run_at_safepoint(SafepointKind::Sweep, move |stopped| {
+                let mut threads = Vec::new();
+                stopped.walk(|frame| threads.push(frame.thread));
+                *inside.lock().unwrap() = threads.iter().filter_map(|thread| stopped.waiting(*thread)).collect();
+            });
+            ticket.wait(DEADLINE);
+            found.lock().unwrap().len() == 4
+        });
+        let ticket = kit.world.run_at_safepoint(SafepointKind::CommitAfter(found.lock().unwrap().clone()), |_| ());
+        let outcome = ticket.wait(DEADLINE * 4);
+        stop.store(1, SeqCst);
+        outcome
+    });
+    assert!(matches!(threads, Some(Outcome::Done { .. })), "{threads:?}");
+}
+
 #[test]
 fn a_thread_that_goes_into_c_after_the_request_is_noticed() {
     let kit = Kit::new();

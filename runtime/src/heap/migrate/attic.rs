@@ -72,6 +72,11 @@ impl Attic {
         self.lent.push(block);
     }
 
+    /// The same for all references in a value.
+    pub(crate) fn lend_all(&mut self, at: usize, references: &References) {
+        self.lent.extend(references.found(at));
+    }
+
     /// Nobody holds what was lent any more.
     pub(crate) fn take_lent(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.lent)

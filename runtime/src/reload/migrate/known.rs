@@ -160,7 +160,7 @@ pub(super) fn same_word(old: Ty, new: Ty) -> bool {
 }
 
 /// The number of `Some` and its payload, if the type is an `Option`.
-pub(super) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
+pub(crate) fn option_of(known: &Known, ty: Ty) -> Option<(i64, KnownField)> {
     let TyKind::Enum(path, _) = ty.kind() else { return None };
     if path.name != "Option" || path.module != "std/prelude" {
         return None;

@@ -7,7 +7,7 @@ use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
-use super::transfer::{can_move, parts, whole_of};
+use super::transfer::{parts, whole_of};
 use crate::heap::migrate::BatchKey;
 
 /// What a part of a value starts with.
@@ -59,6 +59,8 @@ pub(super) struct Fresh<'a> {
     pub layouts: &'a TypeLayouts,
     /// The layouts of the running version.
     pub history: &'a LayoutHistory,
+    /// Has a value of one type a meaning in another?
+    pub can_become: &'a dyn Fn(Ty, Ty) -> bool,
 }
 
 /// A part of a local on the way down from it.
@@ -120,7 +122,7 @@ impl<'a> Fresh<'a> {
             let inside = At { ty: of, at: at + self.layouts.field_offset(ty, index) };
             let declared = self.declared(key, (ty, index), above);
             match self.have(key) {
-                Some(have) if can_move(have.ty, of) => {}
+                Some(have) if (self.can_become)(have.ty, of) => {}
                 None if self.is_known(key) => self.missing(key, inside, declared, found)?,
                 _ => self.field_start(key, declared, inside, found)?,
             }
@@ -285,7 +287,7 @@ impl<'a> Fresh<'a> {
     pub fn pieces(&self, want: &CarriedValue) -> Vec<Piece<'a>> {
         let found = parts(self.state, want).filter_map(|(have, part)| {
             let goes_on = self.after(want.ty, part.as_str()).map(|(at, ty)| Piece { have, at, ty, parked: None });
-            goes_on.or_else(|| self.parked(want.ty, have, part)).filter(|piece| can_move(have.ty, piece.ty))
+            goes_on.or_else(|| self.parked(want.ty, have, part)).filter(|piece| (self.can_become)(have.ty, piece.ty))
         });
         // A name of its own goes before the one that a field had.
         let mut found: Vec<Piece<'a>> = found.collect();

@@ -74,7 +74,11 @@ impl Remarks<'_> {
             self.found.push(format!("{name} takes over the value of `{}`", before.name));
         }
         if before.ty != after.ty {
-            let own = if matches!(after.ty.kind(), TyKind::Vec(_)) { ", as a list of its own" } else { "" };
+            let own = match after.ty.kind() {
+                TyKind::Vec(_) => ", as a list of its own",
+                TyKind::HashMap(..) => ", as a map of its own",
+                _ => "",
+            };
             self.found.push(format!("{name} keeps its value, converted from `{}` to `{}`{own}", before.ty, after.ty));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
             && self.under_new_names(&old, counterpart) != new

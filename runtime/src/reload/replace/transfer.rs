@@ -8,9 +8,9 @@ use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, 
 use vaisjit_semantics::{Checked, Instance, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
+use super::converted::Types;
 use super::fresh::{Fresh, Piece, StartKind, unknown};
-use super::plain::{self, Plain, is_convertible};
-use crate::code::{Beside, BesidePlace, Computed, Step, Transfer, WholeLocal};
+use crate::code::{Beside, BesidePlace, Computed, Conversion, Making, Step, Transfer, WholeLocal};
 use crate::heap::TypeRef;
 use crate::heap::migrate::References;
 use crate::linkage::Linkage;
@@ -27,8 +27,9 @@ pub(super) fn check(
     body: &hir::Body,
     new: &FrameLayout,
     (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
+    can_become: &dyn Fn(Ty, Ty) -> bool,
 ) -> Result<(), String> {
-    let fresh = Fresh { state, body, checked, layouts, history };
+    let fresh = Fresh { state, body, checked, layouts, history, can_become };
     for want in &new.wanted {
         let Some(have) = fresh.old(want.key).map(|index| &state.values[index]) else {
             if part_of(state, want).is_some() {
@@ -62,8 +63,9 @@ pub(super) fn computed(
     body: &hir::Body,
     new: &FrameLayout,
     (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
+    can_become: &dyn Fn(Ty, Ty) -> bool,
 ) -> Vec<Instance> {
-    let fresh = Fresh { state, body, checked, layouts, history };
+    let fresh = Fresh { state, body, checked, layouts, history, can_become };
     let mut found = Vec::new();
     for want in &new.wanted {
         let is_had = match fresh.old(want.key) {
@@ -80,13 +82,8 @@ pub(super) fn computed(
 }
 
 /// Has a value of one type a meaning in another?
-pub(super) fn can_become(from: Ty, to: Ty) -> bool {
-    can_move(from, to) || plain::elements(from, to).is_some()
-}
-
-/// The same for a part of a value: by its bytes alone.
-pub(super) fn can_move(from: Ty, to: Ty) -> bool {
-    from == to || is_convertible(from, to)
+pub(super) fn can_become(known: &Known, layouts: &TypeLayouts, from: Ty, to: Ty) -> bool {
+    from == to || Types { known, layouts, record: &|_| None }.between(from, to).is_some()
 }
 
 /// What the old code has of the local in parts.
@@ -177,8 +174,12 @@ fn steps(
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
-    let fresh = Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history };
-    let mut maker = Maker { fresh, shapes: &shapes, linkage, type_of: &type_of, steps: Vec::new(), taken, room };
+    let known = Known::new(between.history.clone());
+    let can_become = |from: Ty, to: Ty| can_become(&known, layouts, from, to);
+    let fresh =
+        Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history, can_become: &can_become };
+    let (shapes, type_of, known) = (&shapes, &type_of, &known);
+    let mut maker = Maker { fresh, known, shapes, linkage, type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;
     for (have, taken) in state.values.iter().zip(&maker.taken) {
         if have.owned && !taken {
@@ -243,6 +244,7 @@ pub(super) fn whole_of(key: CarryKey) -> CarryKey {
 
 struct Maker<'a> {
     fresh: Fresh<'a>,
+    known: &'a Known,
     shapes: &'a AllShapes<'a>,
     linkage: &'a mut Linkage,
     type_of: &'a dyn Fn(Ty) -> TypeRef,
@@ -257,26 +259,20 @@ impl Maker<'_> {
         let state = self.fresh.state;
         if let Some(index) = self.fresh.old(want.key) {
             let have = state.values[index].clone();
-            if !can_become(have.ty, want.ty) {
+            if !(self.fresh.can_become)(have.ty, want.ty) {
                 return self.start(want);
             }
             self.taken[index] = true;
-            if let Some((old, new)) = plain::elements(have.ty, want.ty) {
-                return self.rebuild(&have, (old, new), want);
-            }
-            if have.ty != want.ty {
-                return self.convert((have.home, have.ty), want);
-            }
-            return self.bring((have.home, have.ty), (want.home, want.ty));
+            return self.bring((have.home, have.ty, have.owned), (want.home, want.ty, want.owned), Some(want));
         }
         if let Some((whole, part)) = part_of(state, want) {
             self.mark(&whole.key);
             let Some((offset, ty)) = self.fresh.field(whole.ty, part) else { return Ok(()) };
             let from = plus(whole.home, offset);
-            if want.owned && !whole.owned {
+            if want.owned && !whole.owned && ty == want.ty {
                 self.steps.push(Step::Retain { from, of: (self.type_of)(ty) });
             }
-            return self.bring((from, ty), (want.home, want.ty));
+            return self.bring((from, ty, whole.owned), (want.home, want.ty, want.owned), Some(want));
         }
         if let Some(bytes) = self.grown_part(want) {
             self.steps.push(Step::Set { to: want.home, bytes: bytes.into() });
@@ -284,16 +280,16 @@ impl Maker<'_> {
         }
         self.start(want)?;
         let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
-        pieces.into_iter().try_for_each(|piece| self.piece(&piece, want.home))
+        pieces.into_iter().try_for_each(|piece| self.piece(&piece, (want.home, want.owned)))
     }
 
     /// A part of the old value gets to its place in the new one; what counts and has none any more goes to the attic.
-    fn piece(&mut self, piece: &Piece<'_>, home: CarryHome) -> Result<(), String> {
+    fn piece(&mut self, piece: &Piece<'_>, (home, owned): (CarryHome, bool)) -> Result<(), String> {
         let Piece { have, at, ty, parked } = *piece;
         let to = plus(home, at);
         let counts = have.ty == ty && self.shapes.is_counted(ty);
         self.mark(&have.key);
-        self.bring((have.home, have.ty), (to, ty))?;
+        self.bring((have.home, have.ty, have.owned), (to, ty, owned), None)?;
         if let Some(batch) = parked.filter(|_| counts) {
             let shape = |ty: Ty| self.shapes.get(ty);
             let references = References::of(&shape(ty), &shape);
@@ -307,7 +303,7 @@ impl Maker<'_> {
         let local = local_of(self.fresh.body, want.key)?;
         let is_tuple = matches!(self.fresh.body.locals[local].ty.kind(), TyKind::Tuple(_));
         let is_new = want.key.part.is_some() && parts(self.fresh.state, want).next().is_some();
-        (is_tuple && is_new && is_convertible(want.ty, want.ty)).then(|| self.declared_bytes(want)).flatten()
+        (is_tuple && is_new).then(|| self.declared_bytes(want)).flatten()
     }
 
     /// A value, or a part of it, is taken over.
@@ -366,49 +362,47 @@ impl Maker<'_> {
         Ok(())
     }
 
-    fn bring(&mut self, (from, have): (CarryHome, Ty), (to, want): (CarryHome, Ty)) -> Result<(), String> {
+    /// The value at a place becomes that at another one. Of another type it is made anew; what the old one has nothing for
+    /// is as it is declared in the new text. With the places go the types, and whether the code owns what they refer to.
+    fn bring(
+        &mut self,
+        (from, have, was_owned): (CarryHome, Ty, bool),
+        (to, want, is_owned): (CarryHome, Ty, bool),
+        declared: Option<&CarriedValue>,
+    ) -> Result<(), String> {
         let size = self.shapes.get(want).layout.size;
         if have == want {
             let stays = from == to && matches!(from, CarryHome::Block(_));
             self.steps.extend((!stays).then_some(Step::Copy { from, to, size }));
             return Ok(());
         }
-        self.convert_bytes((from, have), (to, want), vec![0; size as usize])
-    }
-
-    /// A `Vec` of elements of another type.
-    fn rebuild(&mut self, have: &CarriedValue, (old, new): (Ty, Ty), want: &CarriedValue) -> Result<(), String> {
-        let layouts = self.fresh.layouts;
-        let plain = Plain::new(old, new, layouts).ok_or_else(|| format!("a `{old}` cannot be made a `{new}`"))?;
-        let by = Arc::new(move |old: &[u8], new: &mut [u8]| plain.write(old, new));
-        let (of, lent) = ((self.type_of)(want.ty), !want.owned);
-        let sizes = (layouts.layout(old).size, layouts.layout(new).size);
-        self.steps.push(Step::Elements { from: have.home, to: want.home, of, sizes, by, lent });
-        self.steps.extend(have.owned.then(|| Step::Release { from: have.home, of: (self.type_of)(have.ty) }));
+        let by = self.conversion((have, want), declared)?;
+        let shape = |ty: Ty| self.shapes.get(ty);
+        let references = References::of(&shape(want), &shape);
+        let lent = Some(references).filter(|references| !is_owned && !references.is_empty());
+        let release = was_owned && self.shapes.is_counted(have);
+        let size_before = self.shapes.get(have).layout.size;
+        self.steps.push(Step::Convert { from: (from, size_before), to: (to, size), by, lent });
+        self.steps.extend(release.then(|| Step::Release { from, of: (self.type_of)(have) }));
         Ok(())
     }
 
-    /// A value of another type, made of numbers. What the old one has not is as it is declared.
-    fn convert(&mut self, from: (CarryHome, Ty), want: &CarriedValue) -> Result<(), String> {
-        let first = self.declared_bytes(want).unwrap_or_else(|| vec![0; self.shapes.get(want.ty).layout.size as usize]);
-        self.convert_bytes(from, (want.home, want.ty), first)
-    }
-
-    fn convert_bytes(
+    fn conversion(
         &mut self,
-        (from, have): (CarryHome, Ty),
-        (to, want): (CarryHome, Ty),
-        first: Vec<u8>,
-    ) -> Result<(), String> {
-        let layouts = self.fresh.layouts;
-        let plain = Plain::new(have, want, layouts).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
-        let by = Arc::new(move |old: &[u8], new: &mut [u8]| {
-            new.copy_from_slice(&first);
-            plain.write(old, new);
-        });
-        let to = (to, self.shapes.get(want).layout.size);
-        self.steps.push(Step::Convert { from: (from, layouts.layout(have).size), to, by });
-        Ok(())
+        (have, want): (Ty, Ty),
+        declared: Option<&CarriedValue>,
+    ) -> Result<Arc<Conversion>, String> {
+        let shapes = self.shapes;
+        let record = |ty: Ty| shapes.is_counted(ty).then(|| (self.type_of)(ty));
+        let types = Types { known: self.known, layouts: self.fresh.layouts, record: &record };
+        let made = types.between(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
+        let first = declared.and_then(|want| self.declared_bytes(want));
+        Ok(Arc::new(move |making: &Making<'_>, old: &[u8], new: &mut [u8]| {
+            if let Some(first) = &first {
+                new.copy_from_slice(first);
+            }
+            made.write(making, old, new, first.is_some());
+        }))
     }
 
     /// What a local, or a part of one, starts with in the new text, if that is a literal.
