@@ -125,33 +125,43 @@ impl Status {
         let mut display = self.display();
         let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
         write(&mut text);
-        display.screen.show(&text.text, Shown::Other, false, self.turn());
+        let _ = display.screen.show(&text.text, Shown::Other, false, self.turn());
     }
 
     /// Says what happened.
     pub fn event(&self, event: &Event) {
         let mut display = self.display();
         display.screen.look(self.turn());
-        self.write_json(event);
-        let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
-        let (shown, replaces) = display.tell(event, self.keys.load(Ordering::Relaxed), &mut text);
+        display.screen.wrote_elsewhere(self.write_json(event));
         let live = matches!(event, Event::Reloaded { .. } | Event::RolledBack { .. });
-        if live && self.session.get().is_some_and(Session::closes) {
-            text.remark("note", Paint::Yellow, "the program reads standard input from now on: no keys any more");
-        }
-        if !text.text.is_empty() {
-            display.screen.show(&text.text, shown, replaces, self.turn());
+        let closes = live && self.session.get().is_some_and(Session::closes);
+        let failed = display.failed;
+        loop {
+            let mut text = Text { volume: self.volume, color: self.color, text: String::new() };
+            let (shown, replaces) = display.tell(event, self.keys.load(Ordering::Relaxed), &mut text);
+            if closes {
+                text.remark("note", Paint::Yellow, "the program reads standard input from now on: no keys any more");
+            }
+            if text.text.is_empty() || display.screen.show(&text.text, shown, replaces, self.turn()) {
+                return;
+            }
+            // The program has written a line just now: once more, with nothing to take off.
+            display.failed = failed;
         }
     }
 
-    fn write_json(&self, event: &Event) {
-        let Some(events) = &self.events else { return };
+    /// Gives how many bytes went into a file.
+    fn write_json(&self, event: &Event) -> usize {
+        let Some(events) = &self.events else { return 0 };
         let line = format!("{}\n", event.to_json());
         // Whoever stops reading the events does not want them.
-        let _ = match &mut *events.lock().unwrap_or_else(|e| e.into_inner()) {
-            EventsFile::Stdout => vaisjit::write_to_stdout(&line),
-            EventsFile::File(file) => file.write_all(line.as_bytes()),
-        };
+        match &mut *events.lock().unwrap_or_else(|e| e.into_inner()) {
+            EventsFile::Stdout => {
+                let _ = vaisjit::write_to_stdout(&line);
+                0
+            }
+            EventsFile::File(file) => file.write_all(line.as_bytes()).map_or(0, |()| line.len()),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub static CODES: &[CodeInfo] = &[
         explanation: "The function is beyond a limit of the code generator, mostly because it is very long or its \
                       variables are very large. Split it, or keep large data in globals.",
         wrong: "F main() -> i64 {\n    cells := [0; 200000000]\n    cells[5]\n}",
-        right: "G cells: [i64; 200000000]\nF main() -> i64 {\n    cells[5]\n}",
+        right: "G cells: [i64; 1000000]\nF main() -> i64 {\n    cells[5]\n}",
     },
 ];
 

@@ -92,7 +92,9 @@ impl FileWatcher {
         self.files.sort();
         self.files.dedup();
         let elsewhere = self.watch_folders();
-        self.look();
+        // Those known stay as they were looked at last: what has changed since is still to be told of.
+        let stamp = |file: &PathBuf| self.stamps.get(file).copied().unwrap_or_else(|| Stamp::of(file));
+        self.stamps = self.files.iter().map(|file| (file.clone(), stamp(file))).collect();
         elsewhere || self.files != before
     }
 
@@ -376,5 +378,19 @@ mod tests {
         assert!(!watcher.look());
         std::fs::write(&file, "22").unwrap();
         assert!(watcher.look());
+    }
+
+    /// While a save is being dealt with the next one may come.
+    #[test]
+    fn polling_sees_a_change_before_the_files_are_set() {
+        let folder = Folder::new("poll-again");
+        let file = folder.0.join("game.vais");
+        std::fs::write(&file, "1").unwrap();
+        let mut watcher = FileWatcher::new(|_| {}, true);
+        watcher.set_files([file.clone()]);
+        std::fs::write(&file, "22").unwrap();
+        assert!(!watcher.set_files([file]));
+        assert!(watcher.look());
+        assert!(!watcher.look());
     }
 }

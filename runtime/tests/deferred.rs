@@ -1,10 +1,14 @@
 //! What is deferred (`D`) in calls that a trap ends: run on the way out, innermost call first, each once.
 
+#[path = "../../tests/alone.rs"]
+mod alone;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alone::is_alone;
 use vaisjit::{Engine, EngineBuilder, Event, MemoryLoader, Program, TrapCode};
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -326,6 +330,9 @@ F look() -> i64 {
 
 #[test]
 fn what_failed_calls_held_is_freed() {
+    if !is_alone("what_failed_calls_held_is_freed") {
+        return;
+    }
     for engine in modes() {
         let noting = Noting::new(engine, HOLDING);
         let fault = noting.program.function::<(i64,), i64>("fault").expect("the function");

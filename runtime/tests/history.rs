@@ -1,7 +1,11 @@
 //! Undone edits and rollbacks: no code is compiled for them, and what each version changed is kept and listed.
 
+#[path = "../../tests/alone.rs"]
+mod alone;
+
 use std::sync::{Arc, Mutex};
 
+use alone::is_alone;
 use vaisjit::{Cause, Engine, Error, Event, KEPT_VERSIONS, MemoryLoader, Program, Report, Update};
 
 /// A program of one file in memory, and what it has told.
@@ -226,6 +230,9 @@ fn retyped_fields_come_back_and_leak_nothing() {
 /// that is long enough to tell whether memory grows.
 #[test]
 fn memory_stays_flat() {
+    if !is_alone("memory_stays_flat") {
+        return;
+    }
     let rounds: usize = std::env::var("RELOADS").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
     let text = |n: usize| {
         let (types, body) = (["i64", "f64"][n % 2], if n.is_multiple_of(3) { n } else { n % 4 });

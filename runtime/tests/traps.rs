@@ -6,10 +6,14 @@
 #[path = "../../tests/generate/random.rs"]
 mod random;
 
+#[path = "../../tests/alone.rs"]
+mod alone;
+
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use alone::is_alone;
 use random::Random;
 use vaisjit::{Engine, EngineBuilder, Event, Function, MemoryLoader, Program, Trap, TrapCode};
 
@@ -249,6 +253,9 @@ fn suffer(program: &Program, random: &mut Random, count: u64) {
 /// Faults of all kinds on several threads at once, while the program is being reloaded.
 #[test]
 fn a_thousand_faults_end_nothing_but_their_calls() {
+    if !is_alone("a_thousand_faults_end_nothing_but_their_calls") {
+        return;
+    }
     let seed = setting("SEED").unwrap_or(20);
     let each = setting("FAULTS").unwrap_or(1000) / 4;
     println!("SEED={seed}");

@@ -47,6 +47,11 @@ impl Screen {
         self.last.take_if(|last| !stays(last));
     }
 
+    /// So many bytes have been written elsewhere since the last look, nothing to the terminal.
+    pub fn wrote_elsewhere(&mut self, bytes: usize) {
+        self.last.iter_mut().for_each(|last| last.written += bytes as u64);
+    }
+
     /// What can be taken off.
     pub fn last(&self) -> Option<&Shown> {
         self.last.as_ref().map(|last| &last.shown)
@@ -58,21 +63,30 @@ impl Screen {
         matches!(last.shown, Shown::Reloaded { .. }).then_some(&last.shown)
     }
 
-    /// Shows a text, in place of the last one if that is to go.
-    pub fn show(&mut self, text: &str, shown: Shown, replaces: bool, turn: Option<u64>) {
-        let gone = self.last.take().filter(|_| replaces).map_or(0, |last| last.rows);
-        let erase = if gone > 0 { format!("\u{1b}[{gone}A\u{1b}[J") } else { String::new() };
+    /// Shows a text, in place of the last one if that is to go. False if something has been written since the look: then
+    /// nothing is shown, and nothing can be taken off any more.
+    pub fn show(&mut self, text: &str, shown: Shown, replaces: bool, turn: Option<u64>) -> bool {
+        let last = self.last.take().filter(|_| replaces);
+        let before = written();
+        if last.as_ref().is_some_and(|last| before != Some(last.written)) {
+            return false;
+        }
+        let erase = last.map_or_else(String::new, |last| format!("\u{1b}[{}A\u{1b}[J", last.rows));
+        let shows = format!("{erase}{text}");
         let mut stderr = std::io::stderr().lock();
         // Written at once, so that nothing comes in between. A closed one is nobody's mistake.
-        let _ = stderr.write_all(format!("{erase}{text}").as_bytes());
+        let _ = stderr.write_all(shows.as_bytes());
         if turn.is_none() || !stderr.is_terminal() {
-            return;
+            return true;
         }
+        // What the program has written meanwhile may stand before or behind it.
+        let alone = written().filter(|written| before.is_some_and(|before| *written == before + shows.len() as u64));
         let size = vaisjit::terminal_size();
         let rows = size.and_then(|size| rows(text, size));
-        if let (Some(size), Some(rows), Some(turn), Some(written)) = (size, rows, turn, written()) {
+        if let (Some(size), Some(rows), Some(turn), Some(written)) = (size, rows, turn, alone) {
             self.last = Some(Last { shown, rows, size, turn, written, at: Instant::now() });
         }
+        true
     }
 }
 

@@ -13,9 +13,12 @@ use super::wire::{AskFormat, Line, PROTOCOL, Question, Saved, Verdict};
 use crate::code::{own_user, peer_of};
 
 /// How long an answer may take: large programs compile for a while.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(60);
 /// A program that has just started listens a moment later.
-const FIRST_MOMENT: Duration = Duration::from_secs(1);
+const FIRST_MOMENT: Duration = Duration::from_secs(2);
+/// How often to ask a program that hangs up. It does so when nothing is asked for a moment, and this process may have been
+/// kept from the processor for so long.
+const TRIES: u32 = 5;
 /// How often to knock until then.
 const KNOCK_EVERY: Duration = Duration::from_millis(10);
 
@@ -48,10 +51,14 @@ pub fn check_against(
 ) -> Result<(Verdict, String), AskError> {
     let check = files.iter().map(|(file, text)| Saved { file: absolute(file), text: text.clone() }).collect();
     let question = Question { vaisjit: PROTOCOL, check, format, color };
-    let mut line = Line::new(connect(process)?, LONGEST, LONGEST);
     let lost = |error: io::Error| AskError(format!("process {process} gave no answer: {error}"));
-    line.write(&question).map_err(lost)?;
-    let answer = line.read().map_err(lost)?;
+    let mut tries = 1;
+    let answer = loop {
+        match exchange(connect(process)?, &question) {
+            Err(error) if has_hung_up(&error) && tries < TRIES => tries += 1,
+            answer => break answer.map_err(lost)?,
+        }
+    };
     let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| lost(error.into()))?;
     let text = answer.as_object_mut().and_then(|answer| answer.remove("text"));
     let text = text.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -60,6 +67,18 @@ pub fn check_against(
         Some(_) => Ok((Verdict { answer }, text)),
         None => Err(AskError(format!("process {process} gave an answer of another kind"))),
     }
+}
+
+/// Asks, and reads the answer.
+fn exchange(stream: UnixStream, question: &Question) -> io::Result<Vec<u8>> {
+    let mut line = Line::new(stream, LONGEST, LONGEST);
+    line.write(question)?;
+    line.read()
+}
+
+fn has_hung_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 /// The path of a file that may not exist yet, so that the other process knows which one is meant.

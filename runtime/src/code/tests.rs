@@ -9,3 +9,6 @@ mod kit;
 mod processes;
 mod safepoints;
 mod trapping;
+
+#[path = "../../../tests/alone.rs"]
+mod alone;

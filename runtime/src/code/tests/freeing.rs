@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use cranelift::prelude::*;
 
+use super::alone::is_alone;
 use super::kit::{DEADLINE, Kit, i64s, until};
 use crate::code::*;
 
@@ -23,6 +24,9 @@ fn resident() -> usize {
 
 #[test]
 fn ten_thousand_versions_leave_nothing_behind() {
+    if !is_alone("code::tests::freeing::ten_thousand_versions_leave_nothing_behind") {
+        return;
+    }
     let kit = Kit::new();
     let slot = kit.slots.alloc(None);
     let trampoline = kit.trampoline(&i64s(0));
@@ -95,6 +99,9 @@ fn code_on_a_stack_stays_with_what_it_calls() {
 
 #[test]
 fn unfinished_modules_and_large_units_give_their_memory_back() {
+    if !is_alone("code::tests::freeing::unfinished_modules_and_large_units_give_their_memory_back") {
+        return;
+    }
     let kit = Kit::new();
     let start = std::time::Instant::now();
     for round in 0..40 {
