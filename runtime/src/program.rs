@@ -94,6 +94,8 @@ pub(crate) struct Reloader {
     pub promoted: FxHashSet<Instance>,
     /// The last snapshot that was turned down and told of, so that it is told of once.
     pub told: Option<Arc<Checked>>,
+    /// Why the version that is prepared next must not grow types only to keep values of fields that are gone.
+    pub cramped: Option<String>,
 }
 
 impl Reloader {
@@ -160,7 +162,13 @@ impl Program {
                 HostTable::empty()
             });
             let workspace = Workspace::new(path, engine.workspace_options(&host, loader));
-            let reloader = Reloader { workspace, links: Arc::default(), promoted: FxHashSet::default(), told: None };
+            let reloader = Reloader {
+                workspace,
+                links: Arc::default(),
+                promoted: FxHashSet::default(),
+                told: None,
+                cramped: None,
+            };
             ProgramInner {
                 engine: engine.clone(),
                 world,

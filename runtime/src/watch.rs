@@ -44,7 +44,7 @@ pub struct FileWatcher {
 }
 
 /// Which names in which folders matter.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Interest {
     /// Files by folder and name.
     files: FxHashSet<PathBuf>,
@@ -84,16 +84,16 @@ impl FileWatcher {
         watcher
     }
 
-    /// Watches these files, existing or not, and no others. True if they are others than before: what was saved in a
-    /// new one up to now has not been heard of.
+    /// Watches these files, existing or not, and no others. True if they are others than before, or links lead elsewhere:
+    /// what was saved there up to now has not been heard of.
     pub fn set_files(&mut self, files: impl IntoIterator<Item = PathBuf>) -> bool {
         let before = std::mem::take(&mut self.files);
         self.files = files.into_iter().map(|file| absolute(&file)).collect();
         self.files.sort();
         self.files.dedup();
-        self.watch_folders();
+        let elsewhere = self.watch_folders();
         self.look();
-        self.files != before
+        elsewhere || self.files != before
     }
 
     /// Sets all watches again, after a folder was replaced.
@@ -125,7 +125,8 @@ impl FileWatcher {
         self.notice.take()
     }
 
-    fn watch_folders(&mut self) {
+    /// True if other names matter than before.
+    fn watch_folders(&mut self) -> bool {
         let interest = Interest::of(&self.files);
         let wanted: FxHashSet<PathBuf> = interest
             .files
@@ -134,8 +135,13 @@ impl FileWatcher {
             .filter_map(|path| path.parent())
             .map(Path::to_path_buf)
             .collect();
-        *self.interest.lock().unwrap_or_else(PoisonError::into_inner) = interest;
-        let Some(events) = &mut self.events else { return };
+        let changed = {
+            let mut known = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = *known != interest;
+            *known = interest;
+            changed
+        };
+        let Some(events) = &mut self.events else { return changed };
         for folder in self.watched.extract_if(|folder| !wanted.contains(folder)).collect::<Vec<_>>() {
             let _ = events.unwatch(&folder);
         }
@@ -156,6 +162,7 @@ impl FileWatcher {
         if let Some(error) = failure {
             self.fall_back(&error);
         }
+        changed
     }
 
     fn fall_back(&mut self, error: &notify::Error) {
@@ -250,7 +257,7 @@ mod tests {
 
     use super::*;
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    const DEADLINE: Duration = Duration::from_secs(60);
 
     struct Folder(PathBuf);
 
@@ -336,13 +343,26 @@ mod tests {
         let file = folder.0.join("game.vais");
         std::fs::write(&file, "1").unwrap();
         let (_watcher, signals) = watch(&file);
-        drain(&signals);
         std::fs::write(folder.0.join("other.txt"), "x").unwrap();
-        std::fs::write(&file, "2").unwrap();
-        signals.recv_timeout(DEADLINE).expect("only the program's file is noticed");
-        drain(&signals);
-        std::fs::write(folder.0.join("other.txt"), "y").unwrap();
         assert!(signals.recv_timeout(Duration::from_millis(50)).is_err());
+        std::fs::write(&file, "2").unwrap();
+        signals.recv_timeout(DEADLINE).expect("the program's file is noticed");
+    }
+
+    /// What is saved where a link leads to, before that is watched, is found by looking once more.
+    #[test]
+    #[cfg(unix)]
+    fn a_link_that_leads_elsewhere_counts_as_another_file() {
+        let folder = Folder::new("elsewhere");
+        let file = folder.0.join("game.vais");
+        std::fs::write(&file, "1").unwrap();
+        let (mut watcher, _signals) = watch(&file);
+        assert!(!watcher.set_files([file.clone()]));
+        std::fs::create_dir(folder.0.join("other")).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("other/game.vais", &file).unwrap();
+        assert!(watcher.set_files([file.clone()]));
+        assert!(!watcher.set_files([file]));
     }
 
     #[test]

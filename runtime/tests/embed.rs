@@ -41,9 +41,9 @@ fn the_host_calls_the_newest_script() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let script = folder.path().join("game.vais");
     std::fs::write(&script, &text).expect("written");
-    // A hundred seconds: the test is over long before.
+    // A thousand seconds: the test is over long before.
     let mut command = Command::new(example());
-    command.arg(&script).arg("6000").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg(&script).arg("60000").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut host = Host(command.spawn().expect("the host starts"));
     let mut out = BufReader::new(host.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut err = BufReader::new(host.0.stderr.take().expect("piped")).lines().map_while(Result::ok);

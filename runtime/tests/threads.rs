@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use vaisjit::{Engine, EngineBuilder, Event, MemoryLoader, Program, Trap, TrapCode};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 fn load(engine: EngineBuilder, text: &str) -> Program {
     let files = MemoryLoader::default();

@@ -72,7 +72,7 @@ fn main_is_restarted_from_outside() {
     let own = program.clone();
     let main = std::thread::spawn(move || own.run_main());
     for n in 1..3 {
-        assert_eq!(starts.recv_timeout(Duration::from_secs(20)), Ok(n));
+        assert_eq!(starts.recv_timeout(Duration::from_secs(60)), Ok(n));
         assert!(program.restart_main());
     }
     assert_eq!(main.join().expect("no panic").expect("no trap"), 3);

@@ -309,10 +309,13 @@ fn a_save_of_the_same_text_is_nothing() {
 /// Line numbers follow an edit above, also where nothing was compiled.
 #[test]
 fn a_trap_after_lines_were_inserted_names_the_new_line() {
-    let before = replaced(TEXT, "    total += POINTS\n", "    total += POINTS\n    total += 100 / (500 - n)\n");
+    let fails = "    total += POINTS\n    I access(\"go\", 0) == 0 { total /= total - total }\n";
+    let c = "N \"C\" { F access(name: str, mode: i32) -> i32; }\n";
+    let before = format!("{}{c}", replaced(TEXT, "    total += POINTS\n", fails));
     let mut counter = Counter::of(&before, &["--on-trap", "exit"]);
     counter.project.save(FILE, &format!("# One.\n# Two.\n# Three.\n{before}"));
     counter.run.event_after("unchanged", &[]);
+    counter.project.write("go", "");
     let trap = counter.run.event("trap");
     assert_eq!(trap["line"], 14, "{trap:#}");
 }

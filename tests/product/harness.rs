@@ -14,7 +14,7 @@ pub use stream::terminal;
 use std::time::Duration;
 
 /// How long anything may take before a test fails. Far above what is usual, as test machines can be very busy.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// How often something that sends no signal is looked at.
 pub const LOOK: Duration = Duration::from_millis(2);

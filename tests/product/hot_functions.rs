@@ -1,6 +1,6 @@
 //! `std/hot`: programs that steer their own reloads.
 
-use crate::harness::{Project, Run, run_to_end};
+use crate::harness::{Project, Run, run_to_end, until};
 
 const FILE: &str = "game.vais";
 
@@ -123,17 +123,16 @@ fn hot_loop_yields_the_processor() {
     let text = "#[hot]\nF update() -> i64 {\n    0\n}\n\nF main() -> i64 {\n    hot_loop(update)\n}\n";
     let project = Project::new(&[(FILE, text)]);
     let run = Run::hot(&project, FILE);
-    let before = processor_ticks(run.id());
-    std::thread::sleep(std::time::Duration::from_millis(600));
-    let used = processor_ticks(run.id()) - before;
-    // A hundred ticks a second: a loop that spins uses about sixty.
-    assert!(used < 45, "{used} ticks of processor time in 0.6 seconds");
+    // A loop that spins never gives up the processor by itself.
+    let before = given_up(run.id());
+    until("a hundred turns that end with a rest", || (given_up(run.id()) >= before + 100).then_some(()));
 }
 
-fn processor_ticks(process: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    fields[11].parse::<u64>().expect("user time") + fields[12].parse::<u64>().expect("system time")
+/// How often the main thread of a process has given up the processor by itself.
+fn given_up(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.and_then(|count| count.trim().parse().ok()).expect("it is counted")
 }
 
 #[test]

@@ -14,7 +14,7 @@ F main() -> i64 {
     println("main starts")
     L {
         q := P { a: turns }
-        usleep(30000000)
+        usleep(600000000)
         p = q
         turns += 1
     }

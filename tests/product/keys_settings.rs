@@ -1,6 +1,6 @@
 //! However a program at a terminal ends or is stopped: the terminal's settings are what they were.
 
-use crate::harness::{Terminal, until};
+use crate::harness::{Terminal, replaced, until};
 use crate::keys::{QUIET, Session};
 
 /// Runs a program at a terminal until it ends by itself or by what `end` does; gives its status, `None` after a signal.
@@ -19,18 +19,22 @@ fn ends_with(text: &str, options: &[&str], end: impl FnOnce(&mut Session)) -> Op
     status
 }
 
-/// A program that does this after a while.
+/// A program that does this when it is told to.
 fn doing(what: &str) -> String {
-    let c = "N \"C\" {\n    F abort()\n    F raise(signal: i32) -> i32\n    F strlen(text: *i8) -> i64\n}\n";
-    let text =
-        QUIET.replace("    total += 1\n    0", &format!("    total += 1\n    I total > 300 {{ {what} }}\n    0"));
-    format!("{c}{text}")
+    let c = "N \"C\" {\n    F abort()\n    F access(name: str, mode: i32) -> i32\n    F strlen(text: *i8) -> i64\n}\n";
+    let does = format!("    total += 1\n    I access(\"go\", 0) == 0 {{ {what} }}\n    0");
+    format!("{c}{}", replaced(QUIET, "    total += 1\n    0", &does))
+}
+
+/// Tells it to.
+fn go(session: &mut Session) {
+    session.project.write("go", "");
 }
 
 #[test]
 fn after_the_program_has_ended() {
-    assert_eq!(ends(&doing("total = 0 - 5"), |_| {}), Some(0));
-    assert_eq!(ends(&doing("exit(7)"), |_| {}), Some(7));
+    assert_eq!(ends(&doing("total = 0 - 5"), go), Some(0));
+    assert_eq!(ends(&doing("exit(7)"), go), Some(7));
 }
 
 #[test]
@@ -40,7 +44,7 @@ fn after_q() {
 
 #[test]
 fn after_a_trap() {
-    assert_eq!(ends_with(&doing("n / (n - n)"), &["--on-trap", "exit"], |_| {}), Some(134));
+    assert_eq!(ends_with(&doing("n / (n - n)"), &["--on-trap", "exit"], go), Some(134));
 }
 
 /// At a terminal a trap waits for the save that mends it: the keys work meanwhile.
@@ -48,6 +52,7 @@ fn after_a_trap() {
 fn after_a_trap_that_waits() {
     for (key, status) in [("q", 0), ("\u{3}", 130)] {
         let ended = ends(&doing("n / (n - n)"), |session| {
+            go(session);
             session.run.event_after("trap", &["ready"]);
             session.terminal.types("R");
             session.sees("main starts with 1");
@@ -60,12 +65,12 @@ fn after_a_trap_that_waits() {
 
 #[test]
 fn after_a_fault_in_c_code() {
-    assert_eq!(ends(&doing("strlen(8 as *i8)"), |_| {}), Some(134));
+    assert_eq!(ends(&doing("strlen(8 as *i8)"), go), Some(134));
 }
 
 #[test]
 fn after_abort() {
-    assert_eq!(ends(&doing("abort()"), |_| {}), None);
+    assert_eq!(ends(&doing("abort()"), go), None);
 }
 
 #[test]

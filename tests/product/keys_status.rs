@@ -17,16 +17,19 @@ fn shown_from(session: &Session, start: &str) -> Vec<String> {
 fn saves_in_quick_succession_share_a_line() {
     let mut session = Session::start(QUIET);
     session.sees("main starts");
-    for number in 2..6 {
-        session.saves(&adding(number));
-    }
-    session.sees("v5 ");
-    let lines = shown_from(&session, "reloaded");
-    // A busy computer may take longer than a second between two of them.
+    // A busy computer may take longer than a second between two of them, but not every time.
     let saves = |line: &String| line.split(" (").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let told: usize = lines.iter().map(|line| saves(line).unwrap_or(1)).sum();
-    assert_eq!(told, 4, "{lines:#?}");
-    assert!(lines.len() < 4 && lines.last().is_some_and(|line| line.contains("v5 (")), "{lines:#?}");
+    for version in 2..100 {
+        session.saves(&adding(version));
+        session.sees(&format!("v{version} "));
+        let lines = shown_from(&session, "reloaded");
+        let told: usize = lines.iter().map(|line| saves(line).unwrap_or(1)).sum();
+        assert_eq!(told, version as usize - 1, "{lines:#?}");
+        if lines.last().and_then(saves).is_some_and(|saves| saves >= 3) {
+            return;
+        }
+    }
+    panic!("none share a line: {:#?}", shown_from(&session, "reloaded"));
 }
 
 #[cfg(target_os = "linux")]

@@ -140,10 +140,9 @@ fn an_events_file_that_cannot_be_written_is_wrong_usage() {
 /// The debounce is the longest wait for a mistake to be mended, not a delay of good saves.
 #[test]
 fn a_long_debounce_delays_no_good_save() {
-    let mut counter = Counter::with(&["--debounce", "20000"]);
-    let start = std::time::Instant::now();
+    // Far longer than a test waits for anything.
+    let mut counter = Counter::with(&["--debounce", "3600000"]);
     counter.retag("two");
-    assert!(start.elapsed().as_secs() < 15, "{:?}", start.elapsed());
 }
 
 #[test]

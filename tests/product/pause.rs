@@ -259,10 +259,11 @@ fn signals_end_a_program_that_waits() {
 /// A thread of the program's ends it while `main` waits.
 #[test]
 fn exit_in_a_thread_ends_a_program_that_waits() {
-    let text = "U std/thread\nG failed: i64 = 0\n#[hot]\nF step(n: i64) -> i64 {\n    failed = 1\n    1 / n\n}\nF main() -> i64 {\n    \
-                spawn(|| {\n        L failed == 0 { usleep(100) }\n        usleep(20000)\n        exit(7)\n        0\n    })\n    step(0)\n}\n";
+    let text = "U std/thread\nN \"C\" { F access(name: str, mode: i32) -> i32; }\n#[hot]\nF step(n: i64) -> i64 { 1 / n }\nF main() -> i64 {\n    \
+                spawn(|| {\n        L access(\"go\", 0) != 0 { usleep(1000) }\n        exit(7)\n        0\n    })\n    step(0)\n}\n";
     let mut game = Paused::start(text);
     game.traps("step", "DivisionByZero");
+    game.project.write("go", "");
     game.ends(7);
 }
 

@@ -11,7 +11,7 @@ use crate::harness::{Project, Run};
 /// Saves "two" by whatever means and checks all that a good save must do.
 fn saves_well(save: impl FnOnce(&Project)) {
     // A long debounce: a slow machine must not turn a half-written file into a mistake.
-    let mut counter = Counter::with(&["--debounce", "3000"]);
+    let mut counter = Counter::with(&["--debounce", "60000"]);
     save(&counter.project);
     let event = counter.run.event("reloaded");
     assert_eq!(event["version"], 2);
@@ -87,7 +87,7 @@ fn many_saves_in_a_row_by_each_means() {
 
 #[test]
 fn a_burst_of_fifty_saves_ends_with_the_last() {
-    let mut counter = Counter::with(&["--debounce", "3000"]);
+    let mut counter = Counter::with(&["--debounce", "60000"]);
     for number in 1..=50 {
         counter.project.save(FILE, &tagged(&format!("burst{number}")));
     }
@@ -151,7 +151,7 @@ fn two_files_that_need_each_other() {
         ("main.vais", &PAIR_MAIN.replace("U right\n", "").replace("{right_side()}", "")),
         ("left.vais", &side("left", 1)),
     ]);
-    let mut run = Run::hot_with(&project, "main.vais", &["--debounce", "3000"]);
+    let mut run = Run::hot_with(&project, "main.vais", &["--debounce", "60000"]);
     run.out.line("the first step", |line| line.starts_with("1 "));
     let main = project.read("main.vais").replace("left_side()", "left_side(40)");
     project.save("main.vais", &main);
@@ -164,7 +164,7 @@ fn two_files_that_need_each_other() {
 #[test]
 fn the_folder_is_replaced_by_a_rename() {
     let project = Project::new(&[("work/game.vais", TEXT), ("other/game.vais", &tagged("two"))]);
-    let mut run = Run::hot_with(&project, "work/game.vais", &["--debounce", "3000"]);
+    let mut run = Run::hot_with(&project, "work/game.vais", &["--debounce", "60000"]);
     run.out.line("the first step", |line| line.starts_with("one "));
     fs::rename(project.path("work"), project.path("old")).unwrap();
     fs::rename(project.path("other"), project.path("work")).unwrap();
@@ -211,7 +211,7 @@ fn a_branch_with_other_files() {
         ("main.vais", &PAIR_MAIN.replace("U right\n", "").replace("{right_side()}", "")),
         ("left.vais", &side("left", 1)),
     ]);
-    let mut run = Run::hot_with(&project, "main.vais", &["--debounce", "3000"]);
+    let mut run = Run::hot_with(&project, "main.vais", &["--debounce", "60000"]);
     run.out.line("the first step", |line| line.starts_with("1 "));
     let without_left = PAIR_MAIN.replace("U left\n", "").replace("{left_side()}", "");
     fs::remove_file(project.path("left.vais")).unwrap();

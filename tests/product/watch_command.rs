@@ -20,7 +20,7 @@ fn alive(process: u32) -> bool {
 /// Starts a watch with a command that notes its process id and then sleeps; waits for its first start.
 fn watch(text: &str) -> (Project, Run) {
     let project = Project::new(&[(FILE, text)]);
-    let run = Run::with(&project, ["watch", FILE, "--exec", "sh", "--", "-c", "echo $$ >> log; exec sleep 30"]);
+    let run = Run::with(&project, ["watch", FILE, "--exec", "sh", "--", "-c", "echo $$ >> log; exec sleep 600"]);
     (project, run)
 }
 

@@ -362,7 +362,7 @@ fn note_relaxed(request: &Request, threads: &[Arc<ThreadRecord>]) -> bool {
         let relaxed = has_waited && level(&**record) == Level::Inner;
         record.relaxed.store(relaxed, Ordering::Relaxed);
     }
-    request.relaxed || threads.iter().any(|record| record.relaxed.load(Ordering::Relaxed))
+    threads.iter().any(|record| record.relaxed.load(Ordering::Relaxed))
 }
 
 impl Party for Shared {

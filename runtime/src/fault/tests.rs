@@ -18,7 +18,7 @@ const RELOADS: u64 = 30;
 /// A reload fails at one of so many steps, and at others the next time; prime numbers. `STRIDE=1` for all.
 const STRIDES: [u64; 2] = [5, 17];
 /// How long `main` may take for one turn.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 /// How often `main` looks up.
 const LOOKS_UP: Duration = Duration::from_millis(1);
 

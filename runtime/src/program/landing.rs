@@ -42,6 +42,8 @@ pub(super) struct Committed<'a> {
     /// The number that the prepared version will get.
     pub version: u64,
     pub main_is_running: bool,
+    /// See [`Base::cramped`](crate::reload::prepare::Base::cramped).
+    pub cramped: Option<&'a str>,
 }
 
 /// What stands in the way of a commit.
@@ -55,7 +57,7 @@ struct Obstacle {
 }
 
 /// Why a report refuses.
-fn reason(report: &Report) -> String {
+pub(super) fn reason(report: &Report) -> String {
     let refused = report.refusals().next();
     refused.map_or_else(|| "it does not fit what runs".to_owned(), |edit| edit.to_string())
 }
@@ -257,11 +259,12 @@ impl ProgramInner {
         }
         promoted.extend(prepared.promoted.iter().copied());
         // What runs is the code that comes back: no frame has anywhere to go.
-        let base = Committed { links: &prepared.links, promoted: &promoted, version, main_is_running: false };
+        let base =
+            Committed { links: &prepared.links, promoted: &promoted, version, main_is_running: false, cramped: None };
         let made = self.preparation_from(&base, snapshot.ok_or("it is not known")?, &|| Some(Vec::new()), &|| false);
         let mut inverse = match made {
             Some(Preparation::Ready(inverse)) => inverse,
-            Some(Preparation::Refused(report)) => return Err(reason(&report)),
+            Some(Preparation::Refused(report) | Preparation::TooLarge(report)) => return Err(reason(&report)),
             _ => return Err("it cannot be made again".to_owned()),
         };
         // What a save has initialised anew has its old value back already.

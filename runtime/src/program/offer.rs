@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::landing::reason;
 use super::pending::{Attempt, lock, refuse_now};
 use super::update::to_result;
 use super::{Pending, Program, ProgramInner, Reloader, Staged, Update};
@@ -165,10 +166,15 @@ impl ProgramInner {
             Texts::Given(_) => Cause::Patched,
         };
         let mut update = Update::Superseded;
-        // Once more if `main` was started in between.
-        for _ in 0..2 {
+        // Once more if `main` was started in between, or if types must not grow.
+        for _ in 0..3 {
             let staged = self.stage_beside(reloader, files.clone(), cause, Clock::since(clock.started()), &|| false);
+            let grows = staged.as_ref().is_ok_and(Staged::grows_to_keep);
             update = match staged.and_then(|staged| self.foresee_commit(staged)) {
+                Err(Update::Refused(report)) if grows => {
+                    reloader.cramped = Some(reason(&report));
+                    continue;
+                }
                 Ok((staged, report, waits_for)) => {
                     let after = reloader.workspace.checkpoint();
                     let (staged, report) = (Box::new(staged), Box::new(report));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use vaisjit_semantics::Checked;
 
-use super::landing::{Committed, WayBack};
+use super::landing::{Committed, WayBack, reason};
 use super::pending::{Attempt, Pending, Waited, lock, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
@@ -106,6 +106,11 @@ impl Staged {
         self.prepared.changes_code()
     }
 
+    /// Does it grow types only to keep values of fields that are gone?
+    pub fn grows_to_keep(&self) -> bool {
+        self.prepared.layouts.grow_to_keep()
+    }
+
     /// Can only a safepoint make it live, and not one store at any time?
     pub fn needs_safepoint(&self) -> bool {
         self.prepared.changes_code() && !self.prepared.is_single_body()
@@ -151,7 +156,7 @@ impl ProgramInner {
                 globals.iter().try_for_each(|path| self.initialise(*path, &prepared.snapshot))
             }
             Some(Preparation::Rejected(list)) => Err(Error::Rejected(self.rejected(&snapshot, list))),
-            Some(Preparation::Refused(report)) => Err(Error::Refused(Arc::new(report))),
+            Some(Preparation::Refused(report) | Preparation::TooLarge(report)) => Err(Error::Refused(Arc::new(report))),
             None => Err(Error::Other("loading was cancelled".to_owned())),
         }
     }
@@ -163,13 +168,21 @@ impl ProgramInner {
         snapshot: Snapshot,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
+        let cramped = reloader.cramped.take();
         let base = Committed {
             links: &reloader.links,
             promoted: &reloader.promoted,
             version: self.version() + 1,
             main_is_running: self.main_is_running(),
+            cramped: cramped.as_deref(),
         };
-        self.preparation_from(&base, snapshot, &|| self.stacks(), cancelled)
+        match self.preparation_from(&base, snapshot.clone(), &|| self.stacks(), cancelled) {
+            Some(Preparation::TooLarge(report)) => {
+                let base = Committed { cramped: Some(&reason(&report)), ..base };
+                self.preparation_from(&base, snapshot, &|| self.stacks(), cancelled)
+            }
+            made => made,
+        }
     }
 
     /// The same, after a version whose links are these.
@@ -180,7 +193,7 @@ impl ProgramInner {
         stacks: &dyn Fn() -> Option<Vec<Standing>>,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Preparation> {
-        let Committed { links, promoted, version, main_is_running } = *committed;
+        let Committed { links, promoted, version, main_is_running, cramped } = *committed;
         let (mut live, mut linkage) = (self.live(), self.linkage());
         let found = renames::find(&live, &snapshot);
         let renames = found.as_ref().map(|found| &found.renames).filter(|renames| !renames.is_empty());
@@ -202,6 +215,7 @@ impl ProgramInner {
             main_is_running,
             stacks,
             found,
+            cramped,
             cancelled,
         };
         let mut made = prepare(snapshot, &mut base);
@@ -288,7 +302,12 @@ impl ProgramInner {
                 if let Attempt::NotYet { what, .. } = attempt {
                     refuse_now(&mut prepared.report, &what);
                 }
-                Err(Some(Box::new(prepared.report)).filter(|report| report.refusals().next().is_some()))
+                let is_refused = prepared.report.refusals().next().is_some();
+                if is_refused && prepared.layouts.grow_to_keep() {
+                    reloader.cramped = Some(reason(&prepared.report));
+                    return Err(None);
+                }
+                Err(Some(Box::new(prepared.report)).filter(|_| is_refused))
             }
         }
     }
@@ -441,7 +460,7 @@ impl ProgramInner {
         match self.preparation(reloader, snapshot.clone(), cancelled) {
             None => Err(Update::Superseded),
             Some(Preparation::Rejected(list)) => Err(Update::Rejected(self.rejected(&snapshot, list))),
-            Some(Preparation::Refused(mut report)) => {
+            Some(Preparation::Refused(mut report) | Preparation::TooLarge(mut report)) => {
                 report.files = files;
                 report.times.total_us = clock.micros();
                 Err(Update::Refused(Arc::new(report)))

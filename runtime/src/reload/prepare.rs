@@ -192,6 +192,8 @@ pub(crate) enum Preparation {
     Rejected(Vec<Diagnostic>),
     /// It cannot be carried over; the report says why.
     Refused(Report),
+    /// The same, perhaps only because types grow to keep values of fields that are gone.
+    TooLarge(Report),
 }
 
 /// What a preparation starts from.
@@ -212,6 +214,8 @@ pub(crate) struct Base<'a> {
     pub stacks: &'a dyn Fn() -> Option<Vec<Standing>>,
     /// What has another name than in the running version; `live` and `linkage` go by the new ones.
     pub found: Option<Found>,
+    /// Why no type may grow only to keep values of fields that are gone, if it may not.
+    pub cramped: Option<&'a str>,
     /// Has a newer save made this one pointless? Asked between functions.
     pub cancelled: &'a dyn Fn() -> bool,
 }
@@ -257,13 +261,15 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     let renames = base.found.is_some();
     let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
     let back = base.live.layouts_of(&snapshot.checked);
-    let layouts = Arc::new(base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back));
+    let layouts = base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back);
+    let layouts = Arc::new(if base.cramped.is_some() { layouts.keeping_what_fits() } else { layouts });
     let moved = Arc::new(layouts.moved(&base.live.layouts));
     diff::types(base.live, &snapshot, &mut report);
     let diff::Globals { new: globals, resets } = diff::globals(base.live, &snapshot, &mut report);
     let first = base.live.functions.is_empty();
     let history = Arc::new(layouts.history(&base.live.history));
     let migration = if first { None } else { migration(&snapshot, base, (&layouts, &history), &mut report) };
+    report.notices.extend(base.cramped.map(|why| format!("no type grows to keep values of removed fields: {why}")));
     let moving: Vec<(ItemPath, GlobalMemory)> = migration.iter().flat_map(Migration::new_memory).collect();
     base.linkage.set_moving(moving.iter().map(|(path, memory)| (*path, memory.address())));
     let moves = migration.as_ref().is_some_and(Migration::moves_values);
@@ -283,9 +289,11 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if let Some(running) = &base.live.snapshot {
         items::report(running, &snapshot, &gone, &mut report);
     }
-    if fault::strikes(&mut report) || report.refusals().next().is_some() {
+    let is_refused = report.refusals().next().is_some();
+    if fault::strikes(&mut report) || is_refused {
         report.hold_back();
-        return Some(Preparation::Refused(report));
+        let grows = is_refused && layouts.grow_to_keep();
+        return Some(if grows { Preparation::TooLarge(report) } else { Preparation::Refused(report) });
     }
     let mut global_bytes = Vec::new();
     let mut new_globals = Vec::new();

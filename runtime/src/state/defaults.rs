@@ -58,6 +58,7 @@ impl ProgramInner {
             main_is_running: false,
             stacks: &|| None,
             found: None,
+            cramped: None,
             cancelled: &|| false,
         };
         let made = defaults(&snapshot, &mut base, &wanted.keys().copied().collect());

@@ -1,8 +1,10 @@
 //! How the layout of a struct or enum follows from its definition and from where its fields lie in the running program.
 //!
 //! In place: a field of the same name (or old name), type and size keeps its bytes, a parked one that comes back gets its
-//! own again, a new or retyped one takes what is free, and bytes of parked fields, the oldest first, if nothing else is.
-//! If that does not fit, everything is laid out anew in order of declaration, with spare room behind.
+//! own again, and a new or retyped one takes what is free. If nothing is, the type grows, so that no value of a removed
+//! field is lost; if it has many of these already, bytes of those that earlier saves removed are taken, the oldest first.
+//! Where values cannot move, bytes of those that this very save removes are taken, too. If that does not fit, everything is
+//! laid out anew in order of declaration, with spare room behind.
 
 use std::sync::Arc;
 
@@ -32,13 +34,30 @@ pub(super) struct Wanted {
     pub reserve: u32,
     /// The layout in the version that is gone back to, if it is one.
     pub back: Option<Arc<KnownLayout>>,
-    /// The running version may have to come back: bytes of parked fields are taken only where there are very many.
-    pub careful: bool,
-    /// How many bytes of parked fields the type may have to keep them all where it has to grow in any case.
+    pub keeping: Keeping,
+    /// How many bytes of parked fields a type may have that grows in order to keep them all.
     pub most_parked: u32,
 }
 
+/// What is done to keep the values of fields that are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// Types grow for them.
+    #[default]
+    Values,
+    /// They grow also for what numbers were before they were converted: the running version may have to come back, as it was.
+    Everything,
+    /// No type grows for them, as its values cannot move.
+    WhatFits,
+}
+
 impl Wanted {
+    /// The largest alignment of a field.
+    fn align(&self) -> u32 {
+        let fields = self.variants.iter().flat_map(|variant| &variant.fields);
+        fields.map(|field| field.layout.align).max().unwrap_or(1)
+    }
+
     /// What a variant was in the version that is gone back to.
     fn back(&self, name: Option<Name>) -> Option<&KnownVariant> {
         self.back.as_ref()?.variants.iter().find(|variant| variant.declared && variant.name == name)
@@ -62,25 +81,86 @@ pub(super) struct WantedField {
 /// numbers and the order of the layout before, new ones come behind.
 pub(super) fn evolve(wanted: &Wanted, old: Option<&KnownLayout>) -> Option<KnownLayout> {
     let matched = match_variants(wanted, old);
-    let keeps = old.is_some_and(|old| !old.exposed && !wanted.exposed && parked(old) < wanted.most_parked);
-    let kept = old.and_then(|old| in_place(wanted, old, &matched, (old.layout.size, keeps && wanted.careful)));
-    let grown = || old.filter(|_| keeps).and_then(|old| grown(wanted, old, &matched));
-    kept.or_else(grown).or_else(|| anew(wanted, old, &matched))
+    let evolved = old.and_then(|old| Evolution { wanted, old, matched: &matched }.layout());
+    evolved.or_else(|| anew(wanted, old, &matched))
 }
 
-/// Bytes of parked fields.
-fn parked(old: &KnownLayout) -> u32 {
-    old.variants.iter().flat_map(|variant| &variant.parked).map(|field| field.size).sum()
+/// Would it be smaller if it had not to keep the values of fields that are gone?
+pub(super) fn grows_to_keep(wanted: &Wanted, old: Option<&KnownLayout>, new: &KnownLayout) -> bool {
+    let Some(old) = old.filter(|old| wanted.keeping == Keeping::Values && new.layout.size > old.layout.size) else {
+        return false;
+    };
+    let matched = match_variants(wanted, Some(old));
+    Evolution { wanted, old, matched: &matched }.in_place(Forgets::All).is_some()
 }
 
-/// Everything stays at its offset, and what is new comes behind.
-fn grown(wanted: &Wanted, old: &KnownLayout, matched: &[Option<usize>]) -> Option<KnownLayout> {
-    let layout = in_place(wanted, old, matched, (MAX_SIZE, true))?;
-    let fields = layout.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
-    let end = fields.map(|field| u64::from(field.offset) + u64::from(field.size)).max().unwrap_or(0);
-    let room = SPARE.max(end / SPARE_PART).max(u64::from(wanted.reserve));
-    let size = u32::try_from((end + room).next_multiple_of(u64::from(old.layout.align))).ok()?;
-    (size <= MAX_SIZE).then_some(KnownLayout { layout: Layout { size, ..old.layout }, ..layout })
+/// Bytes of which fields that are gone may be taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Forgets {
+    Nothing,
+    /// What numbers were before this save converted them.
+    Converted,
+    /// Of fields that earlier saves removed.
+    Earlier,
+    /// Of those that this save removes.
+    All,
+}
+
+/// A definition with the layout that it follows.
+struct Evolution<'a> {
+    wanted: &'a Wanted,
+    old: &'a KnownLayout,
+    matched: &'a [Option<usize>],
+}
+
+impl Evolution<'_> {
+    fn layout(&self) -> Option<KnownLayout> {
+        let Evolution { wanted, old, .. } = *self;
+        let grows = !old.exposed && !wanted.exposed;
+        let parked = old.variants.iter().flat_map(|variant| &variant.parked).map(|field| field.size);
+        let keeps = grows && parked.sum::<u32>() < wanted.most_parked;
+        let least = match wanted.keeping {
+            Keeping::Everything => Forgets::Nothing,
+            Keeping::Values | Keeping::WhatFits => Forgets::Converted,
+        };
+        if !grows || wanted.keeping == Keeping::WhatFits {
+            return self.in_place(Forgets::All).or_else(|| self.grown(least).filter(|_| keeps));
+        }
+        let kept = self.in_place(least).or_else(|| self.grown(least).filter(|_| keeps));
+        kept.or_else(|| self.in_place(Forgets::Earlier)).or_else(|| self.grown(Forgets::Earlier))
+    }
+
+    /// Everything stays at its offset, and there is room for the rest.
+    fn in_place(&self, forgets: Forgets) -> Option<KnownLayout> {
+        if self.wanted.align() > self.old.layout.align {
+            return None;
+        }
+        self.within(Room { from: self.wanted.header.size, to: self.old.layout.size, forgets, prunes: false })
+    }
+
+    /// Everything stays at its offset, and what is new comes behind.
+    fn grown(&self, forgets: Forgets) -> Option<KnownLayout> {
+        let (wanted, old) = (self.wanted, self.old);
+        let prunes = forgets >= Forgets::Earlier;
+        let layout = self.within(Room { from: wanted.header.size, to: MAX_SIZE, forgets: Forgets::Nothing, prunes })?;
+        let fields = layout.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
+        let end = fields.map(|field| u64::from(field.offset) + u64::from(field.size)).max().unwrap_or(0);
+        let room = SPARE.max(end / SPARE_PART).max(u64::from(wanted.reserve));
+        let align = wanted.align().max(old.layout.align);
+        let size = (end + room).max(u64::from(old.layout.size)).next_multiple_of(u64::from(align));
+        let size = u32::try_from(size).ok().filter(|size| *size <= MAX_SIZE)?;
+        Some(KnownLayout { layout: Layout { size, align }, ..layout })
+    }
+
+    fn within(&self, room: Room) -> Option<KnownLayout> {
+        let Evolution { wanted, old, matched } = *self;
+        let mut next = old.next;
+        let place = |variant: &WantedVariant, known: Option<&KnownVariant>| {
+            room.place(&Followed::new(&variant.fields, known, wanted.back(variant.name)), &mut next)
+        };
+        let variants = merge(wanted, &old.variants, matched, place, KnownVariant::clone)?;
+        Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants, next })
+    }
 }
 
 /// By wanted variant: its index among the known ones. Those that are gone come back under a name they had.
@@ -130,55 +210,41 @@ fn merge(
     Some(variants)
 }
 
-fn in_place(
-    wanted: &Wanted,
-    old: &KnownLayout,
-    matched: &[Option<usize>],
-    (size, careful): (u32, bool),
-) -> Option<KnownLayout> {
-    let mut fields = wanted.variants.iter().flat_map(|variant| &variant.fields);
-    if fields.any(|field| field.layout.align > old.layout.align) {
-        return None;
-    }
-    let mut next = old.next;
-    let place = |variant: &WantedVariant, known: Option<&KnownVariant>| {
-        let followed = Followed::new(&variant.fields, known, wanted.back(variant.name));
-        Room { from: wanted.header.size, to: size, careful }.place(&followed, &mut next)
-    };
-    let variants = merge(wanted, &old.variants, matched, place, KnownVariant::clone)?;
-    Some(KnownLayout { layout: old.layout, exposed: old.exposed || wanted.exposed, variants, next })
-}
-
 /// The bytes for fields.
 struct Room {
     from: u32,
     to: u32,
-    /// Not over parked fields.
-    careful: bool,
+    forgets: Forgets,
+    /// Nothing is left of what earlier saves removed.
+    prunes: bool,
 }
 
 impl Room {
     /// The fields in declaration order, and the parked ones.
     fn place(&self, followed: &Followed<'_>, next: &mut NextNumber) -> Option<(Vec<KnownField>, Vec<KnownField>)> {
-        let (mut placed, mut parked) = followed.keep();
+        let (mut placed, mut left) = followed.keep();
+        left.retain(|left| !self.prunes || left.worth != Forgets::Earlier);
         for (index, field) in followed.wanted.iter().enumerate() {
             if placed[index].is_none() {
-                let offset = self.find(field.layout, &placed, &parked)?;
+                let offset = self.find(field.layout, &placed, &left)?;
                 let new = KnownField::new(field.name, field.ty, offset, field.layout.size);
-                parked.retain(|other| !other.overlaps(&new));
+                left.retain(|other| !other.field.overlaps(&new));
                 placed[index] = Some(new);
             }
         }
         let mut placed: Vec<KnownField> = placed.into_iter().flatten().collect();
         followed.inherit(&mut placed, next);
-        Some((placed, parked))
+        Some((placed, left.into_iter().map(|left| left.field.clone()).collect()))
     }
 
-    /// Where a field fits: beside all others, else over the oldest parked ones.
-    fn find(&self, layout: Layout, placed: &[Option<KnownField>], parked: &[KnownField]) -> Option<u32> {
-        let most = if self.careful { 0 } else { parked.len() };
+    /// Where a field fits: beside all others, else over those of least worth, the oldest first.
+    fn find(&self, layout: Layout, placed: &[Option<KnownField>], left: &[Left<'_>]) -> Option<u32> {
+        let mut by_worth: Vec<&Left> = left.iter().collect();
+        by_worth.sort_by_key(|left| left.worth);
+        let most = by_worth.iter().filter(|left| left.worth <= self.forgets).count();
         (0..=most).find_map(|forgotten| {
-            let taken: Vec<&KnownField> = placed.iter().flatten().chain(&parked[forgotten..]).collect();
+            let left = by_worth[forgotten..].iter().map(|left| left.field);
+            let taken: Vec<&KnownField> = placed.iter().flatten().chain(left).collect();
             self.gap(layout, &taken)
         })
     }
@@ -198,6 +264,12 @@ impl Room {
         };
         starts.into_iter().find(|start| free(*start))
     }
+}
+
+/// A field of the layout before that is none any more, and what may take its bytes.
+struct Left<'a> {
+    field: &'a KnownField,
+    worth: Forgets,
 }
 
 /// Fields with what goes on as them.
@@ -230,9 +302,11 @@ impl<'a> Followed<'a> {
 
     /// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first. What is there
     /// goes before what is parked.
-    fn keep(&self) -> (Vec<Option<KnownField>>, Vec<KnownField>) {
+    fn keep(&self) -> (Vec<Option<KnownField>>, Vec<Left<'a>>) {
         let Some(old) = self.old else { return (self.wanted.iter().map(|_| None).collect(), Vec::new()) };
         let mut left: Vec<&KnownField> = old.parked.iter().chain(&old.fields).collect();
+        // What only needs more room takes its value along.
+        left.retain(|known| !self.heirs(known).any(|field| field.ty == known.ty && !field.fits(known)));
         let mut placed: Vec<Option<KnownField>> = self.wanted.iter().map(|_| None).collect();
         for ((field, place), source) in self.wanted.iter().zip(&mut placed).zip(&self.sources) {
             let source = source.map(|source| &old.fields[source]);
@@ -255,7 +329,27 @@ impl<'a> Followed<'a> {
                 }
             }
         }
-        (placed, left.into_iter().cloned().collect())
+        let judged = |field: &'a KnownField| Left { field, worth: self.worth(field) };
+        (placed, left.into_iter().map(judged).collect())
+    }
+
+    /// The wanted fields that a known one goes on as.
+    fn heirs(&self, known: &'a KnownField) -> impl Iterator<Item = &'a WantedField> {
+        let place = self.old.and_then(|old| old.fields.iter().position(|field| std::ptr::eq(field, known)));
+        let (wanted, sources) = (self.wanted, &self.sources);
+        wanted
+            .iter()
+            .zip(sources)
+            .filter(move |(_, source)| place.is_some() && **source == place)
+            .map(|(field, _)| field)
+    }
+
+    fn worth(&self, left: &'a KnownField) -> Forgets {
+        if self.old.is_some_and(|old| old.parked.iter().any(|field| std::ptr::eq(field, left))) {
+            return Forgets::Earlier;
+        }
+        let is_converted = self.heirs(left).any(|field| lineage::lives_on(left.ty, field.ty));
+        if is_converted { Forgets::Converted } else { Forgets::All }
     }
 
     /// Notes what the fields were called, and gives new ones a number. A name that has come anew belongs to nothing that

@@ -136,6 +136,20 @@ pub fn retyped<'a>(old: &'a KnownVariant, new: &NewField) -> Option<&'a KnownFie
     unparked(&parked, new, &|parked| parked.ty != new.ty && are_numbers(parked.ty, new.ty))
 }
 
+/// Does a value live on when its field gets another type?
+pub(super) fn lives_on(old: Ty, new: Ty) -> bool {
+    let wraps = |outer: Ty, inner: Ty| match *outer.kind() {
+        TyKind::Box(of) => of == inner,
+        TyKind::Enum(path, arguments) => path.name.as_str() == "Option" && arguments.first() == Some(&inner),
+        _ => false,
+    };
+    match (old.kind(), new.kind()) {
+        (TyKind::Array(a, _), TyKind::Array(b, _)) => lives_on(*a, *b),
+        (TyKind::Tuple(a), TyKind::Tuple(b)) => a.iter().zip(b.iter()).all(|(a, b)| lives_on(*a, *b)),
+        _ => old == new || are_numbers(old, new) || wraps(old, new) || wraps(new, old),
+    }
+}
+
 fn are_numbers(old: Ty, new: Ty) -> bool {
     let number = |ty: Ty| matches!(ty.kind(), TyKind::Int(_) | TyKind::Float(_) | TyKind::Bool);
     number(old) && number(new)

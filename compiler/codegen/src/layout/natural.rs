@@ -17,8 +17,9 @@ use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Checked, ItemPath, Renames, Ty, TyKind, is_library};
 use vaisjit_syntax::Name;
 
+use super::evolve::{self, Keeping};
 use super::history::{Fill, KnownField, KnownLayout, KnownVariant, LayoutHistory};
-use super::{Layout, Layouts, MethodNumbers, constant, evolve};
+use super::{Layout, Layouts, MethodNumbers, constant};
 
 /// Largest size of a type: offsets fit in a signed 32-bit displacement.
 pub const MAX_SIZE: u32 = i32::MAX as u32;
@@ -65,6 +66,8 @@ struct Shape {
     numbers: Vec<i64>,
     /// Of a type that evolves, with the place of each variant in it.
     known: Option<(Arc<KnownLayout>, Vec<usize>)>,
+    /// Has it grown only to keep values of fields that are gone?
+    grows_to_keep: bool,
 }
 
 type Computed = Result<Arc<Shape>, LayoutError>;
@@ -82,8 +85,7 @@ pub struct TypeLayouts {
 
 /// How many bytes of fields that are gone a type keeps where the version before may come back by itself.
 const MOST_PARKED: u32 = 4096;
-/// How many it keeps at least where it grows in any case, or as many as its fields have: a line that comes back finds its
-/// value there.
+/// How many it keeps at least where it grows, or as many as its fields have: a line that comes back finds its value there.
 const FEW_PARKED: u32 = 64;
 
 /// What hot layouts go by.
@@ -93,8 +95,7 @@ struct Evolving {
     known: LayoutHistory,
     /// Those of the version that is gone back to, if it is one.
     back: Option<Arc<LayoutHistory>>,
-    /// May the running version come back by itself, as a function of the new one is called after the reload?
-    careful: bool,
+    keeping: Keeping,
 }
 
 impl TypeLayouts {
@@ -122,8 +123,10 @@ impl TypeLayouts {
     /// they had in the running version. The same program and history give the same layouts, and so does the history of
     /// these layouts.
     pub fn hot(program: &Checked, history: &LayoutHistory) -> TypeLayouts {
-        let careful = program.functions.values().any(|function| function.hook == Some(Hook::After));
-        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone(), back: None, careful };
+        // What is called after the reload may have the running version come back.
+        let is_asked = program.functions.values().any(|function| function.hook == Some(Hook::After));
+        let keeping = if is_asked { Keeping::Everything } else { Keeping::Values };
+        let evolving = Evolving { exposed: program.exposed.clone(), known: history.clone(), back: None, keeping };
         TypeLayouts { evolving: Some(evolving), ..TypeLayouts::new(program) }.with_methods(program, &history.methods)
     }
 
@@ -131,6 +134,17 @@ impl TypeLayouts {
     pub fn back_to(mut self, history: Option<Arc<LayoutHistory>>) -> TypeLayouts {
         self.evolving = self.evolving.map(|evolving| Evolving { back: history, ..evolving });
         self
+    }
+
+    /// The same where values cannot move: types grow only for fields that they have.
+    pub fn keeping_what_fits(mut self) -> TypeLayouts {
+        self.evolving = self.evolving.map(|evolving| Evolving { keeping: Keeping::WhatFits, ..evolving });
+        self
+    }
+
+    /// Are there types that have grown only to keep values of fields that are gone?
+    pub fn grow_to_keep(&self) -> bool {
+        self.structs.keys().chain(self.enums.keys()).any(|ty| self.shape(*ty).is_ok_and(|shape| shape.grows_to_keep))
     }
 
     /// The history before with every struct and enum of the program as laid out now, and those that are gone from it as
@@ -156,7 +170,7 @@ impl TypeLayouts {
             exposed: evolving.exposed.iter().map(|ty| renames.ty(*ty)).collect(),
             known: evolving.known.renamed(renames),
             back: evolving.back.as_ref().map(|back| Arc::new(back.renamed(renames))),
-            careful: evolving.careful,
+            keeping: evolving.keeping,
         });
         TypeLayouts {
             structs: self.structs.iter().map(|(ty, of)| (renames.ty(*ty), renames.record(of))).collect(),
@@ -338,14 +352,15 @@ impl TypeLayouts {
             whole = Packer { end: whole.end.max(packer.end), align: whole.align.max(packer.align) };
         }
         let numbers = (0..definition.variants.len() as i64).collect();
-        Ok(Shape { layout: whole.finish(ty)?, offsets, numbers, known: None })
+        Ok(Shape { layout: whole.finish(ty)?, offsets, numbers, ..Shape::default() })
     }
 
     /// The layout of a type that follows its history.
     fn evolved(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<Shape, LayoutError> {
         let wanted = self.wanted(ty, inside)?;
-        let known = evolve::evolve(&wanted, self.before(ty).map(|known| &**known))
-            .ok_or(LayoutError { ty, problem: LayoutProblem::TooLarge })?;
+        let before = self.before(ty).map(|known| &**known);
+        let known = evolve::evolve(&wanted, before).ok_or(LayoutError { ty, problem: LayoutProblem::TooLarge })?;
+        let grows_to_keep = evolve::grows_to_keep(&wanted, before, &known);
         let place =
             |variant: &evolve::WantedVariant| known.variants.iter().position(|v| v.declared && v.name == variant.name);
         let places: Vec<usize> = wanted.variants.iter().filter_map(place).collect();
@@ -355,7 +370,7 @@ impl TypeLayouts {
             TyKind::Enum(..) => variants().map(|variant| variant.discriminant).collect(),
             _ => Vec::new(),
         };
-        Ok(Shape { layout: known.layout, offsets, numbers, known: Some((Arc::new(known), places)) })
+        Ok(Shape { layout: known.layout, offsets, numbers, known: Some((Arc::new(known), places)), grows_to_keep })
     }
 
     /// What the running program knows of a type, under its old name if that is gone.
@@ -381,11 +396,11 @@ impl TypeLayouts {
     /// A definition with the layouts of its fields.
     fn wanted(&self, ty: Ty, inside: &mut Vec<Ty>) -> Result<evolve::Wanted, LayoutError> {
         let back = self.evolving.as_ref().and_then(|evolving| evolving.back.as_ref()?.get(ty).cloned());
-        let careful = self.evolving.as_ref().is_some_and(|evolving| evolving.careful);
+        let keeping = self.evolving.as_ref().map(|evolving| evolving.keeping).unwrap_or_default();
         let most_parked = |variants: &[evolve::WantedVariant]| {
             let fields = variants.iter().flat_map(|variant| &variant.fields);
             let own = fields.map(|field| field.layout.size).fold(0, u32::saturating_add);
-            if careful { MOST_PARKED } else { own.max(FEW_PARKED) }
+            if keeping == Keeping::Everything { MOST_PARKED } else { own.max(FEW_PARKED) }
         };
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
@@ -399,7 +414,7 @@ impl TypeLayouts {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
             let (header, reserve, variants) = (Layout { size: 0, align: 1 }, definition.reserve, vec![only]);
             let most_parked = most_parked(&variants);
-            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, careful, most_parked });
+            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -410,7 +425,7 @@ impl TypeLayouts {
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
         let most_parked = most_parked(&variants);
-        Ok(evolve::Wanted { variants, header, exposed, reserve, back, careful, most_parked })
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked })
     }
 
     fn pack(

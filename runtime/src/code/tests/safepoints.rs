@@ -240,7 +240,36 @@ fn inner_loops_wait_and_are_admitted_in_the_end() {
     });
 }
 
-/// For a loop that did not come round once, later commits do not wait as long: else these would take most of a minute.
+/// Who comes late, but to its outermost loop, is not in the middle of one.
+#[test]
+fn a_late_turn_of_an_outermost_loop_is_whole() {
+    let kit = Kit::new();
+    let (turns, go, stop) = (AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(0));
+    let late = kit.simple("late", 0, |f| {
+        f.polled_loop(|f| {
+            let one = f.number(1);
+            f.write(cell(&turns), one);
+            f.wait_without_poll(cell(&go));
+            let stop = f.read(cell(&stop));
+            f.b.ins().icmp_imm_u(IntCC::Equal, stop, 0)
+        });
+        let zero = f.number(0);
+        f.ret(zero);
+    });
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| kit.call(&late, &[]).unwrap());
+        until("the first turn", || turns.load(SeqCst) > 0);
+        let asked = std::time::Instant::now();
+        let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, |_| ());
+        until("the end of patience", || asked.elapsed() > PATIENCE * 2);
+        go.store(1, SeqCst);
+        assert!(matches!(ticket.wait(DEADLINE), Some(Outcome::Done { relaxed: false, .. })));
+        stop.store(1, SeqCst);
+        thread.join().unwrap();
+    });
+}
+
+/// For a loop that did not come round once, later commits do not wait as long.
 #[test]
 fn a_loop_that_does_not_come_round_is_waited_for_once() {
     let kit = Kit::new();
@@ -249,11 +278,12 @@ fn a_loop_that_does_not_come_round_is_waited_for_once() {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| kit.call(&outer, &[]).unwrap());
         until("the inner loop", || left[0].load(SeqCst) < i64::MAX);
-        let started = std::time::Instant::now();
-        for _ in 0..200 {
-            assert!(commit(&kit, |_| ()), "the outer loop has not come round");
-            assert!(started.elapsed() < DEADLINE, "each of them waits");
-        }
+        let is_quick = |_: &i32| match kit.world.run_at_safepoint(SafepointKind::Commit, |_| ()).wait(DEADLINE) {
+            Some(Outcome::Done { relaxed: true, waited, .. }) => waited < PATIENCE,
+            other => panic!("the outer loop has not come round: {other:?}"),
+        };
+        // On a busy machine the thread may come late to its poll now and then.
+        assert_eq!((0..200).filter(is_quick).take(20).count(), 20, "each of them waits");
         left[1].store(1, SeqCst);
         assert_eq!(thread.join().unwrap(), 7);
     });
@@ -436,13 +466,7 @@ fn a_thread_that_goes_into_c_after_the_request_is_noticed() {
     let (pipe, go) = (Pipe::new(), AtomicI64::new(0));
     kit.exit("read_pipe", read_pipe as *const () as usize, &i64s(2), ExitKind::C);
     let unit = kit.simple("late", 2, |f| {
-        // A loop without a poll.
-        let (head, after) = (f.b.create_block(), f.b.create_block());
-        f.b.ins().jump(head, &[]);
-        f.b.switch_to_block(head);
-        let go = f.read(cell(&go));
-        f.b.ins().brif(go, after, &[], head, &[]);
-        f.b.switch_to_block(after);
+        f.wait_without_poll(cell(&go));
         let result = f.call("read_pipe", &i64s(2), &[f.params[0], f.params[1]]).unwrap();
         f.ret(result);
     });

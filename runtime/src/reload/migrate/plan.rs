@@ -255,7 +255,7 @@ impl Planner {
     }
 
     /// Nothing is done to values of this type that stay where they are.
-    fn is_same(&mut self, ty: Ty) -> bool {
+    pub(super) fn is_same(&mut self, ty: Ty) -> bool {
         let mut ops = Vec::new();
         let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None, of: None };
         let size = self.old.layout(ty) == self.new.layout(ty);

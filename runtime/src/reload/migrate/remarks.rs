@@ -43,6 +43,17 @@ impl Planner {
         self.say(vec![format!("`{label}` {} without {}: the {what} dropped", retyped(old, new), names.join(", "))]);
     }
 
+    /// A field that is gone, and whose value cannot wait for it to come back.
+    pub(super) fn remark_lost(&mut self, fields: &Fields<'_>, field: &KnownField) {
+        let Some(ty) = fields.evolving().filter(|_| field.size > 0) else { return };
+        let why = match self.is_same(field.ty) {
+            true => format!("`{}` has no room to keep it", name_of(ty)),
+            false => format!("`{}` changes, too", field.ty),
+        };
+        let of = fields.variant.map_or_else(|| name_of(ty), |variant| format!("{}.{variant}", name_of(ty)));
+        self.say(vec![format!("`{of}.{}` is gone, and its value with it: {why}", field.name)]);
+    }
+
     /// A field that is gone, with the only new one of its type at its place.
     fn perhaps_renamed(
         &self,

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::{KnownField, KnownLayout, LayoutHistory, MAX_SIZE, Packer, TypeLayouts};
-use crate::layout::evolve::{self, Wanted, WantedField, WantedVariant};
+use crate::layout::evolve::{self, Keeping, Wanted, WantedField, WantedVariant};
 use crate::layout::{Layout, Layouts};
 
 /// Lays out the types that only the history before knows; parts that nobody knows of keep them as they are.
@@ -54,7 +54,7 @@ impl Gone<'_> {
             exposed: !evolves || before.exposed,
             reserve: 0,
             back: None,
-            careful: false,
+            keeping: Keeping::default(),
             most_parked: 0,
         };
         evolve::evolve(&wanted, evolves.then_some(&*before)).map(Arc::new)

@@ -171,7 +171,10 @@ impl Planner {
                 carry(value, field, parked.offset, ops);
                 self.park(fields, parked, ops);
             }
-            _ => self.give_up(field.ty, value.from + field.offset, ops),
+            _ => {
+                self.remark_lost(fields, field);
+                self.give_up(field.ty, value.from + field.offset, ops);
+            }
         }
     }
 
