@@ -18,6 +18,7 @@ use crate::code::{CodeAddress, CodeUnit, Slot};
 use crate::history::KEPT_VERSIONS;
 use crate::reload::diff::Shapes;
 use crate::reload::kept::{KeptCode, Recipe};
+use crate::reload::left::Left;
 use crate::reload::links::Summary;
 use crate::report;
 use crate::workspace::Snapshot;
@@ -288,6 +289,8 @@ pub(crate) struct Live {
     pub shapes: Shapes,
     /// The layouts of the types of this version.
     pub layouts: Arc<TypeLayouts>,
+    /// The functions that earlier versions have left with their old code, where there are values of them.
+    pub left: Vec<Arc<Left>>,
     /// The layouts that types of this program have had.
     pub history: Arc<LayoutHistory>,
     /// What that was in the last versions, oldest first, with their numbers and what they were made from.

@@ -16,6 +16,7 @@ pub(crate) mod diff;
 pub(crate) mod guards;
 pub(crate) mod items;
 pub(crate) mod kept;
+pub(crate) mod left;
 pub mod links;
 pub(crate) mod migrate;
 pub(crate) mod prepare;

@@ -10,6 +10,8 @@ mod fresh;
 mod harness;
 #[path = "loops/kinds.rs"]
 mod kinds;
+#[path = "loops/left.rs"]
+mod left;
 #[path = "loops/locals.rs"]
 mod locals;
 #[path = "loops/many.rs"]

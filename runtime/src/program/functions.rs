@@ -12,7 +12,8 @@ use super::trial::going;
 use crate::code::{GlobalMemory, Step, Stopped, StoppedFrame};
 use crate::heap::TypeRef;
 use crate::live::FunctionMeta;
-use crate::reload::migrate::Going;
+use crate::reload::left::{Left, all_left, unfit};
+use crate::reload::migrate::{Denied, Going};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::shapes::AllShapes;
@@ -36,13 +37,26 @@ struct Held {
 }
 
 impl ProgramInner {
-    /// Says how many function values keep code that no new one will run.
-    pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
-        if prepared.left_functions.is_empty() {
-            return;
+    /// Says how many function values keep code that no new one will run. There must be none whose code does what the new
+    /// types do not allow.
+    pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<(), Denied> {
+        let live = self.live();
+        let unfit = unfit(prepared, &live);
+        if prepared.left_functions.is_empty() && unfit.is_empty() {
+            return Ok(());
         }
+        let left = all_left(prepared, &live);
+        drop(live);
         let held = self.held(prepared, stopped);
         let counts = self.function_values(&held, stopped);
+        let count = |left: &Left| counts.get(&left.slot.address()).copied().unwrap_or(0);
+        for (left, what) in &unfit {
+            let holder = holders(&held, left.slot.address(), stopped).pop_first();
+            if count(left) > 0 || holder.is_some() {
+                return Err(denied(left, what, (count(left), holder), prepared));
+            }
+        }
+        prepared.still_left = Some(left.into_iter().filter(|left| count(left) > 0).collect());
         for (function, slot) in &prepared.left_functions {
             let is_there = prepared.snapshot.checked.functions.contains_key(function);
             let (of, why) = match owner_and_number(*function) {
@@ -73,6 +87,7 @@ impl ProgramInner {
                     .push(format!("`{holder}` is running and may hold {what}, with its old code: {why}"));
             }
         }
+        Ok(())
     }
 
     /// How many function values in globals, on the heap and in frames that go on name each slot.
@@ -107,6 +122,27 @@ impl ProgramInner {
             }
         });
         held
+    }
+}
+
+/// Values of a function would run code that is not right any more. What is only seen in a frame may be gone soon.
+fn denied(left: &Left, what: &str, (count, holder): (usize, Option<String>), prepared: &Prepared) -> Denied {
+    let first = |kinds: &[&str]| prepared.report.edits.iter().find(|edit| kinds.contains(&edit.kind));
+    let edit = first(&["struct", "enum"]).or_else(|| first(&["global"]));
+    let of = match owner_and_number(left.instance) {
+        Some((owner, _)) => format!("a closure made in `{}`", owner.path.name.as_str().trim_start_matches("{init}")),
+        None => format!("`{}`", left.instance.path.name),
+    };
+    let held = match (&holder, count) {
+        (Some(holder), 0) => format!("`{holder}` is running and may hold {of} with its old code"),
+        (_, 1) => format!("1 function value of {of} keeps its old code"),
+        _ => format!("{count} function values of {of} keep their old code"),
+    };
+    Denied {
+        name: edit.map_or_else(String::new, |edit| edit.name.clone()),
+        why: format!("{held}, which {what} as it was"),
+        help: format!("leave {of} as it is in this save, or let the program give up these values first"),
+        pinned_by: holder.filter(|_| count == 0),
     }
 }
 

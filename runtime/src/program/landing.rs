@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::{Instance, ItemPath};
 
 use super::pending::{Attempt, refuse_behind};
@@ -13,6 +13,7 @@ use super::{ProgramInner, Reloader};
 use crate::code::{Stopped, StoppedFrame};
 use crate::live::{FunctionMeta, Past};
 use crate::reload::admissible::Changes;
+use crate::reload::left::{changed_globals, unfit};
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
 use crate::reload::replace::{Standing, Verdict};
@@ -112,10 +113,14 @@ impl ProgramInner {
         let live = self.live();
         let histories = (&live.history, &prepared.history);
         let types = (&*live.checked, &*prepared.snapshot.checked);
-        let changes = Changes::new(histories, &prepared.moved, &live.layouts, types);
+        let globals = changed_globals(prepared, &live);
+        let changes = Changes::new(histories, &prepared.moved, &live.layouts, types, globals.clone());
         if changes.is_empty() {
             return None;
         }
+        let unfit = unfit(prepared, &live).into_iter().map(|(left, what)| (left.instance, what));
+        let unfit: FxHashMap<Instance, String> = unfit.collect();
+        let changes = changes.and_calls(unfit.clone());
         let running = &prepared.moves.running;
         let mut found: Option<Obstacle> = None;
         let version = self.version();
@@ -130,7 +135,7 @@ impl ProgramInner {
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
                 let new = (&prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
-                let since = meta.past.as_ref().map(|past| Changes::since(past, new));
+                let since = meta.past.as_ref().map(|past| Changes::since(past, new, &globals).and_calls(unfit.clone()));
                 let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
                 // Who waits for a `main` that comes to no such loop waits for ever: the trial says why it cannot be.
@@ -298,6 +303,9 @@ impl ProgramInner {
             if let Some(memory) = self.linkage().global(path) {
                 memory.write(&bytes);
             }
+        }
+        if let Some(left) = prepared.still_left.take() {
+            live.left = left;
         }
         let retired = live.apply(prepared, version);
         let replaced = self.settle_values(prepared, settle, tried);

@@ -7,7 +7,7 @@ use super::ProgramInner;
 use crate::code::{Outcome, SafepointKind, Stopped, Ticket, Waiting};
 use crate::fault;
 use crate::reload::prepare::Prepared;
-use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
+use crate::report::{Clock, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
 pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
@@ -84,10 +84,10 @@ pub(super) fn refuse_behind(report: &mut Report, obstacle: &str, failed: &str) {
     });
 }
 
-/// Refuses the first type that has been edited, and with it the save.
+/// Refuses the first type or global that has been edited, and with it the save.
 fn refuse(report: &mut Report, outcome: impl FnOnce(&str) -> EditOutcome) {
-    let is_type = |edit: &Edit| matches!(edit.kind, "struct" | "enum");
-    let place = report.edits.iter().position(is_type).unwrap_or(0);
+    let first = |kinds: &[&str]| report.edits.iter().position(|edit| kinds.contains(&edit.kind));
+    let place = first(&["struct", "enum"]).or_else(|| first(&["global"])).unwrap_or(0);
     if let Some(edit) = report.edits.get_mut(place) {
         edit.outcome = outcome(&edit.name);
     }

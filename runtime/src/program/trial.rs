@@ -96,8 +96,8 @@ impl ProgramInner {
     fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
-        self.count_functions(prepared, stopped);
-        match tables.and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
+        let counted = self.count_functions(prepared, stopped);
+        match tables.and(counted).and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
             Ok(()) => {
                 if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
                     migration.note_own(trial, &mut prepared.report);
@@ -115,7 +115,7 @@ impl ProgramInner {
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
         fault::point()?;
-        self.count_functions(prepared, stopped);
+        self.count_functions(prepared, stopped)?;
         self.try_values(prepared, stopped, tried)?;
         fault::point()?;
         self.fill_new_globals(prepared)?;

@@ -19,7 +19,7 @@ use vaisjit_codegen::mir::{
 };
 use vaisjit_codegen::shape::is_counted;
 use vaisjit_semantics::program::FieldDef;
-use vaisjit_semantics::{Checked, Ty, TyKind};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::migrate::known::Known;
@@ -29,6 +29,10 @@ use crate::live::{FunctionMeta, Past};
 /// What a commit does to the types that old code may know.
 pub(crate) struct Changes<'a> {
     types: FxHashMap<Ty, Change>,
+    /// Globals that are of another type afterwards, or lie elsewhere.
+    globals: FxHashSet<ItemPath>,
+    /// Functions that keep code which does what the new types do not allow, and what that is.
+    unfit: FxHashMap<Instance, String>,
     before: &'a TypeLayouts,
     /// Sizes before and after, also of types that are gone.
     known: (Known, Known),
@@ -52,17 +56,20 @@ impl<'a> Changes<'a> {
     pub fn since(
         past: &'a Past,
         (history, layouts, checked): (&Arc<LayoutHistory>, &TypeLayouts, &Checked),
+        globals: &FxHashSet<ItemPath>,
     ) -> Changes<'a> {
         let moved = layouts.moved(&past.layouts);
-        Changes::new((&past.history, history), &moved, &past.layouts, (&past.checked, checked))
+        Changes::new((&past.history, history), &moved, &past.layouts, (&past.checked, checked), globals.clone())
     }
 
-    /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now.
+    /// Between two versions, of which the types are `checked` and `new`; `moved` are those that lie otherwise now, and so are
+    /// `globals`, or they have another type.
     pub fn new(
         histories: (&Arc<LayoutHistory>, &Arc<LayoutHistory>),
         moved: &FxHashSet<Ty>,
         before: &'a TypeLayouts,
         (checked, new_types): (&'a Checked, &Checked),
+        globals: FxHashSet<ItemPath>,
     ) -> Changes<'a> {
         let change = |ty: &Ty| {
             let (old, new) = (histories.0.get(*ty)?, histories.1.get(*ty)?);
@@ -73,12 +80,19 @@ impl<'a> Changes<'a> {
             Some((*ty, Change { counts, ..change }))
         };
         let known = (Known::new(histories.0.clone()), Known::new(histories.1.clone()));
-        Changes { types: moved.iter().filter_map(change).collect(), before, known, checked }
+        Changes {
+            types: moved.iter().filter_map(change).collect(),
+            globals,
+            unfit: FxHashMap::default(),
+            before,
+            known,
+            checked,
+        }
     }
 
     /// Is there nothing to fear?
     pub fn is_empty(&self) -> bool {
-        self.types.is_empty()
+        self.types.is_empty() && self.globals.is_empty()
     }
 
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
@@ -106,6 +120,20 @@ impl<'a> Changes<'a> {
             }
             None => Some("runs code of an older version".to_owned()),
         }
+    }
+
+    /// What the code of a function would do whenever it is called.
+    pub fn objection_to_all(&self, meta: &FunctionMeta) -> Option<String> {
+        let Some(body) = mir_of(meta, self.checked, self.before) else {
+            return Some("runs code of an older version".to_owned());
+        };
+        let walk = |body| Walk { changes: self, body, goes: &|_| false, grown: &[], seen: FxHashSet::default() };
+        walk(&body).all().or_else(|| walk(body.cleanup.as_deref()?).all())
+    }
+
+    /// The same where frames may call these functions, which would do that.
+    pub fn and_calls(self, unfit: FxHashMap<Instance, String>) -> Changes<'a> {
+        Changes { unfit, ..self }
     }
 
     /// A local of a frame that stays in old code and holds a value that will not fit into its place.
@@ -366,6 +394,20 @@ fn passes_on(statement: &StatementKind) -> bool {
     }
 }
 
+/// What a statement does that calls one of these functions.
+fn called(statement: &StatementKind, unfit: &FxHashMap<Instance, String>) -> Option<String> {
+    let StatementKind::Call(call) = statement else { return None };
+    let Callee::Function(instance, _) = &call.callee else { return None };
+    unfit.get(instance).map(|what| format!("would call `{}`, which {what}", instance.path.name))
+}
+
+/// What a function would do by calling one of these.
+pub(crate) fn calls_one_of(meta: &FunctionMeta, past: &Past, unfit: &FxHashMap<Instance, String>) -> Option<String> {
+    let body = mir_of(meta, &past.checked, &past.layouts)?;
+    let statements = body.blocks.values().flat_map(|block| &block.statements);
+    statements.into_iter().find_map(|statement| called(&statement.kind, unfit))
+}
+
 /// A walk over what a frame may still do.
 struct Walk<'a> {
     changes: &'a Changes<'a>,
@@ -419,6 +461,9 @@ impl Walk<'_> {
                 return None;
             }
             let mut found = self.matches(&statement.kind).or_else(|| self.gives_away(&statement.kind));
+            if waits_in != Some(index) {
+                found = found.or_else(|| called(&statement.kind, &self.changes.unfit));
+            }
             let passes_on = passes_on(&statement.kind);
             visit::statement_places(statement, &mut |place, access| {
                 found = found.take().or_else(|| self.grown(place));
@@ -526,6 +571,11 @@ impl Walk<'_> {
 
     /// Does something with a place that the new layouts do not allow.
     fn touches(&self, place: &Place, access: Access, passes_on: bool) -> Option<String> {
+        if let PlaceBase::Global(path, _) = place.base
+            && self.changes.globals.contains(&path)
+        {
+            return Some(format!("would use the global `{}`", path.name));
+        }
         let mut ty = self.base_ty(&place.base);
         for step in &place.projections {
             if let Some(change) = self.changes.types.get(&ty) {

@@ -16,6 +16,7 @@ use super::compile::{Compiled, Lowered, compile, lower};
 use super::diff;
 use super::guards::{guards, new_guards};
 use super::items;
+use super::left::Left;
 use super::links::Links;
 use super::migrate::Migration;
 use super::renames::{Described, Found};
@@ -83,6 +84,8 @@ pub(crate) struct Prepared {
     /// Functions whose signatures and closures whose captures change, and those that are gone, with their slots: values made
     /// of them keep their code.
     pub left_functions: Vec<(Instance, Slot)>,
+    /// What of them, and of those of earlier versions, has values, once that has been counted.
+    pub still_left: Option<Vec<Arc<Left>>>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -691,6 +694,7 @@ impl Plan {
             guards: Vec::new(),
             tables: Vec::new(),
             left_functions,
+            still_left: None,
             lacking: Vec::new(),
             migration: None,
             moving: Vec::new(),

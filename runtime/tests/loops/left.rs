@@ -1,0 +1,112 @@
+//! Old code that goes on while what it deals with changes: globals of another type, and functions that only old frames and
+//! function values call any more.
+
+use super::harness::run;
+
+/// Reloads in its second, fourth and sixth turn, each time before it calls `f`.
+const VALUES: &str = "
+S P { x: i64 }
+G ps: Vec<P> = []
+F note(n: i64) -> i64 { ps.push(P { x: n })  ps.len() }
+G f: fn(i64) -> i64 = note
+F step() -> i64 {
+    next_text()
+    hot_reload()
+    0
+}
+F run() -> i64 {
+    n := 0
+    L n < 6 {
+        n += 1
+        I n % 2 == 0 { step() }
+        f(n)
+    }
+    ps.len() * 100 + ps[5].x
+}
+";
+
+const SIGNATURE: [(&str, &str); 2] = [
+    ("F note(n: i64)", "F note(n: i64, k: i64)"),
+    ("G f: fn(i64) -> i64 = note", "G f: fn(i64) -> i64 = |n: i64| note(n, 1)"),
+];
+const FIELD: (&str, &str) = ("S P { x: i64 }", "S P { x: i64, y: str = \"y\" }");
+
+#[test]
+fn a_function_value_whose_old_code_would_build_a_changed_type() {
+    let (result, told) = run(VALUES, &[&[SIGNATURE[0], SIGNATURE[1], FIELD]]);
+    assert_eq!(result, 606);
+    let why = "P refused: 1 function value of `note` keeps its old code, which would build a `P` as it was";
+    assert!(told.iter().any(|line| line == why), "{told:#?}");
+}
+
+#[test]
+fn a_function_value_that_an_earlier_save_has_left() {
+    let why = "P refused: 1 function value of `note` keeps its old code, which would build a `P` as it was";
+    let (result, told) = run(VALUES, &[&SIGNATURE, &[FIELD]]);
+    assert_eq!(result, 606);
+    assert!(told.iter().any(|line| line == why), "{told:#?}");
+    // Its function takes what it took again: then it has new code.
+    let back: Vec<(&str, &str)> = SIGNATURE.iter().map(|(from, to)| (*to, *from)).collect();
+    let (result, told) = run(VALUES, &[&SIGNATURE, &back, &[FIELD]]);
+    assert_eq!(result, 606);
+    assert!(!told.iter().any(|line| line.contains("refused")), "{told:#?}");
+}
+
+#[test]
+fn a_frame_that_would_use_a_global_as_it_was() {
+    let text = "
+G count: i64 = 1
+F step() -> i64 {
+    next_text()
+    hot_reload()
+    count += 1
+    0
+}
+F run() -> i64 {
+    n := 0
+    L n < 3 {
+        n += 1
+        I n == 2 { step() }
+    }
+    count as i64
+}
+";
+    let (result, told) = run(text, &[&[("count: i64 = 1", "count: f64 = 1.0"), ("count += 1", "count += 1.0")]]);
+    assert_eq!(result, 2);
+    let why = "count refused: it would have to wait for `step`, which would use the global `count` with the old layout, \
+               and that has asked for the reload itself";
+    assert!(told.iter().any(|line| line == why), "{told:#?}");
+}
+
+#[test]
+fn a_frame_that_would_call_a_function_with_old_code() {
+    let text = "
+G log: Vec<str> = []
+F note(s: str) -> i64 {
+    log.push(s)
+    log.len()
+}
+F step() -> i64 {
+    next_text()
+    hot_reload()
+    note(\"b\" + \"c\")
+}
+F run() -> i64 {
+    n := 0
+    L n < 3 {
+        n += 1
+        I n == 2 { step() }
+    }
+    log.len()
+}
+";
+    let edit: &[(&str, &str)] = &[
+        ("note(s: str)", "note(s: str, e: i64 = 2)"),
+        ("log: Vec<str>", "log: Vec<Option<str>>"),
+        ("log.push(s)", "log.push(Some(s))"),
+    ];
+    let (result, told) = run(text, &[edit]);
+    assert_eq!(result, 1);
+    let why = "`step`, which would call `note`, which would use the global `log`";
+    assert!(told.iter().any(|line| line.contains("refused") && line.contains(why)), "{told:#?}");
+}
