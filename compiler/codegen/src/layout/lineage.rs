@@ -138,15 +138,22 @@ pub fn retyped<'a>(old: &'a KnownVariant, new: &NewField) -> Option<&'a KnownFie
 
 /// Does a value live on when its field gets another type?
 pub fn lives_on(old: Ty, new: Ty) -> bool {
-    let wraps = |outer: Ty, inner: Ty| match *outer.kind() {
-        TyKind::Box(of) => of == inner,
-        TyKind::Enum(path, arguments) => path.name.as_str() == "Option" && arguments.first() == Some(&inner),
-        _ => false,
-    };
+    let (old, new) = (unwrapped(old), unwrapped(new));
     match (old.kind(), new.kind()) {
         (TyKind::Array(a, _), TyKind::Array(b, _)) => lives_on(*a, *b),
         (TyKind::Tuple(a), TyKind::Tuple(b)) => a.iter().zip(b.iter()).all(|(a, b)| lives_on(*a, *b)),
-        _ => old == new || are_numbers(old, new) || wraps(old, new) || wraps(new, old),
+        _ => old == new || are_numbers(old, new),
+    }
+}
+
+/// What is in the boxes and options of a type.
+fn unwrapped(ty: Ty) -> Ty {
+    match *ty.kind() {
+        TyKind::Box(of) => unwrapped(of),
+        TyKind::Enum(path, arguments) if path.name.as_str() == "Option" => {
+            arguments.first().map_or(ty, |of| unwrapped(*of))
+        }
+        _ => ty,
     }
 }
 
