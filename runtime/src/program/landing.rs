@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::{Instance, ItemPath};
 
-use super::pending::{Attempt, refuse_behind};
-use super::trial::{GlobalValues, Tried, going};
+use super::pending::{Attempt, refuse_behind, refuse_growth};
+use super::trial::{GlobalValues, LONGEST_PIN, Tried, going};
 use super::{ProgramInner, Reloader};
 use crate::code::{Stopped, StoppedFrame};
 use crate::live::{FunctionMeta, Past};
@@ -100,6 +101,12 @@ impl ProgramInner {
     pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
         let Obstacle { what, failed, threads } = self.obstacle(prepared, stopped)?;
         let Some(failed) = failed else {
+            let since = *prepared.pins.since.get_or_insert_with(Instant::now);
+            if prepared.layouts.grow_to_keep() && since.elapsed() > LONGEST_PIN {
+                // Perhaps nothing is in the way of one whose types do not grow.
+                refuse_growth(&mut prepared.report, &what);
+                return Some(Attempt::TurnedDown);
+            }
             let by = threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect();
             return Some(Attempt::NotYet { what, by });
         };

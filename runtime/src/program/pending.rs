@@ -84,6 +84,11 @@ pub(super) fn refuse_behind(report: &mut Report, obstacle: &str, failed: &str) {
     });
 }
 
+/// One whose types need not grow is prepared once more if frames that have no room do not end.
+pub(super) fn refuse_growth(report: &mut Report, obstacle: &str) {
+    refuse(report, |_| EditOutcome::Refused { why: format!("the running {obstacle}"), help: String::new() });
+}
+
 /// Refuses the first type or global that has been edited, and with it the save.
 fn refuse(report: &mut Report, outcome: impl FnOnce(&str) -> EditOutcome) {
     let first = |kinds: &[&str]| report.edits.iter().position(|edit| kinds.contains(&edit.kind));

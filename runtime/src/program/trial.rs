@@ -29,8 +29,9 @@ use crate::report::{Edit, Outcome, Report};
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
 pub(super) const LONGEST_CODE: Duration = Duration::from_secs(2);
 
-/// How long a commit waits for words of which nobody knows the type to lose sight of what has to move.
-const LONGEST_PIN: Duration = Duration::from_secs(1);
+/// How long a commit waits for words of which nobody knows the type to lose sight of what has to move; and for frames to end
+/// that have no room for types that only grow to keep what removed fields held.
+pub(super) const LONGEST_PIN: Duration = Duration::from_secs(1);
 
 /// What a trial has prepared for the commit.
 #[derive(Default)]
