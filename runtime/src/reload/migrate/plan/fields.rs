@@ -128,9 +128,11 @@ impl Planner {
         self.value(Value { old, new, from, to, still, label, declared, of: None }, ops)?;
         // A value that became another's default may be parked, and so need not be given up.
         let is_parked = value.old == value.new && fields.new.parked.contains(before);
-        let gives_up = |op: &Op| matches!(op, Op::Release { from: at, .. } if *at == from);
-        let is_plain = self.references(before.ty, true).is_empty();
-        if !is_parked || !(is_plain || ops[start..].iter().any(gives_up)) {
+        // As a whole: what is in its other parts may have gone into the new value.
+        let whole = self.references(before.ty, true);
+        let gives_up =
+            |op: &Op| matches!(op, Op::Release { from: at, references } if *at == from && *references == whole);
+        if !is_parked || !(whole.is_empty() || ops[start..].iter().any(gives_up)) {
             return Ok(());
         }
         let rest = ops.split_off(start);
