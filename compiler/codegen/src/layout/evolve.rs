@@ -100,7 +100,7 @@ pub(super) fn grows_to_keep(wanted: &Wanted, old: Option<&KnownLayout>, new: &Kn
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Forgets {
     Nothing,
-    /// What numbers were before this save converted them.
+    /// What this save converts: the value lives on in what it becomes.
     Converted,
     /// Of fields that earlier saves removed.
     Earlier,
@@ -119,8 +119,8 @@ impl Evolution<'_> {
     fn layout(&self) -> Option<KnownLayout> {
         let Evolution { wanted, old, .. } = *self;
         let grows = !old.exposed && !wanted.exposed;
-        let parked = old.variants.iter().flat_map(|variant| &variant.parked).map(|field| field.size);
-        let keeps = grows && parked.sum::<u32>() < wanted.most_parked;
+        let parked = old.variants.iter().flat_map(|variant| &variant.parked).map(|field| u64::from(field.size));
+        let keeps = grows && parked.sum::<u64>() < u64::from(wanted.most_parked);
         let least = match wanted.keeping {
             Keeping::Everything => Forgets::Nothing,
             Keeping::Values | Keeping::WhatFits => Forgets::Converted,
