@@ -101,8 +101,8 @@ impl ProgramInner {
     pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
         let Obstacle { what, failed, threads } = self.obstacle(prepared, stopped)?;
         let Some(failed) = failed else {
-            let since = *prepared.pins.since.get_or_insert_with(Instant::now);
-            if prepared.layouts.grow_to_keep() && since.elapsed() > LONGEST_PIN {
+            let since = *prepared.blocked_since.get_or_insert_with(Instant::now);
+            if since.elapsed() > LONGEST_PIN && prepared.layouts.grow_to_keep() {
                 // Perhaps nothing is in the way of one whose types do not grow.
                 refuse_growth(&mut prepared.report, &what);
                 return Some(Attempt::TurnedDown);

@@ -71,20 +71,20 @@ pub(crate) fn unfit(prepared: &Prepared, live: &Live) -> Vec<(Arc<Left>, String)
     if prepared.moved.is_empty() && globals.is_empty() {
         return Vec::new();
     }
-    let left = all_left(prepared, live).into_iter();
-    let mut found: Vec<(Arc<Left>, String)> =
-        left.filter_map(|left| left.objection(prepared, &globals).map(|what| (left, what))).collect();
+    let all = all_left(prepared, live);
+    let objects = |left: &Arc<Left>| Some((left.clone(), left.objection(prepared, &globals)?));
+    let mut found: Vec<(Arc<Left>, String)> = all.iter().filter_map(objects).collect();
     // One that calls such a one by its slot is no better.
     let mut known = found.len() + 1;
     while known != found.len() {
         known = found.len();
         let names: FxHashMap<Instance, String> =
             found.iter().map(|(left, what)| (left.instance, what.clone())).collect();
-        for left in all_left(prepared, live) {
+        for left in &all {
             let is_known = found.iter().any(|(known, _)| known.slot.address() == left.slot.address());
             let called = || left.metas.iter().find_map(|meta| calls(meta, &names));
             if let Some(what) = (!is_known).then(called).flatten() {
-                found.push((left, what));
+                found.push((left.clone(), what));
             }
         }
     }

@@ -120,6 +120,8 @@ pub(crate) struct Prepared {
     pub may_loop: bool,
     /// What keeps values from moving.
     pub pins: Pins,
+    /// When a frame was found in the way first.
+    pub blocked_since: Option<Instant>,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
     /// Has a thread asked for it that is in the program itself?
@@ -710,6 +712,7 @@ impl Plan {
             fresh: Fresh::default(),
             new_globals: Vec::new(),
             pins: Pins::default(),
+            blocked_since: None,
             described: None,
             asked_inside: false,
             left: Vec::new(),

@@ -50,7 +50,7 @@ impl Planner {
             true => format!("`{}` has no room to keep it", name_of(ty)),
             false => format!("`{}` changes, too", field.ty),
         };
-        let of = fields.variant.map_or_else(|| name_of(ty), |variant| format!("{}.{variant}", name_of(ty)));
+        let of = owner(fields, ty);
         self.say(vec![format!("`{of}.{}` is gone, and its value with it: {why}", field.name)]);
     }
 
@@ -62,8 +62,7 @@ impl Planner {
         if fields.old.fields.iter().find(same).is_some_and(|now| lineage::lives_on(field.ty, now.ty)) {
             return;
         }
-        let of = fields.variant.map_or_else(|| name_of(ty), |variant| format!("{}.{variant}", name_of(ty)));
-        let name = field.name;
+        let (of, name) = (owner(fields, ty), field.name);
         self.say(vec![format!(
             "what `{of}.{name}` held until an earlier save changed it is lost: `{}` changes, too",
             field.ty
@@ -115,6 +114,11 @@ impl Planner {
             _ => None,
         }
     }
+}
+
+/// What has these fields: a struct, or a variant.
+fn owner(fields: &Fields<'_>, ty: Ty) -> String {
+    fields.variant.map_or_else(|| name_of(ty), |variant| format!("{}.{variant}", name_of(ty)))
 }
 
 fn integer(bytes: &[u8], size: usize, signed: bool) -> Option<String> {

@@ -166,16 +166,7 @@ fn variant(name: &str, fields: &str) -> WantedVariant {
 }
 
 fn choice(variants: Vec<WantedVariant>) -> Wanted {
-    Wanted {
-        variants,
-        header: HEADER,
-        exposed: false,
-        reserve: 0,
-        back: None,
-        keeping: Keeping::Values,
-        most_parked: 0,
-        spoiled: Vec::new(),
-    }
+    Wanted { variants, header: HEADER, ..record(Vec::new()) }
 }
 
 #[test]
