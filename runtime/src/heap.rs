@@ -45,7 +45,7 @@ use types::Types;
 
 pub(crate) use calls::functions;
 pub use report::HeapReport;
-pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate, changed_keys};
+pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate, rename_keys};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.

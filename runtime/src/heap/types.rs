@@ -237,12 +237,9 @@ impl Types {
 
     /// The records of types that items with other names are part of are those of the types with the new names.
     pub(super) fn rename(&mut self, renames: &Renames) {
-        for (old, new) in changed_keys(&self.known, |ty| renames.ty(*ty)) {
-            if let Some(record) = self.known.remove(&old) {
-                record.ty.store(name(&mut self.names, new), Ordering::Release);
-                self.known.insert(new, record);
-            }
-        }
+        let names = &mut self.names;
+        let tell = |ty: &Ty, record: &mut Box<TypeInfo>| record.ty.store(name(names, *ty), Ordering::Release);
+        rename_keys(&mut self.known, |ty| renames.ty(*ty), tell);
     }
 
     fn refer(&mut self, ty: Ty, new: &mut Vec<Ty>) -> TypeRef {
@@ -300,10 +297,24 @@ fn name(names: &mut FxHashMap<Ty, Box<Ty>>, ty: Ty) -> *mut Ty {
     &raw mut **names.entry(ty).or_insert_with(|| Box::new(ty))
 }
 
-/// The keys of a table that get another name which is not there yet, with that name.
-pub(crate) fn changed_keys<K: Clone + Eq + Hash, V>(table: &FxHashMap<K, V>, new: impl Fn(&K) -> K) -> Vec<(K, K)> {
+/// Moves the entries of a table to their new keys. What lies there, left by an item that is gone, goes the other way, so
+/// that the inverse names bring back what was.
+pub(crate) fn rename_keys<K: Clone + Eq + Hash, V>(
+    table: &mut FxHashMap<K, V>,
+    new: impl Fn(&K) -> K,
+    mut told: impl FnMut(&K, &mut V),
+) {
     let pairs = table.keys().map(|key| (key.clone(), new(key)));
-    pairs.filter(|(old, new)| old != new && !table.contains_key(new)).collect()
+    let pairs: Vec<(K, K)> = pairs.filter(|(old, new)| old != new).collect();
+    for (old, new) in pairs {
+        let (there, here) = (table.remove(&old), table.remove(&new));
+        for (key, value) in [(new, there), (old, here)] {
+            table.extend(value.map(|mut value| {
+                told(&key, &mut value);
+                (key, value)
+            }));
+        }
+    }
 }
 
 /// Where key and value lie in an entry of a map.

@@ -10,7 +10,7 @@ use super::References;
 use super::run::each_place;
 use crate::heap::block::{Payload, load, store};
 use crate::heap::counts::count_up;
-use crate::heap::types::changed_keys;
+use crate::heap::types::rename_keys;
 
 /// A parked field: the type it was in, the variant, its name and its own type.
 pub(crate) type BatchKey = (Ty, Option<Name>, Name, Ty);
@@ -32,10 +32,7 @@ impl Attic {
     /// What is kept goes by other names of items.
     pub(in crate::heap) fn rename(&mut self, renames: &Renames) {
         let name = |(ty, variant, field, of): &BatchKey| (renames.ty(*ty), *variant, *field, renames.ty(*of));
-        for (old, new) in changed_keys(&self.batches, name) {
-            let batch = self.batches.remove(&old);
-            self.batches.extend(batch.map(|batch| (new, batch)));
-        }
+        rename_keys(&mut self.batches, name, |_, _| ());
     }
 
     /// Keeps the references in a value that owns them, unless they are `lent`; their tickets take their places.
