@@ -132,6 +132,9 @@ pub(crate) enum Op {
     /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built
     /// while the field was parked has none: then the steps of `otherwise` are taken.
     Unpark { from: u32, to: u32, references: References, batch: u32, otherwise: Vec<Op> },
+    /// A value that has waited in an older shape comes back: steps, which count from its start before and after, make it of a
+    /// copy in which references have taken the place of their tickets. `otherwise` as above.
+    Reshape { from: u32, bytes: u32, to: u32, size: u32, references: References, batch: u32, ops: Vec<Op>, otherwise: Vec<Op> },
     /// Steps that are taken only if the bytes at this place of the old value are so.
     If { at: u32, is: Test, ops: Vec<Op> },
     /// The variant decides; unknown ones are left alone.

@@ -617,7 +617,7 @@ impl Trial {
         for region in &self.regions {
             stores.region(&planner.conversions[region.conversion], region);
         }
-        planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
+        planner.forgettable().for_each(|batch| stores.forget(batch));
         for (at, ty) in &self.lent {
             planner.references_after(*ty).found(*at).into_iter().for_each(|block| stores.attic.lend(block));
         }

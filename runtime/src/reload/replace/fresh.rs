@@ -307,7 +307,7 @@ impl<'a> Fresh<'a> {
                 continue;
             }
             let parked = self.layouts.parked(of, 0);
-            let field = parked.iter().find(|field| field.name.as_str() == step)?;
+            let field = parked.iter().find(|field| field.name.as_str() == step && field.then.0.is_none())?;
             let rest = steps.collect::<Vec<&str>>().join(".");
             let inside = if rest.is_empty() { Some((0, field.ty)) } else { self.field(field.ty, Name::new(&rest)) };
             let (offset, ty) = inside?;
