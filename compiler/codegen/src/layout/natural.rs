@@ -398,7 +398,8 @@ impl TypeLayouts {
         let (Some(before), Some(evolving)) = (self.before(ty), &self.evolving) else { return Vec::new() };
         let declared: Vec<(Name, Ty)> = self.fields(ty).map(|field| (field.name, field.ty)).collect();
         let gone = |field: &&KnownField| !declared.contains(&(field.name, field.ty));
-        let mut types: Vec<Ty> = before.waiting().chain(before.all_fields().filter(gone)).map(|field| field.ty).collect();
+        let mut types: Vec<Ty> =
+            before.waiting().chain(before.all_fields().filter(gone)).map(|field| field.ty).collect();
         types.sort();
         types.dedup();
         types.retain(|ty| self.is_changed(*ty, inside, &mut Vec::new()));

@@ -217,9 +217,9 @@ impl Walk<'_> {
                     let cut = numbers(std::iter::once(places), *old, *new);
                     self.note(*note, cut);
                 }
-                Op::Refuse { enumeration, variant } if self.counted.found.is_none() => {
+                Op::Refuse(why) if self.counted.found.is_none() => {
                     let (region, index) = self.place;
-                    let found = Found { enumeration: *enumeration, variant: *variant, index, address: from };
+                    let found = Found { why: *why, index, address: from };
                     self.counted.found = Some((region, found));
                 }
                 _ => {}
@@ -397,15 +397,17 @@ impl<'a> Stores<'a> {
                     otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
                 }
             }),
-            Op::Reshape { from, bytes, to, size, references, batch, ops, otherwise } => row.each().for_each(|(f, t)| {
-                let (copy, place) = (Waiting::of(f + *from as usize, *bytes), t + *to as usize);
-                let Some(found) = resolve(copy.at, references, self.attic, &self.batches[*batch as usize]) else {
-                    return otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
-                };
-                found.into_iter().for_each(|block| self.count_up(block));
-                zero(place, *size as usize);
-                self.one(ops, copy.at, place);
-            }),
+            Op::Reshape { from, bytes, to, size, references, batch, ops, otherwise } => {
+                row.each().for_each(|(f, t)| {
+                    let (copy, place) = (Waiting::of(f + *from as usize, *bytes), t + *to as usize);
+                    let Some(found) = resolve(copy.at, references, self.attic, &self.batches[*batch as usize]) else {
+                        return otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
+                    };
+                    found.into_iter().for_each(|block| self.count_up(block));
+                    zero(place, *size as usize);
+                    self.one(ops, copy.at, place);
+                })
+            }
             Op::If { at, is, ops } => row.each().for_each(|(f, t)| {
                 if self.holds(f + *at as usize, is) {
                     ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
@@ -435,7 +437,7 @@ impl<'a> Stores<'a> {
             }),
             Op::Wrap { .. } | Op::Unwrap { .. } => row.each().for_each(|(from, to)| self.boxed(op, from, to)),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
-            Op::Own { .. } | Op::Count { .. } | Op::Refuse { .. } => {}
+            Op::Own { .. } | Op::Count { .. } | Op::Refuse(_) => {}
         }
     }
 

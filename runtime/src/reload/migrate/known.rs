@@ -48,7 +48,10 @@ impl Known {
     /// Does something wait in a parked field that has this one, parked, inside?
     pub fn holds_waiting(&self, key: &BatchKey) -> bool {
         let parked = |known: &KnownLayout| known.variants.iter().flat_map(|v| v.parked.clone()).collect::<Vec<_>>();
-        self.history.iter().flat_map(|(_, known)| parked(known)).any(|field| self.then(&field).has_parked(field.ty, key))
+        self.history
+            .iter()
+            .flat_map(|(_, known)| parked(known))
+            .any(|field| self.then(&field).has_parked(field.ty, key))
     }
 
     fn has_parked(&self, ty: Ty, key: &BatchKey) -> bool {

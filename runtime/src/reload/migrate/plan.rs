@@ -17,7 +17,7 @@ use super::known::{Known, option_of, same_word};
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
 use super::steps::{is_dynamic, lift, overlaps, shifts};
-use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar};
+use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Refusal, Scalar};
 
 /// A value that would have to start with a default, of a type that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub(crate) struct Planner {
     pub(super) batches: Vec<BatchKey>,
     /// Those whose values nobody can ask for afterwards.
     pub(super) forgotten: FxHashSet<u32>,
+    /// Fields that some values may lack, and that have no default, by number.
+    pub(super) lacking: Vec<NoDefault>,
     /// Changed types by number.
     pub(super) counted: Vec<Ty>,
     /// What a report tells of, by number.
@@ -100,6 +102,7 @@ impl Planner {
             queues: Vec::new(),
             batches: Vec::new(),
             forgotten: FxHashSet::default(),
+            lacking: Vec::new(),
             counted: Vec::new(),
             notes: Vec::new(),
             own: Vec::new(),
@@ -385,7 +388,9 @@ impl Planner {
         }
         if self.running.is_some() && self.writers.contains_key(&value.old) {
             self.remark_not_written(value.old, value.label);
-        } else if self.running.is_none() && let Some(number) = self.own(value.old) {
+        } else if self.running.is_none()
+            && let Some(number) = self.own(value.old)
+        {
             ops.push(Op::Own { from: value.from, to: value.to, number });
         }
         Ok(())
@@ -450,7 +455,7 @@ impl Planner {
         let Some(name) = before.name else { return Ok(ops) };
         let after = follow_variant(before, new, value.old == value.new);
         let Some(after) = after else {
-            ops.push(Op::Refuse { enumeration: value.old, variant: name });
+            ops.push(Op::Refuse(Refusal::Variant(value.old, name)));
             return Ok(ops);
         };
         if after.discriminant != before.discriminant {

@@ -57,7 +57,9 @@ impl Planner {
     /// A value that has waited for its field to come back, and of whose type the program migrates values itself.
     pub(super) fn remark_not_written(&mut self, ty: Ty, label: &str) {
         let of = name_of(ty);
-        let text = format!("no migration was called for `{label}`, which comes back: its `{of}` is carried over by the names of its fields");
+        let text = format!(
+            "no migration was called for `{label}`, which comes back: its `{of}` is carried over by the names of its fields"
+        );
         self.say(vec![text]);
     }
 

@@ -28,7 +28,7 @@ pub(super) fn is_dynamic(op: &Op) -> bool {
         | Op::Wrap { .. }
         | Op::Unwrap { .. }
         | Op::Count { .. }
-        | Op::Refuse { .. } => true,
+        | Op::Refuse(_) => true,
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
         Op::Unpark { otherwise: ops, .. } | Op::If { ops, .. } => ops.iter().any(is_dynamic),
@@ -123,6 +123,6 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
             writes.push((*to, to + 8));
         }
         Op::Release { from, references } => reads.push((*from, from + references.end())),
-        Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
+        Op::Count { .. } | Op::Note { .. } | Op::Refuse(_) => {}
     }
 }

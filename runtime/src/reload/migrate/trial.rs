@@ -209,7 +209,7 @@ impl Migration {
             counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
         if let Some((region, found)) = &counted.found {
-            return Err(self.removed_variant(linkage, trial, *region, found));
+            return Err(self.must_not_be(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;

@@ -5,8 +5,8 @@ use vaisjit_codegen::layout::{KnownField, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
-use super::{Planner, Steps, Value, label, parked};
-use crate::heap::migrate::{BatchKey, Op, References, Scalar, Test};
+use super::{NoDefault, Planner, Steps, Value, label, parked};
+use crate::heap::migrate::{BatchKey, Op, References, Refusal, Scalar, Test};
 use crate::reload::migrate::defaults::DeclaredPart;
 use crate::reload::migrate::known::Known;
 use crate::reload::migrate::notes::NoteKind;
@@ -166,7 +166,10 @@ impl Planner {
         let references = References::of(&then.shape(before.ty), &|ty| then.shape(ty));
         let mut otherwise = Vec::new();
         if !references.is_empty() {
-            self.default_of((value.new, fields.variant, field.name), field.ty, to, label, &mut otherwise)?;
+            let key = (value.new, fields.variant, field.name);
+            if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
+                otherwise = vec![self.lacks(missing)];
+            }
             let batch = self.batch(fields, before);
             self.forgotten.insert(batch);
         }
@@ -181,6 +184,12 @@ impl Planner {
         Ok(())
     }
 
+    /// There must be no value that was made while a field was gone.
+    fn lacks(&mut self, field: NoDefault) -> Op {
+        self.lacking.push(field);
+        Op::Refuse(Refusal::Lacks(self.lacking.len() as u32 - 1))
+    }
+
     /// The same, of a type that has changed since.
     fn reshape(
         &mut self,
@@ -193,7 +202,8 @@ impl Planner {
     ) -> Steps {
         let (from, to) = (fields.value.from + before.offset, fields.value.to + field.offset);
         let (bytes, size) = (before.size, field.size);
-        let value = Value { old: before.ty, new: field.ty, from: 0, to: 0, still: false, label, declared: None, of: None };
+        let value =
+            Value { old: before.ty, new: field.ty, from: 0, to: 0, still: false, label, declared: None, of: None };
         let mut steps = Vec::new();
         self.since(then, |planner| planner.value(value, &mut steps))?;
         let batch = self.batch(fields, before);
