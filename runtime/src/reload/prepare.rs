@@ -540,14 +540,18 @@ impl Plan {
         let is_hot = |instance: Instance| snapshot.checked.functions.get(&instance).is_some_and(|f| f.hot);
         let was_slotted = |instance: Instance| is_hot(instance) || base.promoted.contains(&instance);
         let first = base.live.functions.is_empty();
+        let is_edited = |instance: &Instance, body: &Lowered| {
+            base.live.functions.get(instance).is_some_and(|live| body.is_edited(live))
+        };
         // One that is hot from now on may have had direct callers.
-        let stays_slotted = |instance: Instance| was_slotted(instance) && !base.links.has_direct_callers(instance);
-        if !first && self.removed.is_empty() && lowered.iter().all(|(instance, _)| stays_slotted(*instance)) {
+        let settled = |(instance, body): &(Instance, Lowered)| {
+            was_slotted(*instance) && !(base.links.has_direct_callers(*instance) && is_edited(instance, body))
+        };
+        if !first && self.removed.is_empty() && lowered.iter().all(settled) {
             return;
         }
         for (instance, body) in lowered {
-            let live = base.live.functions.get(instance);
-            if live.is_some_and(|live| body.is_edited(live)) && !was_slotted(*instance) {
+            if is_edited(instance, body) && !was_slotted(*instance) {
                 self.promoted.push(*instance);
             }
         }
