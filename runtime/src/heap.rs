@@ -12,6 +12,7 @@ mod block;
 mod calls;
 mod compare;
 mod counts;
+mod exchange;
 mod functions;
 mod map;
 mod memory;
@@ -44,8 +45,9 @@ use block::{Payload, Role, bytes, copy, type_word, zero};
 use types::Types;
 
 pub(crate) use calls::functions;
+pub(crate) use exchange::{Exchange, HeapNames};
 pub use report::HeapReport;
-pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate, rename_keys};
+pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};
 
 /// Offset of a block's size from its payload.
@@ -199,9 +201,15 @@ impl Heap {
     }
 
     /// Its types, and the parked references, go by other names of items.
-    pub(crate) fn rename(&self, renames: &Renames) {
-        lock(&self.types).rename(renames);
-        lock(&self.attic).rename(renames);
+    pub(crate) fn enter_names(&self, names: &mut HeapNames, renames: &Renames) {
+        lock(&self.types).enter_names(&mut names.types, renames);
+        lock(&self.attic).enter_names(&mut names.batches, renames);
+    }
+
+    /// They go by their own again.
+    pub(crate) fn leave_names(&self, names: &mut HeapNames) {
+        lock(&self.types).leave_names(&mut names.types);
+        lock(&self.attic).leave_names(&mut names.batches);
     }
 
     /// Forgets what is known of types that nothing live uses.

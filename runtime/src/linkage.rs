@@ -31,6 +31,7 @@ use crate::live::Code;
 
 pub(crate) use fresh::Fresh;
 pub(crate) use guards::NewGuard;
+pub(crate) use renames::LinkNames;
 pub(crate) use tables::{Lacking, TableStore, in_use};
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.

@@ -4,7 +4,6 @@
 //! be replaced at a commit; its address stays.
 
 use std::cell::UnsafeCell;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -12,6 +11,8 @@ use vaisjit_codegen::layout::Layout;
 use vaisjit_codegen::shape::{Shape, ShapeKind};
 use vaisjit_semantics::types::{FloatKind, IntKind};
 use vaisjit_semantics::{Renames, Ty};
+
+use super::exchange::Exchange;
 
 /// At the start of every record, so that a wild address is not taken for one.
 const MAGIC: u64 = 0x7661_6973_7479_7065;
@@ -236,10 +237,15 @@ impl Types {
     }
 
     /// The records of types that items with other names are part of are those of the types with the new names.
-    pub(super) fn rename(&mut self, renames: &Renames) {
-        let names = &mut self.names;
-        let tell = |ty: &Ty, record: &mut Box<TypeInfo>| record.ty.store(name(names, *ty), Ordering::Release);
-        rename_keys(&mut self.known, |ty| renames.ty(*ty), tell);
+    pub(super) fn enter_names(&mut self, names: &mut Exchange<Ty>, renames: &Renames) {
+        let places = &mut self.names;
+        names.enter(&mut self.known, |ty| renames.ty(*ty), |_| true, |ty, record| tell(places, *ty, record));
+    }
+
+    /// They are those of the types with the old names again.
+    pub(super) fn leave_names(&mut self, names: &mut Exchange<Ty>) {
+        let places = &mut self.names;
+        names.leave(&mut self.known, |ty, record| tell(places, *ty, record));
     }
 
     fn refer(&mut self, ty: Ty, new: &mut Vec<Ty>) -> TypeRef {
@@ -297,24 +303,9 @@ fn name(names: &mut FxHashMap<Ty, Box<Ty>>, ty: Ty) -> *mut Ty {
     &raw mut **names.entry(ty).or_insert_with(|| Box::new(ty))
 }
 
-/// Moves the entries of a table to their new keys. What lies there, left by an item that is gone, goes the other way, so
-/// that the inverse names bring back what was.
-pub(crate) fn rename_keys<K: Clone + Eq + Hash, V>(
-    table: &mut FxHashMap<K, V>,
-    new: impl Fn(&K) -> K,
-    mut told: impl FnMut(&K, &mut V),
-) {
-    let pairs = table.keys().map(|key| (key.clone(), new(key)));
-    let pairs: Vec<(K, K)> = pairs.filter(|(old, new)| old != new).collect();
-    for (old, new) in pairs {
-        let (there, here) = (table.remove(&old), table.remove(&new));
-        for (key, value) in [(new, there), (old, here)] {
-            table.extend(value.map(|mut value| {
-                told(&key, &mut value);
-                (key, value)
-            }));
-        }
-    }
+/// Has a record say that it is of a type.
+fn tell(names: &mut FxHashMap<Ty, Box<Ty>>, ty: Ty, record: &TypeInfo) {
+    record.ty.store(name(names, ty), Ordering::Release);
 }
 
 /// Where key and value lie in an entry of a map.

@@ -10,7 +10,7 @@ use super::References;
 use super::run::each_place;
 use crate::heap::block::{Payload, load, store};
 use crate::heap::counts::count_up;
-use crate::heap::types::rename_keys;
+use crate::heap::exchange::{Exchange, renamed_batch};
 
 /// A parked field: the type it was in, the variant, its name and its own type.
 pub(crate) type BatchKey = (Ty, Option<Name>, Name, Ty);
@@ -30,9 +30,13 @@ type Word = (usize, bool);
 
 impl Attic {
     /// What is kept goes by other names of items.
-    pub(in crate::heap) fn rename(&mut self, renames: &Renames) {
-        let name = |(ty, variant, field, of): &BatchKey| (renames.ty(*ty), *variant, *field, renames.ty(*of));
-        rename_keys(&mut self.batches, name, |_, _| ());
+    pub(in crate::heap) fn enter_names(&mut self, names: &mut Exchange<BatchKey>, renames: &Renames) {
+        names.enter(&mut self.batches, |batch| renamed_batch(renames, batch), |_| true, |_, _| ());
+    }
+
+    /// It goes by their own again.
+    pub(in crate::heap) fn leave_names(&mut self, names: &mut Exchange<BatchKey>) {
+        names.leave(&mut self.batches, |_, _| ());
     }
 
     /// Keeps the references in a value that owns them, unless they are `lent`; their tickets take their places.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::link::SlotKey;
 use vaisjit_semantics::hir::Body;
 use vaisjit_semantics::{Instance, Renames};
 
 use crate::host::HostTable;
-use crate::linkage::Linkage;
+use crate::linkage::{LinkNames, Linkage};
 use crate::live::{FunctionMeta, Live, LiveFunction};
 use crate::reload::compile::lower;
 use crate::reload::guards::guards;
@@ -17,6 +18,7 @@ use crate::reload::prepare::Mode;
 /// The running program under the names that a version which is being prepared has for it.
 pub(crate) struct Described {
     renames: Renames,
+    links: LinkNames,
     other: Live,
 }
 
@@ -44,7 +46,9 @@ impl Described {
                 (function.plain_fingerprint, function.fingerprint) = (made.plain_fingerprint, made.fingerprint);
             }
         }
-        Described { other, renames }
+        let live = live.functions.iter();
+        let live = live.map(|(of, function)| SlotKey { instance: *of, signature: function.signature.clone() });
+        Described { other, renames, links: LinkNames::new(live.collect()) }
     }
 
     /// Describes the running program by the new names.
@@ -52,20 +56,21 @@ impl Described {
         // Code may have been freed meanwhile.
         self.other.metas.retain(|unit, _| live.metas.contains_key(unit));
         exchange(live, &mut self.other);
-        linkage.rename(&self.renames);
+        linkage.enter_names(&mut self.links, &self.renames);
     }
 
     /// Describes it as before.
     pub fn leave(&mut self, live: &mut Live, linkage: &mut Linkage) {
         exchange(live, &mut self.other);
-        linkage.rename(&self.renames.inverse());
+        linkage.leave_names(&mut self.links);
     }
 
     /// Does something under the new names with what is linked.
     pub fn within(&self, linkage: &mut Linkage, act: impl FnOnce(&mut Linkage)) {
-        linkage.rename(&self.renames);
+        let mut names = self.links.clone();
+        linkage.enter_names(&mut names, &self.renames);
         act(linkage);
-        linkage.rename(&self.renames.inverse());
+        linkage.leave_names(&mut names);
     }
 
     /// Links of the running version under the new names.
