@@ -26,6 +26,8 @@ pub(crate) enum NoteKind {
     None,
     /// An array has lost this many elements.
     Cut(u32),
+    /// The same, but the value is kept aside.
+    Aside(u32),
     /// An array has more elements than these.
     Longer(u32),
 }
@@ -61,12 +63,13 @@ impl Note {
                 };
                 format!("`{label}` {retyped}: {kept} kept, the others have the default")
             }
-            NoteKind::Cut(lost) => {
+            NoteKind::Cut(lost) | NoteKind::Aside(lost) => {
                 let lost = match lost {
                     1 => "the last element is".to_owned(),
                     _ => format!("the last {lost} elements are"),
                 };
-                format!("`{label}` {retyped}: {lost} gone")
+                let how = if matches!(self.kind, NoteKind::Cut(_)) { "gone" } else { "kept aside" };
+                format!("`{label}` {retyped}: {lost} {how}")
             }
         };
         Some(text)

@@ -1,5 +1,6 @@
 //! Trial and commit of a migration, while all threads of the program are stopped.
 
+mod kept;
 mod refusals;
 
 use std::sync::Arc;
@@ -9,15 +10,17 @@ use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::resume::{CarriedValue, CarryHome};
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
+use self::kept::{Kept, Merge};
 pub(super) use self::refusals::out_of_memory;
 pub(crate) use self::refusals::{failed, sees_old};
-use super::Migration;
+use super::aside::called;
 use super::defaults::Wanted;
 use super::moves::{Moves, Search};
 use super::notes::Note;
 use super::offsets::lies_at;
 use super::own::{self, Written};
 use super::plan::Planner;
+use super::{Aside, Migration};
 use crate::code::{Beside, Computed, GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
@@ -151,6 +154,14 @@ pub(crate) struct Trial {
     rebuilt: Rebuilt,
     /// Is no thread in the program?
     is_idle: bool,
+    /// Values of globals that are kept aside from now on.
+    kept: Vec<Kept>,
+    /// Values of globals that come over those that were.
+    merges: Vec<Merge>,
+    /// Values kept aside that are given up: where they lie, and their types.
+    dropped: Vec<(usize, Ty)>,
+    /// Values that cannot be kept aside, or not any more.
+    lost: Vec<(ItemPath, Ty)>,
 }
 
 /// Calls a function without parameters that gives a value of this type.
@@ -184,6 +195,7 @@ impl Migration {
     ) -> Result<(), Denied> {
         fault::point()?;
         self.find_globals(linkage, moving, trial);
+        self.find_kept(linkage, moving, trial)?;
         self.find_locals(locals, stopped, trial)?;
         let planner = &mut self.planner;
         let mut conversion = |ty: Ty| {
@@ -205,6 +217,7 @@ impl Migration {
             for (number, region) in trial.regions.iter().enumerate() {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
+            self.count_merges(trial, &mut counted, &lookup);
             self.find_own(trial, &mut counted, &lookup);
             counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
@@ -456,7 +469,7 @@ impl Migration {
         let mut roots = Vec::new();
         for (path, ty, _) in &self.roots {
             let memory = linkage.global(*path);
-            roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", path.name))));
+            roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", called(*path, *ty)))));
         }
         for local in locals {
             for variable in local.frame.locals.iter().filter(|variable| local.holds(variable)) {
@@ -474,7 +487,10 @@ impl Migration {
             trial.regions.iter().filter_map(|region| Some((region.at, region.to?))).collect();
         let now = |at: usize| moved.get(&at).copied().unwrap_or(at);
         let memory = |(path, _, ty): &(ItemPath, Ty, Ty)| Some(one(now(linkage.global(*path)?.address()), *ty));
-        let mut roots: Vec<Area> = self.roots.iter().filter_map(memory).collect();
+        let lost = |path: &ItemPath| trial.lost.iter().any(|(lost, _)| lost == path);
+        let stays = self.roots.iter().filter(|(path, ..)| !self.gone.contains(path) && !lost(path));
+        let mut roots: Vec<Area> = stays.filter_map(memory).collect();
+        roots.extend(trial.kept.iter().map(|kept| one(kept.memory().address(), kept.ty)));
         for local in locals {
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             roots.extend(variables.filter_map(|variable| Some(one(now(local.place(variable)?), variable.ty))));
@@ -534,6 +550,7 @@ impl Migration {
         for (number, region) in trial.regions.iter().enumerate() {
             counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
         }
+        self.count_merges(trial, &mut counted, &lookup);
         counted.containers(heap, &self.planner.rebuilds, &lookup);
         self.planner.told(&counted.notes.unwrap_or_default())
     }
@@ -599,7 +616,11 @@ impl Trial {
 
     /// Stores the new values; the first half, before the heap knows the new types.
     pub fn commit(mut self, migration: &mut Migration, heap: &Heap) -> Settle {
+        migration.gone.extend(self.lost.iter().map(|(path, _)| *path));
         let planner = &migration.planner;
+        planner.hold_kept(heap, &self.kept);
+        let dropped: Vec<usize> =
+            self.dropped.iter().flat_map(|(at, ty)| planner.references_before(*ty).found(*at)).collect();
         // Code releases what is in these words at its end, whatever that was before.
         let known_before = self.known_blocks(planner, false);
         let mut attic = heap.attic();
@@ -617,12 +638,14 @@ impl Trial {
         for region in &self.regions {
             stores.region(&planner.conversions[region.conversion], region);
         }
+        self.merges.iter().for_each(|merge| merge.apply(&planner.conversions, &mut stores));
         planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
         for (at, ty) in &self.lent {
             planner.references_after(*ty).found(*at).into_iter().for_each(|block| stores.attic.lend(block));
         }
         let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
         released.extend(own_references);
+        released.extend(dropped);
         if self.is_idle {
             released.extend(attic.take_lent());
         }
@@ -647,7 +670,9 @@ impl Trial {
         }
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
         let (moves, roots, notes) = (self.moves, self.roots, planner.told(&notes));
-        Settle { released, rehash, notes, left, moves, roots }
+        let aside =
+            Aside { kept: self.kept.into_iter().map(Kept::into_memory).collect(), gone: migration.gone.clone() };
+        Settle { released, rehash, notes, left, moves, roots, aside }
     }
 }
 
@@ -668,9 +693,15 @@ pub(crate) struct Settle {
     left: Vec<usize>,
     moves: Moves,
     roots: Vec<Area>,
+    aside: Aside,
 }
 
 impl Settle {
+    /// What happens to values that are kept aside.
+    pub fn take_aside(&mut self) -> Aside {
+        std::mem::take(&mut self.aside)
+    }
+
     /// Once the heap knows the new types. Gives what a report tells of.
     pub fn finish(mut self, migration: &Migration, heap: &Heap) -> Vec<String> {
         // Blocks that are left are not looked at, and what they hold tells which variant a value was of.
