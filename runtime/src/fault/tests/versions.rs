@@ -9,16 +9,17 @@ G items: Vec<Item>
 G by_name: HashMap<str, Item>
 G job: Job
 G total: i64 = 5
-G note: Item
+S Note { n: i32, word: str }
+G note: Note
 F tick(n: i64) -> i64 {
     items.push(Item { n: n as i32, name: "item {n}" })
     by_name["key {n}"] = Item { n: n as i32, name: "value {n}" }
     job = Work(Item { n: 1, name: "job {n}" })
     total += 1
-    note = Item { n: 2, name: "note {n}" }
+    note = Note { n: 2, word: "note {n}" }
     items.len()
 }
-F look() -> i64 { items.len() * 1000 + items[items.len() - 1].name.len() * 100 + by_name.len() * 10 + total + note.name.len() }
+F look() -> i64 { items.len() * 1000 + items[items.len() - 1].name.len() * 100 + by_name.len() * 10 + total + note.word.len() }
 "#,
     r#"
 S Item { n: i64, name: str, tags: Vec<str> = [], id: i64 = 40 + base() }
@@ -62,13 +63,14 @@ G items: Vec<Item>
 G by_name: HashMap<str, Item>
 G job: Job
 G total: i64 = 5
-G note: Item
+S Note { n: i32, word: str }
+G note: Note
 #[reset] G extra: Vec<str> = ["other" + "!"]
 F tick(n: i64) -> i64 {
     items.push(Item { n: n as i32, name: "item {n}" })
     items.len()
 }
-F look() -> i64 { items.len() * 1000 + items[0].n + items[0].name.len() * 100 + by_name.len() * 10 + total + note.name.len() }
+F look() -> i64 { items.len() * 1000 + items[0].n + items[0].name.len() * 100 + by_name.len() * 10 + total + note.word.len() }
 "#,
 ];
 
