@@ -13,6 +13,8 @@ pub(crate) struct Note {
     pub new: Ty,
     /// The types of the collection whose elements it happens to, if it does.
     pub of: Option<(Ty, Ty)>,
+    /// Is the old value kept aside?
+    pub aside: bool,
 }
 
 /// What happened.
@@ -26,8 +28,6 @@ pub(crate) enum NoteKind {
     None,
     /// An array has lost this many elements.
     Cut(u32),
-    /// The same, but the value is kept aside.
-    Aside(u32),
     /// An array has more elements than these.
     Longer(u32),
 }
@@ -63,16 +63,21 @@ impl Note {
                 };
                 format!("`{label}` {retyped}: {kept} kept, the others have the default")
             }
-            NoteKind::Cut(lost) | NoteKind::Aside(lost) => {
+            NoteKind::Cut(lost) => {
                 let lost = match lost {
                     1 => "the last element is".to_owned(),
                     _ => format!("the last {lost} elements are"),
                 };
-                let how = if matches!(self.kind, NoteKind::Cut(_)) { "gone" } else { "kept aside" };
+                let how = if self.aside { "kept aside" } else { "gone" };
                 format!("`{label}` {retyped}: {lost} {how}")
             }
         };
-        Some(text)
+        let waits = match self.kind {
+            NoteKind::Default | NoteKind::Saturated if self.aside && times == 1 => "; the old one is kept aside",
+            NoteKind::Default | NoteKind::Saturated if self.aside => "; the old ones are kept aside",
+            _ => "",
+        };
+        Some(text + waits)
     }
 }
 

@@ -294,13 +294,7 @@ impl Planner {
                 }
                 Ok(())
             }
-            _ => {
-                // What an element or what is in an `Option` loses is not kept.
-                let keeping = std::mem::take(&mut self.keeping);
-                let made = self.retyped(value, ops);
-                self.keeping = keeping;
-                made
-            }
+            _ => self.retyped(value, ops),
         }
     }
 
@@ -312,22 +306,38 @@ impl Planner {
             ops.push(Op::Number { from, to, old: kind, new: into, note });
             return Ok(());
         }
+        // What an element or what is in an `Option` loses is not kept.
+        let keeping = std::mem::take(&mut self.keeping);
+        let carried = self.carried_over(value, ops);
+        self.keeping = keeping;
+        if carried? {
+            return Ok(());
+        }
+        self.give_up(old, from, ops);
+        let note = self.note(NoteKind::Default, value);
+        ops.push(Op::Note { note });
+        self.default_or(value, ops)
+    }
+
+    /// Into a collection of others, a box or an `Option`, and out of it; false if there is no way.
+    fn carried_over(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Result<bool, NoDefault> {
+        let Value { old, new, from, to, .. } = value;
         if let Some(step) = self.rebuild((old, new), (from, to), value.label)? {
             self.give_up(old, from, ops);
             ops.push(step);
-            return Ok(());
+            return Ok(true);
         }
         if let Some(mut steps) = self.box_steps((old, new), (from, to), value.label)? {
             ops.append(&mut steps);
-            return Ok(());
+            return Ok(true);
         }
         if let Some((some, inner)) = option_of(&self.new, new)
             && self.converts(old, inner.ty)
         {
             zero(to, self.new.layout(new).size, ops);
             ops.push(Op::Fill { to, bytes: Arc::from(some.to_le_bytes()) });
-            return self
-                .value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops);
+            self.value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops)?;
+            return Ok(true);
         }
         if let Some((some, inner)) = option_of(&self.old, old)
             && self.converts(inner.ty, new)
@@ -343,12 +353,9 @@ impl Planner {
                 arms.push(Arm { discriminant: none, ops });
             }
             ops.push(Op::Match { from, arms });
-            return Ok(());
+            return Ok(true);
         }
-        self.give_up(old, from, ops);
-        let note = self.note(NoteKind::Default, value);
-        ops.push(Op::Note { note });
-        self.default_or(value, ops)
+        Ok(false)
     }
 
     /// The default of a value: the declared one, else that of its type.
@@ -517,8 +524,7 @@ impl Planner {
             self.default(b, 0, value.label, &mut rest)?;
             ops.push(Op::Each { from: value.from, to, from_stride: 0, to_stride, count: m - n, ops: rest });
         } else if n > m {
-            let kind = if self.keeping { NoteKind::Aside(n - m) } else { NoteKind::Cut(n - m) };
-            let note = self.note(kind, value);
+            let note = self.note(NoteKind::Cut(n - m), value);
             ops.push(Op::Note { note });
             let mut rest = Vec::new();
             self.give_up(a, 0, &mut rest);
@@ -557,7 +563,7 @@ impl Planner {
 
     fn note(&mut self, kind: NoteKind, value: Value<'_>) -> u32 {
         let Value { old, new, of, .. } = value;
-        let note = Note { kind, label: value.label.to_owned(), old, new, of };
+        let note = Note { kind, label: value.label.to_owned(), old, new, of, aside: self.keeping };
         let known = self.notes.iter().position(|other| *other == note);
         known.unwrap_or_else(|| {
             self.notes.push(note);
