@@ -107,6 +107,9 @@ impl fmt::Debug for Past {
     }
 }
 
+/// The number of a version, what it was made from, and the layouts that types had then, and before.
+pub(crate) type Version = (u64, Arc<Checked>, Arc<LayoutHistory>);
+
 /// The text of an item that has been replaced.
 #[derive(Clone, Debug)]
 pub(crate) struct Frozen {
@@ -294,7 +297,7 @@ pub(crate) struct Live {
     /// The layouts that types of this program have had.
     pub history: Arc<LayoutHistory>,
     /// What that was in the last versions, oldest first, with their numbers and what they were made from.
-    pub past: Vec<(u64, Arc<Checked>, Arc<LayoutHistory>)>,
+    pub past: Vec<Version>,
     /// Counts lines during a commit.
     pub lines: LineCounter,
     /// The snapshot it was made from.
@@ -314,11 +317,17 @@ impl Live {
     }
 
     /// Remembers the layouts of a version that has become live. Gives those that are too old.
-    pub fn note_layouts(&mut self, version: u64) -> Vec<(u64, Arc<Checked>, Arc<LayoutHistory>)> {
+    pub fn note_layouts(&mut self, version: u64) -> Vec<Version> {
         self.past.retain(|(known, ..)| *known < version);
         self.past.push((version, self.checked.clone(), self.history.clone()));
         let old = self.past.len().saturating_sub(KEPT_VERSIONS);
         self.past.drain(..old).collect()
+    }
+
+    /// The versions that have been live since that of a function which has been left behind.
+    pub fn since(&self, meta: &FunctionMeta) -> &[Version] {
+        let own = |past: &Past| self.past.iter().position(|(_, known, _)| Arc::ptr_eq(known, &past.checked));
+        meta.past.as_ref().and_then(own).map_or(&[], |own| &self.past[own + 1..])
     }
 
     /// The layouts of the version that was made from this, if it has been live.

@@ -1,5 +1,5 @@
 //! Runs `tests/reload/*.vais`: versions of a program, and what must be seen between them, through the library that the
-//! command line uses. `UPDATE=1` rewrites the expectations.
+//! command line uses. `UPDATE=1` rewrites the expectations, `CASES=part` takes only files with this in their names.
 //!
 //! ```text
 //! --- a name
@@ -24,6 +24,8 @@ fn versions_and_what_is_seen_between_them() {
     let mut paths: Vec<_> =
         fs::read_dir(&folder).expect("the folder of the cases").map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
+    let part = std::env::var("CASES").unwrap_or_default();
+    paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(&part)));
     let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
     let (mut count, mut failures) = (0, Vec::new());
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "vais")) {

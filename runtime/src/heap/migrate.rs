@@ -136,6 +136,18 @@ pub(crate) enum Op {
     /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built
     /// while the field was parked has none: then the steps of `otherwise` are taken.
     Unpark { from: u32, to: u32, references: References, batch: u32, otherwise: Vec<Op> },
+    /// A value that has waited in an older shape comes back: steps, which count from its start before and after, make it of a
+    /// copy in which references have taken the place of their tickets. `otherwise` as above.
+    Reshape {
+        from: u32,
+        bytes: u32,
+        to: u32,
+        size: u32,
+        references: References,
+        batch: u32,
+        ops: Vec<Op>,
+        otherwise: Vec<Op>,
+    },
     /// Steps that are taken only if the bytes at this place of the old value are so.
     If { at: u32, is: Test, ops: Vec<Op> },
     /// The variant decides; unknown ones are left alone.
@@ -156,7 +168,7 @@ pub(crate) enum Op {
     /// Counts what a report tells of.
     Note { note: u32 },
     /// There must be no such value.
-    Refuse { enumeration: Ty, variant: Name },
+    Refuse(Refusal),
 }
 
 /// A part of a prepared value, the rest of which is given up.
@@ -188,13 +200,20 @@ pub(crate) struct Arm {
     pub ops: Vec<Op>,
 }
 
+/// Why a value must not be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is of this enum and this variant, which is gone.
+    Variant(Ty, Name),
+    /// It was made while a field was gone that has no default; by number.
+    Lacks(u32),
+}
+
 /// A value that must not be there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// Its type.
-    pub enumeration: Ty,
-    /// Its variant.
-    pub variant: Name,
+    /// What is wrong with it.
+    pub why: Refusal,
     /// Which element of its region.
     pub index: usize,
     /// Where it lies.

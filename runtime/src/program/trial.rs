@@ -79,7 +79,7 @@ impl ProgramInner {
             Err(denied) => {
                 self.undo(prepared, tried);
                 prepared.pins.by.clone_from(&denied.pinned_by);
-                deny(&mut prepared.report, denied);
+                deny(prepared, denied);
                 None
             }
         }
@@ -107,7 +107,7 @@ impl ProgramInner {
             }
             Err(denied) => {
                 prepared.pins.by.clone_from(&denied.pinned_by);
-                deny(&mut prepared.report, denied);
+                deny(prepared, denied);
             }
         }
         self.undo(prepared, tried);
@@ -456,13 +456,19 @@ fn note_instances(report: &mut Report, instances: Vec<(Ty, u64)>) {
 }
 
 /// Says of an edit that it cannot be, and of the others that they are held back by it.
-fn deny(report: &mut Report, denied: Denied) {
+fn deny(prepared: &mut Prepared, denied: Denied) {
     let Denied { name, why, help, .. } = denied;
     let outcome = Outcome::Refused { why, help };
-    let kind = |edit: &&mut Edit| edit.name == name && edit.kind != "function";
-    match report.edits.iter_mut().find(kind) {
-        Some(edit) => edit.outcome = outcome,
-        None => report.edits.push(Edit { kind: "global", name, change: "changed", outcome, at: None }),
+    let report = &mut prepared.report;
+    let is_it = |edit: &&mut Edit| edit.name == name && edit.kind != "function";
+    if let Some(edit) = report.edits.iter_mut().find(is_it) {
+        edit.outcome = outcome;
+    } else {
+        let checked = &prepared.snapshot.checked;
+        let is_called = |ty: &Ty| name_of(*ty) == name;
+        let kinds = [("struct", checked.structs.keys().any(is_called)), ("enum", checked.enums.keys().any(is_called))];
+        let kind = kinds.into_iter().find_map(|(kind, is_it)| is_it.then_some(kind)).unwrap_or("global");
+        report.edits.push(Edit { kind, name, change: "changed", outcome, at: None });
     }
     report.hold_back();
 }

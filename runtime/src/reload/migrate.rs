@@ -234,15 +234,8 @@ fn note_idle(report: &mut Report, changed: &[Ty]) {
 /// Says of an edit that it cannot be, for want of a default.
 fn refuse(report: &mut Report, checked: &Checked, (kind, name): (&'static str, &str), missing: &NoDefault) {
     let NoDefault { label, ty } = missing;
-    let what = match ty.kind() {
-        TyKind::Function(..) => "a function value",
-        TyKind::Dyn(_) => "a `dyn` value",
-        TyKind::Reference(_) => "a reference",
-        TyKind::Box(_) => "a box",
-        TyKind::Enum(..) => "an enum without a variant that has no payload",
-        _ => "a type without a default value",
-    };
-    let why = format!("`{label}` would have to start with a value of type `{ty}`, and {what} has none");
+    let why =
+        format!("`{label}` would have to start with a value of type `{ty}`, and {} has none", without_default(*ty));
     let help = way_out(checked, label, *ty);
     let outcome = Outcome::Refused { why, help };
     if report.edits.iter().any(|edit| edit.outcome == outcome) {
@@ -258,6 +251,18 @@ fn refuse(report: &mut Report, checked: &Checked, (kind, name): (&'static str, &
 }
 
 /// How what a label stands for gets a default that it has not: `ty` is the type in it that has none.
+/// What a type is that has no default.
+fn without_default(ty: Ty) -> &'static str {
+    match ty.kind() {
+        TyKind::Function(..) => "a function value",
+        TyKind::Dyn(_) => "a `dyn` value",
+        TyKind::Reference(_) => "a reference",
+        TyKind::Box(_) => "a box",
+        TyKind::Enum(..) => "an enum without a variant that has no payload",
+        _ => "a type without a default value",
+    }
+}
+
 fn way_out(checked: &Checked, label: &str, ty: Ty) -> String {
     let field =
         |owner: &Ty, field: &FieldDef| (label == format!("{owner}.{}", field.name)).then_some((field.name, field.ty));

@@ -159,12 +159,17 @@ impl Loops {
     /// The functions that compute what loops want that go on in new code.
     pub fn computed(&self, snapshot: &Snapshot, layouts: &TypeLayouts, live: &Live) -> Vec<Instance> {
         let types = (&*snapshot.checked, layouts, &*live.history);
-        let fates = self.targets.iter().flat_map(|target| target.fates.values());
-        let goes = fates.filter_map(|fate| if let Fate::Goes(resumed) = fate { Some(resumed) } else { None });
         let known = Known::new(self.history.clone());
         let can_become = |from: Ty, to: Ty| transfer::can_become(&known, layouts, from, to);
-        let found = goes
-            .flat_map(|to| transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types, &can_become));
+        let of = |target: &Target, to: &Resumed| {
+            let rules: (&dyn Fn(Ty, Ty) -> bool, _) = (&can_become, live.since(&target.meta));
+            transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types, rules)
+        };
+        let found = self.targets.iter().flat_map(|target| {
+            let fates = target.fates.values();
+            let goes = fates.filter_map(|fate| if let Fate::Goes(resumed) = fate { Some(resumed) } else { None });
+            goes.flat_map(|to| of(target, to)).collect::<Vec<Instance>>()
+        });
         let mut found: Vec<Instance> = found.collect();
         found.sort();
         found.dedup();
@@ -345,7 +350,8 @@ impl Resumer<'_> {
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?;
         let types = (&*self.snapshot.checked, self.layouts, &*self.base.live.history);
-        transfer::check(state, &new.hir, &machine[0].frame, types, &self.can_become())?;
+        let missed = self.base.live.since(meta);
+        transfer::check(state, &new.hir, &machine[0].frame, types, (&self.can_become(), missed))?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 
@@ -489,7 +495,9 @@ impl Loops {
                     let (state, body) = (&resumed.state, &*resumed.lowered.hir);
                     let whole = whole_locals(&target.meta, (state, body), &self.wholes, base);
                     let history = &self.history;
-                    transfer::make(&transfer::Between { state, body, frames, whole, history }, base, snapshot, layouts)?
+                    let meta = &*target.meta;
+                    let between = transfer::Between { meta, state, body, frames, whole, history };
+                    transfer::make(&between, base, snapshot, layouts)?
                 };
                 let (code, meta) = work.resumed(&resumed.lowered, &resumed.machine, base, snapshot, layouts)?;
                 fault::plain()?;

@@ -387,6 +387,19 @@ fn computed_defaults_of_a_save_that_the_loop_could_not_follow() {
     assert_eq!(result, 10020 + 5 * 100000, "{told:?}");
 }
 
+/// The next save, which the loop follows, declares another one: it is for what is made from then on.
+#[test]
+fn a_default_of_a_save_that_the_loop_could_not_follow() {
+    let text = LOCAL.replace("I state.frame == 3 {", "I state.frame == 3 || state.frame == 5 {");
+    let stays = ("    L state", "    k := { print(\"\")  1 }\n    L state");
+    let used = ("state.frame * 1000 + state.x", "state.frame * 1000 + state.x + state.lives * 100000 + k");
+    let first: &[(&str, &str)] = &[("x: i64 }", "x: i64, lives: i64 = 3 }"), stays, used];
+    let second: &[(&str, &str)] =
+        &[(stays.1, stays.0), (" * 100000 + k", " * 100000"), ("lives: i64 = 3", "lives: i64 = 7")];
+    let (result, told) = run(&text, &[first, second]);
+    assert_eq!(result, 10020 + 3 * 100000, "{told:?}");
+}
+
 /// What the list is made of has to be released once its elements count something, and holds nothing in the old code.
 #[test]
 fn a_list_of_a_turn_whose_elements_get_counted_fields_in_an_inner_loop() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
-use super::history::{KnownField, KnownLayout, KnownVariant};
+use super::history::{KnownField, KnownLayout, KnownVariant, LayoutHistory, Then};
 use super::lineage::{self, Lineage, New, NewField, NextNumber, Old};
 use super::{Layout, MAX_SIZE};
 
@@ -37,8 +37,8 @@ pub(super) struct Wanted {
     pub keeping: Keeping,
     /// How many bytes of parked fields a type may have that grows in order to keep them all.
     pub most_parked: u32,
-    /// Types whose values lie otherwise than before: what is parked of them cannot be had again.
-    pub spoiled: Vec<Ty>,
+    /// Types whose values lie otherwise than before, with how they lay: what is parked of them stays as it is.
+    pub then: Vec<(Ty, Arc<LayoutHistory>)>,
 }
 
 /// What is done to keep the values of fields that are gone.
@@ -236,7 +236,7 @@ impl Room {
         }
         let mut placed: Vec<KnownField> = placed.into_iter().flatten().collect();
         followed.inherit(&mut placed, next);
-        Some((placed, left.into_iter().map(|left| left.field.clone()).collect()))
+        Some((placed, left.into_iter().map(|left| followed.waiting(left.field)).collect()))
     }
 
     /// Where a field fits: beside all others, else over those of least worth, the oldest first.
@@ -280,7 +280,7 @@ struct Followed<'a> {
     old: Option<&'a KnownVariant>,
     /// By wanted field: the index of the known one that goes on as it.
     sources: Vec<Option<usize>>,
-    spoiled: &'a [Ty],
+    then: &'a [(Ty, Arc<LayoutHistory>)],
 }
 
 impl WantedField {
@@ -296,12 +296,12 @@ impl WantedField {
 
 impl<'a> Followed<'a> {
     fn new(variant: &'a WantedVariant, old: Option<&'a KnownVariant>, whole: &'a Wanted) -> Followed<'a> {
-        let (wanted, spoiled, back) = (&*variant.fields, &*whole.spoiled, whole.back(variant.name));
+        let (wanted, then, back) = (&*variant.fields, &*whole.then, whole.back(variant.name));
         let number = |name: Name| Some(back?.fields.iter().find(|field| field.name == name)?.lineage.number);
         let new = |field: &WantedField| NewField { number: number(field.name), ..field.as_new() };
         let new: Vec<NewField> = wanted.iter().map(new).collect();
         let sources = old.map_or_else(|| vec![None; new.len()], |old| lineage::field_sources(old, &new, true));
-        Followed { wanted, old, sources, spoiled }
+        Followed { wanted, old, sources, then }
     }
 
     /// The fields that keep their bytes or get them again, and the parked ones that are left, oldest first. What is there
@@ -320,22 +320,31 @@ impl<'a> Followed<'a> {
             left.retain(|other| !revived.is_some_and(|revived| std::ptr::eq(*other, revived)));
             *place = Some(KnownField { name: field.name, ..found.clone() });
         }
-        left.retain(|other| !self.spoiled.contains(&other.ty));
         // Its own name goes before all that it was called.
         for renames in [false, true] {
             for ((field, place), source) in self.wanted.iter().zip(&mut placed).zip(&self.sources) {
                 if place.is_some() || renames && source.is_some() {
                     continue;
                 }
-                let fits = |known: &KnownField| field.fits(known) && (renames || known.name == field.name);
+                let fits = |known: &KnownField| known.ty == field.ty && (renames || known.name == field.name);
                 if let Some(found) = lineage::unparked(&left, &field.as_new(), &fits) {
                     left.retain(|other| !std::ptr::eq(*other, found));
-                    *place = Some(KnownField { name: field.name, ..found.clone() });
+                    // What needs more room than when it was parked gets it elsewhere.
+                    let placed = KnownField { name: field.name, then: Then::default(), ..found.clone() };
+                    *place = field.fits(found).then_some(placed);
                 }
             }
         }
         let judged = |field: &'a KnownField| Left { field, worth: self.worth(field) };
         (placed, left.into_iter().map(judged).collect())
+    }
+
+    /// A field that is parked from now on, or still is.
+    fn waiting(&self, field: &KnownField) -> KnownField {
+        let mut waiting = field.clone();
+        let then = || self.then.iter().find(|(ty, _)| *ty == field.ty).map(|(_, then)| then.clone());
+        waiting.then.0 = waiting.then.0.or_else(then);
+        waiting
     }
 
     /// The wanted fields that a known one goes on as.
@@ -365,7 +374,8 @@ impl<'a> Followed<'a> {
             let called = |known: &KnownField| {
                 known.name == field.name || field.was == Some(known.name) || known.lineage.former.contains(&field.name)
             };
-            let same = |known: &&KnownField| (known.ty, known.offset) == (place.ty, place.offset) && called(known);
+            let there = |known: &KnownField| known.offset == place.offset || known.size != place.size;
+            let same = |known: &&KnownField| known.ty == place.ty && there(known) && called(known);
             let parked = || self.old.and_then(|old| old.parked.iter().find(same));
             let retyped = || self.old.and_then(|old| lineage::retyped(old, &field.as_new()));
             let from = source.and_then(|source| self.old?.fields.get(source)).or_else(parked).or_else(retyped);

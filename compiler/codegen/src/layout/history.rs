@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use vaisjit_semantics::{ItemPath, Renames, Ty};
+use vaisjit_semantics::{ItemPath, Renames, Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::lineage::{Lineage, NextNumber};
@@ -66,6 +66,8 @@ pub struct KnownField {
     pub size: u32,
     /// What fills its bytes in new values while it is parked.
     pub fill: Fill,
+    /// How its type lay when it was parked.
+    pub then: Then,
     /// What it was called.
     pub lineage: Lineage,
 }
@@ -80,6 +82,17 @@ impl PartialEq for Fill {
     }
 }
 impl Eq for Fill {}
+
+/// The layouts of a parked field's type and of what lies inline in it, if they have changed since: what waits in the field
+/// keeps the shape it had. No part of a layout: any two compare equal.
+#[derive(Clone, Debug, Default)]
+pub struct Then(pub Option<Arc<LayoutHistory>>);
+impl PartialEq for Then {
+    fn eq(&self, _: &Then) -> bool {
+        true
+    }
+}
+impl Eq for Then {}
 
 impl LayoutHistory {
     /// The layout a type has had last.
@@ -104,6 +117,23 @@ impl LayoutHistory {
         LayoutHistory { known: known.collect(), methods: self.methods.renamed(renames), former }
     }
 
+    /// What it knows of a type and of all that lies inline in values of it.
+    pub fn within(&self, ty: Ty) -> LayoutHistory {
+        let (mut found, mut open) = (LayoutHistory::default(), vec![ty]);
+        while let Some(ty) = open.pop() {
+            match *ty.kind() {
+                TyKind::Array(of, _) => open.push(of),
+                TyKind::Tuple(parts) => open.extend(parts.iter().copied()),
+                _ => {
+                    let Some(known) = self.get(ty).filter(|_| found.get(ty).is_none()) else { continue };
+                    found.insert(ty, known.clone());
+                    open.extend(known.types());
+                }
+            }
+        }
+        found
+    }
+
     /// Was an item called so before?
     pub fn was_called(&self, item: ItemPath, name: ItemPath) -> bool {
         self.former.get(&item).is_some_and(|former| former.contains(&name))
@@ -118,9 +148,12 @@ impl LayoutHistory {
 fn renamed(known: &Arc<KnownLayout>, renames: &Renames) -> Arc<KnownLayout> {
     let mut new = (**known).clone();
     for variant in &mut new.variants {
-        variant.fields.iter_mut().chain(&mut variant.parked).for_each(|field| field.ty = renames.ty(field.ty));
+        for field in variant.fields.iter_mut().chain(&mut variant.parked) {
+            field.ty = renames.ty(field.ty);
+            field.then.0 = field.then.0.as_ref().map(|then| Arc::new(then.renamed(renames)));
+        }
     }
-    if new == **known { known.clone() } else { Arc::new(new) }
+    if new == **known && !known.waits_in_old_shape() { known.clone() } else { Arc::new(new) }
 }
 
 impl KnownVariant {
@@ -133,7 +166,8 @@ impl KnownVariant {
 impl KnownField {
     /// A field whose bytes are filled with zeros while it is parked.
     pub fn new(name: Name, ty: Ty, offset: u32, size: u32) -> KnownField {
-        KnownField { name, ty, offset, size, fill: Fill::default(), lineage: Lineage::default() }
+        let (fill, lineage, then) = (Fill::default(), Lineage::default(), Then::default());
+        KnownField { name, ty, offset, size, fill, lineage, then }
     }
 
     /// Do the bytes of two fields overlap?
@@ -143,9 +177,25 @@ impl KnownField {
 }
 
 impl KnownLayout {
-    /// The types of its fields and of those that are parked.
+    /// Its fields, or those of all variants.
+    pub fn all_fields(&self) -> impl Iterator<Item = &KnownField> {
+        self.variants.iter().flat_map(|variant| &variant.fields)
+    }
+
+    /// The parked fields in which values have the shape of their types.
+    pub fn waiting(&self) -> impl Iterator<Item = &KnownField> {
+        let parked = self.variants.iter().flat_map(|variant| &variant.parked);
+        parked.filter(|field| field.then.0.is_none())
+    }
+
+    /// The types of what lies in values of it in the shape of its type.
     pub fn types(&self) -> impl Iterator<Item = Ty> {
-        self.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked)).map(|field| field.ty)
+        self.all_fields().chain(self.waiting()).map(|field| field.ty)
+    }
+
+    /// Is there a parked field whose type lies otherwise now?
+    fn waits_in_old_shape(&self) -> bool {
+        self.variants.iter().flat_map(|variant| &variant.parked).any(|field| field.then.0.is_some())
     }
 
     /// The fields of a struct.

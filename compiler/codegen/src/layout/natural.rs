@@ -393,30 +393,28 @@ impl TypeLayouts {
         known.get(old).filter(|_| gone)
     }
 
-    /// Of the types of fields that this one has no more, those whose values lie otherwise now.
-    fn spoiled(&self, ty: Ty, inside: &mut Vec<Ty>) -> Vec<Ty> {
-        let Some(before) = self.before(ty) else { return Vec::new() };
-        let declared = self.parts(ty);
-        let mut types: Vec<Ty> = before.types().filter(|ty| !declared.contains(ty)).collect();
-        let parked = before.variants.iter().flat_map(|variant| &variant.parked);
-        types.extend(parked.map(|field| field.ty));
+    /// Of the types of what is parked or was a field of this one, those whose values lie otherwise now, with how they lay.
+    fn then(&self, ty: Ty, inside: &mut Vec<Ty>) -> Vec<(Ty, Arc<LayoutHistory>)> {
+        let (Some(before), Some(evolving)) = (self.before(ty), &self.evolving) else { return Vec::new() };
+        let declared: Vec<(Name, Ty)> = self.fields(ty).map(|field| (field.name, field.ty)).collect();
+        let gone = |field: &&KnownField| !declared.contains(&(field.name, field.ty));
+        let mut types: Vec<Ty> =
+            before.waiting().chain(before.all_fields().filter(gone)).map(|field| field.ty).collect();
         types.sort();
         types.dedup();
-        types.retain(|ty| self.is_spoiled(*ty, inside, &mut Vec::new()));
-        types
+        types.retain(|ty| self.is_changed(*ty, inside, &mut Vec::new()));
+        types.into_iter().map(|ty| (ty, Arc::new(evolving.known.within(ty)))).collect()
     }
 
-    fn is_spoiled(&self, ty: Ty, inside: &mut Vec<Ty>, seen: &mut Vec<Ty>) -> bool {
+    /// Do values of a type lie otherwise than before, or what lies inline in them?
+    fn is_changed(&self, ty: Ty, inside: &mut Vec<Ty>, seen: &mut Vec<Ty>) -> bool {
         if seen.contains(&ty) {
             return false;
         }
         seen.push(ty);
-        if !matches!(ty.kind(), TyKind::Struct(..) | TyKind::Enum(..)) {
-            return self.parts(ty).into_iter().any(|part| self.is_spoiled(part, inside, seen));
-        }
-        let before = self.before(ty).filter(|_| self.evolves(ty)).cloned();
-        let parts = before.as_ref().map_or_else(|| self.parts(ty), |before| before.types().collect());
-        if parts.into_iter().any(|part| self.is_spoiled(part, inside, seen)) {
+        let before = self.before(ty);
+        let parts = before.map_or_else(|| self.parts(ty), |before| before.types().collect());
+        if parts.into_iter().any(|part| self.is_changed(part, inside, seen)) {
             return true;
         }
         let Some(before) = before.filter(|_| self.defines(ty)) else { return false };
@@ -425,7 +423,7 @@ impl TypeLayouts {
             return true;
         }
         let now = self.shape_within(ty, inside).ok().and_then(|shape| shape.known.clone());
-        now.is_some_and(|(now, _)| *now != *before)
+        now.is_some_and(|(now, _)| *now != **before)
     }
 
     /// Does a value hold one of these types, inline?
@@ -442,12 +440,15 @@ impl TypeLayouts {
         match *ty.kind() {
             TyKind::Array(of, _) => vec![of],
             TyKind::Tuple(parts) => parts.to_vec(),
-            _ => {
-                let fields = self.structs.get(&ty).into_iter().flat_map(|of| &of.fields);
-                let payloads = self.enums.get(&ty).into_iter().flat_map(|of| &of.variants).flat_map(|of| &of.fields);
-                fields.chain(payloads).map(|field| field.ty).collect()
-            }
+            _ => self.fields(ty).map(|field| field.ty).collect(),
         }
+    }
+
+    /// The declared fields of a struct, or of all variants of an enum.
+    fn fields(&self, ty: Ty) -> impl Iterator<Item = &FieldDef> {
+        let fields = self.structs.get(&ty).into_iter().flat_map(|of| &of.fields);
+        let variants = self.enums.get(&ty).into_iter().flat_map(|of| &of.variants);
+        fields.chain(variants.flat_map(|of| &of.fields))
     }
 
     /// A definition with the layouts of its fields.
@@ -460,7 +461,7 @@ impl TypeLayouts {
             if keeping == Keeping::Everything { MOST_PARKED } else { own.max(FEW_PARKED) }
         };
         let exposed = self.evolving.as_ref().is_none_or(|evolving| evolving.exposed.contains(&ty)) || !self.evolves(ty);
-        let spoiled = self.spoiled(ty, inside);
+        let then = self.then(ty, inside);
         let mut fields = |fields: &[FieldDef]| -> Result<Vec<evolve::WantedField>, LayoutError> {
             let field = |field: &FieldDef| {
                 let layout = self.shape_within(field.ty, inside)?.layout;
@@ -472,7 +473,7 @@ impl TypeLayouts {
             let only = evolve::WantedVariant { name: None, was: None, fields: fields(&definition.fields)? };
             let (header, reserve, variants) = (Layout { size: 0, align: 1 }, definition.reserve, vec![only]);
             let most_parked = most_parked(&variants);
-            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked, spoiled });
+            return Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked, then });
         }
         let unknown = LayoutError { ty, problem: LayoutProblem::Unknown };
         let definition = self.enums.get(&ty).ok_or(unknown)?;
@@ -483,7 +484,7 @@ impl TypeLayouts {
         }
         let (header, reserve) = (Layout { size: 8, align: 8 }, definition.reserve);
         let most_parked = most_parked(&variants);
-        Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked, spoiled })
+        Ok(evolve::Wanted { variants, header, exposed, reserve, back, keeping, most_parked, then })
     }
 
     fn pack(
@@ -566,13 +567,16 @@ impl Layouts for TypeLayouts {
     }
 }
 
-/// A constant default, and what a part was called.
-type Aside<'a> = (Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name]);
+/// A constant default, what a part was called, and whether it waits in an older shape.
+type Aside<'a> = (Option<&'a Arc<[u8]>>, Option<Name>, &'a [Name], bool);
 
 /// What is noted beside a layout: the constant defaults of fields, and what everything was called.
 fn asides<'a>(known: &'a KnownLayout) -> Vec<Aside<'a>> {
-    let of_variant = |variant: &'a KnownVariant| (None, variant.lineage.was, &variant.lineage.former[..]);
-    let of_field = |field: &'a KnownField| (field.fill.0.as_ref(), field.lineage.was, &field.lineage.former[..]);
+    let of_variant = |variant: &'a KnownVariant| (None, variant.lineage.was, &variant.lineage.former[..], false);
+    let of_field = |field: &'a KnownField| {
+        let lineage = &field.lineage;
+        (field.fill.0.as_ref(), lineage.was, &lineage.former[..], field.then.0.is_some())
+    };
     let of = |variant: &'a KnownVariant| {
         let KnownVariant { fields, parked, .. } = variant;
         std::iter::once(of_variant(variant)).chain(fields.iter().chain(parked).map(of_field))

@@ -38,9 +38,9 @@ fn nominal(layouts: &TypeLayouts, ty: Ty, size: u32) -> Vec<(u32, u32)> {
     let Some(known) = layouts.known(ty) else { return vec![(0, size)] };
     let fields = known.variants.iter().flat_map(|variant| variant.fields.iter().chain(&variant.parked));
     let of_field = |field: &KnownField| match layouts.try_layout(field.ty) {
-        Ok(_) => moved(of(layouts, field.ty), field.offset),
-        // A parked field of a type that is gone.
-        Err(_) => vec![(field.offset, field.size)],
+        Ok(_) if field.then.0.is_none() => moved(of(layouts, field.ty), field.offset),
+        // A parked field of a type that is gone or lies otherwise now.
+        _ => vec![(field.offset, field.size)],
     };
     let mut inside: Vec<(u32, u32)> = fields.flat_map(of_field).collect();
     if matches!(ty.kind(), TyKind::Enum(..)) {

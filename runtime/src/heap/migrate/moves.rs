@@ -27,6 +27,8 @@ pub(crate) enum Word {
     Function,
     /// The address of a value of this type, which may lie inside another one.
     Pointer(Ty),
+    /// The same in a parked field: it hinders nothing.
+    Waiting(Ty),
 }
 
 /// Values of one type in a row.

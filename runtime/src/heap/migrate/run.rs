@@ -189,6 +189,16 @@ impl Walk<'_> {
                         self.ops(otherwise, from, false);
                     }
                 }
+                Op::Reshape { from: offset, bytes, references, batch, ops, otherwise, .. } => {
+                    let at = from + *offset as usize;
+                    let copy = Waiting::of(at, *bytes);
+                    let key = &self.stores.batches[*batch as usize];
+                    if resolve(copy.at, references, self.stores.attic, key).is_some() {
+                        self.waiting(ops, &copy, at);
+                    } else {
+                        self.ops(otherwise, from, false);
+                    }
+                }
                 Op::Wrap { queue, ops, prepared, .. } => {
                     add(&mut self.counted.wanted, *queue, 1);
                     self.ops(ops, from, false);
@@ -209,9 +219,9 @@ impl Walk<'_> {
                     let cut = numbers(std::iter::once(places), *old, *new);
                     self.note(*note, cut);
                 }
-                Op::Refuse { enumeration, variant } if self.counted.found.is_none() => {
+                Op::Refuse(why) if self.counted.found.is_none() => {
                     let (region, index) = self.place;
-                    let found = Found { enumeration: *enumeration, variant: *variant, index, address: from };
+                    let found = Found { why: *why, index, address: from };
                     self.counted.found = Some((region, found));
                 }
                 _ => {}
@@ -221,6 +231,15 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
+    /// Looks at a copy of what waits at an address.
+    fn waiting(&mut self, ops: &[Op], copy: &Waiting, at: usize) {
+        let known = self.counted.found.is_some();
+        self.ops(ops, copy.at, false);
+        if let Some((_, found)) = self.counted.found.as_mut().filter(|_| !known) {
+            found.address = at;
+        }
+    }
+
     fn note(&mut self, number: u32, times: u64) {
         if let Some(notes) = &mut self.counted.notes {
             add(notes, number, times);
@@ -396,6 +415,17 @@ impl<'a> Stores<'a> {
                     otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
                 }
             }),
+            Op::Reshape { from, bytes, to, size, references, batch, ops, otherwise } => {
+                row.each().for_each(|(f, t)| {
+                    let (copy, place) = (Waiting::of(f + *from as usize, *bytes), t + *to as usize);
+                    let Some(found) = resolve(copy.at, references, self.attic, &self.batches[*batch as usize]) else {
+                        return otherwise.iter().for_each(|op| self.row(op, Row::one(f, t)));
+                    };
+                    found.into_iter().for_each(|block| self.count_up(block));
+                    zero(place, *size as usize);
+                    self.one(ops, copy.at, place);
+                })
+            }
             Op::If { at, is, ops } => row.each().for_each(|(f, t)| {
                 if self.holds(f + *at as usize, is) {
                     ops.iter().for_each(|op| self.row(op, Row::one(f, t)));
@@ -425,7 +455,7 @@ impl<'a> Stores<'a> {
             }),
             Op::Wrap { .. } | Op::Unwrap { .. } => row.each().for_each(|(from, to)| self.boxed(op, from, to)),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
-            Op::Own { .. } | Op::Count { .. } | Op::Refuse { .. } => {}
+            Op::Own { .. } | Op::Count { .. } | Op::Refuse(_) => {}
         }
     }
 
@@ -473,18 +503,8 @@ impl<'a> Stores<'a> {
     }
 
     fn unpark(&mut self, at: usize, references: &References, batch: u32) -> bool {
-        let key = &self.batches[batch as usize];
-        if !has_tickets(at, references, self.attic, key) {
-            return false;
-        }
-        each_place(at, &references.0, &mut |place, _| {
-            let (word, is_function) = self.attic.find(key, load(place)).unwrap_or_default();
-            if let Some(block) = block_of(word, is_function) {
-                self.count_up(block);
-            }
-            store(place, word);
-        });
-        true
+        let found = resolve(at, references, self.attic, &self.batches[batch as usize]);
+        found.map(|blocks| blocks.into_iter().for_each(|block| self.count_up(block))).is_some()
     }
 
     /// Forgets the values of parked fields that nobody can ask for any more.
@@ -492,6 +512,35 @@ impl<'a> Stores<'a> {
         let words = self.attic.forget(&self.batches[batch as usize]);
         self.released.extend(words.filter_map(|(word, is_function)| block_of(word, is_function)).map(|block| block.0));
     }
+}
+
+/// A copy of what waits in a parked field.
+struct Waiting {
+    at: usize,
+    _words: Vec<u64>,
+}
+
+impl Waiting {
+    fn of(from: usize, bytes: u32) -> Waiting {
+        let mut words = vec![0; (bytes as usize).div_ceil(8).max(1)];
+        let at = words.as_mut_ptr() as usize;
+        copy(at, from, bytes as usize);
+        Waiting { at, _words: words }
+    }
+}
+
+/// Puts references where their tickets are; gives the blocks, or nothing if not all are tickets.
+fn resolve(at: usize, references: &References, attic: &Attic, key: &BatchKey) -> Option<Vec<Payload>> {
+    if !has_tickets(at, references, attic, key) {
+        return None;
+    }
+    let mut blocks = Vec::new();
+    each_place(at, &references.0, &mut |place, is_function| {
+        let word = attic.find(key, load(place)).map_or(0, |(word, _)| word);
+        blocks.extend(block_of(word, is_function));
+        store(place, word);
+    });
+    Some(blocks)
 }
 
 /// Are these the bytes at an address?

@@ -78,20 +78,22 @@ impl Planner {
         let types = (old, Ty::new(TyKind::Box(new)));
         let rebuild = match self.rebuilds.iter().position(|known| known.types == types) {
             Some(known) => known,
-            None => {
-                let size = |layout: Layout| layout.size as usize;
-                let strides = (size(self.old.layout(inner)), size(self.new.layout(new)));
-                let (number, elements) = (self.rebuilds.len(), Vec::new());
-                self.rebuilds.push(Rebuild { types, container: Container::Box, record: None, elements, strides });
-                let ops = pure(self.copy_steps(inner, new, label)?);
-                let references = self.references_after(new);
-                let (prepared, ops) = (split(&ops, true), split(&ops, false));
-                self.rebuilds[number].elements.push(Element { ops, prepared, references, offsets: (0, 0) });
-                number
-            }
+            None => self.in_running(|planner| planner.unboxed(types, (inner, new), label))?,
         };
         let release = Op::Release { from, references: self.references_before(old) };
         let (bytes, references) = (self.new.layout(new).size, self.references_after(new));
         Ok(vec![release, Op::Unwrap { from, to, bytes, rebuild: rebuild as u32, references }])
+    }
+    /// How the `Box` is made anew; by number.
+    fn unboxed(&mut self, types: (Ty, Ty), (inner, new): (Ty, Ty), label: &str) -> Result<usize, NoDefault> {
+        let size = |layout: Layout| layout.size as usize;
+        let strides = (size(self.old.layout(inner)), size(self.new.layout(new)));
+        let (number, elements) = (self.rebuilds.len(), Vec::new());
+        self.rebuilds.push(Rebuild { types, container: Container::Box, record: None, elements, strides });
+        let ops = pure(self.copy_steps(inner, new, label)?);
+        let references = self.references_after(new);
+        let (prepared, ops) = (split(&ops, true), split(&ops, false));
+        self.rebuilds[number].elements.push(Element { ops, prepared, references, offsets: (0, 0) });
+        Ok(number)
     }
 }

@@ -69,17 +69,27 @@ impl Planner {
         if let Some(known) = self.rebuilds.iter().position(|known| known.types == (old, new)) {
             return Ok(Some(Op::Rebuild { from, to, rebuild: known as u32 }));
         }
-        let (places, strides) = rows((&self.old, &self.new), kind, (&before, &after));
-        let number = self.rebuilds.len();
-        let elements = Vec::new();
-        self.rebuilds.push(Rebuild { types: (old, new), container: kind, record: None, elements, strides });
-        for ((a, b), offsets) in before.iter().zip(&after).zip(places) {
-            let ops = pure(self.element_steps((*a, *b), (old, new), label)?);
+        let rebuild = self.in_running(|planner| planner.rebuilt((old, new), (kind, &before, &after), label))?;
+        Ok(Some(Op::Rebuild { from, to, rebuild }))
+    }
+
+    /// How the container is made anew; by number.
+    fn rebuilt(
+        &mut self,
+        types: (Ty, Ty),
+        (container, before, after): (Container, &[Ty], &[Ty]),
+        label: &str,
+    ) -> Result<u32, NoDefault> {
+        let (places, strides) = rows((&self.old, &self.new), container, (before, after));
+        let (number, elements) = (self.rebuilds.len(), Vec::new());
+        self.rebuilds.push(Rebuild { types, container, record: None, elements, strides });
+        for ((a, b), offsets) in before.iter().zip(after).zip(places) {
+            let ops = pure(self.element_steps((*a, *b), types, label)?);
             let references = self.references_after(*b);
             let element = Element { prepared: split(&ops, true), ops: split(&ops, false), references, offsets };
             self.rebuilds[number].elements.push(element);
         }
-        Ok(Some(Op::Rebuild { from, to, rebuild: number as u32 }))
+        Ok(number as u32)
     }
 }
 

@@ -8,6 +8,8 @@ use vaisjit_semantics::types::FloatKind;
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
+use crate::heap::migrate::BatchKey;
+
 /// A view of one history.
 #[derive(Clone)]
 pub(crate) struct Known {
@@ -17,6 +19,55 @@ pub(crate) struct Known {
 impl Known {
     pub fn new(history: Arc<LayoutHistory>) -> Known {
         Known { history }
+    }
+
+    /// Do values of a type lie in both views alike, and all that is inline in them?
+    pub fn lies_alike(&self, other: &Known, ty: Ty) -> bool {
+        let alike = |ty: &Ty| self.lies_alike(other, *ty);
+        match *ty.kind() {
+            TyKind::Array(of, _) => alike(&of),
+            TyKind::Tuple(parts) => parts.iter().all(alike),
+            TyKind::Struct(..) | TyKind::Enum(..) => match (self.get(ty), other.get(ty)) {
+                (Some(one), Some(two)) => {
+                    let parked = |known: &KnownLayout| known.variants.iter().flat_map(|v| v.parked.clone()).collect();
+                    let (a, b): (Vec<KnownField>, Vec<KnownField>) = (parked(one), parked(two));
+                    let waits = |(a, b): (&KnownField, &KnownField)| self.then(a).lies_alike(&other.then(b), a.ty);
+                    one == two && one.all_fields().all(|field| alike(&field.ty)) && a.iter().zip(&b).all(waits)
+                }
+                (one, two) => one == two,
+            },
+            _ => true,
+        }
+    }
+
+    /// The view that says how values of a parked field lie.
+    pub fn then(&self, field: &KnownField) -> Known {
+        field.then.0.as_ref().map_or_else(|| self.clone(), |then| Known::new(then.clone()))
+    }
+
+    /// Does something wait in a parked field that has this one, parked, inside?
+    pub fn holds_waiting(&self, key: &BatchKey) -> bool {
+        let parked = |known: &KnownLayout| known.variants.iter().flat_map(|v| v.parked.clone()).collect::<Vec<_>>();
+        self.history
+            .iter()
+            .flat_map(|(_, known)| parked(known))
+            .any(|field| self.then(&field).has_parked(field.ty, key))
+    }
+
+    fn has_parked(&self, ty: Ty, key: &BatchKey) -> bool {
+        let inside = |ty: &Ty| self.has_parked(*ty, key);
+        match *ty.kind() {
+            TyKind::Array(of, _) => inside(&of),
+            TyKind::Tuple(parts) => parts.iter().any(inside),
+            TyKind::Struct(..) | TyKind::Enum(..) => {
+                let variants = self.get(ty).into_iter().flat_map(|known| &known.variants);
+                let is_it = |field: &KnownField| (ty, field.name, field.ty) == (key.0, key.2, key.3);
+                let waits = |field: &KnownField| is_it(field) || self.then(field).has_parked(field.ty, key);
+                let has = |v: &KnownVariant| v.parked.iter().any(waits) || v.fields.iter().any(|f| inside(&f.ty));
+                variants.into_iter().any(has)
+            }
+            _ => false,
+        }
     }
 
     /// The bytes of values of a type.

@@ -118,7 +118,7 @@ impl Moves {
             Word::Handle => Ok(self.blocks.get(&word).map(|(to, _)| *to)),
             Word::Function if word & tag == 0 => Ok(None),
             Word::Function => Ok(self.blocks.get(&(word & !tag)).map(|(to, _)| to | tag)),
-            Word::Pointer(pointee) => {
+            Word::Pointer(pointee) | Word::Waiting(pointee) => {
                 let Some((range, index)) = self.find(word) else { return Ok(None) };
                 let at = range.at + index * range.stride;
                 let part = Part { at, offset: word - at, pointee };
@@ -129,13 +129,14 @@ impl Moves {
         }
     }
 
-    /// Puts all words right that lead to what has moved. Afterwards nothing leads to where it lay.
+    /// Puts all words right that lead to what has moved. Afterwards nothing leads to where it lay. A pointer that waits for
+    /// its field to come back is null if what it points at is gone.
     pub fn settle(&self, planner: &Planner, heap: &Heap, roots: &[Area]) {
         let mut words = Words::new(&planner.new);
-        let mut put = |at: usize, word: usize, kind: Word| {
-            if let Ok(Some(now)) = self.after(planner, word, kind) {
-                put_word(at, now);
-            }
+        let mut put = |at: usize, word: usize, kind: Word| match (self.after(planner, word, kind), kind) {
+            (Ok(Some(now)), _) => put_word(at, now),
+            (Err(_), Word::Waiting(_)) => put_word(at, 0),
+            _ => {}
         };
         roots.iter().for_each(|area| each(area, &words.of(area.ty), &mut put));
         heap.each_area(&|table| self.behind(table), &mut |area| each(&area, &words.of(area.ty), &mut put));

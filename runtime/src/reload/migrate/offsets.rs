@@ -144,15 +144,14 @@ fn collect(known: &Known, ty: Ty, at: usize, out: &mut Vec<WordPart>) {
             parts.iter().zip(offsets).for_each(|(part, offset)| collect(known, *part, at + offset as usize, out));
         }
         TyKind::Struct(..) => {
-            let fields = known.get(ty).into_iter().flat_map(|known| known.fields());
-            fields.for_each(|field| collect(known, field.ty, at + field.offset as usize, out));
+            let only = known.get(ty).and_then(|known| known.variants.first());
+            only.into_iter().for_each(|only| collect_fields(known, only, at, out));
         }
         TyKind::Enum(..) => {
             let declared = known.get(ty).into_iter().flat_map(|known| &known.variants);
             let variants = declared.filter(|variant| variant.declared).filter_map(|variant| {
                 let mut parts = Vec::new();
-                let fields = variant.fields.iter();
-                fields.for_each(|field| collect(known, field.ty, field.offset as usize, &mut parts));
+                collect_fields(known, variant, 0, &mut parts);
                 (!parts.is_empty()).then_some((variant.discriminant, parts))
             });
             let variants: Vec<_> = variants.collect();
@@ -161,6 +160,35 @@ fn collect(known: &Known, ty: Ty, at: usize, out: &mut Vec<WordPart>) {
             }
         }
         _ => {}
+    }
+}
+
+/// The words of fields, and the pointers in parked ones: other references are in the attic.
+fn collect_fields(known: &Known, variant: &KnownVariant, at: usize, out: &mut Vec<WordPart>) {
+    variant.fields.iter().for_each(|field| collect(known, field.ty, at + field.offset as usize, out));
+    for field in &variant.parked {
+        let mut parts = Vec::new();
+        collect(&known.then(field), field.ty, at + field.offset as usize, &mut parts);
+        out.extend(parts.into_iter().filter_map(waiting));
+    }
+}
+
+/// A word of what lies in a parked field.
+fn waiting(part: WordPart) -> Option<WordPart> {
+    let all = |parts: Vec<WordPart>| parts.into_iter().filter_map(waiting).collect::<Vec<_>>();
+    match part {
+        WordPart::Word(offset, Word::Pointer(of) | Word::Waiting(of)) => {
+            Some(WordPart::Word(offset, Word::Waiting(of)))
+        }
+        WordPart::Word(..) => None,
+        WordPart::Choice(offset, variants) => {
+            let variants = variants.into_iter().map(|(number, parts)| (number, all(parts)));
+            Some(WordPart::Choice(offset, variants.filter(|(_, parts)| !parts.is_empty()).collect()))
+        }
+        WordPart::Repeat { offset, stride, count, parts } => {
+            let parts = all(parts);
+            (!parts.is_empty()).then_some(WordPart::Repeat { offset, stride, count, parts })
+        }
     }
 }
 

@@ -94,6 +94,15 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
                 leave_tickets(&mut kept, to);
                 kept.extend(pure(otherwise));
             }
+            Op::Reshape { references, ops, from, bytes, to, size, batch, otherwise }
+                if references.is_empty() && !any(&ops, is_prepared) =>
+            {
+                kept.push(Op::Reshape { ops: pure(ops), references, from, bytes, to, size, batch, otherwise });
+            }
+            Op::Reshape { to, size, otherwise, .. } => {
+                kept.push(Op::Zero { to, bytes: size });
+                kept.extend(pure(otherwise));
+            }
             Op::If { is: Test::Tickets(..), .. } => {}
             Op::Match { from, arms } => {
                 let arms = arms.into_iter().map(|mut arm| {
@@ -148,11 +157,16 @@ pub(super) fn split(ops: &[Op], prepared: bool) -> Vec<Op> {
                     kept.push(Op::Each { from, to, from_stride, to_stride, count: *count, ops });
                 }
             }
-            other if matches!(other, Op::Next { .. } | Op::Wrap { .. }) == prepared => kept.push(other.clone()),
+            other if is_prepared(other) == prepared => kept.push(other.clone()),
             _ => {}
         }
     }
     kept
+}
+
+/// Does a step take a prepared value?
+fn is_prepared(op: &Op) -> bool {
+    matches!(op, Op::Next { .. } | Op::Wrap { .. })
 }
 
 fn any(ops: &[Op], found: fn(&Op) -> bool) -> bool {
@@ -255,7 +269,7 @@ impl Planner {
             return Err(why.to_owned());
         }
         if any(&old, |op| {
-            matches!(op, Op::Next { .. } | Op::Refuse { .. } | Op::Rebuild { .. } | Op::Wrap { .. } | Op::Unwrap { .. })
+            matches!(op, Op::Next { .. } | Op::Refuse(_) | Op::Rebuild { .. } | Op::Wrap { .. } | Op::Unwrap { .. })
         }) {
             return Err("a type inside it changes in the same save; save the two one after the other".to_owned());
         }

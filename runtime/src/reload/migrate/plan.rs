@@ -18,7 +18,7 @@ use super::known::{Known, option_of, same_word};
 use super::notes::{Note, NoteKind};
 use super::own::{Own, Writer};
 use super::steps::{is_dynamic, lift, overlaps, shifts};
-use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Scalar};
+use crate::heap::migrate::{Arm, BatchKey, Conversion, Op, Rebuild, References, Refusal, Scalar};
 
 /// A value that would have to start with a default, of a type that has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,10 @@ pub(crate) struct NoDefault {
 
 /// Makes conversions, and remembers what they have in common.
 pub(crate) struct Planner {
+    /// How values lie before: in the running version, or when what comes back was parked.
     pub(super) old: Known,
+    /// The running version, if that is not what `old` is.
+    running: Option<Known>,
     pub(super) new: Known,
     pub(super) declarations: Declarations,
     /// The conversions by number.
@@ -43,6 +46,8 @@ pub(crate) struct Planner {
     pub(super) batches: Vec<BatchKey>,
     /// Those whose values nobody can ask for afterwards.
     pub(super) forgotten: FxHashSet<u32>,
+    /// Fields that some values may lack, and that have no default, by number.
+    pub(super) lacking: Vec<NoDefault>,
     /// Changed types by number.
     pub(super) counted: Vec<Ty>,
     /// What a report tells of, by number.
@@ -94,6 +99,7 @@ impl Planner {
     pub fn new(old: Known, new: Known, declarations: Declarations) -> Planner {
         Planner {
             old,
+            running: None,
             new,
             declarations,
             conversions: Vec::new(),
@@ -101,6 +107,7 @@ impl Planner {
             queues: Vec::new(),
             batches: Vec::new(),
             forgotten: FxHashSet::default(),
+            lacking: Vec::new(),
             counted: Vec::new(),
             notes: Vec::new(),
             own: Vec::new(),
@@ -214,6 +221,30 @@ impl Planner {
         self.conversions.len() - 1
     }
 
+    /// The parked fields whose values nobody can ask for afterwards; what waits in another field may have some of them inside.
+    pub(super) fn forgettable(&self) -> impl Iterator<Item = u32> {
+        self.forgotten.iter().copied().filter(|batch| !self.new.holds_waiting(&self.batches[*batch as usize]))
+    }
+
+    /// Makes steps for a value that lies as it did in an older version.
+    fn since<T>(&mut self, then: Known, make: impl FnOnce(&mut Planner) -> T) -> T {
+        let before = std::mem::replace(&mut self.old, then);
+        let running = self.running.clone().unwrap_or_else(|| before.clone());
+        let outer = self.running.replace(running);
+        let made = make(self);
+        (self.old, self.running) = (before, outer);
+        made
+    }
+
+    /// Makes steps for values behind a reference, which all lie as in the running version.
+    pub(super) fn in_running<T>(&mut self, make: impl FnOnce(&mut Planner) -> T) -> T {
+        let Some(running) = self.running.take() else { return make(self) };
+        let then = std::mem::replace(&mut self.old, running);
+        let made = make(self);
+        self.running = Some(std::mem::replace(&mut self.old, then));
+        made
+    }
+
     /// Are steps for a migration of the program's own being made?
     pub(super) fn is_writing(&self) -> bool {
         self.writing
@@ -255,18 +286,6 @@ impl Planner {
     /// The references in values of a type in the new version.
     pub(super) fn references_after(&self, ty: Ty) -> References {
         self.references(ty, true)
-    }
-
-    /// Nothing is done to values of this type that stay where they are.
-    pub(super) fn is_same(&mut self, ty: Ty) -> bool {
-        let mut ops = Vec::new();
-        let value = Value { old: ty, new: ty, from: 0, to: 0, still: true, label: "", declared: None, of: None };
-        let size = self.old.layout(ty) == self.new.layout(ty);
-        // Notes and queues that this leaves behind are never used.
-        let notes = self.notes.len();
-        let made = self.value(value, &mut ops);
-        self.notes.truncate(notes);
-        size && made.is_ok() && ops.is_empty()
     }
 
     fn value(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
@@ -386,9 +405,12 @@ impl Planner {
         self.count(value, &old, &new, ops);
         let is_copy = self.outermost.take() == Some(value.old);
         self.fields(&Fields { value, variant: None, old: before, new: after }, ops)?;
-        if value.old == value.new
-            && !is_copy
-            && differs(&old, &new)
+        if value.old != value.new || is_copy || !differs(&old, &new) {
+            return Ok(());
+        }
+        if self.running.is_some() && self.writers.contains_key(&value.old) {
+            self.remark_not_written(value.old, value.label);
+        } else if self.running.is_none()
             && let Some(number) = self.own(value.old)
         {
             ops.push(Op::Own { from: value.from, to: value.to, number });
@@ -406,7 +428,7 @@ impl Planner {
     }
 
     fn count(&mut self, value: Value<'_>, old: &KnownLayout, new: &KnownLayout, ops: &mut Vec<Op>) {
-        if value.old == value.new && !differs(old, new) {
+        if self.running.is_some() || value.old == value.new && !differs(old, new) {
             return;
         }
         let known = self.counted.iter().position(|ty| *ty == value.new);
@@ -455,7 +477,7 @@ impl Planner {
         let Some(name) = before.name else { return Ok(ops) };
         let after = follow_variant(before, new, value.old == value.new);
         let Some(after) = after else {
-            ops.push(Op::Refuse { enumeration: value.old, variant: name });
+            ops.push(Op::Refuse(Refusal::Variant(value.old, name)));
             return Ok(ops);
         };
         if after.discriminant != before.discriminant {
@@ -592,8 +614,8 @@ pub(super) fn follow_variant<'a>(old: &KnownVariant, new: &'a KnownLayout, evolv
 /// The parked field that has come back as this one, where it lay if it can be.
 pub(super) fn parked<'a>(old: &'a KnownVariant, field: &KnownField) -> Option<&'a KnownField> {
     let all: Vec<&KnownField> = old.parked.iter().collect();
-    let fits = |other: &KnownField| other.ty == field.ty && other.size == field.size;
-    let here = |other: &KnownField| fits(other) && other.offset == field.offset;
+    let fits = |other: &KnownField| other.ty == field.ty;
+    let here = |other: &KnownField| fits(other) && (other.offset, other.size) == (field.offset, field.size);
     let find = |fits: &dyn Fn(&KnownField) -> bool| lineage::unparked(&all, &NewField::of(field), fits);
     find(&here).or_else(|| find(&fits))
 }

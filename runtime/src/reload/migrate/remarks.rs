@@ -47,27 +47,21 @@ impl Planner {
     /// A field that is gone, and whose value cannot wait for it to come back.
     pub(super) fn remark_lost(&mut self, fields: &Fields<'_>, field: &KnownField) {
         let Some(ty) = fields.evolving().filter(|_| field.size > 0) else { return };
-        let why = match self.is_same(field.ty) {
-            true => format!("`{}` has no room to keep it", name_of(ty)),
-            false => format!("`{}` changes, too", field.ty),
+        let why = match fields.new.parked.contains(field) {
+            false => format!("`{}` has no room to keep it", name_of(ty)),
+            true => format!("it comes from a version in which `{}` was something else", field.ty),
         };
         let of = owner(fields, ty);
         self.say(vec![format!("`{of}.{}` is gone, and its value with it: {why}", field.name)]);
     }
 
-    /// A field that an earlier save removed, and whose value cannot wait any longer for it to come back.
-    pub(super) fn remark_spoiled(&mut self, fields: &Fields<'_>, field: &KnownField) {
-        let Some(ty) = fields.evolving().filter(|_| field.size > 0 && !self.is_same(field.ty)) else { return };
-        // It has become something else and lives on in that.
-        let same = |now: &&KnownField| now.lineage.number == field.lineage.number || now.name == field.name;
-        if fields.old.fields.iter().find(same).is_some_and(|now| lineage::lives_on(field.ty, now.ty)) {
-            return;
-        }
-        let (of, name) = (owner(fields, ty), field.name);
-        self.say(vec![format!(
-            "what `{of}.{name}` held until an earlier save changed it is lost: `{}` changes, too",
-            field.ty
-        )]);
+    /// A value that has waited for its field to come back, and of whose type the program migrates values itself.
+    pub(super) fn remark_not_written(&mut self, ty: Ty, label: &str) {
+        let of = name_of(ty);
+        let text = format!(
+            "no migration was called for `{label}`, which comes back: its `{of}` is carried over by the names of its fields"
+        );
+        self.say(vec![text]);
     }
 
     /// A field that is gone, with the only new one of its type at its place.

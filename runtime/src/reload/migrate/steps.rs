@@ -28,10 +28,11 @@ pub(super) fn is_dynamic(op: &Op) -> bool {
         | Op::Wrap { .. }
         | Op::Unwrap { .. }
         | Op::Count { .. }
-        | Op::Refuse { .. } => true,
+        | Op::Refuse(_) => true,
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
         Op::Unpark { otherwise: ops, .. } | Op::If { ops, .. } => ops.iter().any(is_dynamic),
+        Op::Reshape { ops, otherwise, .. } => ops.iter().chain(otherwise).any(is_dynamic),
         _ => false,
     }
 }
@@ -105,6 +106,10 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         }
         // Its bytes are its own.
         Op::Park { .. } | Op::Unpark { .. } | Op::Own { .. } => {}
+        Op::Reshape { from, bytes, to, size, .. } => {
+            reads.push((*from, from + bytes));
+            writes.push((*to, to + size));
+        }
         Op::Wrap { to, ops, .. } => {
             ops.iter().for_each(|op| ranges(op, reads, &mut Vec::new()));
             writes.push((*to, to + 8));
@@ -119,6 +124,6 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         }
         Op::Drop { to, references } => writes.push((*to, to + references.end())),
         Op::Release { from, references } => reads.push((*from, from + references.end())),
-        Op::Count { .. } | Op::Note { .. } | Op::Refuse { .. } => {}
+        Op::Count { .. } | Op::Note { .. } | Op::Refuse(_) => {}
     }
 }

@@ -222,7 +222,7 @@ impl Migration {
             counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
         if let Some((region, found)) = &counted.found {
-            return Err(self.removed_variant(linkage, trial, *region, found));
+            return Err(self.must_not_be(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
         fault::point()?;
@@ -639,7 +639,7 @@ impl Trial {
             stores.region(&planner.conversions[region.conversion], region);
         }
         self.merges.iter().for_each(|merge| merge.apply(&planner.conversions, &mut stores));
-        planner.forgotten.iter().for_each(|batch| stores.forget(*batch));
+        planner.forgettable().for_each(|batch| stores.forget(batch));
         for (at, ty) in &self.lent {
             planner.references_after(*ty).found(*at).into_iter().for_each(|block| stores.attic.lend(block));
         }

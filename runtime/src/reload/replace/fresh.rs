@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts, lineage};
 use vaisjit_codegen::resume::{CarriedValue, CarryKey, LoopState, local_of};
+use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::transfer::{parts, whole_of};
 use crate::heap::migrate::BatchKey;
+use crate::live::Version;
+use crate::program::is_literal;
 
 /// What a part of a value starts with.
 pub(super) struct Start<'a> {
@@ -61,6 +64,8 @@ pub(super) struct Fresh<'a> {
     pub history: &'a LayoutHistory,
     /// Has a value of one type a meaning in another?
     pub can_become: &'a dyn Fn(Ty, Ty) -> bool,
+    /// The versions that have been live since the loop's own, oldest first.
+    pub missed: &'a [Version],
 }
 
 /// A part of a local on the way down from it.
@@ -200,7 +205,17 @@ impl<'a> Fresh<'a> {
             return above.map(|of| Declared { from: of.from + self.layouts.field_offset(ty, index), ..of });
         }
         let field = self.checked.structs.get(&ty)?.fields.get(index as usize)?;
-        Some(Declared { body: field.default.as_ref()?, from: 0, key })
+        let body = self.declared_first(ty, field).or(field.default.as_deref());
+        Some(Declared { body: body?, from: 0, key })
+    }
+
+    /// The literal default that a field had in the first version with it that the loop could not follow: all other values
+    /// have got that.
+    fn declared_first(&self, ty: Ty, field: &FieldDef) -> Option<&'a hir::Body> {
+        let fields = |checked: &'a Checked| checked.structs.get(&ty).map(|known| &known.fields);
+        let same = |known: &&FieldDef| known.name == field.name && known.ty == field.ty;
+        let first = self.missed.iter().find_map(|(_, checked, _)| fields(checked)?.iter().find(same))?;
+        first.default.as_deref().filter(|body| is_literal(&body.value))
     }
 
     /// The old value of a part.
@@ -307,7 +322,7 @@ impl<'a> Fresh<'a> {
                 continue;
             }
             let parked = self.layouts.parked(of, 0);
-            let field = parked.iter().find(|field| field.name.as_str() == step)?;
+            let field = parked.iter().find(|field| field.name.as_str() == step && field.then.0.is_none())?;
             let rest = steps.collect::<Vec<&str>>().join(".");
             let inside = if rest.is_empty() { Some((0, field.ty)) } else { self.field(field.ty, Name::new(&rest)) };
             let (offset, ty) = inside?;

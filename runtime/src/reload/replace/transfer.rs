@@ -14,6 +14,7 @@ use crate::code::{Beside, BesidePlace, Computed, Conversion, Making, Step, Trans
 use crate::heap::TypeRef;
 use crate::heap::migrate::References;
 use crate::linkage::Linkage;
+use crate::live::{FunctionMeta, Version};
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
 use crate::reload::migrate::known::Known;
@@ -27,9 +28,9 @@ pub(super) fn check(
     body: &hir::Body,
     new: &FrameLayout,
     (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
-    can_become: &dyn Fn(Ty, Ty) -> bool,
+    (can_become, missed): (&dyn Fn(Ty, Ty) -> bool, &[Version]),
 ) -> Result<(), String> {
-    let fresh = Fresh { state, body, checked, layouts, history, can_become };
+    let fresh = Fresh { state, body, checked, layouts, history, can_become, missed };
     for want in &new.wanted {
         let Some(have) = fresh.old(want.key).map(|index| &state.values[index]) else {
             if part_of(state, want).is_some() {
@@ -63,9 +64,9 @@ pub(super) fn computed(
     body: &hir::Body,
     new: &FrameLayout,
     (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
-    can_become: &dyn Fn(Ty, Ty) -> bool,
+    (can_become, missed): (&dyn Fn(Ty, Ty) -> bool, &[Version]),
 ) -> Vec<Instance> {
-    let fresh = Fresh { state, body, checked, layouts, history, can_become };
+    let fresh = Fresh { state, body, checked, layouts, history, can_become, missed };
     let mut found = Vec::new();
     for want in &new.wanted {
         let is_had = match fresh.old(want.key) {
@@ -102,6 +103,8 @@ pub(super) fn part_of<'a>(state: &'a LoopState, want: &CarriedValue) -> Option<(
 
 /// What the steps of a transfer are made from.
 pub(super) struct Between<'a> {
+    /// The function whose loop it is.
+    pub meta: &'a FunctionMeta,
     /// What the loop hands over, under the names of the new text.
     pub state: &'a LoopState,
     /// The function in the new text.
@@ -173,11 +176,19 @@ fn steps(
     let taken = vec![false; state.values.len()];
     let heap = base.linkage.heap().clone();
     let type_of = |ty: Ty| heap.type_of(ty, &shape);
+    let missed = base.live.since(between.meta);
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
     let known = Known::new(between.history.clone());
     let can_become = |from: Ty, to: Ty| can_become(&known, layouts, from, to);
-    let fresh =
-        Fresh { state, body: between.body, checked: &snapshot.checked, layouts, history, can_become: &can_become };
+    let fresh = Fresh {
+        state,
+        body: between.body,
+        checked: &snapshot.checked,
+        layouts,
+        history,
+        can_become: &can_become,
+        missed,
+    };
     let (shapes, type_of, known) = (&shapes, &type_of, &known);
     let mut maker = Maker { fresh, known, shapes, linkage, type_of, steps: Vec::new(), taken, room };
     new.wanted.iter().try_for_each(|want| maker.take(want))?;

@@ -37,7 +37,7 @@ fn record(fields: Vec<WantedField>) -> Wanted {
         back: None,
         keeping: Keeping::Values,
         most_parked: 0,
-        spoiled: Vec::new(),
+        then: Vec::new(),
     }
 }
 

@@ -56,7 +56,7 @@ impl Gone<'_> {
             back: None,
             keeping: Keeping::default(),
             most_parked: 0,
-            spoiled: Vec::new(),
+            then: self.layouts.then(ty, &mut Vec::new()),
         };
         evolve::evolve(&wanted, evolves.then_some(&*before)).map(Arc::new)
     }

@@ -5,9 +5,10 @@ use vaisjit_codegen::layout::{KnownField, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
-use super::{Planner, Steps, Value, label, parked};
-use crate::heap::migrate::{BatchKey, Op, Scalar, Test};
+use super::{NoDefault, Planner, Steps, Value, label, parked};
+use crate::heap::migrate::{BatchKey, Op, References, Refusal, Scalar, Test};
 use crate::reload::migrate::defaults::DeclaredPart;
+use crate::reload::migrate::known::Known;
 use crate::reload::migrate::notes::NoteKind;
 
 /// The fields of a struct or variant on their way.
@@ -38,13 +39,13 @@ impl Planner {
         let mut goes_on = vec![false; old.fields.len()];
         for (field, source) in new.fields.iter().zip(sources) {
             let label = label(value, variant, field.name);
-            let back = evolves.then(|| parked(old, field)).flatten().filter(|back| self.is_same(back.ty));
+            let back = evolves.then(|| parked(old, field)).flatten();
             match source.map(|source| (source, &old.fields[source])) {
                 Some((source, before)) if self.converts_inline(before.ty, field.ty) || back.is_none() => {
                     goes_on[source] = true;
                     self.kept(fields, before, field, &label, ops)?;
                     let revived = evolves.then(|| lineage::revived(old, before, &NewField::of(field))).flatten();
-                    let revived = revived.filter(|revived| self.is_same(revived.ty));
+                    let revived = revived.filter(|revived| self.keeps_shape(revived));
                     revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
                 }
                 _ => match back {
@@ -57,7 +58,15 @@ impl Planner {
         let gone = old.fields.iter().zip(goes_on).filter(|(_, goes_on)| !goes_on);
         gone.for_each(|(field, _)| self.removed(fields, field, ops));
         old.parked.iter().for_each(|field| self.still_parked(fields, field, ops));
+        if self.running.is_some() {
+            new.parked.iter().filter(|field| !old.holds(field)).for_each(|field| never_there(value, field, ops));
+        }
         Ok(())
+    }
+
+    /// Has what waits in a parked field the shape that its type has in the new version?
+    fn keeps_shape(&self, field: &KnownField) -> bool {
+        self.old.then(field).lies_alike(&self.new, field.ty)
     }
 
     /// A field that goes on from none: a number that was parked under another type, or else the default.
@@ -127,9 +136,9 @@ impl Planner {
         let declared = declared.as_ref().map(|declared| DeclaredPart { declared, whole: new, from: 0 });
         self.value(Value { old, new, from, to, still, label, declared, of: None }, ops)?;
         // A value that became another's default may be parked, and so need not be given up.
-        let is_parked = value.old == value.new && fields.new.parked.contains(before);
+        let is_parked = value.old == value.new && self.parked_as(fields, before).is_some();
         // As a whole: what is in its other parts may have gone into the new value.
-        let whole = self.references(before.ty, true);
+        let whole = self.references(before.ty, false);
         let gives_up =
             |op: &Op| matches!(op, Op::Release { from: at, references } if *at == from && *references == whole);
         if !is_parked || !(whole.is_empty() || ops[start..].iter().any(gives_up)) {
@@ -153,36 +162,78 @@ impl Planner {
     ) -> Steps {
         let value = fields.value;
         let (from, to) = (value.from + before.offset, value.to + field.offset);
-        carry(value, before, field.offset, ops);
-        let references = self.references(before.ty, true);
-        if references.is_empty() {
-            return Ok(());
-        }
+        let then = self.old.then(before);
+        let references = References::of(&then.shape(before.ty), &|ty| then.shape(ty));
         let mut otherwise = Vec::new();
-        self.default_of((value.new, fields.variant, field.name), field.ty, to, label, &mut otherwise)?;
-        let batch = self.batch(fields, before);
-        self.forgotten.insert(batch);
-        ops.push(Op::Unpark { from, to, references, batch, otherwise });
+        if !references.is_empty() {
+            let key = (value.new, fields.variant, field.name);
+            if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
+                otherwise = vec![self.lacks(missing)];
+            }
+            let batch = self.batch(fields, before);
+            self.forgotten.insert(batch);
+        }
+        if !self.keeps_shape(before) {
+            return self.reshape(fields, (before, then), field, label, (references, otherwise), ops);
+        }
+        carry(value, before, field.offset, ops);
+        if !references.is_empty() {
+            let batch = self.batch(fields, before);
+            ops.push(Op::Unpark { from, to, references, batch, otherwise });
+        }
         Ok(())
+    }
+
+    /// There must be no value that was made while a field was gone.
+    fn lacks(&mut self, field: NoDefault) -> Op {
+        self.lacking.push(field);
+        Op::Refuse(Refusal::Lacks(self.lacking.len() as u32 - 1))
+    }
+
+    /// The same, of a type that has changed since.
+    fn reshape(
+        &mut self,
+        fields: &Fields<'_>,
+        (before, then): (&KnownField, Known),
+        field: &KnownField,
+        label: &str,
+        (references, otherwise): (References, Vec<Op>),
+        ops: &mut Vec<Op>,
+    ) -> Steps {
+        let (from, to) = (fields.value.from + before.offset, fields.value.to + field.offset);
+        let (bytes, size) = (before.size, field.size);
+        let value =
+            Value { old: before.ty, new: field.ty, from: 0, to: 0, still: false, label, declared: None, of: None };
+        let mut steps = Vec::new();
+        self.since(then, |planner| planner.value(value, &mut steps))?;
+        let batch = self.batch(fields, before);
+        ops.push(Op::Reshape { from, bytes, to, size, references, batch, ops: steps, otherwise });
+        Ok(())
+    }
+
+    /// The parked field that a field of the old value becomes, if what it holds can wait there as it is.
+    fn parked_as<'a>(&self, fields: &Fields<'a>, field: &KnownField) -> Option<&'a KnownField> {
+        let parked = fields.new.parked.iter().find(|other| *other == field)?;
+        self.old.then(field).lies_alike(&self.new.then(parked), field.ty).then_some(parked)
     }
 
     fn removed(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
         let value = fields.value;
-        let stays = |other: &&KnownField| *other == field;
-        match fields.new.parked.iter().find(stays) {
-            Some(parked) if value.old == value.new && self.is_same(field.ty) => {
+        match self.parked_as(fields, field).filter(|_| value.old == value.new) {
+            Some(parked) => {
                 carry(value, field, parked.offset, ops);
                 self.park(fields, parked, ops);
             }
-            _ => {
+            None => {
                 self.remark_lost(fields, field);
                 self.give_up(field.ty, value.from + field.offset, ops);
             }
         }
     }
 
+    /// References of what was a field in the old value go to the attic.
     fn park(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
-        let references = self.references(field.ty, true);
+        let references = self.references(field.ty, false);
         if !references.is_empty() {
             let batch = self.batch(fields, field);
             ops.push(Op::Park { at: fields.value.to + field.offset, references, batch });
@@ -196,14 +247,11 @@ impl Planner {
             return;
         }
         // There may be an older one of the same name and type.
-        match fields.new.parked.iter().find(|other| *other == field) {
+        match self.parked_as(fields, field) {
             Some(parked) => carry(value, field, parked.offset, ops),
             None => {
-                if !self.references(field.ty, true).is_empty() {
-                    let batch = self.batch(fields, field);
-                    self.forgotten.insert(batch);
-                }
-                self.remark_spoiled(fields, field);
+                let batch = self.batch(fields, field);
+                self.forgotten.insert(batch);
             }
         }
     }
@@ -217,6 +265,13 @@ impl Planner {
             self.batches.push(key);
             self.batches.len() - 1
         }) as u32
+    }
+}
+
+/// What fills a parked field of a value that comes from before there was one.
+fn never_there(value: Value<'_>, field: &KnownField, ops: &mut Vec<Op>) {
+    if let Some(bytes) = field.fill.0.clone().filter(|bytes| bytes.len() == field.size as usize) {
+        ops.push(Op::Fill { to: value.to + field.offset, bytes });
     }
 }
 

@@ -126,12 +126,12 @@ impl Migration {
     pub fn tell_lost(&self, trial: &Trial) -> Vec<String> {
         let lost = |(path, ty): &(ItemPath, Ty)| {
             let of = aside::of_global(*path).map_or(path.name, |(of, _)| of.name);
-            format!("the value that `{of}` had as `{ty}` is given up: it is of a variant that is removed")
+            format!("the value that `{of}` had as `{ty}` is given up: it cannot follow the edit of its type")
         };
         trial.lost.iter().map(lost).collect()
     }
 
-    /// Does a value hold a variant that is removed?
+    /// Does a value hold what must not be, such as a variant that is removed?
     fn is_impossible(&self, linkage: &Linkage, region: &Region) -> bool {
         let attic = linkage.heap().attic();
         let lookup = Lookup { attic: &attic, batches: &self.planner.batches };

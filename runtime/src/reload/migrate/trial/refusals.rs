@@ -3,16 +3,45 @@
 use vaisjit_semantics::{ItemPath, Ty};
 
 use super::{Denied, Migration, Trial};
-use crate::heap::migrate::{Found, Role};
+use crate::heap::migrate::{Found, Refusal, Role};
 use crate::linkage::Linkage;
 use crate::reload::diff::name_of;
 use crate::reload::migrate::aside::called;
+use crate::reload::migrate::plan::NoDefault;
+use crate::reload::migrate::without_default;
 
 impl Migration {
     /// What the author is told of a value that must not be there.
-    pub(super) fn removed_variant(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
-        let ty = found.enumeration;
-        let holder = match trial.regions[region].role {
+    pub(super) fn must_not_be(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
+        let wanted = match found.why {
+            Refusal::Variant(ty, _) => ty,
+            Refusal::Lacks(_) => Ty::unit(),
+        };
+        let holder = self.holder_of(linkage, trial, (region, wanted), found);
+        let (name, why, help) = match found.why {
+            Refusal::Variant(ty, variant) => (
+                name_of(ty),
+                format!("variant `{variant}` was removed, and {holder} holds a value of it"),
+                format!(
+                    "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{variant}\")]`"
+                ),
+            ),
+            Refusal::Lacks(number) => {
+                let NoDefault { label, ty } = &self.planner.lacking[number as usize];
+                let owner = label.rsplit_once('.').map_or(&**label, |(owner, _)| owner).to_owned();
+                let what = without_default(*ty);
+                let why = format!(
+                    "{holder} was made while `{label}` was gone, which would have to start with a value of type `{ty}`, and {what} has none"
+                );
+                (owner, why, format!("declare a default for the field, or make it an `Option<{ty}>`"))
+            }
+        };
+        Denied { pinned_by: None, name, why, help }
+    }
+
+    /// Who holds it, as people call it.
+    fn holder_of(&self, linkage: &Linkage, trial: &Trial, (region, ty): (usize, Ty), found: &Found) -> String {
+        match trial.regions[region].role {
             Role::Global(number) => {
                 let global = &self.globals[number];
                 let mut path = called(global.path, global.ty);
@@ -27,15 +56,6 @@ impl Migration {
                 }
             }
             Role::Local(_) => self.holder(trial, region, found.index),
-        };
-        Denied {
-            pinned_by: None,
-            name: name_of(ty),
-            why: format!("variant `{}` was removed, and {holder} holds a value of it", found.variant),
-            help: format!(
-                "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{}\")]`",
-                found.variant
-            ),
         }
     }
 
