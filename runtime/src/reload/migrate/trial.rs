@@ -13,7 +13,7 @@ use vaisjit_semantics::{Instance, ItemPath, Ty};
 use self::kept::{Kept, Merge};
 pub(super) use self::refusals::out_of_memory;
 pub(crate) use self::refusals::{failed, sees_old};
-use super::aside::called;
+use super::aside::{self, called};
 use super::defaults::Wanted;
 use super::moves::{Moves, Search};
 use super::notes::Note;
@@ -148,8 +148,9 @@ pub(crate) struct Trial {
     /// Where regions are looked for, if not where they are put first.
     seen: FxHashMap<usize, Option<usize>>,
     moves: Moves,
-    /// Typed memory outside the heap, after the commit.
+    /// Typed memory outside the heap, after the commit; and values that are kept aside.
     roots: Vec<Area>,
+    aside: Vec<Area>,
     /// Containers that are made anew.
     rebuilt: Rebuilt,
     /// Is no thread in the program?
@@ -233,7 +234,7 @@ impl Migration {
         }
         self.make_room(heap, trial)?;
         fault::point()?;
-        self.look_for_words((linkage, heap), (locals, stopped), trial)?;
+        self.look_for_words((linkage, heap, moving), (locals, stopped), trial)?;
         self.place_own(trial);
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
@@ -437,7 +438,7 @@ impl Migration {
     /// Every word that leads to what moves must be one whose type is known, so that the commit can put it right.
     fn look_for_words(
         &self,
-        (linkage, heap): (&Linkage, &Heap),
+        (linkage, heap, moving): (&Linkage, &Heap, &[(ItemPath, GlobalMemory)]),
         (locals, stopped): (&[Local], &Stopped<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
@@ -450,6 +451,7 @@ impl Migration {
         let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
         search.check(&moves, &|region| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region)))?;
         trial.roots = self.roots_after(linkage, locals, trial);
+        trial.aside = self.aside_after(linkage, moving, trial);
         trial.moves = moves;
         Ok(())
     }
@@ -467,7 +469,9 @@ impl Migration {
     fn roots_now(&self, linkage: &Linkage, locals: &[Local]) -> Vec<(Area, String)> {
         let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
         let mut roots = Vec::new();
-        for (path, ty, _) in &self.roots {
+        // A pointer that is kept aside hinders nothing.
+        let waits = |path: &ItemPath| aside::of_global(*path).is_some() && !self.gone.contains(path);
+        for (path, ty, _) in self.roots.iter().filter(|(path, ..)| !waits(path)) {
             let memory = linkage.global(*path);
             roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", called(*path, *ty)))));
         }
@@ -487,10 +491,8 @@ impl Migration {
             trial.regions.iter().filter_map(|region| Some((region.at, region.to?))).collect();
         let now = |at: usize| moved.get(&at).copied().unwrap_or(at);
         let memory = |(path, _, ty): &(ItemPath, Ty, Ty)| Some(one(now(linkage.global(*path)?.address()), *ty));
-        let lost = |path: &ItemPath| trial.lost.iter().any(|(lost, _)| lost == path);
-        let stays = self.roots.iter().filter(|(path, ..)| !self.gone.contains(path) && !lost(path));
-        let mut roots: Vec<Area> = stays.filter_map(memory).collect();
-        roots.extend(trial.kept.iter().map(|kept| one(kept.memory().address(), kept.ty)));
+        let declared = self.roots.iter().filter(|(path, ..)| aside::of_global(*path).is_none());
+        let mut roots: Vec<Area> = declared.filter_map(memory).collect();
         for local in locals {
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             roots.extend(variables.filter_map(|variable| Some(one(now(local.place(variable)?), variable.ty))));
@@ -498,6 +500,18 @@ impl Migration {
         }
         roots.extend(trial.together.iter().map(|(at, ty)| one(*at, *ty)));
         roots
+    }
+
+    /// What is kept aside after the commit.
+    fn aside_after(&self, linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], trial: &Trial) -> Vec<Area> {
+        let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
+        let stays = |path: ItemPath| {
+            let lost = trial.lost.iter().any(|(lost, _)| *lost == path);
+            aside::of_global(path).is_some() && !self.gone.contains(&path) && !lost
+        };
+        let known = self.roots.iter().filter(|(path, ..)| stays(*path));
+        let known = known.filter_map(|(path, _, ty)| Some(one(kept::now(linkage, moving, *path)?, *ty)));
+        known.chain(trial.kept.iter().map(|kept| one(kept.memory().address(), kept.ty))).collect()
     }
 
     fn make_empties(&self, heap: &Heap, wanted: &[u64], trial: &mut Trial) -> Result<(), Denied> {
@@ -669,7 +683,7 @@ impl Trial {
             left.push(*from);
         }
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
-        let (moves, roots, notes) = (self.moves, self.roots, planner.told(&notes));
+        let (moves, roots, notes) = (self.moves, (self.roots, self.aside), planner.told(&notes));
         let aside =
             Aside { kept: self.kept.into_iter().map(Kept::into_memory).collect(), gone: migration.gone.clone() };
         Settle { released, rehash, notes, left, moves, roots, aside }
@@ -692,7 +706,7 @@ pub(crate) struct Settle {
     /// Blocks that values have left.
     left: Vec<usize>,
     moves: Moves,
-    roots: Vec<Area>,
+    roots: (Vec<Area>, Vec<Area>),
     aside: Aside,
 }
 
@@ -706,7 +720,7 @@ impl Settle {
     pub fn finish(mut self, migration: &Migration, heap: &Heap) -> Vec<String> {
         // Blocks that are left are not looked at, and what they hold tells which variant a value was of.
         if !self.moves.is_empty() {
-            self.moves.settle(&migration.planner, heap, &self.roots);
+            self.moves.settle(&migration.planner, heap, (&self.roots.0, &self.roots.1));
         }
         self.left.iter().for_each(|block| heap.drop_block(*block));
         let dropped = heap.rehash_all(&self.rehash);

@@ -33,7 +33,7 @@ impl Kept {
 }
 
 /// Where a global lies after the commit.
-fn now(linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], path: ItemPath) -> Option<usize> {
+pub(super) fn now(linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], path: ItemPath) -> Option<usize> {
     let moved = moving.iter().find(|(moved, _)| *moved == path).map(|(_, memory)| memory);
     moved.or_else(|| linkage.global(path)).map(GlobalMemory::address)
 }
