@@ -318,6 +318,8 @@ impl Source {
         let global = &mut self.globals[global];
         let other = match &global.ty {
             Type::Str => Type::Number(NUMBERS[random.below(NUMBERS.len())]),
+            // A file says in words which variant there was, and a text takes the word.
+            Type::Enum(_) | Type::Option(_) => global.ty.with_other_numbers(random),
             _ if random.one_in(3) => Type::Str,
             ty => ty.with_other_numbers(random),
         };
