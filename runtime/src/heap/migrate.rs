@@ -123,10 +123,14 @@ pub(crate) enum Op {
     Zero { to: u32, bytes: u32 },
     /// A number of another type; `note` counts those that did not fit.
     Number { from: u32, to: u32, old: Scalar, new: Scalar, note: u32 },
+    /// The same over a number that was kept aside: if that would become the one at `from`, it stays.
+    Changed { from: u32, to: u32, old: Scalar, new: Scalar, note: u32 },
     /// A value that was prepared, or a part of one.
     Next { to: u32, bytes: u32, queue: u32, part: Option<PartOf> },
     /// The references in the old value are given up.
     Release { from: u32, references: References },
+    /// The references in what lies where the new value goes are given up.
+    Drop { to: u32, references: References },
     /// The references in parked bytes go to the attic; tickets take their place.
     Park { at: u32, references: References, batch: u32 },
     /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built

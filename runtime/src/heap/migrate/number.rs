@@ -35,6 +35,24 @@ impl Scalar {
         }
     }
 
+    /// Is every number of this type the same in the other?
+    pub(crate) fn fits_into(self, other: Scalar) -> bool {
+        // Digits before the sign, of floats those that are never rounded.
+        let digits = |of: Scalar| match of {
+            Scalar::Int(kind) => kind.bits() - u32::from(kind.signed()),
+            Scalar::Float(FloatKind::F32) => 24,
+            Scalar::Float(FloatKind::F64) => 53,
+            Scalar::Bool => 1,
+        };
+        let signed = |of: Scalar| match of {
+            Scalar::Int(kind) => kind.signed(),
+            Scalar::Float(_) => true,
+            Scalar::Bool => false,
+        };
+        let is_float = |of: Scalar| matches!(of, Scalar::Float(_));
+        digits(self) <= digits(other) && (signed(other) || !signed(self)) && (is_float(other) || !is_float(self))
+    }
+
     /// The value nearest to these bits of another type, and whether it is another number: integers beyond the range take
     /// its end, floats lose what is behind the point, what is no number becomes 0.
     pub(crate) fn convert(self, bits: u128, to: Scalar) -> (u128, bool) {

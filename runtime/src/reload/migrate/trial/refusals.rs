@@ -6,6 +6,7 @@ use super::{Denied, Migration, Trial};
 use crate::heap::migrate::{Found, Refusal, Role};
 use crate::linkage::Linkage;
 use crate::reload::diff::name_of;
+use crate::reload::migrate::aside::called;
 use crate::reload::migrate::plan::NoDefault;
 use crate::reload::migrate::without_default;
 
@@ -43,14 +44,14 @@ impl Migration {
         match trial.regions[region].role {
             Role::Global(number) => {
                 let global = &self.globals[number];
-                let mut path = global.path.name.to_string();
+                let mut path = called(global.path, global.ty);
                 self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
                 format!("global `{path}`")
             }
             Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
                 let holder = self.holder(trial, region, found.index);
                 match self.root_of(linkage, block) {
-                    Some(path) => format!("{holder} reached from global `{}`", path.name),
+                    Some(root) => format!("{holder} reached from global `{root}`"),
                     None => holder,
                 }
             }
@@ -59,19 +60,22 @@ impl Migration {
     }
 
     /// A global that leads to a block of the heap.
-    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
+    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<String> {
         let heap = linkage.heap();
         let leads = |(path, ty, _): &&(ItemPath, Ty, Ty)| {
             let references = self.planner.references_before(*ty);
             linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
         };
-        self.roots.iter().find(leads).map(|(path, ..)| *path)
+        self.roots.iter().find(leads).map(|(path, ty, _)| called(*path, *ty))
     }
 
     /// How people call the value at an index of a region.
     fn holder(&self, trial: &Trial, region: usize, index: usize) -> String {
         match trial.regions[region].role {
-            Role::Global(number) => format!("global `{}`", self.globals[number].path.name),
+            Role::Global(number) => {
+                let global = &self.globals[number];
+                format!("global `{}`", called(global.path, global.ty))
+            }
             Role::Local(number) => trial.locals[number].clone(),
             Role::Elements(_, ty) => format!("element {index} of a `{ty}`"),
             Role::Entries(_, ty) => format!("a `{ty}`"),
