@@ -540,12 +540,18 @@ impl Plan {
         let is_hot = |instance: Instance| snapshot.checked.functions.get(&instance).is_some_and(|f| f.hot);
         let was_slotted = |instance: Instance| is_hot(instance) || base.promoted.contains(&instance);
         let first = base.live.functions.is_empty();
-        if !first && self.removed.is_empty() && lowered.iter().all(|(instance, _)| was_slotted(*instance)) {
+        let is_edited = |instance: &Instance, body: &Lowered| {
+            base.live.functions.get(instance).is_some_and(|live| body.is_edited(live))
+        };
+        // One that is hot from now on may have had direct callers.
+        let settled = |(instance, body): &(Instance, Lowered)| {
+            was_slotted(*instance) && !(base.links.has_direct_callers(*instance) && is_edited(instance, body))
+        };
+        if !first && self.removed.is_empty() && lowered.iter().all(settled) {
             return;
         }
         for (instance, body) in lowered {
-            let live = base.live.functions.get(instance);
-            if live.is_some_and(|live| body.is_edited(live)) && !was_slotted(*instance) {
+            if is_edited(instance, body) && !was_slotted(*instance) {
                 self.promoted.push(*instance);
             }
         }
@@ -570,20 +576,7 @@ impl Plan {
         if same_links && !planned.iter().any(|instance| self.links.has_direct_callers(*instance)) {
             return Ok(());
         }
-        let mut again: Vec<Instance> = base
-            .live
-            .functions
-            .iter()
-            .filter(|(instance, live)| {
-                !planned.contains(*instance)
-                    && !self.removed.contains(*instance)
-                    && live
-                        .direct
-                        .iter()
-                        .any(|callee| planned.contains(callee) || !self.links.is_direct(**instance, *callee))
-            })
-            .map(|(instance, _)| *instance)
-            .collect();
+        let mut again = self.calling_directly(planned, base);
         again.sort_unstable();
         for instance in again {
             self.refreshed.retain(|(refreshed, ..)| *refreshed != instance);
@@ -593,6 +586,29 @@ impl Plan {
             self.changed.push((instance, lowered));
         }
         Ok(())
+    }
+
+    /// The functions of the running version that are left as they are and call others directly which get new code, or
+    /// which are called through slots now; those that call these directly, and so on.
+    fn calling_directly(&self, planned: FxHashSet<Instance>, base: &Base<'_>) -> Vec<Instance> {
+        let is_left = |instance: &Instance| !planned.contains(instance) && !self.removed.contains(instance);
+        let left = || base.live.functions.iter().filter(|(instance, _)| is_left(instance));
+        let mut callers: FxHashMap<Instance, Vec<Instance>> = FxHashMap::default();
+        let mut again: FxHashSet<Instance> = FxHashSet::default();
+        let mut open: Vec<Instance> = planned.iter().copied().collect();
+        for (caller, live) in left() {
+            for callee in &live.direct {
+                callers.entry(*callee).or_default().push(*caller);
+                if !self.links.is_direct(*caller, *callee) && again.insert(*caller) {
+                    open.push(*caller);
+                }
+            }
+        }
+        while let Some(callee) = open.pop() {
+            let found = callers.remove(&callee).unwrap_or_default();
+            open.extend(found.into_iter().filter(|caller| again.insert(*caller)));
+        }
+        again.into_iter().collect()
     }
 
     /// The functions that compute defaults of fields.

@@ -86,7 +86,7 @@ pub struct TypeLayouts {
 /// How many bytes of fields that are gone a type keeps where the version before may come back by itself.
 const MOST_PARKED: u32 = 4096;
 /// How many it keeps at least where it grows, or as many as its fields have: a line that comes back finds its value there.
-const FEW_PARKED: u32 = 64;
+const FEW_PARKED: u32 = 256;
 
 /// What hot layouts go by.
 struct Evolving {

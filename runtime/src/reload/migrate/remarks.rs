@@ -55,6 +55,21 @@ impl Planner {
         self.say(vec![format!("`{of}.{}` is gone, and its value with it: {why}", field.name)]);
     }
 
+    /// A field that an earlier save removed, and whose value cannot wait any longer for it to come back.
+    pub(super) fn remark_forgotten(&mut self, fields: &Fields<'_>, field: &KnownField) {
+        let Some(ty) = fields.evolving().filter(|_| field.size > 0) else { return };
+        // It has come back, or has become something else and lives on in that.
+        let same = |now: &&KnownField| now.lineage.number == field.lineage.number || now.name == field.name;
+        let now = fields.new.fields.iter().chain(&fields.old.fields).find(same);
+        let is_taken = |now: &KnownField| now.lineage.former.contains(&field.name);
+        if now.is_some_and(|now| lineage::lives_on(field.ty, now.ty)) || fields.new.fields.iter().any(is_taken) {
+            return;
+        }
+        let (of, name) = (owner(fields, ty), field.name);
+        let why = format!("`{}` has no room to keep it any longer", name_of(ty));
+        self.say(vec![format!("what `{of}.{name}` held until an earlier save removed it is given up: {why}")]);
+    }
+
     /// A value that has waited for its field to come back, and of whose type the program migrates values itself.
     pub(super) fn remark_not_written(&mut self, ty: Ty, label: &str) {
         let of = name_of(ty);

@@ -252,6 +252,7 @@ impl Planner {
             None => {
                 let batch = self.batch(fields, field);
                 self.forgotten.insert(batch);
+                self.remark_forgotten(fields, field);
             }
         }
     }
