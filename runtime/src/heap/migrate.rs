@@ -4,6 +4,7 @@
 //! [`Region`] is a row of values of one type. First all regions are counted, which changes nothing; then what needs memory
 //! or code is prepared; then the steps are applied, and none of them can fail.
 
+mod alike;
 pub(crate) mod attic;
 pub(crate) mod moves;
 pub(crate) mod number;
@@ -19,6 +20,7 @@ use vaisjit_codegen::shape::Shape;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
+pub(crate) use alike::Alike;
 pub(crate) use attic::{Attic, BatchKey};
 pub(crate) use moves::{Area, Word, WordPart};
 pub(crate) use number::Scalar;

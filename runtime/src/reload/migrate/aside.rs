@@ -11,6 +11,7 @@ use super::defaults::Declared;
 use super::plan::{NoDefault, Planner};
 use super::{GlobalChange, Migration};
 use crate::code::GlobalMemory;
+use crate::heap::migrate::Alike;
 use crate::live::Live;
 
 /// Values that are kept for one global, each of another type. The oldest makes room for a new one.
@@ -37,6 +38,11 @@ pub(super) struct Back {
     pub path: ItemPath,
     /// How the present value comes over it.
     pub conversion: usize,
+    /// Its type, and when the present value is what it had become.
+    pub ty: Ty,
+    pub alike: Vec<Alike>,
+    /// Is something lost if it is not?
+    pub loses: bool,
 }
 
 /// What a commit does to the values that are kept aside.
@@ -102,7 +108,10 @@ impl Migration {
         }
         self.gone.extend(back);
         let moves_to = self.planner.moves_to(conversion);
-        let back = back.map(|path| Back { path, conversion: over });
+        let back = back.map(|path| {
+            let (alike, loses) = (self.planner.alike(new, old.ty), self.planner.loses_inside(new, old.ty));
+            Back { path, conversion: over, ty: new, alike, loses }
+        });
         Ok(Some(GlobalChange { path, ty: old.ty, conversion, moves_to, keep, back }))
     }
 

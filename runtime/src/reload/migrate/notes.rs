@@ -73,8 +73,10 @@ impl Note {
             }
         };
         let waits = match self.kind {
-            NoteKind::Default | NoteKind::Saturated if self.aside && times == 1 => "; the old one is kept aside",
-            NoteKind::Default | NoteKind::Saturated if self.aside => "; the old ones are kept aside",
+            NoteKind::Default | NoteKind::Saturated | NoteKind::None if self.aside && times == 1 => {
+                "; the old one is kept aside"
+            }
+            NoteKind::Default | NoteKind::Saturated | NoteKind::None if self.aside => "; the old ones are kept aside",
             _ => "",
         };
         Some(text + waits)

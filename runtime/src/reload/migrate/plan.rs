@@ -1,5 +1,6 @@
 //! From two histories of layouts to the steps that turn values of one into values of the other.
 
+mod alike;
 mod fields;
 mod merge;
 
@@ -325,11 +326,7 @@ impl Planner {
             ops.push(Op::Number { from, to, old: kind, new: into, note });
             return Ok(());
         }
-        // What an element or what is in an `Option` loses is not kept.
-        let keeping = std::mem::take(&mut self.keeping);
-        let carried = self.carried_over(value, ops);
-        self.keeping = keeping;
-        if carried? {
+        if self.carried_over(value, ops)? {
             return Ok(());
         }
         self.give_up(old, from, ops);

@@ -161,6 +161,8 @@ pub(crate) struct Trial {
     merges: Vec<Merge>,
     /// Values kept aside that are given up: where they lie, and their types.
     dropped: Vec<(usize, Ty)>,
+    /// Globals that are not what a value kept aside had become, where that loses something; with its type.
+    changed: Vec<(ItemPath, Ty)>,
     /// Values that cannot be kept aside, or not any more.
     lost: Vec<(ItemPath, Ty)>,
 }
@@ -652,7 +654,7 @@ impl Trial {
         for region in &self.regions {
             stores.region(&planner.conversions[region.conversion], region);
         }
-        self.merges.iter().for_each(|merge| merge.apply(&planner.conversions, &mut stores));
+        self.merges.iter().for_each(|merge| merge.apply(planner, &mut stores));
         planner.forgettable().for_each(|batch| stores.forget(batch));
         for (at, ty) in &self.lent {
             planner.references_after(*ty).found(*at).into_iter().for_each(|block| stores.attic.lend(block));

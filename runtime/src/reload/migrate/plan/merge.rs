@@ -5,6 +5,7 @@ use vaisjit_semantics::{Ty, TyKind};
 
 use super::{NoDefault, Planner, Steps, Value};
 use crate::heap::migrate::{Arm, Conversion, Op, Scalar};
+use crate::reload::migrate::containers::container;
 use crate::reload::migrate::known::{option_of, same_word};
 use crate::reload::migrate::notes::NoteKind;
 
@@ -86,28 +87,83 @@ impl Planner {
 
     /// Is a value of a type all there again that becomes one of another type, and then of its own again?
     pub(in crate::reload::migrate) fn returns(&self, old: Ty, new: Ty) -> bool {
-        let part = |(old, new): (Ty, Ty)| self.returns(old, new);
+        !self.loses((old, new), &mut Loss { inside: false, numbers: true, open: Vec::new() })
+    }
+
+    /// Do elements and payloads lose more than digits when a value becomes one of another type? That comes back only if
+    /// nothing of it has changed meanwhile.
+    pub(in crate::reload::migrate) fn loses_inside(&self, old: Ty, new: Ty) -> bool {
+        self.loses((old, new), &mut Loss { inside: true, numbers: false, open: Vec::new() })
+    }
+
+    fn loses(&self, (old, new): (Ty, Ty), loss: &mut Loss) -> bool {
+        let fixed = !loss.inside;
         match (old.kind(), new.kind()) {
-            _ if old == new => true,
+            _ if old == new || same_word(old, new) => false,
             (TyKind::Struct(..), TyKind::Struct(..)) => {
-                let (Some(known), Some(after)) = (self.old.get(old), self.new.get(new)) else { return true };
-                let (Some(before), Some(after)) = (known.variants.first(), after.variants.first()) else { return true };
-                let sources = lineage::followed(before, after, false);
-                let goes_on = |(index, field): (usize, &super::KnownField)| {
-                    let place = sources.iter().position(|source| *source == Some(index));
-                    place.is_some_and(|place| part((field.ty, after.fields[place].ty)))
-                };
-                before.fields.iter().enumerate().all(goes_on)
+                // Of a type inside itself it is found out already.
+                let is_open = loss.open.contains(&(old, new));
+                loss.open.push((old, new));
+                !is_open && self.loses_fields((old, new), loss)
             }
             (TyKind::Tuple(a), TyKind::Tuple(b)) => {
-                let (a, b): (Vec<Ty>, Vec<Ty>) = (a.iter().copied().collect(), b.iter().copied().collect());
-                a.len() <= b.len() && a.into_iter().zip(b).all(part)
+                let parts: Vec<(Ty, Ty)> = a.iter().copied().zip(b.iter().copied()).collect();
+                fixed && parts.len() < a.iter().count() || parts.into_iter().any(|part| self.loses(part, loss))
             }
-            (TyKind::Array(a, n), TyKind::Array(b, m)) => n <= m && part((*a, *b)),
-            _ => match (Scalar::of(old), Scalar::of(new)) {
-                (Some(old), Some(new)) => old.fits_into(new),
-                _ => self.converts(old, new),
-            },
+            (TyKind::Array(a, n), TyKind::Array(b, m)) => fixed && n > m || self.loses((*a, *b), loss),
+            (TyKind::Enum(a, of), TyKind::Enum(b, into)) if a == b => {
+                let parts: Vec<(Ty, Ty)> = of.iter().copied().zip(into.iter().copied()).collect();
+                self.loses_held((old, new), parts, loss)
+            }
+            _ => self.loses_converted((old, new), loss),
         }
     }
+
+    fn loses_fields(&self, (old, new): (Ty, Ty), loss: &mut Loss) -> bool {
+        let known = self.old.get(old).zip(self.new.get(new));
+        let Some((before, after)) = known.and_then(|(a, b)| a.variants.first().zip(b.variants.first())) else {
+            return false;
+        };
+        let sources = lineage::followed(before, after, false);
+        let all = (0..before.fields.len()).all(|index| sources.contains(&Some(index)));
+        let pairs = after.fields.iter().zip(sources);
+        let pairs = pairs.filter_map(|(field, source)| Some((before.fields[source?].ty, field.ty)));
+        !loss.inside && !all || pairs.collect::<Vec<_>>().into_iter().any(|part| self.loses(part, loss))
+    }
+
+    /// Numbers, containers, options: of what they hold everything counts.
+    fn loses_converted(&self, (old, new): (Ty, Ty), loss: &mut Loss) -> bool {
+        if let (Some(old), Some(new)) = (Scalar::of(old), Scalar::of(new)) {
+            return !loss.inside && loss.numbers && !old.fits_into(new);
+        }
+        if let (Some((_, of)), Some((_, into))) = (container(old), container(new)) {
+            return self.loses_held((old, new), of.into_iter().zip(into).collect(), loss);
+        }
+        match (option_of(&self.old, old), option_of(&self.new, new)) {
+            (None, Some((_, inner))) => self.loses_held((old, new), vec![(old, inner.ty)], loss),
+            // `None` does not come back of itself.
+            (Some((_, inner)), None) => !loss.inside || self.loses_held((old, new), vec![(inner.ty, new)], loss),
+            _ => !loss.inside && !self.converts(old, new),
+        }
+    }
+
+    fn loses_held(&self, (old, new): (Ty, Ty), parts: Vec<(Ty, Ty)>, loss: &mut Loss) -> bool {
+        if !self.converts(old, new) {
+            return !loss.inside;
+        }
+        let inside = std::mem::replace(&mut loss.inside, false);
+        let found = parts.into_iter().any(|part| self.loses(part, loss));
+        loss.inside = inside;
+        found
+    }
+}
+
+/// A look for what is lost.
+struct Loss {
+    /// Does only count what elements and payloads lose?
+    inside: bool,
+    /// Do numbers count?
+    numbers: bool,
+    /// The structs that are being looked at.
+    open: Vec<(Ty, Ty)>,
 }

@@ -40,8 +40,11 @@ pub(super) fn now(linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], path: 
 
 /// A value that comes over one that was kept aside.
 pub(super) struct Merge {
-    /// Its bytes as the trial has found them.
+    /// Its bytes as the trial has found them, and its type.
     copy: GlobalMemory,
+    ty: Ty,
+    /// Is it what the one that was kept aside had become? Then that comes back as it was.
+    alike: bool,
     conversion: usize,
     /// The number of the region of its global.
     region: usize,
@@ -51,9 +54,14 @@ pub(super) struct Merge {
 
 impl Merge {
     /// Puts both together.
-    pub fn apply(&self, conversions: &[Conversion], stores: &mut Stores<'_>) {
-        let Conversion { ops, to_size, .. } = &conversions[self.conversion];
-        stores.over(ops, self.copy.address(), self.places, *to_size);
+    pub fn apply(&self, planner: &Planner, stores: &mut Stores<'_>) {
+        let Conversion { ops, to_size, .. } = &planner.conversions[self.conversion];
+        if self.alike {
+            stores.over(&[], self.copy.address(), self.places, *to_size);
+            stores.released.extend(planner.references_before(self.ty).found(self.copy.address()));
+        } else {
+            stores.over(ops, self.copy.address(), self.places, *to_size);
+        }
     }
 }
 
@@ -77,8 +85,16 @@ impl Migration {
                 fault::point()?;
                 let region = trial.regions.iter().position(|region| region.role == Role::Global(number));
                 let places = now(linkage, moving, back.path).zip(now(linkage, moving, global.path));
+                let is_alike =
+                    |kept: &GlobalMemory| linkage.heap().are_alike(&back.alike, kept.address(), memory.address());
+                let alike = linkage.global(back.path).is_some_and(is_alike);
+                if back.loses && !alike {
+                    trial.changed.push((global.path, back.ty));
+                }
                 let found = region.zip(places).map(|(region, places)| Merge {
                     copy: copy(),
+                    ty: global.ty,
+                    alike,
                     conversion: back.conversion,
                     region,
                     places,
@@ -128,7 +144,11 @@ impl Migration {
             let of = aside::of_global(*path).map_or(path.name, |(of, _)| of.name);
             format!("the value that `{of}` had as `{ty}` is given up: it cannot follow the edit of its type")
         };
-        trial.lost.iter().map(lost).collect()
+        let changed = |(path, ty): &(ItemPath, Ty)| {
+            let of = path.name;
+            format!("`{of}` is not any more what its `{ty}` had become: its elements are made of what they are now")
+        };
+        trial.lost.iter().map(lost).chain(trial.changed.iter().map(changed)).collect()
     }
 
     /// Does a value hold what must not be, such as a variant that is removed?
@@ -142,7 +162,7 @@ impl Migration {
 
     /// Counts what the values that come over others change and need.
     pub(super) fn count_merges(&self, trial: &Trial, counted: &mut Counted, lookup: &Lookup<'_>) {
-        for merge in &trial.merges {
+        for merge in trial.merges.iter().filter(|merge| !merge.alike) {
             let conversion = &self.planner.conversions[merge.conversion];
             let role = trial.regions[merge.region].role;
             let region = Region::new(merge.copy.address(), 1, conversion.from_size, merge.conversion, role);
