@@ -16,4 +16,11 @@ impl Linkage {
         rename_keys(&mut self.tables, |(of_trait, of)| (renames.path(*of_trait), renames.ty(*of)), |_, _| ());
         self.heap.rename(renames);
     }
+    /// After a save that has renamed items: what lies under their old names was left by items that were gone before it. It
+    /// is nothing for those that may get these names later; whoever still has its address goes on with it.
+    pub fn leave_former(&mut self, renames: &Renames) {
+        self.by_key.retain(|key, _| key.renamed(renames) == *key);
+        let left = self.guards.extract_if(|key, _| key.renamed(renames) != *key);
+        self.outgrown.extend(left.map(|(_, guarded)| guarded));
+    }
 }
