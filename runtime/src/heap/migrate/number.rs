@@ -172,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_all_fit_into_another_type() {
+        let fits = [(I8, I64), (U8, I64), (Scalar::Bool, U8), (F32, F64), (I8, F32), (I64, I64)];
+        let cut = [(I64, I8), (I64, F64), (F64, I64), (F64, F32), (I8, Scalar::Int(IntKind::U64)), (U8, I8)];
+        assert!(fits.into_iter().all(|(from, into)| from.fits_into(into)));
+        assert!(!cut.into_iter().any(|(from, into)| from.fits_into(into)));
+    }
+
+    #[test]
     fn floats_lose_what_is_behind_the_point() {
         assert_eq!(F64.convert(f64_bits(-2.75), I64), (-2i64 as u64 as u128, false));
         assert_eq!(F64.convert(f64_bits(f64::NAN), I64), (0, true));
