@@ -47,6 +47,8 @@ pub(crate) struct Migration {
     pub globals: Vec<GlobalChange>,
     /// All globals, and their types in the running version and in the new one.
     roots: Vec<(ItemPath, Ty, Ty)>,
+    /// Globals that the text has no more.
+    removed: FxHashSet<ItemPath>,
     /// Values kept aside that come back or are given up, and of these those that are given up.
     gone: Vec<ItemPath>,
     dropped: Vec<(ItemPath, Ty)>,
@@ -86,7 +88,8 @@ impl Migration {
     fn by(planner: Planner) -> Migration {
         let (globals, roots, computed) = (Vec::new(), Vec::new(), Vec::new());
         let (gone, dropped, empties) = (Vec::new(), Vec::new(), FxHashMap::default());
-        Migration { planner, globals, roots, gone, dropped, empties, computed }
+        let removed = FxHashSet::default();
+        Migration { planner, globals, roots, removed, gone, dropped, empties, computed }
     }
 
     /// Frames that go on in new code want what these functions compute, too.
@@ -162,6 +165,7 @@ impl Migration {
             let old = &live.globals[&path];
             let new = checked.globals.get(&path).map_or(old.ty, |global| global.ty);
             self.roots.push((path, old.ty, new));
+            self.removed.extend((!checked.globals.contains_key(&path)).then_some(path));
             let label = aside::called(path, old.ty);
             let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
             let known = kept.get(&path).map_or(&[][..], |list| list);
