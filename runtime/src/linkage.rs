@@ -28,6 +28,7 @@ use crate::code::{
 use crate::heap::Heap;
 use crate::host::{HostTable, HostTarget};
 use crate::live::Code;
+use crate::reload::migrate::Aside;
 
 pub(crate) use fresh::Fresh;
 pub(crate) use guards::NewGuard;
@@ -177,6 +178,15 @@ impl Linkage {
         if let Some(left) = self.globals.insert(path, memory) {
             left.write(&vec![0; left.size()]);
             self.left.push(left);
+        }
+    }
+
+    /// Takes in values of globals that are kept aside from now on, and forgets those that are not any more.
+    pub fn keep_aside(&mut self, aside: Aside) {
+        aside.gone.into_iter().for_each(|path| self.forget_global(path));
+        for (path, memory) in aside.kept {
+            self.heap.add_global(memory.address(), memory.size());
+            self.globals.insert(path, memory);
         }
     }
 

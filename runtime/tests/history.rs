@@ -226,6 +226,44 @@ fn retyped_fields_come_back_and_leak_nothing() {
     assert!(left.is_empty(), "{left}");
 }
 
+/// The same for globals, with values of many types kept aside, some of which are given up.
+#[test]
+fn retyped_globals_come_back_and_leak_nothing() {
+    let text = |ty: &str, length: &str, round: i64| {
+        let fill = match ty {
+            "str" => "one = \"text\" + (5 as str)",
+            "Vec<str>" => "one.push(\"a\" + \"b\")",
+            _ => "",
+        };
+        format!(
+            "# {round}\nS P {{ a: str, b: Vec<str> }}\nG one: {ty}\nF fill() -> i64 {{ {fill}\n 0 }}\nF length() -> i64 {{ {length} }}"
+        )
+    };
+    let memory = Memory::new(&text("str", "one.len()", 0));
+    memory.call("fill");
+    let others = [("i64", "one"), ("Vec<str>", "one.len()"), ("P", "one.b.len()"), ("(str, i64)", "one.1")];
+    let mut lists = 0;
+    for round in 1..=12 {
+        let (ty, length) = others[round as usize % others.len()];
+        let before = memory.program.version();
+        memory.save(&text(ty, length, round));
+        if ty == "Vec<str>" {
+            assert_eq!(memory.call("length"), lists);
+            memory.call("fill");
+            lists += 1;
+        }
+        assert_eq!(memory.program.heap_verify(), Vec::<String>::new());
+        match round % 2 {
+            0 => _ = memory.program.rollback(before).expect("kept"),
+            _ => _ = memory.save(&text("str", "one.len()", round)),
+        }
+        assert_eq!(memory.program.heap_verify(), Vec::<String>::new());
+        assert_eq!(memory.call("length"), 5, "round {round}");
+    }
+    let left = memory.program.heap_check().expect("nothing runs");
+    assert!(left.is_empty(), "{left}");
+}
+
 /// Edits that alternate, edits that differ, types that change with their values, and rollbacks: `RELOADS=20000` for a run
 /// that is long enough to tell whether memory grows.
 #[test]

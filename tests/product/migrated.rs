@@ -1,6 +1,6 @@
 //! Edits of types and globals while `main` runs and holds values of them: they are carried over, and counted.
 
-use crate::counter::{Counter, FILE};
+use crate::counter::{Counter, FILE, names};
 use crate::harness::replaced;
 
 /// A program with values on its stack and in globals.
@@ -80,4 +80,29 @@ fn a_global_retyped() {
 #[test]
 fn an_array_global_that_grows() {
     carries("units: [Unit; 4]", "units: [Unit; 5]", "functions", "units");
+}
+
+#[test]
+fn a_global_that_gets_another_type_and_its_old_one_back() {
+    let with = |declared: &str, step: &str, tag: &str| {
+        let text = replaced(KINDS, "G mood: i64 = 1", declared);
+        replaced(&replaced(&text, "    mood += 1\n", step), "\"one {n} {total}", tag)
+    };
+    let text = with(
+        "G mood: str = \"calm\"",
+        "    mood = mood + \"!\"\n    I mood.len() > 40 { mood = \"calm\" }\n",
+        "\"one {n} {mood}",
+    );
+    let mut counter = Counter::of(&text, &[]);
+    counter.run.out.line("a mood that grows", |line| line.contains("calm!!"));
+    let number = with("G mood: i64 = 1", "    mood += 1\n", "\"two {n} {mood}");
+    counter.project.save(FILE, &number);
+    let event = counter.run.event("reloaded");
+    assert!(names(&event, "functions").contains(&"mood"), "{event:#}");
+    counter.sees("two");
+    let back = with("G mood: str = \"other\"", "", "\"three {n} {mood}");
+    counter.project.save(FILE, &back);
+    counter.run.event("reloaded");
+    counter.run.out.line("the mood from before", |line| line.starts_with("three ") && line.contains(" calm!!"));
+    counter.is_continuous();
 }

@@ -352,6 +352,8 @@ impl Whole<'_, '_> {
                 if let Some(made) = global_of(world, id) {
                     found.extend(made.value.diagnostics);
                     self.types.extend(made.value.types);
+                    // Perhaps nothing else is of its type.
+                    walk(made.global.ty, &mut |ty| _ = self.types.insert(ty));
                     let place = made.global.place;
                     self.checked.globals.insert(path, made.global);
                     let closures = made.value.closures.iter().map(|body| closure_function(body, place, false));

@@ -21,6 +21,20 @@ impl GlobalMemory {
         GlobalMemory { words: unsafe { Box::from_raw(words as *mut [UnsafeCell<u128>]) }, size }
     }
 
+    /// A copy of a value of this many bytes, in memory of its own.
+    pub fn copy(&self, size: usize) -> GlobalMemory {
+        let made = GlobalMemory::new(size);
+        made.take(self);
+        made
+    }
+
+    /// Takes over what another one holds, as far as it goes.
+    pub fn take(&self, other: &GlobalMemory) {
+        let length = self.size.min(other.size);
+        // SAFETY: both have that many bytes, live as long as they are borrowed, and are two pieces of memory or the same.
+        unsafe { std::ptr::copy(other.words[0].get().cast::<u8>(), self.words[0].get().cast::<u8>(), length) };
+    }
+
     /// Bytes of its value.
     pub fn size(&self) -> usize {
         self.size

@@ -4,6 +4,7 @@
 //! [`Region`] is a row of values of one type. First all regions are counted, which changes nothing; then what needs memory
 //! or code is prepared; then the steps are applied, and none of them can fail.
 
+mod alike;
 pub(crate) mod attic;
 pub(crate) mod moves;
 pub(crate) mod number;
@@ -19,6 +20,7 @@ use vaisjit_codegen::shape::Shape;
 use vaisjit_semantics::Ty;
 use vaisjit_syntax::Name;
 
+pub(crate) use alike::Alike;
 pub(crate) use attic::{Attic, BatchKey};
 pub(crate) use moves::{Area, Word, WordPart};
 pub(crate) use number::Scalar;
@@ -123,10 +125,14 @@ pub(crate) enum Op {
     Zero { to: u32, bytes: u32 },
     /// A number of another type; `note` counts those that did not fit.
     Number { from: u32, to: u32, old: Scalar, new: Scalar, note: u32 },
+    /// The same over a number that was kept aside: if that would become the one at `from`, it stays.
+    Changed { from: u32, to: u32, old: Scalar, new: Scalar, note: u32 },
     /// A value that was prepared, or a part of one.
     Next { to: u32, bytes: u32, queue: u32, part: Option<PartOf> },
     /// The references in the old value are given up.
     Release { from: u32, references: References },
+    /// The references in what lies where the new value goes are given up.
+    Drop { to: u32, references: References },
     /// The references in parked bytes go to the attic; tickets take their place.
     Park { at: u32, references: References, batch: u32 },
     /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built

@@ -170,7 +170,8 @@ impl ProgramInner {
             }
         };
         note_instances(&mut prepared.report, trial.instances(migration));
-        let remarks = migration.not_given(&trial);
+        let mut remarks = migration.not_given(&trial);
+        remarks.extend(migration.tell_lost(&trial));
         tried.migration = Some(trial);
         prepared.report.notices.extend(remarks);
         denied.map_or(Ok(()), Err)
@@ -352,13 +353,16 @@ impl ProgramInner {
     /// The first half of the stores of a commit: live values, before the heap knows the new types.
     pub fn store_values(&self, prepared: &mut Prepared, tried: &mut Tried) -> Option<Settle> {
         let heap = self.world.heap();
-        let settle = match (&mut prepared.migration, tried.migration.take()) {
+        let mut settle = match (&mut prepared.migration, tried.migration.take()) {
             (Some(migration), Some(trial)) => Some(trial.commit(migration, heap)),
             _ => None,
         };
         let mut linkage = self.linkage();
         for (path, memory) in prepared.moving.drain(..) {
             linkage.move_global(path, memory);
+        }
+        if let Some(settle) = &mut settle {
+            linkage.keep_aside(settle.take_aside());
         }
         settle
     }

@@ -67,6 +67,7 @@ impl Live {
             self.shapes.add(global.ty, &prepared.snapshot.checked);
             self.globals.insert(*path, global.clone());
         }
+        prepared.migration.iter().for_each(|migration| migration.note_kept(&mut self.globals));
         // A field can get another name where it lies.
         let is_type = |edit: &Edit| matches!(edit.kind, "struct" | "enum");
         if !prepared.moved.is_empty() || prepared.report.edits.iter().any(is_type) {

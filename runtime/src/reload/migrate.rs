@@ -4,6 +4,7 @@
 //! [`Migration::try_out`] finds and counts all live values and prepares what needs memory or code; it may refuse, and then
 //! nothing has changed. [`Trial::commit`] only stores.
 
+mod aside;
 mod boxes;
 mod containers;
 pub(crate) mod defaults;
@@ -31,10 +32,12 @@ use crate::heap::{Heap, TypeRef};
 use crate::live::Live;
 use crate::reload::diff::name_of;
 use crate::report::{Edit, Outcome, Report};
+use aside::{Back, Keep};
 use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
+pub(crate) use aside::Aside;
 pub(crate) use trial::{Denied, Going, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.
@@ -44,6 +47,11 @@ pub(crate) struct Migration {
     pub globals: Vec<GlobalChange>,
     /// All globals, and their types in the running version and in the new one.
     roots: Vec<(ItemPath, Ty, Ty)>,
+    /// Globals that the text has no more.
+    removed: FxHashSet<ItemPath>,
+    /// Values kept aside that come back or are given up, and of these those that are given up.
+    gone: Vec<ItemPath>,
+    dropped: Vec<(ItemPath, Ty)>,
     /// Records of the types of empty values that the trial makes.
     empties: FxHashMap<Ty, TypeRef>,
     /// The functions that compute parts of locals in registers.
@@ -60,6 +68,10 @@ pub(crate) struct GlobalChange {
     conversion: usize,
     /// Its bytes after it, if they lie elsewhere.
     pub moves_to: Option<u32>,
+    /// What is kept of it aside.
+    keep: Option<Keep>,
+    /// What comes back that was kept aside.
+    back: Option<Back>,
 }
 
 /// Finds the bytes of a declared default that is made of literals.
@@ -75,7 +87,9 @@ impl Migration {
     /// One that does nothing yet.
     fn by(planner: Planner) -> Migration {
         let (globals, roots, computed) = (Vec::new(), Vec::new(), Vec::new());
-        Migration { planner, globals, roots, empties: FxHashMap::default(), computed }
+        let (gone, dropped, empties) = (Vec::new(), Vec::new(), FxHashMap::default());
+        let removed = FxHashSet::default();
+        Migration { planner, globals, roots, removed, gone, dropped, empties, computed }
     }
 
     /// Frames that go on in new code want what these functions compute, too.
@@ -146,21 +160,21 @@ impl Migration {
     fn plan_globals(&mut self, live: &Live, checked: &Checked, literal: &mut LiteralOf<'_>, report: &mut Report) {
         let mut paths: Vec<ItemPath> = live.globals.keys().copied().collect();
         paths.sort_unstable();
+        let kept = aside::kept(live);
         for path in paths {
-            let old = live.globals[&path].ty;
-            let new = checked.globals.get(&path).map_or(old, |global| global.ty);
-            self.roots.push((path, old, new));
-            let label = path.name.to_string();
+            let old = &live.globals[&path];
+            let new = checked.globals.get(&path).map_or(old.ty, |global| global.ty);
+            self.roots.push((path, old.ty, new));
+            self.removed.extend((!checked.globals.contains_key(&path)).then_some(path));
+            let label = aside::called(path, old.ty);
             let declared = checked.globals.get(&path).and_then(|global| initial(global, literal));
-            match self.planner.variable((old, new), &label, declared.as_ref()) {
-                Ok(Some(conversion)) => {
-                    let moves_to = self.planner.moves_to(conversion);
-                    self.globals.push(GlobalChange { path, ty: old, conversion, moves_to });
-                }
-                Ok(None) => {}
+            let known = kept.get(&path).map_or(&[][..], |list| list);
+            match self.change((path, old), new, (&label, declared.as_ref()), known) {
+                Ok(change) => self.globals.extend(change),
                 Err(missing) => refuse(report, checked, ("global", &label), &missing),
             }
         }
+        self.leave_dropped();
     }
 
     /// Makes sure that the heap has records of what the trial makes.

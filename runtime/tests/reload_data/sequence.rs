@@ -306,6 +306,12 @@ impl Sequence {
             match update {
                 Ok(Update::Reloaded { .. }) => self.counts.reloads += 1,
                 Ok(Update::Unchanged(_)) => {}
+                // What the edit has filled a global with, which goes, too.
+                Err(Error::Refused(report)) if std::ptr::eq(texts, old) && is_held(&report) => {
+                    self.counts.refused += 1;
+                    assert!(self.data() == without, "refused");
+                    return self.running.save(&new, old);
+                }
                 other => panic!("{other:?}"),
             }
             self.running.is_whole();
@@ -435,7 +441,15 @@ fn has_way_back(told: &str) -> bool {
 
 /// Is it refused because a value that cannot move needs more room?
 fn lacks_room(report: &Report) -> bool {
-    let lacks =
-        |edit: &Edit| matches!(&edit.outcome, Outcome::Refused { why, .. } if why.contains("there is room for"));
-    report.refusals().next().is_some() && report.refusals().all(lacks)
+    is_refused_as(report, "there is room for")
+}
+
+/// Is it refused because a global that goes holds a variant that goes?
+fn is_held(report: &Report) -> bool {
+    is_refused_as(report, "whose value is kept, holds a value of it")
+}
+
+fn is_refused_as(report: &Report, reason: &str) -> bool {
+    let says = |edit: &Edit| matches!(&edit.outcome, Outcome::Refused { why, .. } if why.contains(reason));
+    report.refusals().next().is_some() && report.refusals().all(says)
 }

@@ -35,6 +35,8 @@ pub struct Global {
     /// Its file, for ever.
     pub home: usize,
     pub initial: Option<String>,
+    /// The types it has had before.
+    pub had: Vec<Type>,
 }
 
 /// A closure that a global keeps, with a struct it has captured.
@@ -161,7 +163,7 @@ impl Source {
             _ => Type::random(random, 0, 2),
         };
         let initial = ty.constant(random).or_else(|| ty.computed().filter(|_| random.one_in(2)));
-        let global = Global { name: self.fresh(), ty, home: random.below(3), initial };
+        let global = Global { name: self.fresh(), ty, home: random.below(3), initial, had: Vec::new() };
         self.globals.push(global);
     }
 
@@ -309,14 +311,26 @@ impl Source {
         format!("inside of field f{} of S{of} retyped", field.name)
     }
 
+    /// A type that it has had already is not given to it again: the value it had then would come back, which the other
+    /// program does not have.
     fn retype_global(&mut self, random: &mut Random) -> String {
         let global = random.below(self.globals.len());
         let global = &mut self.globals[global];
-        let other = global.ty.with_other_numbers(random);
-        if other != global.ty {
-            (global.ty, global.initial) = (other, None);
+        let other = match &global.ty {
+            Type::Str => Type::Number(NUMBERS[random.below(NUMBERS.len())]),
+            // A file says in words which variant there was, and a text takes the word.
+            Type::Enum(_) | Type::Option(_) => global.ty.with_other_numbers(random),
+            _ if random.one_in(3) => Type::Str,
+            ty => ty.with_other_numbers(random),
+        };
+        if other == global.ty || global.had.contains(&other) {
+            return "nothing".to_owned();
         }
-        format!("global g{} retyped", global.name)
+        let comes_back = global.ty.comes_back_from(&other);
+        global.had.push(std::mem::replace(&mut global.ty, other));
+        global.initial = None;
+        let how = if comes_back { "of another type" } else { "retyped" };
+        format!("global g{} {how}", global.name)
     }
 
     fn remove_variant(&mut self, random: &mut Random) -> String {

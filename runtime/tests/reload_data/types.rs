@@ -77,6 +77,21 @@ impl Type {
         }
     }
 
+    /// Is a value all there again that was of another type meanwhile?
+    pub fn comes_back_from(&self, other: &Type) -> bool {
+        match (self, other) {
+            (Type::Number(_), Type::Number(_)) | (Type::Str, _) | (_, Type::Str) => true,
+            (Type::Array(a, n), Type::Array(b, m)) => n == m && a.comes_back_from(b),
+            (Type::Vec(a), Type::Vec(b)) | (Type::Option(a), Type::Option(b)) | (Type::Map(a), Type::Map(b)) => {
+                a.comes_back_from(b)
+            }
+            (Type::Tuple(a), Type::Tuple(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.comes_back_from(b))
+            }
+            (a, b) => a == b,
+        }
+    }
+
     /// Is there an array in it?
     pub fn has_array(&self) -> bool {
         match self {

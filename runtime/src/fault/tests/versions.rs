@@ -9,14 +9,17 @@ G items: Vec<Item>
 G by_name: HashMap<str, Item>
 G job: Job
 G total: i64 = 5
+S Note { n: i32, word: str }
+G note: Note
 F tick(n: i64) -> i64 {
     items.push(Item { n: n as i32, name: "item {n}" })
     by_name["key {n}"] = Item { n: n as i32, name: "value {n}" }
     job = Work(Item { n: 1, name: "job {n}" })
     total += 1
+    note = Note { n: 2, word: "note {n}" }
     items.len()
 }
-F look() -> i64 { items.len() * 1000 + items[items.len() - 1].name.len() * 100 + by_name.len() * 10 + total }
+F look() -> i64 { items.len() * 1000 + items[items.len() - 1].name.len() * 100 + by_name.len() * 10 + total + note.word.len() }
 "#,
     r#"
 S Item { n: i64, name: str, tags: Vec<str> = [], id: i64 = 40 + base() }
@@ -25,6 +28,7 @@ G items: Vec<Item>
 G by_name: HashMap<str, Item>
 G job: Job
 G total: f64 = 5.0
+G note: i64
 G extra: Vec<str> = ["a" + "b"]
 F base() -> i64 { 2 }
 F tick(n: i64) -> i64 {
@@ -33,7 +37,7 @@ F tick(n: i64) -> i64 {
     items[0].tags.push("tag {n}")
     items.len() + extra.len() - 1
 }
-F look() -> i64 { items.len() * 1000 + items[0].tags.len() * 100 + items[0].id * 10 + by_name.len() + total as i64 }
+F look() -> i64 { items.len() * 1000 + items[0].tags.len() * 100 + items[0].id * 10 + by_name.len() + total as i64 + note }
 "#,
     r#"
 S Item { n: u8, tags: Vec<str> = [], a: i64 = 0, b: i64 = 0, c: i64 = 0, d: i64 = 0, e: str = "e", f: i64 = 0 }
@@ -42,13 +46,15 @@ G items: Vec<Item>
 G by_name: HashMap<str, Item>
 G job: Job
 G total: Option<f64>
+G note: Vec<Item>
 F tick(n: i64) -> i64 {
     items.push(Item { n: 1 })
+    note.push(Item { n: 4 })
     by_name["other {n}"] = Item { n: 3 }
     total = M total { Some(x) => Some(x + 1.0), None => None }
     items.len()
 }
-F look() -> i64 { items.len() * 1000 + items[0].n as i64 * 100 + items[0].tags.len() * 10 + by_name.len() }
+F look() -> i64 { items.len() * 1000 + items[0].n as i64 * 100 + items[0].tags.len() * 10 + by_name.len() + note.len() }
 "#,
     r#"
 S Item { n: i32, name: str = "none" }
@@ -57,12 +63,14 @@ G items: Vec<Item>
 G by_name: HashMap<str, Item>
 G job: Job
 G total: i64 = 5
+S Note { n: i32, word: str }
+G note: Note
 #[reset] G extra: Vec<str> = ["other" + "!"]
 F tick(n: i64) -> i64 {
     items.push(Item { n: n as i32, name: "item {n}" })
     items.len()
 }
-F look() -> i64 { items.len() * 1000 + items[0].n + items[0].name.len() * 100 + by_name.len() * 10 + total }
+F look() -> i64 { items.len() * 1000 + items[0].n + items[0].name.len() * 100 + by_name.len() * 10 + total + note.word.len() }
 "#,
 ];
 

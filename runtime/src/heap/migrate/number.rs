@@ -35,6 +35,24 @@ impl Scalar {
         }
     }
 
+    /// Is every number of this type the same in the other?
+    pub(crate) fn fits_into(self, other: Scalar) -> bool {
+        // Digits before the sign, of floats those that are never rounded.
+        let digits = |of: Scalar| match of {
+            Scalar::Int(kind) => kind.bits() - u32::from(kind.signed()),
+            Scalar::Float(FloatKind::F32) => 24,
+            Scalar::Float(FloatKind::F64) => 53,
+            Scalar::Bool => 1,
+        };
+        let signed = |of: Scalar| match of {
+            Scalar::Int(kind) => kind.signed(),
+            Scalar::Float(_) => true,
+            Scalar::Bool => false,
+        };
+        let is_float = |of: Scalar| matches!(of, Scalar::Float(_));
+        digits(self) <= digits(other) && (signed(other) || !signed(self)) && (is_float(other) || !is_float(self))
+    }
+
     /// The value nearest to these bits of another type, and whether it is another number: integers beyond the range take
     /// its end, floats lose what is behind the point, what is no number becomes 0.
     pub(crate) fn convert(self, bits: u128, to: Scalar) -> (u128, bool) {
@@ -151,6 +169,14 @@ mod tests {
         assert_eq!(Scalar::Bool.convert(1, I64), (1, false));
         assert_eq!(I64.convert(7, Scalar::Bool), (1, true));
         assert_eq!(I64.convert(0, Scalar::Bool), (0, false));
+    }
+
+    #[test]
+    fn numbers_that_all_fit_into_another_type() {
+        let fits = [(I8, I64), (U8, I64), (Scalar::Bool, U8), (F32, F64), (I8, F32), (I64, I64)];
+        let cut = [(I64, I8), (I64, F64), (F64, I64), (F64, F32), (I8, Scalar::Int(IntKind::U64)), (U8, I8)];
+        assert!(fits.into_iter().all(|(from, into)| from.fits_into(into)));
+        assert!(!cut.into_iter().any(|(from, into)| from.fits_into(into)));
     }
 
     #[test]

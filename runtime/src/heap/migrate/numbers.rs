@@ -23,6 +23,14 @@ pub(super) fn numbers(places: impl Iterator<Item = (usize, usize)>, old: Scalar,
     }
 }
 
+/// Does the number at one address become the one at the other, of another type?
+pub(super) fn becomes((at, kind): (usize, Scalar), (other, into): (usize, Scalar)) -> bool {
+    let mut bits = [0; 16];
+    bits[..kind.size()].copy_from_slice(bytes(at, kind.size()));
+    let (made, _) = kind.convert(u128::from_le_bytes(bits), into);
+    made.to_le_bytes()[..into.size()] == *bytes(other, into.size())
+}
+
 fn each<A: Number, B: Number>(places: impl Iterator<Item = (usize, usize)>, convert: impl Fn(A) -> (B, bool)) -> u64 {
     let mut cut = 0;
     for (from, to) in places {

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::attic::{Attic, BatchKey, block_of};
-use super::numbers::numbers;
+use super::numbers::{becomes, numbers};
 use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
 use super::{Arm, Conversion, Found, Op, PartOf, References, Test};
@@ -211,7 +211,9 @@ impl Walk<'_> {
                     }
                 }
                 Op::Note { note } => self.note(*note, 1),
-                Op::Number { from: offset, old, new, note, .. } if self.counted.notes.is_some() => {
+                Op::Number { from: offset, old, new, note, .. } | Op::Changed { from: offset, old, new, note, .. }
+                    if self.counted.notes.is_some() =>
+                {
                     let mut made = [0u128; 1];
                     let places = (from + *offset as usize, made.as_mut_ptr() as usize);
                     let cut = numbers(std::iter::once(places), *old, *new);
@@ -364,6 +366,13 @@ impl<'a> Stores<'a> {
         ops.iter().for_each(|op| self.row(op, Row::one(from, to)));
     }
 
+    /// Brings a value of this size to another place, and takes one through steps that come over it.
+    pub(crate) fn over(&mut self, ops: &[Op], from: usize, (under, to): (usize, usize), size: usize) {
+        self.lent = false;
+        copy(to, under, size);
+        self.one(ops, from, to);
+    }
+
     fn row(&mut self, op: &Op, row: Row) {
         match op {
             Op::Copy { from, to, bytes: 8 } => {
@@ -379,6 +388,12 @@ impl<'a> Stores<'a> {
                 let cut = numbers(row.each().map(places), *old, *new);
                 add(&mut self.notes, *note, cut);
             }
+            Op::Changed { from, to, old, new, note } => {
+                let places = |(f, t)| (f + *from as usize, t + *to as usize);
+                let changed = |(from, to): &(usize, usize)| !becomes((*to, *new), (*from, *old));
+                let cut = numbers(row.each().map(places).filter(changed), *old, *new);
+                add(&mut self.notes, *note, cut);
+            }
             Op::Next { to, bytes, queue, part: None } => {
                 row.each().for_each(|(_, t)| self.next(t + *to as usize, *bytes, *queue));
             }
@@ -388,6 +403,9 @@ impl<'a> Stores<'a> {
             Op::Release { .. } if self.lent => {}
             Op::Release { from, references } => {
                 row.each().for_each(|(f, _)| references.blocks(f + *from as usize, &mut self.released));
+            }
+            Op::Drop { to, references } => {
+                row.each().for_each(|(_, t)| references.blocks(t + *to as usize, &mut self.released));
             }
             Op::Park { at, references, batch } => {
                 row.each().for_each(|(_, t)| self.park(t + *at as usize, references, *batch));

@@ -9,7 +9,7 @@ use crate::heap::EntryPlaces;
 use crate::heap::migrate::{Container, Element, Op, Rebuild, Scalar};
 
 /// A container: what it is, and the types of what is in it.
-fn container(ty: Ty) -> Option<(Container, Vec<Ty>)> {
+pub(super) fn container(ty: Ty) -> Option<(Container, Vec<Ty>)> {
     match *ty.kind() {
         TyKind::Vec(of) => Some((Container::Vec, vec![of])),
         TyKind::Box(of) => Some((Container::Box, vec![of])),

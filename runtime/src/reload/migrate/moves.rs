@@ -130,8 +130,8 @@ impl Moves {
     }
 
     /// Puts all words right that lead to what has moved. Afterwards nothing leads to where it lay. A pointer that waits for
-    /// its field to come back is null if what it points at is gone.
-    pub fn settle(&self, planner: &Planner, heap: &Heap, roots: &[Area]) {
+    /// its field to come back, or lies in a value that is kept `aside`, is null if what it points at is gone.
+    pub fn settle(&self, planner: &Planner, heap: &Heap, (roots, aside): (&[Area], &[Area])) {
         let mut words = Words::new(&planner.new);
         let mut put = |at: usize, word: usize, kind: Word| match (self.after(planner, word, kind), kind) {
             (Ok(Some(now)), _) => put_word(at, now),
@@ -139,6 +139,11 @@ impl Moves {
             _ => {}
         };
         roots.iter().for_each(|area| each(area, &words.of(area.ty), &mut put));
+        let mut waits = |at: usize, word: usize, kind: Word| match kind {
+            Word::Pointer(pointee) => put(at, word, Word::Waiting(pointee)),
+            kind => put(at, word, kind),
+        };
+        aside.iter().for_each(|area| each(area, &words.of(area.ty), &mut waits));
         heap.each_area(&|table| self.behind(table), &mut |area| each(&area, &words.of(area.ty), &mut put));
         let mut attic = heap.attic();
         Attic::each(&mut attic, &mut |word| {

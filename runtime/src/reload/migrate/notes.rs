@@ -13,6 +13,8 @@ pub(crate) struct Note {
     pub new: Ty,
     /// The types of the collection whose elements it happens to, if it does.
     pub of: Option<(Ty, Ty)>,
+    /// Is the old value kept aside?
+    pub aside: bool,
 }
 
 /// What happened.
@@ -66,10 +68,18 @@ impl Note {
                     1 => "the last element is".to_owned(),
                     _ => format!("the last {lost} elements are"),
                 };
-                format!("`{label}` {retyped}: {lost} gone")
+                let how = if self.aside { "kept aside" } else { "gone" };
+                format!("`{label}` {retyped}: {lost} {how}")
             }
         };
-        Some(text)
+        let waits = match self.kind {
+            NoteKind::Default | NoteKind::Saturated | NoteKind::None if self.aside && times == 1 => {
+                "; the old one is kept aside"
+            }
+            NoteKind::Default | NoteKind::Saturated | NoteKind::None if self.aside => "; the old ones are kept aside",
+            _ => "",
+        };
+        Some(text + waits)
     }
 }
 

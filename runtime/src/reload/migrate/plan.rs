@@ -1,6 +1,8 @@
 //! From two histories of layouts to the steps that turn values of one into values of the other.
 
+mod alike;
 mod fields;
+mod merge;
 
 use std::sync::Arc;
 
@@ -61,6 +63,10 @@ pub(crate) struct Planner {
     pub(super) shapes: FxHashMap<Ty, Arc<StructDef>>,
     /// Are steps for one of them being made?
     pub(super) writing: bool,
+    /// Is a value kept aside that what is being made steps for would lose?
+    pub(super) keeping: bool,
+    /// Does the value that steps are made for come over one that was kept aside?
+    merging: bool,
     /// The type that steps are being made for, until its fields are reached.
     outermost: Option<Ty>,
     /// Containers whose elements get another type, by number.
@@ -110,6 +116,8 @@ impl Planner {
             written_before: FxHashSet::default(),
             shapes: FxHashMap::default(),
             writing: false,
+            keeping: false,
+            merging: false,
             outermost: None,
             rebuilds: Vec::new(),
             holders: FxHashMap::default(),
@@ -186,36 +194,32 @@ impl Planner {
     }
 
     fn make(&mut self, old: Ty, new: Ty, label: &str, declared: Option<&Declared>) -> Result<Option<usize>, NoDefault> {
-        let (from_size, to_size) = (self.old.layout(old).size, self.new.layout(new).size);
-        let in_place = from_size == to_size && self.old.layout(old).align >= self.new.layout(new).align;
+        let in_place = self.stays(old, new);
         let mut ops = Vec::new();
         let declared = declared.map(|declared| DeclaredPart { declared, whole: new, from: 0 });
         self.value(Value { old, new, from: 0, to: 0, still: in_place, label, declared, of: None }, &mut ops)?;
         // What is only given up comes first: nothing has been overwritten then.
         ops.sort_by_key(|op| !matches!(op, Op::Release { .. }));
+        let nothing = in_place && ops.is_empty();
+        Ok((!nothing).then(|| self.push((old, new), in_place, ops)))
+    }
+
+    /// Can a value of one type lie where one of the other has been?
+    fn stays(&self, old: Ty, new: Ty) -> bool {
+        let (before, after) = (self.old.layout(old), self.new.layout(new));
+        before.size == after.size && before.align >= after.align
+    }
+
+    /// Adds a conversion of these steps.
+    fn push(&mut self, types: (Ty, Ty), in_place: bool, mut ops: Vec<Op>) -> usize {
+        let (from_size, to_size) = (self.old.size(types.0), self.new.size(types.1));
         let mut counts = Vec::new();
         lift(&mut ops, 1, &mut counts);
-        let nothing = in_place && ops.is_empty() && counts.is_empty();
-        let found = (!nothing).then(|| {
-            let copied = in_place && overlaps(&ops);
-            let dynamic = ops.iter().any(is_dynamic);
-            let shifts = in_place && ops.iter().any(shifts);
-            let types = (old, new);
-            let (from_size, to_size) = (from_size as usize, to_size as usize);
-            self.conversions.push(Conversion {
-                types,
-                from_size,
-                to_size,
-                in_place,
-                copied,
-                ops,
-                counts,
-                dynamic,
-                shifts,
-            });
-            self.conversions.len() - 1
-        });
-        Ok(found)
+        let copied = in_place && overlaps(&ops);
+        let dynamic = ops.iter().any(is_dynamic);
+        let shifts = in_place && ops.iter().any(shifts);
+        self.conversions.push(Conversion { types, from_size, to_size, in_place, copied, ops, counts, dynamic, shifts });
+        self.conversions.len() - 1
     }
 
     /// The parked fields whose values nobody can ask for afterwards; what waits in another field may have some of them inside.
@@ -286,6 +290,9 @@ impl Planner {
     }
 
     fn value(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        if self.merging {
+            return self.merged(value, ops);
+        }
         let Value { old, new, from, to, still, .. } = value;
         match (old.kind(), new.kind()) {
             (TyKind::Struct(..), TyKind::Struct(..)) => self.record(value, ops),
@@ -319,22 +326,34 @@ impl Planner {
             ops.push(Op::Number { from, to, old: kind, new: into, note });
             return Ok(());
         }
+        if self.carried_over(value, ops)? {
+            return Ok(());
+        }
+        self.give_up(old, from, ops);
+        let note = self.note(NoteKind::Default, value);
+        ops.push(Op::Note { note });
+        self.default_or(value, ops)
+    }
+
+    /// Into a collection of others, a box or an `Option`, and out of it; false if there is no way.
+    fn carried_over(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Result<bool, NoDefault> {
+        let Value { old, new, from, to, .. } = value;
         if let Some(step) = self.rebuild((old, new), (from, to), value.label)? {
             self.give_up(old, from, ops);
             ops.push(step);
-            return Ok(());
+            return Ok(true);
         }
         if let Some(mut steps) = self.box_steps((old, new), (from, to), value.label)? {
             ops.append(&mut steps);
-            return Ok(());
+            return Ok(true);
         }
         if let Some((some, inner)) = option_of(&self.new, new)
             && self.converts(old, inner.ty)
         {
             zero(to, self.new.layout(new).size, ops);
             ops.push(Op::Fill { to, bytes: Arc::from(some.to_le_bytes()) });
-            return self
-                .value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops);
+            self.value(Value { new: inner.ty, to: to + inner.offset, still: false, declared: None, ..value }, ops)?;
+            return Ok(true);
         }
         if let Some((some, inner)) = option_of(&self.old, old)
             && self.converts(inner.ty, new)
@@ -350,16 +369,16 @@ impl Planner {
                 arms.push(Arm { discriminant: none, ops });
             }
             ops.push(Op::Match { from, arms });
-            return Ok(());
+            return Ok(true);
         }
-        self.give_up(old, from, ops);
-        let note = self.note(NoteKind::Default, value);
-        ops.push(Op::Note { note });
-        self.default_or(value, ops)
+        Ok(false)
     }
 
     /// The default of a value: the declared one, else that of its type.
     fn default_or(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Steps {
+        if self.merging {
+            return Ok(());
+        }
         let bytes = self.new.layout(value.new).size;
         let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
         if let Some(step) = value.declared.and_then(|of| defaults.part_of(&of, bytes, value.to)) {
@@ -510,7 +529,7 @@ impl Planner {
             let (from, to) = (value.from, value.to);
             ops.push(Op::Each { from, to, from_stride, to_stride, count: kept, ops: each });
         }
-        if m > n {
+        if m > n && !self.merging {
             let note = self.note(NoteKind::Longer(n), value);
             ops.push(Op::Note { note });
             let to = value.to + n * to_stride;
@@ -554,13 +573,16 @@ impl Planner {
     }
 
     fn default_of(&mut self, key: FieldKey, ty: Ty, to: u32, label: &str, ops: &mut Vec<Op>) -> Steps {
+        if self.merging {
+            return Ok(());
+        }
         let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
         defaults.field(key, ty, to, ops).map_err(|ty| NoDefault { label: label.to_owned(), ty })
     }
 
     fn note(&mut self, kind: NoteKind, value: Value<'_>) -> u32 {
         let Value { old, new, of, .. } = value;
-        let note = Note { kind, label: value.label.to_owned(), old, new, of };
+        let note = Note { kind, label: value.label.to_owned(), old, new, of, aside: self.keeping };
         let known = self.notes.iter().position(|other| *other == note);
         known.unwrap_or_else(|| {
             self.notes.push(note);

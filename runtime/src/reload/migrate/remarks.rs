@@ -32,7 +32,7 @@ impl Planner {
         self.remarks.extend(said);
     }
 
-    /// A value that gets another type: its fields are not kept aside.
+    /// A value that gets another type: its fields are kept aside only with all of a global.
     fn remark_dropped(&mut self, fields: &Fields<'_>, gone: &[&KnownField]) {
         let (label, old, new) = fields.retyped();
         if self.is_writing() || gone.is_empty() {
@@ -40,7 +40,8 @@ impl Planner {
         }
         let names: Vec<String> = gone.iter().map(|field| format!("`{}`", field.name)).collect();
         let what = if names.len() == 1 { "value is" } else { "values are" };
-        self.say(vec![format!("`{label}` {} without {}: the {what} dropped", retyped(old, new), names.join(", "))]);
+        let how = if self.keeping { "kept aside" } else { "dropped" };
+        self.say(vec![format!("`{label}` {} without {}: the {what} {how}", retyped(old, new), names.join(", "))]);
     }
 
     /// A field that is gone, and whose value cannot wait for it to come back.

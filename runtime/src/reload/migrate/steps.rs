@@ -73,7 +73,7 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         }
         Op::Fill { to, bytes } => writes.push((*to, to + bytes.len() as u32)),
         Op::Zero { to, bytes } | Op::Next { to, bytes, .. } => writes.push((*to, to + bytes)),
-        Op::Number { from, to, old, new, .. } => {
+        Op::Number { from, to, old, new, .. } | Op::Changed { from, to, old, new, .. } => {
             reads.push((*from, from + old.size() as u32));
             writes.push((*to, to + new.size() as u32));
         }
@@ -122,6 +122,7 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
             reads.push((*from, from + 8));
             writes.push((*to, to + 8));
         }
+        Op::Drop { to, references } => writes.push((*to, to + references.end())),
         Op::Release { from, references } => reads.push((*from, from + references.end())),
         Op::Count { .. } | Op::Note { .. } | Op::Refuse(_) => {}
     }

@@ -1,5 +1,6 @@
 //! Trial and commit of a migration, while all threads of the program are stopped.
 
+mod kept;
 mod refusals;
 
 use std::sync::Arc;
@@ -9,15 +10,17 @@ use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::resume::{CarriedValue, CarryHome};
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
+use self::kept::{Kept, Merge};
 pub(super) use self::refusals::out_of_memory;
 pub(crate) use self::refusals::{failed, sees_old};
-use super::Migration;
+use super::aside::{self, called};
 use super::defaults::Wanted;
 use super::moves::{Moves, Search};
 use super::notes::Note;
 use super::offsets::lies_at;
 use super::own::{self, Written};
 use super::plan::Planner;
+use super::{Aside, Migration};
 use crate::code::{Beside, Computed, GlobalMemory, Grown, Step, Stopped, Transfer};
 use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
@@ -145,12 +148,23 @@ pub(crate) struct Trial {
     /// Where regions are looked for, if not where they are put first.
     seen: FxHashMap<usize, Option<usize>>,
     moves: Moves,
-    /// Typed memory outside the heap, after the commit.
+    /// Typed memory outside the heap, after the commit; and values that are kept aside.
     roots: Vec<Area>,
+    aside: Vec<Area>,
     /// Containers that are made anew.
     rebuilt: Rebuilt,
     /// Is no thread in the program?
     is_idle: bool,
+    /// Values of globals that are kept aside from now on.
+    kept: Vec<Kept>,
+    /// Values of globals that come over those that were.
+    merges: Vec<Merge>,
+    /// Values kept aside that are given up: where they lie, and their types.
+    dropped: Vec<(usize, Ty)>,
+    /// Globals that are not what a value kept aside had become, where that loses something; with its type.
+    changed: Vec<(ItemPath, Ty)>,
+    /// Values that cannot be kept aside, or not any more.
+    lost: Vec<(ItemPath, Ty)>,
 }
 
 /// Calls a function without parameters that gives a value of this type.
@@ -184,6 +198,7 @@ impl Migration {
     ) -> Result<(), Denied> {
         fault::point()?;
         self.find_globals(linkage, moving, trial);
+        self.find_kept(linkage, moving, trial)?;
         self.find_locals(locals, stopped, trial)?;
         let planner = &mut self.planner;
         let mut conversion = |ty: Ty| {
@@ -205,6 +220,7 @@ impl Migration {
             for (number, region) in trial.regions.iter().enumerate() {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
+            self.count_merges(trial, &mut counted, &lookup);
             self.find_own(trial, &mut counted, &lookup);
             counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
@@ -220,7 +236,7 @@ impl Migration {
         }
         self.make_room(heap, trial)?;
         fault::point()?;
-        self.look_for_words((linkage, heap), (locals, stopped), trial)?;
+        self.look_for_words((linkage, heap, moving), (locals, stopped), trial)?;
         self.place_own(trial);
         fault::point()?;
         self.make_empties(heap, &counted.wanted, trial)
@@ -424,7 +440,7 @@ impl Migration {
     /// Every word that leads to what moves must be one whose type is known, so that the commit can put it right.
     fn look_for_words(
         &self,
-        (linkage, heap): (&Linkage, &Heap),
+        (linkage, heap, moving): (&Linkage, &Heap, &[(ItemPath, GlobalMemory)]),
         (locals, stopped): (&[Local], &Stopped<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
@@ -437,6 +453,7 @@ impl Migration {
         let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
         search.check(&moves, &|region| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region)))?;
         trial.roots = self.roots_after(linkage, locals, trial);
+        trial.aside = self.aside_after(linkage, moving, trial);
         trial.moves = moves;
         Ok(())
     }
@@ -454,9 +471,11 @@ impl Migration {
     fn roots_now(&self, linkage: &Linkage, locals: &[Local]) -> Vec<(Area, String)> {
         let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
         let mut roots = Vec::new();
-        for (path, ty, _) in &self.roots {
+        // A pointer that is kept aside hinders nothing.
+        let waits = |path: &ItemPath| aside::of_global(*path).is_some() && !self.gone.contains(path);
+        for (path, ty, _) in self.roots.iter().filter(|(path, ..)| !waits(path)) {
             let memory = linkage.global(*path);
-            roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", path.name))));
+            roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", called(*path, *ty)))));
         }
         for local in locals {
             for variable in local.frame.locals.iter().filter(|variable| local.holds(variable)) {
@@ -474,7 +493,8 @@ impl Migration {
             trial.regions.iter().filter_map(|region| Some((region.at, region.to?))).collect();
         let now = |at: usize| moved.get(&at).copied().unwrap_or(at);
         let memory = |(path, _, ty): &(ItemPath, Ty, Ty)| Some(one(now(linkage.global(*path)?.address()), *ty));
-        let mut roots: Vec<Area> = self.roots.iter().filter_map(memory).collect();
+        let declared = self.roots.iter().filter(|(path, ..)| aside::of_global(*path).is_none());
+        let mut roots: Vec<Area> = declared.filter_map(memory).collect();
         for local in locals {
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             roots.extend(variables.filter_map(|variable| Some(one(now(local.place(variable)?), variable.ty))));
@@ -482,6 +502,18 @@ impl Migration {
         }
         roots.extend(trial.together.iter().map(|(at, ty)| one(*at, *ty)));
         roots
+    }
+
+    /// What is kept aside after the commit.
+    fn aside_after(&self, linkage: &Linkage, moving: &[(ItemPath, GlobalMemory)], trial: &Trial) -> Vec<Area> {
+        let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
+        let stays = |path: ItemPath| {
+            let lost = trial.lost.iter().any(|(lost, _)| *lost == path);
+            aside::of_global(path).is_some() && !self.gone.contains(&path) && !lost
+        };
+        let known = self.roots.iter().filter(|(path, ..)| stays(*path));
+        let known = known.filter_map(|(path, _, ty)| Some(one(kept::now(linkage, moving, *path)?, *ty)));
+        known.chain(trial.kept.iter().map(|kept| one(kept.memory().address(), kept.ty))).collect()
     }
 
     fn make_empties(&self, heap: &Heap, wanted: &[u64], trial: &mut Trial) -> Result<(), Denied> {
@@ -534,6 +566,7 @@ impl Migration {
         for (number, region) in trial.regions.iter().enumerate() {
             counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
         }
+        self.count_merges(trial, &mut counted, &lookup);
         counted.containers(heap, &self.planner.rebuilds, &lookup);
         self.planner.told(&counted.notes.unwrap_or_default())
     }
@@ -599,7 +632,11 @@ impl Trial {
 
     /// Stores the new values; the first half, before the heap knows the new types.
     pub fn commit(mut self, migration: &mut Migration, heap: &Heap) -> Settle {
+        migration.gone.extend(self.lost.iter().map(|(path, _)| *path));
         let planner = &migration.planner;
+        planner.hold_kept(heap, &self.kept);
+        let dropped: Vec<usize> =
+            self.dropped.iter().flat_map(|(at, ty)| planner.references_before(*ty).found(*at)).collect();
         // Code releases what is in these words at its end, whatever that was before.
         let known_before = self.known_blocks(planner, false);
         let mut attic = heap.attic();
@@ -617,12 +654,14 @@ impl Trial {
         for region in &self.regions {
             stores.region(&planner.conversions[region.conversion], region);
         }
+        self.merges.iter().for_each(|merge| merge.apply(planner, &mut stores));
         planner.forgettable().for_each(|batch| stores.forget(batch));
         for (at, ty) in &self.lent {
             planner.references_after(*ty).found(*at).into_iter().for_each(|block| stores.attic.lend(block));
         }
         let (mut released, notes) = (std::mem::take(&mut stores.released), std::mem::take(&mut stores.notes));
         released.extend(own_references);
+        released.extend(dropped);
         if self.is_idle {
             released.extend(attic.take_lent());
         }
@@ -646,8 +685,10 @@ impl Trial {
             left.push(*from);
         }
         released.iter_mut().for_each(|block| *block = self.moves.block(*block));
-        let (moves, roots, notes) = (self.moves, self.roots, planner.told(&notes));
-        Settle { released, rehash, notes, left, moves, roots }
+        let (moves, roots, notes) = (self.moves, (self.roots, self.aside), planner.told(&notes));
+        let aside =
+            Aside { kept: self.kept.into_iter().map(Kept::into_memory).collect(), gone: migration.gone.clone() };
+        Settle { released, rehash, notes, left, moves, roots, aside }
     }
 }
 
@@ -667,15 +708,21 @@ pub(crate) struct Settle {
     /// Blocks that values have left.
     left: Vec<usize>,
     moves: Moves,
-    roots: Vec<Area>,
+    roots: (Vec<Area>, Vec<Area>),
+    aside: Aside,
 }
 
 impl Settle {
+    /// What happens to values that are kept aside.
+    pub fn take_aside(&mut self) -> Aside {
+        std::mem::take(&mut self.aside)
+    }
+
     /// Once the heap knows the new types. Gives what a report tells of.
     pub fn finish(mut self, migration: &Migration, heap: &Heap) -> Vec<String> {
         // Blocks that are left are not looked at, and what they hold tells which variant a value was of.
         if !self.moves.is_empty() {
-            self.moves.settle(&migration.planner, heap, &self.roots);
+            self.moves.settle(&migration.planner, heap, (&self.roots.0, &self.roots.1));
         }
         self.left.iter().for_each(|block| heap.drop_block(*block));
         let dropped = heap.rehash_all(&self.rehash);

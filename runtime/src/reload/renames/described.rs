@@ -73,6 +73,11 @@ impl Described {
         linkage.leave_names(&mut names);
     }
 
+    /// The names are for good.
+    pub fn leave_former(&self, linkage: &mut Linkage) {
+        linkage.leave_former(&self.renames);
+    }
+
     /// Links of the running version under the new names.
     pub fn links(&self, links: &Links) -> Arc<Links> {
         Arc::new(links.renamed(&self.renames))

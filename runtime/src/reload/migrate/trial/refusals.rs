@@ -6,6 +6,7 @@ use super::{Denied, Migration, Trial};
 use crate::heap::migrate::{Found, Refusal, Role};
 use crate::linkage::Linkage;
 use crate::reload::diff::name_of;
+use crate::reload::migrate::aside::called;
 use crate::reload::migrate::plan::NoDefault;
 use crate::reload::migrate::without_default;
 
@@ -16,14 +17,18 @@ impl Migration {
             Refusal::Variant(ty, _) => ty,
             Refusal::Lacks(_) => Ty::unit(),
         };
-        let holder = self.holder_of(linkage, trial, (region, wanted), found);
+        let (holder, is_removed) = self.holder_of(linkage, trial, (region, wanted), found);
         let (name, why, help) = match found.why {
             Refusal::Variant(ty, variant) => (
                 name_of(ty),
                 format!("variant `{variant}` was removed, and {holder} holds a value of it"),
-                format!(
-                    "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{variant}\")]`"
-                ),
+                if is_removed {
+                    format!("bring the global back and give it another value first, or keep `{variant}`")
+                } else {
+                    format!(
+                        "give {holder} another value first, or keep the variant, or name the one it becomes: `#[was(\"{variant}\")]`"
+                    )
+                },
             ),
             Refusal::Lacks(number) => {
                 let NoDefault { label, ty } = &self.planner.lacking[number as usize];
@@ -38,40 +43,50 @@ impl Migration {
         Denied { pinned_by: None, name, why, help }
     }
 
-    /// Who holds it, as people call it.
-    fn holder_of(&self, linkage: &Linkage, trial: &Trial, (region, ty): (usize, Ty), found: &Found) -> String {
+    /// Who holds it, as people call it, and whether that is a global that has been removed.
+    fn holder_of(&self, linkage: &Linkage, trial: &Trial, (region, ty): (usize, Ty), found: &Found) -> (String, bool) {
         match trial.regions[region].role {
             Role::Global(number) => {
                 let global = &self.globals[number];
-                let mut path = global.path.name.to_string();
+                let mut path = called(global.path, global.ty);
                 self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
-                format!("global `{path}`")
+                self.perhaps_removed(format!("global `{path}`"), global.path)
             }
             Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
                 let holder = self.holder(trial, region, found.index);
                 match self.root_of(linkage, block) {
-                    Some(path) => format!("{holder} reached from global `{}`", path.name),
-                    None => holder,
+                    Some((path, root)) => self.perhaps_removed(format!("{holder} reached from global `{root}`"), path),
+                    None => (holder, false),
                 }
             }
-            Role::Local(_) => self.holder(trial, region, found.index),
+            Role::Local(_) => (self.holder(trial, region, found.index), false),
+        }
+    }
+
+    fn perhaps_removed(&self, holder: String, global: ItemPath) -> (String, bool) {
+        match self.removed.contains(&global) {
+            true => (format!("{holder}, whose value is kept,"), true),
+            false => (holder, false),
         }
     }
 
     /// A global that leads to a block of the heap.
-    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<ItemPath> {
+    fn root_of(&self, linkage: &Linkage, block: usize) -> Option<(ItemPath, String)> {
         let heap = linkage.heap();
         let leads = |(path, ty, _): &&(ItemPath, Ty, Ty)| {
             let references = self.planner.references_before(*ty);
             linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
         };
-        self.roots.iter().find(leads).map(|(path, ..)| *path)
+        self.roots.iter().find(leads).map(|(path, ty, _)| (*path, called(*path, *ty)))
     }
 
     /// How people call the value at an index of a region.
     fn holder(&self, trial: &Trial, region: usize, index: usize) -> String {
         match trial.regions[region].role {
-            Role::Global(number) => format!("global `{}`", self.globals[number].path.name),
+            Role::Global(number) => {
+                let global = &self.globals[number];
+                format!("global `{}`", called(global.path, global.ty))
+            }
             Role::Local(number) => trial.locals[number].clone(),
             Role::Elements(_, ty) => format!("element {index} of a `{ty}`"),
             Role::Entries(_, ty) => format!("a `{ty}`"),
