@@ -20,7 +20,7 @@ use vaisjit::{Engine, Error, MemoryLoader, OptLevel, Program, Trap, TrapCode, Up
 
 const EDITS: usize = 30;
 /// How long the sequences take together, unless `ROUNDS` says how many there are.
-const TIME: Duration = Duration::from_secs(12);
+const TIME: Duration = Duration::from_secs(10);
 
 /// A program and its files in memory.
 struct Loaded {

@@ -55,11 +55,6 @@ impl Renames {
         self.items.iter().map(|(old, new)| (*old, *new))
     }
 
-    /// The way back.
-    pub fn inverse(&self) -> Renames {
-        Renames { items: self.items.iter().map(|(old, new)| (*new, *old)).collect() }
-    }
-
     /// The path of an item, or of what belongs to one: a method, a default, a closure.
     pub fn path(&self, path: ItemPath) -> ItemPath {
         if let Some(new) = self.items.get(&path) {
