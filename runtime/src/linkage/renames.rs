@@ -49,9 +49,10 @@ impl Linkage {
     }
     /// After a save that has renamed items: what lies under their old names was left by items that were gone before it. It
     /// is nothing for those that may get these names later; whoever still has its address goes on with it.
-    pub fn leave_former(&mut self, renames: &Renames) {
-        self.by_key.retain(|key, _| key.renamed(renames) == *key);
-        let left = self.guards.extract_if(|key, _| key.renamed(renames) != *key);
+    pub fn leave_former(&mut self, renames: &Renames, is_live: &dyn Fn(&SlotKey) -> bool) {
+        let stays = |key: &SlotKey| key.renamed(renames) == *key || is_live(key);
+        self.by_key.retain(|key, _| stays(key));
+        let left = self.guards.extract_if(|key, _| !stays(key));
         self.outgrown.extend(left.map(|(_, guarded)| guarded));
     }
 }

@@ -377,7 +377,9 @@ impl ProgramInner {
         clock: &Clock,
         changed: bool,
     ) -> (Report, bool) {
-        prepared.described.iter().for_each(|described| described.leave_former(&mut self.linkage()));
+        if let Some(described) = &prepared.described {
+            described.leave_former(&self.live(), &mut self.linkage());
+        }
         self.adopt(reloader, &mut prepared);
         let mut report = std::mem::take(&mut prepared.report);
         report.times.swap_us = clock.micros();

@@ -73,9 +73,10 @@ impl Described {
         linkage.leave_names(&mut names);
     }
 
-    /// The names are for good.
-    pub fn leave_former(&self, linkage: &mut Linkage) {
-        linkage.leave_former(&self.renames);
+    /// The names are for good, and the program goes by them.
+    pub fn leave_former(&self, live: &Live, linkage: &mut Linkage) {
+        let signature = |key: &SlotKey| live.functions.get(&key.instance).map(|function| &function.signature);
+        linkage.leave_former(&self.renames, &|key| signature(key) == Some(&key.signature));
     }
 
     /// Links of the running version under the new names.
