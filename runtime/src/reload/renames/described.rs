@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_semantics::hir::Body;
 use vaisjit_semantics::{Instance, Renames};
 
 use crate::host::HostTable;
 use crate::linkage::{LinkNames, Linkage};
-use crate::live::{FunctionMeta, Live, LiveFunction};
+use crate::live::{FunctionMeta, Live, LiveFunction, Past};
 use crate::reload::compile::lower;
 use crate::reload::guards::guards;
 use crate::reload::links::Links;
@@ -32,7 +33,8 @@ pub(crate) struct Making<'a> {
 
 impl Described {
     pub fn new(live: &Live, renames: Renames, making: &Making<'_>) -> Described {
-        let mut other = Maker { renames: &renames, bodies: FxHashMap::default() }.live(live);
+        let mut other =
+            Maker { renames: &renames, bodies: FxHashMap::default(), pasts: FxHashMap::default() }.live(live);
         let links = making.links.renamed(&renames);
         let (checked, layouts) = (other.checked.clone(), other.layouts.clone());
         // The code is what would be made of the same text under the new names.
@@ -106,6 +108,7 @@ fn exchange(live: &mut Live, other: &mut Live) {
 struct Maker<'a> {
     renames: &'a Renames,
     bodies: FxHashMap<*const Body, Arc<Body>>,
+    pasts: FxHashMap<*const TypeLayouts, Past>,
 }
 
 impl Maker<'_> {
@@ -147,13 +150,25 @@ impl Maker<'_> {
         }
     }
 
+    /// The types of a version before, which code goes by that a save has left behind.
+    fn past(&mut self, past: &Past) -> Past {
+        let renames = self.renames;
+        let renamed = || Past {
+            checked: Arc::new(renames.checked(&past.checked)),
+            layouts: Arc::new(past.layouts.renamed(renames)),
+            history: Arc::new(past.history.renamed(renames)),
+        };
+        self.pasts.entry(Arc::as_ptr(&past.layouts)).or_insert_with(renamed).clone()
+    }
+
     fn meta(&mut self, meta: &Arc<FunctionMeta>) -> Arc<FunctionMeta> {
         let (instance, body) = (self.renames.instance(meta.instance), self.body(&meta.body));
         let frame = meta.frame.renamed(self.renames);
         let same = instance == meta.instance && Arc::ptr_eq(&body, &meta.body) && frame == *meta.frame;
-        if same && meta.past.is_none() {
+        let past = meta.past.as_ref().map(|past| self.past(past));
+        if same && past.is_none() {
             return meta.clone();
         }
-        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), past: None, ..(**meta).clone() })
+        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), past, ..(**meta).clone() })
     }
 }
