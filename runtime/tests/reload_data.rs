@@ -117,6 +117,14 @@ fn shrink(seed: u64, mut steps: Vec<usize>, mut failure: Failure) -> String {
     format!("SEED={seed} STEPS={}: {}", list.join(","), failure.text)
 }
 
+/// Code that a save had left behind was not known after a rename, and a save waited for it for ever.
+#[test]
+fn a_sequence_that_got_stuck() {
+    let steps: Vec<usize> = (1..=11).chain([13]).collect();
+    let failure = run(4_000_088, &steps, 1).err();
+    assert!(failure.is_none(), "{}", failure.map_or(String::new(), |failure| failure.text));
+}
+
 /// Resident memory in KiB; 0 where it cannot be read.
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
