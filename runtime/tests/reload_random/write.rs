@@ -89,7 +89,7 @@ impl Source {
             Form::Plain => format!("n{name}(2)"),
             Form::Float => format!("n{name}(1.5)"),
             Form::Method => format!("get_ga().n{name}(2)"),
-            Form::Generic => format!("n{name}({})", if salt % 2 == 0 { "2" } else { "1.5" }),
+            Form::Generic => format!("n{name}({})", if salt.is_multiple_of(2) { "2" } else { "1.5" }),
             Form::Dyn | Form::Bound => format!("d{name}(get_ga())"),
             Form::Circle => format!("n{name}({})", if inside { "x - 1" } else { "3" }),
         })
