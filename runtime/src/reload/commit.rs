@@ -35,9 +35,10 @@ impl Live {
             self.set_meta(&function.code, function.meta.clone());
             self.shapes.add_function(&function.body, &function.signature, &prepared.snapshot.checked);
             self.retire_orphans(&function, &mut retired);
-            let signature = function.signature.clone();
+            let slot = function.slot.clone();
             match self.functions.insert(instance, function) {
-                Some(old) if old.signature == signature => {
+                // Nobody comes to it any more: its slot leads to the new code.
+                Some(old) if old.slot == slot => {
                     self.retire(&old, &mut retired);
                     replaced.push(old);
                 }
