@@ -47,6 +47,7 @@ impl Linkage {
         names.tables.leave(&mut self.tables, |_, _| ());
         self.heap.leave_names(&mut names.heap);
     }
+
     /// After a save that has renamed items: what lies under their old names was left by items that were gone before it. It
     /// is nothing for those that may get these names later; whoever still has its address goes on with it.
     pub fn leave_former(&mut self, renames: &Renames, is_live: &dyn Fn(&SlotKey) -> bool) {

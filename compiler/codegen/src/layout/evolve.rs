@@ -119,7 +119,7 @@ impl Evolution<'_> {
     fn layout(&self) -> Option<KnownLayout> {
         let Evolution { wanted, old, .. } = *self;
         let grows = !old.exposed && !wanted.exposed;
-        let parked = old.variants.iter().flat_map(|variant| &variant.parked).map(|field| u64::from(field.size));
+        let parked = old.all_parked().map(|field| u64::from(field.size));
         let keeps = grows && parked.sum::<u64>() < u64::from(wanted.most_parked);
         let least = match wanted.keeping {
             Keeping::Everything => Forgets::Nothing,

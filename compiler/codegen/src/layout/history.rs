@@ -182,10 +182,14 @@ impl KnownLayout {
         self.variants.iter().flat_map(|variant| &variant.fields)
     }
 
+    /// All that is parked in it.
+    pub fn all_parked(&self) -> impl Iterator<Item = &KnownField> {
+        self.variants.iter().flat_map(|variant| &variant.parked)
+    }
+
     /// The parked fields in which values have the shape of their types.
     pub fn waiting(&self) -> impl Iterator<Item = &KnownField> {
-        let parked = self.variants.iter().flat_map(|variant| &variant.parked);
-        parked.filter(|field| field.then.0.is_none())
+        self.all_parked().filter(|field| field.then.0.is_none())
     }
 
     /// The types of what lies in values of it in the shape of its type.
@@ -195,7 +199,7 @@ impl KnownLayout {
 
     /// Is there a parked field whose type lies otherwise now?
     fn waits_in_old_shape(&self) -> bool {
-        self.variants.iter().flat_map(|variant| &variant.parked).any(|field| field.then.0.is_some())
+        self.all_parked().any(|field| field.then.0.is_some())
     }
 
     /// The fields of a struct.

@@ -29,10 +29,10 @@ impl Known {
             TyKind::Tuple(parts) => parts.iter().all(alike),
             TyKind::Struct(..) | TyKind::Enum(..) => match (self.get(ty), other.get(ty)) {
                 (Some(one), Some(two)) => {
-                    let parked = |known: &KnownLayout| known.variants.iter().flat_map(|v| v.parked.clone()).collect();
-                    let (a, b): (Vec<KnownField>, Vec<KnownField>) = (parked(one), parked(two));
                     let waits = |(a, b): (&KnownField, &KnownField)| self.then(a).lies_alike(&other.then(b), a.ty);
-                    one == two && one.all_fields().all(|field| alike(&field.ty)) && a.iter().zip(&b).all(waits)
+                    one == two
+                        && one.all_fields().all(|field| alike(&field.ty))
+                        && one.all_parked().zip(two.all_parked()).all(waits)
                 }
                 (one, two) => one == two,
             },
