@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vaisjit::render::Format;
-use vaisjit::{Engine, Error, Event, OptLevel, Program};
+use vaisjit::{Engine, Error, OptLevel, Program};
 
 use crate::args::{OnTrap, Opt, RunOptions, Warn};
 use crate::keys::{self, Session};
@@ -114,7 +114,7 @@ fn main_of(program: &Program, options: &RunOptions, status: &Arc<Status>) -> Exi
     if std::env::var_os(LEAK_CHECK).is_some_and(|wanted| wanted == "1") && leaks(program) && code == 0 {
         code = FAILURE;
     }
-    status.event(&Event::Exit { status: code.into() });
+    program.tell_end(code);
     vaisjit::flush_stdout();
     status.end_keys();
     // The process takes the watcher, the threads and the program's memory with it, quicker than they would end by

@@ -123,7 +123,7 @@ pub enum Event {
     },
     /// A remark of the watcher's.
     Notice(String),
-    /// `main` ended.
+    /// The process ends: `main` has ended, or does not come to a safepoint soon enough after Ctrl-C, `q` or `exit`.
     Exit {
         /// Its exit status.
         status: i32,

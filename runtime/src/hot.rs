@@ -77,6 +77,8 @@ pub(crate) struct Control {
     pub signalled: Arc<AtomicUsize>,
     /// Does the process end with the program?
     pub owns_process: AtomicBool,
+    /// Has everybody been told that the process ends? Held while they are.
+    pub end_told: Mutex<bool>,
     /// Held by the reload thread from the first look at a save until everybody has been told of it.
     pub busy: Mutex<()>,
     /// The newest version that has been told of.

@@ -2,14 +2,15 @@
 //! `signal-hook`.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, mpsc};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use crate::events::Event;
 use crate::program::{Program, ProgramInner};
 use crate::terminal;
 
@@ -39,15 +40,14 @@ pub fn interrupt_on_signals(program: &Program) {
     let listener = move || {
         for signal in signals.forever() {
             let status = if signal == SIGTERM { TERMINATED } else { INTERRUPTED };
-            let Some(program) = program.upgrade() else { end(status, "") };
+            let Some(program) = program.upgrade() else { end(None, status, "") };
             let restore = program.restore_sequence();
             if asked {
-                end(status, &restore);
+                end(Some(program), status, &restore);
             }
             asked = true;
             program.interrupt();
-            drop(program);
-            end_after_grace(status, restore);
+            end_after_grace(&program, status, restore);
         }
     };
     // Without the thread the system's own handling of the signals stays.
@@ -94,22 +94,39 @@ pub(crate) fn around_stops_and_ends() {
     let _ = std::thread::Builder::new().name("vaisjit stops".to_owned()).spawn(listener);
 }
 
-fn end_after_grace(status: i32, restore: String) {
+impl Program {
+    /// Tells everybody who listens that the process is about to end with this status; only once, whoever comes first.
+    pub fn tell_end(&self, status: u8) {
+        self.inner.tell_end(status.into());
+    }
+}
+
+fn end_after_grace(program: &Arc<ProgramInner>, status: i32, restore: String) {
+    let program = Arc::downgrade(program);
     std::thread::spawn(move || {
         std::thread::sleep(GRACE);
-        end(status, &restore);
+        end(program.upgrade(), status, &restore);
     });
 }
 
 /// A thread of the program's has called `exit`, and `main` has been interrupted: if the process is the program's, it
 /// ends even if `main` does not come to a safepoint.
-pub(crate) fn end_soon(program: &ProgramInner, status: u8) {
+pub(crate) fn end_soon(program: &Arc<ProgramInner>, status: u8) {
     if program.control.owns_process.load(Ordering::SeqCst) {
-        end_after_grace(status.into(), program.restore_sequence());
+        end_after_grace(program, status.into(), program.restore_sequence());
     }
 }
 
-fn end(status: i32, restore: &str) -> ! {
+fn end(program: Option<Arc<ProgramInner>>, status: i32, restore: &str) -> ! {
+    if let Some(program) = program {
+        // In a thread of its own: who listens may be stuck.
+        let (told, is_told) = mpsc::channel();
+        std::thread::spawn(move || {
+            program.tell_end(status);
+            let _ = told.send(());
+        });
+        let _ = is_told.recv_timeout(GRACE);
+    }
     write_restore(restore);
     terminal::leave();
     vaisjit_std::flush_stdout();
@@ -117,6 +134,13 @@ fn end(status: i32, restore: &str) -> ! {
 }
 
 impl ProgramInner {
+    fn tell_end(&self, status: i32) {
+        let mut told = self.control.end_told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *told, true) {
+            self.tell(&Event::Exit { status });
+        }
+    }
+
     /// Leaves the terminal as the program found it: only what the program's own texts can have switched is switched
     /// back, and only if standard output is a terminal.
     pub fn restore_terminal(&self) {

@@ -156,7 +156,7 @@ impl ProgramInner {
     }
 
     /// The thread's value, or the message of its trap, which is reported too.
-    fn run_thread(&self, function: FunctionValue, argument: i64) -> Result<i64, String> {
+    fn run_thread(self: &Arc<Self>, function: FunctionValue, argument: i64) -> Result<i64, String> {
         let trap = match self.call_value(function, argument) {
             Ok(value) => return Ok(value),
             Err(trap) => trap,
@@ -175,7 +175,7 @@ impl ProgramInner {
     }
 
     /// `exit` or `hot_restart` was called in this thread: `main` has to return.
-    fn end_from_thread(&self, ending: Ending) {
+    fn end_from_thread(self: &Arc<Self>, ending: Ending) {
         if !self.main_is_running() {
             return;
         }

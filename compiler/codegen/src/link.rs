@@ -90,6 +90,15 @@ impl DynTable {
         (self.of_trait, self.of)
     }
 
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> DynTable {
+        DynTable {
+            of_trait: renames.path(self.of_trait),
+            of: renames.ty(self.of),
+            entries: self.entries.iter().map(|(number, key)| (*number, key.renamed(renames))).collect(),
+        }
+    }
+
     /// The functions in it.
     pub fn keys(&self) -> impl Iterator<Item = &SlotKey> {
         self.entries.iter().map(|(_, key)| key)
@@ -119,6 +128,21 @@ pub enum Import {
     Leaf(Name),
     /// Code: the safepoint thunk.
     Safepoint,
+}
+
+impl Import {
+    /// The same with other names of items.
+    pub fn renamed(&self, renames: &Renames) -> Import {
+        match self {
+            Import::Slot(key) => Import::Slot(key.renamed(renames)),
+            Import::Function(instance) => Import::Function(renames.instance(*instance)),
+            Import::Cleanup(instance) => Import::Cleanup(renames.instance(*instance)),
+            Import::Global(path) => Import::Global(renames.path(*path)),
+            Import::Type(ty) => Import::Type(renames.ty(*ty)),
+            Import::Table(table) => Import::Table(Arc::new(table.renamed(renames))),
+            Import::Str(_) | Import::Thunk(_) | Import::Leaf(_) | Import::Safepoint => self.clone(),
+        }
+    }
 }
 
 /// Which exit thunk.

@@ -35,6 +35,25 @@ pub fn owner(path: ItemPath) -> ItemPath {
     ItemPath::new(path.module, &name[start..end])
 }
 
+/// A path with the names of its item and of the trait in it replaced by those that `new` gives.
+fn spelled(path: ItemPath, new: impl Fn(&str) -> Option<ItemPath>) -> ItemPath {
+    let name = path.name.as_str();
+    let (start, end) = base(name);
+    let of_trait = name[end..].strip_prefix(':').map(|rest| &rest[..rest.find(['.', ':']).unwrap_or(rest.len())]);
+    let found = new(&name[start..end]);
+    let new_trait = of_trait.and_then(&new);
+    if found.is_none() && new_trait.is_none() {
+        return path;
+    }
+    let module = found.map_or(path.module, |new| new.module);
+    let item = found.as_ref().map_or(&name[start..end], |new| new.name.as_str());
+    let rest = match (of_trait, new_trait) {
+        (Some(of), Some(new)) => format!(":{}{}", new.name, &name[end + 1 + of.len()..]),
+        _ => name[end..].to_owned(),
+    };
+    ItemPath::new(module, &format!("{}{item}{rest}", &name[..start]))
+}
+
 impl Renames {
     /// Adds an item; false, and nothing done, if either path is in it.
     pub fn add(&mut self, old: ItemPath, new: ItemPath) -> bool {
@@ -57,24 +76,18 @@ impl Renames {
 
     /// The path of an item, or of what belongs to one: a method, a default, a closure.
     pub fn path(&self, path: ItemPath) -> ItemPath {
-        if let Some(new) = self.items.get(&path) {
-            return *new;
-        }
-        let name = path.name.as_str();
-        let (start, end) = base(name);
-        let of_trait = name[end..].strip_prefix(':').map(|rest| &rest[..rest.find(['.', ':']).unwrap_or(rest.len())]);
-        let found = self.items.get(&ItemPath::new(path.module, &name[start..end]));
-        let new_trait = of_trait.and_then(|of| self.items.get(&ItemPath::new(path.module, of)));
-        if found.is_none() && new_trait.is_none() {
-            return path;
-        }
-        let module = found.map_or(path.module, |new| new.module);
-        let item = found.map_or(&name[start..end], |new| new.name.as_str());
-        let rest = match (of_trait, new_trait) {
-            (Some(of), Some(new)) => format!(":{}{}", new.name, &name[end + 1 + of.len()..]),
-            _ => name[end..].to_owned(),
+        let of_module = |name: &str| self.items.get(&ItemPath::new(path.module, name)).copied();
+        self.items.get(&path).copied().unwrap_or_else(|| spelled(path, of_module))
+    }
+
+    /// The path of a method, or of a closure in one, whose implementation stands in another module than the type or the
+    /// trait that has another name.
+    pub fn elsewhere(&self, path: ItemPath) -> ItemPath {
+        let of_any = |name: &str| {
+            let found = self.items.iter().filter(|(old, _)| old.name.as_str() == name).min();
+            found.map(|(_, new)| ItemPath { module: path.module, name: new.name })
         };
-        ItemPath::new(module, &format!("{}{item}{rest}", &name[..start]))
+        spelled(path, of_any)
     }
 
     /// A type.

@@ -13,7 +13,7 @@ use vaisjit_codegen::clif::frame::FrameLayout;
 use vaisjit_codegen::link::{Import, ThunkTarget};
 use vaisjit_codegen::mir::Signature;
 use vaisjit_codegen::unit::{InlinedLocation, MachineFunction};
-use vaisjit_semantics::Instance;
+use vaisjit_semantics::{Instance, Renames};
 use vaisjit_syntax::Name;
 
 use super::compile::Lowered;
@@ -36,7 +36,8 @@ pub(crate) struct Recipe {
 #[derive(PartialEq, Eq, Hash)]
 struct Member {
     instance: Instance,
-    fingerprint: u64,
+    /// Unknown of one that has another name now and is not running.
+    fingerprint: Option<u64>,
     signature: Signature,
 }
 
@@ -52,6 +53,21 @@ impl Recipe {
         let inlined = machine.iter().map(|function| Arc::from(&*function.inlined)).collect();
         let frames = machine.iter().map(|function| Arc::new(function.frame.clone())).collect();
         Recipe { key: key(&members), members, imports: imports.into(), inlined, frames }
+    }
+
+    /// The same with other names of items; `fingerprint` gives what functions have under their new names.
+    pub fn renamed(
+        self: &Arc<Recipe>,
+        renames: &Renames,
+        fingerprint: &dyn Fn(Instance) -> Option<u64>,
+    ) -> Arc<Recipe> {
+        let members: Box<[Member]> = self.members.iter().map(|member| member.renamed(renames, fingerprint)).collect();
+        let imports = self.imports.iter().map(|(import, address)| (import.renamed(renames), *address)).collect();
+        if members == self.members && imports == self.imports {
+            return self.clone();
+        }
+        let frames = self.frames.iter().map(|frame| Arc::new(frame.renamed(renames))).collect();
+        Arc::new(Recipe { key: key(&members), members, imports, inlined: self.inlined.clone(), frames })
     }
 
     /// The functions, in the order of the unit.
@@ -86,10 +102,17 @@ impl Recipe {
     }
 }
 
+impl Member {
+    fn renamed(&self, renames: &Renames, fingerprint: &dyn Fn(Instance) -> Option<u64>) -> Member {
+        let instance = renames.instance(self.instance);
+        Member { instance, fingerprint: fingerprint(instance), signature: self.signature.renamed(renames) }
+    }
+}
+
 fn members<'l>(group: impl Iterator<Item = (Instance, &'l Lowered)>) -> Box<[Member]> {
     let member = |(instance, lowered): (Instance, &Lowered)| Member {
         instance,
-        fingerprint: lowered.fingerprint,
+        fingerprint: Some(lowered.fingerprint),
         signature: lowered.signature.clone(),
     };
     group.map(member).collect()

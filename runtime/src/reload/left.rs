@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_codegen::link::Import;
 use vaisjit_semantics::{Instance, ItemPath};
 
 use super::admissible::{Changes, calls_one_of};
@@ -30,11 +29,7 @@ impl Left {
         while let Some(next) = open.pop() {
             let Some(function) = live.functions.get(&next).filter(|_| seen.insert(next)) else { continue };
             metas.push(Arc::new(FunctionMeta { past: Some(past.clone()), ..(*function.meta).clone() }));
-            let called = function.recipe.imports().filter_map(|import| match import {
-                Import::Function(callee) => Some(*callee),
-                _ => None,
-            });
-            open.extend(called);
+            open.extend(function.direct.iter().copied());
         }
         Left { instance: *instance, slot: slot.clone(), metas }
     }

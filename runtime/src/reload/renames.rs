@@ -342,11 +342,8 @@ fn follow_functions(live: &Live, checked: &Checked, renames: &mut Renames) {
             continue;
         }
         let module = |module: Name| ItemPath { module, ..thought };
-        let renamed = renames.iter().find(|(before, _)| before.name == owner(path).name);
-        let here = renamed.map(|(before, _)| renames.path(ItemPath { module: before.module, ..path }));
-        let here = here.map(|found| ItemPath { module: path.module, ..found });
-        let candidates = [Some(path), Some(module(path.module)), here];
-        if let Some(found) = candidates.into_iter().flatten().find(|candidate| new.contains(candidate)) {
+        let candidates = [path, module(path.module), renames.elsewhere(path)];
+        if let Some(found) = candidates.into_iter().find(|candidate| new.contains(candidate)) {
             renames.add(path, found);
         }
     }

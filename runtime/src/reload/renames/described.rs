@@ -13,6 +13,7 @@ use crate::linkage::{LinkNames, Linkage};
 use crate::live::{FunctionMeta, Live, LiveFunction, Past};
 use crate::reload::compile::lower;
 use crate::reload::guards::guards;
+use crate::reload::kept::Recipe;
 use crate::reload::links::Links;
 use crate::reload::prepare::Mode;
 
@@ -48,6 +49,7 @@ impl Described {
                 (function.plain_fingerprint, function.fingerprint) = (made.plain_fingerprint, made.fingerprint);
             }
         }
+        rename_recipes(&mut other, &renames);
         let live = live.functions.iter();
         let live = live.map(|(of, function)| SlotKey { instance: *of, signature: function.signature.clone() });
         Described { other, renames, links: LinkNames::new(live.collect()) }
@@ -89,6 +91,22 @@ impl Described {
     /// Functions under the new names.
     pub fn functions(&self, functions: &FxHashSet<Instance>) -> FxHashSet<Instance> {
         functions.iter().map(|function| self.renames.instance(*function)).collect()
+    }
+}
+
+/// Names what the code of the described functions was made from as they are.
+fn rename_recipes(other: &mut Live, renames: &Renames) {
+    let made =
+        other.functions.iter().map(|(of, function)| (*of, (Arc::as_ptr(&function.recipe), function.fingerprint)));
+    let made: FxHashMap<Instance, (*const Recipe, u64)> = made.collect();
+    let mut known: FxHashMap<*const Recipe, Arc<Recipe>> = FxHashMap::default();
+    for function in other.functions.values_mut() {
+        let of = Arc::as_ptr(&function.recipe);
+        // Of a unit some functions may have been compiled anew since, elsewhere.
+        let fingerprint = |instance: Instance| made.get(&instance).filter(|made| made.0 == of).map(|made| made.1);
+        let renamed = || function.recipe.renamed(renames, &fingerprint);
+        let recipe = known.entry(of).or_insert_with(renamed).clone();
+        function.recipe = recipe;
     }
 }
 
