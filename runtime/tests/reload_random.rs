@@ -11,6 +11,7 @@ mod source;
 #[path = "reload_random/write.rs"]
 mod write;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,11 @@ impl Loaded {
 }
 
 fn save(files: &MemoryLoader, source: &Source) {
-    source.texts().into_iter().for_each(|(file, text)| files.set(file, text));
+    let texts = source.texts();
+    let is_there = |file: &String| texts.iter().any(|(there, _)| there == file);
+    let gone = (0..source.names).map(|number| format!("file{number}.vais")).filter(|file| !is_there(file));
+    gone.for_each(|file| files.remove(Path::new(&file)));
+    texts.into_iter().for_each(|(file, text)| files.set(file, text));
 }
 
 fn shown(source: &Source) -> String {

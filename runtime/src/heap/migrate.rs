@@ -133,8 +133,8 @@ pub(crate) enum Op {
     Release { from: u32, references: References },
     /// The references in what lies where the new value goes are given up.
     Drop { to: u32, references: References },
-    /// The references in parked bytes go to the attic; tickets take their place.
-    Park { at: u32, references: References, batch: u32 },
+    /// The references in bytes that are parked at `at` go to the attic; tickets take their place.
+    Park { from: u32, at: u32, references: References, batch: u32 },
     /// Tickets at `from`, which have been copied to `to` if that is elsewhere, become references again. What was built
     /// while the field was parked has none: then the steps of `otherwise` are taken.
     Unpark { from: u32, to: u32, references: References, batch: u32, otherwise: Vec<Op> },
@@ -169,8 +169,9 @@ pub(crate) enum Op {
     Count { number: u32 },
     /// Counts what a report tells of.
     Note { note: u32 },
-    /// There must be no such value.
-    Refuse(Refusal),
+    /// There must be no such value, unless it only waits in what has been removed: then these steps are taken, if there are
+    /// any.
+    Refuse { why: Refusal, waiting: Vec<Op> },
 }
 
 /// A part of a prepared value, the rest of which is given up.
@@ -220,4 +221,6 @@ pub(crate) struct Found {
     pub index: usize,
     /// Where it lies.
     pub address: usize,
+    /// May it be there if it only waits in what has been removed?
+    pub may_wait: bool,
 }

@@ -300,22 +300,23 @@ impl Sequence {
         self.told.push("and back".to_owned());
         let without = self.data();
         let new = self.texts.clone();
+        let mut loses = false;
         for (texts, others, data) in [(old, &new, before), (&new, old, &*without)] {
             self.running.save(texts, others);
             let update = self.update(Program::poll);
+            let all_back = !loses;
             match update {
-                Ok(Update::Reloaded { .. }) => self.counts.reloads += 1,
-                Ok(Update::Unchanged(_)) => {}
-                // What the edit has filled a global with, which goes, too.
-                Err(Error::Refused(report)) if std::ptr::eq(texts, old) && is_held(&report) => {
-                    self.counts.refused += 1;
-                    assert!(self.data() == without, "refused");
-                    return self.running.save(&new, old);
+                Ok(Update::Reloaded { report, .. }) => {
+                    self.counts.reloads += 1;
+                    loses |= loses_variants(&report);
                 }
+                Ok(Update::Unchanged(_)) => {}
                 other => panic!("{other:?}"),
             }
             self.running.is_whole();
-            self.has_back(data);
+            if all_back {
+                self.has_back(data);
+            }
         }
     }
 
@@ -444,9 +445,9 @@ fn lacks_room(report: &Report) -> bool {
     is_refused_as(report, "there is room for")
 }
 
-/// Is it refused because a global that goes holds a variant that goes?
-fn is_held(report: &Report) -> bool {
-    is_refused_as(report, "whose value is kept, holds a value of it")
+/// Has what is removed lost values of a variant that is removed, too?
+fn loses_variants(report: &Report) -> bool {
+    report.notices.iter().any(|notice| notice.contains("only waited (in removed fields"))
 }
 
 fn is_refused_as(report: &Report, reason: &str) -> bool {

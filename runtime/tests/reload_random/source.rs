@@ -8,8 +8,8 @@ pub const LAYERED: usize = 9;
 pub const FUNCTIONS: usize = LAYERED + 3;
 /// Global numbers.
 pub const GLOBALS: usize = 3;
-/// The modules; the data is in the second.
-pub const MODULES: [&str; 3] = ["main", "library", "other"];
+/// The modules; the data is in the second or the third.
+pub const MODULES: usize = 4;
 
 /// How a function is written and called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +102,10 @@ pub struct Source {
     pub types: [(usize, Option<usize>); 5],
     /// The module of the data.
     pub data: usize,
+    /// The numbers in the names of the modules' files; the first is `main.vais` whatever its number.
+    pub files: [usize; MODULES],
+    /// Does the second module import what it uses one by one?
+    pub selective: bool,
     /// No name has had a number as high as this.
     pub names: usize,
 }
@@ -111,7 +115,7 @@ impl Function {
         Function {
             exists: true,
             hot: random.one_in(4),
-            module: random.below(MODULES.len()),
+            module: random.below(MODULES),
             form: if index < LAYERED { form(random) } else { Form::Circle },
             loops: random.one_in(6),
             number: random.below(100) as i64,
@@ -176,6 +180,8 @@ impl Source {
             asked: vec![Asked { name: 0, number: 4, by_default: false, takes: false, calls: 0 }],
             types: [(0, None); 5],
             data: 1,
+            files: std::array::from_fn(|module| module),
+            selective: random.one_in(2),
             names: FUNCTIONS,
         }
     }
@@ -187,7 +193,7 @@ impl Source {
 
     /// One edit of something.
     pub fn edit(&mut self, random: &mut Random) {
-        match random.below(20) {
+        match random.below(21) {
             0..=9 => self.edit_function(random),
             10 | 11 => self.rename(random),
             12..=14 => self.edit_fields(random),
@@ -200,6 +206,7 @@ impl Source {
             }
             17 => self.constants[random.below(2)] = random.below(50) as i64,
             18 => self.array = 1 + random.below(6),
+            19 => self.edit_modules(random),
             _ => {
                 let global = &mut self.globals[random.below(GLOBALS)];
                 *global = if global.is_some() && random.one_in(2) { None } else { Some(random.below(9) as i64) };
@@ -213,7 +220,7 @@ impl Source {
         match random.below(12) {
             0 | 1 => function.number = random.below(1000) as i64,
             2 | 3 => function.hot = !function.hot,
-            4 => function.module = random.below(MODULES.len()),
+            4 => function.module = random.below(MODULES),
             5 if index < LAYERED => function.form = form(random),
             6 => function.loops = !function.loops,
             7 => function.calls = calls(index, random),
@@ -221,6 +228,19 @@ impl Source {
             9 => function.exists = !function.exists,
             10 => function.comment += 1,
             _ => function.uses.push(Use::Field(random.below(40))),
+        }
+    }
+
+    /// Another name for a module, or nothing is left in one.
+    fn edit_modules(&mut self, random: &mut Random) {
+        let (module, to) = (random.below(MODULES), random.below(MODULES));
+        match random.below(4) {
+            0 | 1 => self.files[module] = self.name(),
+            2 => self.selective = !self.selective,
+            _ => {
+                let inside = self.functions.iter_mut().filter(|function| function.module == module);
+                inside.for_each(|function| function.module = to);
+            }
         }
     }
 

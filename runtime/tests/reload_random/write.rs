@@ -242,16 +242,44 @@ impl Source {
         text + &format!("F all() -> i64 {{ {sum} }}\n")
     }
 
-    /// The texts of the modules.
-    pub fn texts(&self) -> [(&'static str, String); 3] {
-        std::array::from_fn(|module| {
-            let imports: String = (0..3).filter(|of| *of != module).map(|of| format!("U {}\n", MODULES[of])).collect();
-            let mut start = [self.root(), self.library(), String::new()];
-            start[self.data] += &(self.structs() + &self.enumeration() + &self.asked());
-            let own = (0..self.functions.len())
-                .filter(|index| self.functions[*index].exists && self.functions[*index].module == module);
-            let functions: String = own.map(|index| self.function(index)).collect();
-            (["main.vais", "library.vais", "other.vais"][module], self.named(imports + &start[module] + &functions))
-        })
+    /// The name of a module.
+    fn module(&self, module: usize) -> String {
+        if module == 0 { "main".to_owned() } else { format!("file{}", self.files[module]) }
+    }
+
+    /// The files with their texts; a module in which nothing is has none.
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let mut texts = [self.root(), self.library(), String::new(), String::new()];
+        texts[self.data] += &(self.structs() + &self.enumeration() + &self.asked());
+        for (index, function) in self.functions.iter().enumerate().filter(|(_, function)| function.exists) {
+            texts[function.module] += &self.function(index);
+        }
+        let texts = texts.map(|text| self.named(text));
+        let there: Vec<usize> = (0..MODULES).filter(|module| !texts[*module].is_empty()).collect();
+        let imports = |module: usize| -> String {
+            let others = there.iter().filter(|other| **other != module);
+            others.map(|other| self.import(*other, &texts[*other], self.selective && module == 1)).collect()
+        };
+        let file = |module: &usize| (self.module(*module) + ".vais", imports(*module) + &texts[*module]);
+        there.iter().map(file).collect()
+    }
+
+    /// An import of everything, or of all items by their names.
+    fn import(&self, module: usize, text: &str, selective: bool) -> String {
+        let name = self.module(module);
+        if !selective {
+            return format!("U {name}\n");
+        }
+        let is_item = |line: &&str| ["F ", "G ", "C ", "S ", "E ", "W "].iter().any(|start| line.starts_with(start));
+        let word = |line: &str| line[2..].split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
+        // Methods stand at the start of a line, too.
+        let mut inside = false;
+        let mut items = Vec::new();
+        for line in text.lines() {
+            items.extend(Some(line).filter(is_item).filter(|_| !inside).and_then(word));
+            inside =
+                (inside || line.starts_with("X ") || line.starts_with("W ")) && line != "}" && !line.ends_with(" } }");
+        }
+        format!("U {name}.{{{}}}\n", items.join(", "))
     }
 }

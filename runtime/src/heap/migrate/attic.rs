@@ -89,7 +89,7 @@ impl Attic {
     }
 
     /// The blocks that are kept, once for each reference.
-    pub(in crate::heap) fn counted(&self) -> Vec<usize> {
+    pub(crate) fn counted(&self) -> Vec<usize> {
         let words = self.batches.values().flat_map(FxHashMap::values);
         let kept = words.filter_map(|(word, is_function)| block_of(*word, *is_function)).map(|block| block.0);
         kept.chain(self.lent.iter().copied()).collect()

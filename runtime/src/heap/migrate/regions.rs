@@ -1,17 +1,19 @@
 //! Where the values of a type live: the blocks of the heap, walked by their headers.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
+use rustc_hash::FxHashSet;
 use vaisjit_abi::heap::{CLOSURE_CAPTURES, DYN_DATA, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
 
-use crate::heap::block::{self, Payload};
-use crate::heap::counts::{count_up, each_reference};
-use crate::heap::types::{EntryPlaces, Form, MapLayout, TypeRef};
+use crate::heap::block::{self, Payload, load};
+use crate::heap::counts::count_up;
+use crate::heap::types::{EntryPlaces, Form, MapLayout, Part, TypeRef};
 use crate::heap::{Failure, Heap, SIZE_OFFSET, lock, map};
 
 use super::References;
+use super::attic::block_of;
+use super::run::each_place;
 
 /// Values of one type in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,43 +113,35 @@ impl Heap {
         plan
     }
 
-    /// Do references lead from a value to the block with this payload?
-    pub(crate) fn leads_to(&self, at: usize, references: &References, target: usize) -> bool {
-        let (mut open, mut seen) = (Vec::new(), HashSet::new());
-        references.blocks(at, &mut open);
+    /// The payloads of the blocks that references lead to from these, but through the references at some places.
+    pub(crate) fn reached(&self, mut open: Vec<usize>, but: &FxHashSet<usize>) -> FxHashSet<usize> {
+        let mut seen = FxHashSet::default();
         while let Some(block) = open.pop() {
-            if block == target {
-                return true;
-            }
             if self.is_inside(block) && seen.insert(block) {
-                self.referred(Payload(block), &mut open);
+                self.referred(Payload(block), but, &mut open);
             }
         }
-        false
+        seen
     }
 
     /// The blocks that the values in a block refer to.
-    fn referred(&self, block: Payload, out: &mut Vec<usize>) {
+    fn referred(&self, block: Payload, but: &FxHashSet<usize>, out: &mut Vec<usize>) {
         let Some((of, role)) = block.type_and_role() else { return };
-        let mut add = |payload: Payload| out.push(payload.0);
+        let mut add = |at: usize, of: TypeRef| blocks_at(at, &of.body().parts, but, out);
         match (role, &of.body().form) {
             (block::Role::Own, Form::Vec(element)) => {
-                let body = element.body();
-                let data = block.word(VEC_DATA);
-                let count = self.elements_within(block, body.size);
-                (0..count).for_each(|index| each_reference(data + index * body.size, &body.parts, &mut add));
+                let (data, size) = (block.word(VEC_DATA), element.body().size);
+                (0..self.elements_within(block, size)).for_each(|index| add(data + index * size, *element));
             }
             (block::Role::Own, Form::Map(layout)) if self.entries_within(block, layout) => {
                 map::each_entry(block, layout, &mut |key, value| {
-                    each_reference(key, &layout.key.body().parts, &mut add);
-                    each_reference(value, &layout.value.body().parts, &mut add);
+                    add(key, layout.key);
+                    add(value, layout.value);
                 });
             }
-            (block::Role::Own, Form::Box(of)) => each_reference(block.0, &of.body().parts, &mut add),
-            (block::Role::Closure, _) => {
-                each_reference(block.0 + CLOSURE_CAPTURES as usize, &of.body().parts, &mut add);
-            }
-            (block::Role::Cell, _) => each_reference(block.0 + DYN_VALUE as usize, &of.body().parts, &mut add),
+            (block::Role::Own, Form::Box(of)) => add(block.0, *of),
+            (block::Role::Closure, _) => add(block.0 + CLOSURE_CAPTURES as usize, of),
+            (block::Role::Cell, _) => add(block.0 + DYN_VALUE as usize, of),
             _ => {}
         }
     }
@@ -265,6 +259,23 @@ impl Heap {
         let words = lock(&self.attic).clear();
         self.release_all(words.into_iter().map(|block| block.0).collect());
     }
+}
+
+impl References {
+    /// The blocks that a value refers to, but through the references at some places.
+    pub(crate) fn found_but(&self, at: usize, but: &FxHashSet<usize>) -> Vec<usize> {
+        let mut blocks = Vec::new();
+        blocks_at(at, &self.0, but, &mut blocks);
+        blocks
+    }
+}
+
+/// Collects the blocks that the parts of a value refer to, but through the references at some places.
+fn blocks_at(at: usize, parts: &[Part], but: &FxHashSet<usize>, out: &mut Vec<usize>) {
+    each_place(at, parts, &mut |place, is_function| {
+        let block = block_of(load(place), is_function).filter(|_| !but.contains(&place));
+        out.extend(block.map(|block| block.0));
+    });
 }
 
 impl HeapPlan {

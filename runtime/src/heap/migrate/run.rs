@@ -14,6 +14,8 @@ use crate::heap::types::Part;
 
 /// Values that are taken through all steps before the next ones are, so that they are in the cache. Chosen by feel.
 const CHUNK: usize = 256;
+/// The number of no region.
+const NOWHERE: usize = usize::MAX;
 
 /// What counting has found.
 #[derive(Debug, Default)]
@@ -25,8 +27,8 @@ pub(crate) struct Counted {
     /// Containers that are made anew, in the order they were found.
     pub rebuilt: Vec<RebuildKey>,
     known: FxHashSet<RebuildKey>,
-    /// A value that must not be there, with the number of its region.
-    pub found: Option<(usize, Found)>,
+    /// Values that must not be there, with the numbers of their regions; of a region the first.
+    pub found: Vec<(usize, Found)>,
     /// How often what a report tells of would happen, if somebody wants to know.
     pub notes: Option<Vec<u64>>,
 }
@@ -130,7 +132,7 @@ impl Counted {
 impl Counted {
     /// Counts what steps on the value at an address take.
     pub(crate) fn steps(&mut self, ops: &[Op], at: usize, stores: &Lookup<'_>) {
-        Walk { counted: self, stores, place: (0, 0) }.ops(ops, at, true);
+        Walk { counted: self, stores, place: (NOWHERE, 0) }.ops(ops, at, true);
     }
 
     /// Looks at the elements of the containers that are made anew, and finds more of them.
@@ -140,12 +142,42 @@ impl Counted {
             next += 1;
             let rebuild = &rebuilds[number as usize];
             for row in rebuild.rows(heap, handle) {
-                let mut walk = Walk { counted: self, stores, place: (0, 0) };
+                let mut walk = Walk { counted: self, stores, place: (NOWHERE, 0) };
                 for element in &rebuild.elements {
                     walk.ops(&element.ops, row + element.offsets.0, false);
                     walk.ops(&element.prepared, row + element.offsets.0, false);
                 }
             }
+        }
+    }
+}
+
+impl Conversion {
+    /// Visits the references that the values of a region lose: their addresses, and the blocks that they lead to.
+    pub(crate) fn leaving(&self, region: &Region, visit: &mut dyn FnMut(usize, Option<usize>)) {
+        let mut visit = |place: usize, is_function: bool| {
+            visit(place, block_of(load(place), is_function).map(|block| block.0));
+        };
+        (0..region.count).for_each(|index| leaving(&self.ops, region.at + index * region.stride, &mut visit));
+    }
+}
+
+fn leaving(ops: &[Op], at: usize, visit: &mut dyn FnMut(usize, bool)) {
+    for op in ops {
+        match op {
+            Op::Park { from, references, .. } | Op::Release { from, references } => {
+                each_place(at + *from as usize, &references.0, visit);
+            }
+            Op::Match { from, arms } => {
+                if let Some(arm) = arm_of(arms, at + *from as usize) {
+                    leaving(&arm.ops, at, visit);
+                }
+            }
+            Op::Each { from, from_stride, count, ops, .. } => {
+                let each = (0..*count).map(|index| (from + index * from_stride) as usize);
+                each.for_each(|offset| leaving(ops, at + offset, visit));
+            }
+            _ => {}
         }
     }
 }
@@ -219,10 +251,15 @@ impl Walk<'_> {
                     let cut = numbers(std::iter::once(places), *old, *new);
                     self.note(*note, cut);
                 }
-                Op::Refuse(why) if self.counted.found.is_none() => {
+                Op::Refuse { why, waiting } => {
                     let (region, index) = self.place;
-                    let found = Found { why: *why, index, address: from };
-                    self.counted.found = Some((region, found));
+                    let may_wait = !waiting.is_empty();
+                    let last = self.counted.found.last();
+                    if last.is_none_or(|(known, last)| *known != region || last.may_wait != may_wait) {
+                        let found = Found { why: *why, index, address: from, may_wait };
+                        self.counted.found.push((region, found));
+                    }
+                    self.ops(waiting, from, false);
                 }
                 _ => {}
             }
@@ -233,11 +270,9 @@ impl Walk<'_> {
 impl Walk<'_> {
     /// Looks at a copy of what waits at an address.
     fn waiting(&mut self, ops: &[Op], copy: &Waiting, at: usize) {
-        let known = self.counted.found.is_some();
+        let known = self.counted.found.len();
         self.ops(ops, copy.at, false);
-        if let Some((_, found)) = self.counted.found.as_mut().filter(|_| !known) {
-            found.address = at;
-        }
+        self.counted.found.iter_mut().skip(known).for_each(|(_, found)| found.address = at);
     }
 
     fn note(&mut self, number: u32, times: u64) {
@@ -407,7 +442,7 @@ impl<'a> Stores<'a> {
             Op::Drop { to, references } => {
                 row.each().for_each(|(_, t)| references.blocks(t + *to as usize, &mut self.released));
             }
-            Op::Park { at, references, batch } => {
+            Op::Park { at, references, batch, .. } => {
                 row.each().for_each(|(_, t)| self.park(t + *at as usize, references, *batch));
             }
             Op::Unpark { to, references, batch, otherwise, .. } => row.each().for_each(|(f, t)| {
@@ -455,7 +490,8 @@ impl<'a> Stores<'a> {
             }),
             Op::Wrap { .. } | Op::Unwrap { .. } => row.each().for_each(|(from, to)| self.boxed(op, from, to)),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
-            Op::Own { .. } | Op::Count { .. } | Op::Refuse(_) => {}
+            Op::Refuse { waiting, .. } => waiting.iter().for_each(|op| self.row(op, row)),
+            Op::Own { .. } | Op::Count { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a report tells of values that did not come over as they were.
 
 use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use crate::reload::diff::{retyped, told_apart};
 
@@ -30,6 +31,8 @@ pub(crate) enum NoteKind {
     Cut(u32),
     /// An array has more elements than these.
     Longer(u32),
+    /// The variant was removed, and what has been removed holds it.
+    Waiting(Name),
 }
 
 impl Note {
@@ -55,6 +58,9 @@ impl Note {
             NoteKind::Default => {
                 format!("`{label}` {retyped}, which cannot be converted: {values} took the default")
             }
+            NoteKind::Waiting(variant) => format!(
+                "{values} of the removed variant `{variant}` of `{old}` only waited (in removed fields and globals, or kept aside) and took the default"
+            ),
             NoteKind::None => format!("`{label}`: {values} of `None` took the default"),
             NoteKind::Longer(kept) => {
                 let kept = match kept {

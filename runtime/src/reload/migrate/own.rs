@@ -269,7 +269,7 @@ impl Planner {
             return Err(why.to_owned());
         }
         if any(&old, |op| {
-            matches!(op, Op::Next { .. } | Op::Refuse(_) | Op::Rebuild { .. } | Op::Wrap { .. } | Op::Unwrap { .. })
+            matches!(op, Op::Next { .. } | Op::Refuse { .. } | Op::Rebuild { .. } | Op::Wrap { .. } | Op::Unwrap { .. })
         }) {
             return Err("a type inside it changes in the same save; save the two one after the other".to_owned());
         }

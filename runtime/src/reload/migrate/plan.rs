@@ -474,14 +474,30 @@ impl Planner {
         let Some(name) = before.name else { return Ok(ops) };
         let after = follow_variant(before, new, value.old == value.new);
         let Some(after) = after else {
-            ops.push(Op::Refuse(Refusal::Variant(value.old, name)));
-            return Ok(ops);
+            let waiting = self.instead(value, before, name);
+            return Ok(vec![Op::Refuse { why: Refusal::Variant(value.old, name), waiting }]);
         };
         if after.discriminant != before.discriminant {
             ops.push(Op::Fill { to: value.to, bytes: Arc::from(after.discriminant.to_le_bytes()) });
         }
         self.fields(&Fields { value, variant: after.name, old: before, new: after }, &mut ops)?;
         Ok(ops)
+    }
+
+    /// What becomes of a value of a removed variant that only waits in what has been removed; nothing if the type has no
+    /// default.
+    fn instead(&mut self, value: Value<'_>, variant: &KnownVariant, name: Name) -> Vec<Op> {
+        let mut ops = Vec::new();
+        for field in &variant.fields {
+            self.give_up(field.ty, value.from + field.offset, &mut ops);
+        }
+        let mut defaults = Defaults { new: &self.new, declarations: &self.declarations, queues: &mut self.queues };
+        if defaults.value(value.new, value.to, &mut ops).is_err() {
+            return Vec::new();
+        }
+        let note = self.note(NoteKind::Waiting(name), value);
+        ops.push(Op::Note { note });
+        ops
     }
 
     fn tuple(&mut self, value: Value<'_>, old: &[Ty], new: &[Ty], ops: &mut Vec<Op>) -> Steps {

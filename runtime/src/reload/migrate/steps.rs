@@ -28,7 +28,7 @@ pub(super) fn is_dynamic(op: &Op) -> bool {
         | Op::Wrap { .. }
         | Op::Unwrap { .. }
         | Op::Count { .. }
-        | Op::Refuse(_) => true,
+        | Op::Refuse { .. } => true,
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
         Op::Unpark { otherwise: ops, .. } | Op::If { ops, .. } => ops.iter().any(is_dynamic),
@@ -124,6 +124,7 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         }
         Op::Drop { to, references } => writes.push((*to, to + references.end())),
         Op::Release { from, references } => reads.push((*from, from + references.end())),
-        Op::Count { .. } | Op::Note { .. } | Op::Refuse(_) => {}
+        Op::Refuse { waiting, .. } => waiting.iter().for_each(|op| ranges(op, reads, writes)),
+        Op::Count { .. } | Op::Note { .. } => {}
     }
 }

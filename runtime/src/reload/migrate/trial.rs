@@ -2,6 +2,7 @@
 
 mod kept;
 mod refusals;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -224,7 +225,7 @@ impl Migration {
             self.find_own(trial, &mut counted, &lookup);
             counted.containers(heap, &self.planner.rebuilds, &lookup);
         }
-        if let Some((region, found)) = &counted.found {
+        if let Some((region, found)) = self.in_use(linkage, trial, locals, &counted.found) {
             return Err(self.must_not_be(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);

@@ -147,7 +147,7 @@ impl Planner {
         let rest = ops.split_off(start);
         ops.extend(rest.into_iter().filter(|op| !gives_up(op)));
         carry(value, before, before.offset, ops);
-        self.park(fields, before, ops);
+        self.park(fields, (before.offset, before), ops);
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Planner {
     /// There must be no value that was made while a field was gone.
     fn lacks(&mut self, field: NoDefault) -> Op {
         self.lacking.push(field);
-        Op::Refuse(Refusal::Lacks(self.lacking.len() as u32 - 1))
+        Op::Refuse { why: Refusal::Lacks(self.lacking.len() as u32 - 1), waiting: Vec::new() }
     }
 
     /// The same, of a type that has changed since.
@@ -222,7 +222,7 @@ impl Planner {
         match self.parked_as(fields, field).filter(|_| value.old == value.new) {
             Some(parked) => {
                 carry(value, field, parked.offset, ops);
-                self.park(fields, parked, ops);
+                self.park(fields, (field.offset, parked), ops);
             }
             None => {
                 self.remark_lost(fields, field);
@@ -231,12 +231,13 @@ impl Planner {
         }
     }
 
-    /// References of what was a field in the old value go to the attic.
-    fn park(&mut self, fields: &Fields<'_>, field: &KnownField, ops: &mut Vec<Op>) {
+    /// References of what was a field in the old value, at an offset, go to the attic.
+    fn park(&mut self, fields: &Fields<'_>, (from, field): (u32, &KnownField), ops: &mut Vec<Op>) {
         let references = self.references(field.ty, false);
         if !references.is_empty() {
             let batch = self.batch(fields, field);
-            ops.push(Op::Park { at: fields.value.to + field.offset, references, batch });
+            let (from, at) = (fields.value.from + from, fields.value.to + field.offset);
+            ops.push(Op::Park { from, at, references, batch });
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Kept {
     path: ItemPath,
     pub ty: Ty,
     /// In the running version's shape, and afterwards, if it does not stay where it lies.
-    copy: GlobalMemory,
+    pub(super) copy: GlobalMemory,
     moved: Option<GlobalMemory>,
 }
 
@@ -151,13 +151,13 @@ impl Migration {
         trial.lost.iter().map(lost).chain(trial.changed.iter().map(changed)).collect()
     }
 
-    /// Does a value hold what must not be, such as a variant that is removed?
+    /// Does a value hold what must not be, such as a removed variant of an enum that has no default?
     fn is_impossible(&self, linkage: &Linkage, region: &Region) -> bool {
         let attic = linkage.heap().attic();
         let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
         let mut counted = Counted::default();
         counted.region(&self.planner.conversions[region.conversion], region, 0, &lookup);
-        counted.found.is_some()
+        counted.found.iter().any(|(_, found)| !found.may_wait)
     }
 
     /// Counts what the values that come over others change and need.

@@ -1,5 +1,6 @@
 //! What the author is told when the values in memory are in the way of an edit.
 
+use rustc_hash::FxHashSet;
 use vaisjit_semantics::{ItemPath, Ty};
 
 use super::{Denied, Migration, Trial};
@@ -45,11 +46,14 @@ impl Migration {
 
     /// Who holds it, as people call it, and whether that is a global that has been removed.
     fn holder_of(&self, linkage: &Linkage, trial: &Trial, (region, ty): (usize, Ty), found: &Found) -> (String, bool) {
-        match trial.regions[region].role {
+        let Some(region_of) = trial.regions.get(region) else {
+            return (format!("an element of a collection that is made anew, of type `{ty}`,"), false);
+        };
+        match region_of.role {
             Role::Global(number) => {
                 let global = &self.globals[number];
                 let mut path = called(global.path, global.ty);
-                self.planner.old.path_to(global.ty, found.address - trial.regions[region].at, ty, &mut path);
+                self.planner.old.path_to(global.ty, found.address - region_of.at, ty, &mut path);
                 self.perhaps_removed(format!("global `{path}`"), global.path)
             }
             Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => {
@@ -73,9 +77,11 @@ impl Migration {
     /// A global that leads to a block of the heap.
     fn root_of(&self, linkage: &Linkage, block: usize) -> Option<(ItemPath, String)> {
         let heap = linkage.heap();
+        let none = FxHashSet::default();
         let leads = |(path, ty, _): &&(ItemPath, Ty, Ty)| {
             let references = self.planner.references_before(*ty);
-            linkage.global(*path).is_some_and(|memory| heap.leads_to(memory.address(), &references, block))
+            let first = linkage.global(*path).map(|memory| references.found(memory.address()));
+            first.is_some_and(|first| heap.reached(first, &none).contains(&block))
         };
         self.roots.iter().find(leads).map(|(path, ty, _)| (*path, called(*path, *ty)))
     }
