@@ -8,6 +8,7 @@ mod aside;
 mod boxes;
 mod containers;
 pub(crate) mod defaults;
+pub(crate) mod dropped;
 pub(crate) mod known;
 mod moves;
 pub(crate) mod notes;

@@ -56,15 +56,17 @@ impl Moves {
     ) -> Moves {
         let range = |(number, region): (usize, &Region)| {
             let conversion = &planner.conversions[region.conversion];
-            (!stays(conversion, region) && region.at != 0 && region.count > 0 && conversion.from_size > 0).then(|| Range {
-                region: number,
-                at: region.at,
-                count: region.count,
-                stride: region.stride.max(1),
-                size: conversion.from_size,
-                to: seen.get(&number).copied().unwrap_or_else(|| Some(region.to.unwrap_or(region.at))),
-                to_stride: if region.to.is_some() { region.to_stride } else { region.stride },
-                types: conversion.types,
+            (!stays(conversion, region) && region.at != 0 && region.count > 0 && conversion.from_size > 0).then(|| {
+                Range {
+                    region: number,
+                    at: region.at,
+                    count: region.count,
+                    stride: region.stride.max(1),
+                    size: conversion.from_size,
+                    to: seen.get(&number).copied().unwrap_or_else(|| Some(region.to.unwrap_or(region.at))),
+                    to_stride: if region.to.is_some() { region.to_stride } else { region.stride },
+                    types: conversion.types,
+                }
             })
         };
         let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).collect();
@@ -74,12 +76,7 @@ impl Moves {
 
     /// Of the regions whose values stay as they lie, but lose parts; and of the containers that are made anew, numbered behind
     /// the regions.
-    pub fn losing(
-        planner: &Planner,
-        regions: &[Region],
-        rebuilt: &Rebuilt,
-        tables: FxHashMap<usize, Ty>,
-    ) -> Moves {
+    pub fn losing(planner: &Planner, regions: &[Region], rebuilt: &Rebuilt, tables: FxHashMap<usize, Ty>) -> Moves {
         let range = |(number, region): (usize, &Region)| {
             let conversion = &planner.conversions[region.conversion];
             let loses = stays(conversion, region) && region.count > 0 && planner.drops_part(conversion.types);
@@ -199,7 +196,8 @@ fn stays(conversion: &Conversion, region: &Region) -> bool {
     region.to.is_none() && !conversion.shifts && conversion.in_place
 }
 
-fn each(area: &Area, parts: &Arc<[WordPart]>, visit: &mut dyn FnMut(usize, usize, Word)) {
+/// Visits the words of the values in a row.
+pub(super) fn each(area: &Area, parts: &Arc<[WordPart]>, visit: &mut dyn FnMut(usize, usize, Word)) {
     if !parts.is_empty() {
         (0..area.count).for_each(|index| each_word(area.at + index * area.stride, parts, visit));
     }
@@ -228,7 +226,9 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Refuses moves that some word could not follow.
     pub fn check(&self, moves: &Moves, describe: &dyn Fn(usize) -> Denied) -> Result<(), Denied> {
-        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word))) else { return Ok(()) };
+        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word))) else {
+            return Ok(());
+        };
         let pinned_by = match &stuck {
             Stuck::Untyped(who, _) => Some(format!("{who}, which holds the address of a value that has to move")),
             _ => None,

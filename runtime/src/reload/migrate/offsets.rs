@@ -44,9 +44,8 @@ impl Planner {
 
     /// Is a value of one type, or the part at its start, of the other?
     fn starts_with(&self, ty: Ty, wanted: Ty) -> bool {
-        let first = |fields: &[KnownField]| {
-            fields.iter().any(|field| field.offset == 0 && self.starts_with(field.ty, wanted))
-        };
+        let first =
+            |fields: &[KnownField]| fields.iter().any(|field| field.offset == 0 && self.starts_with(field.ty, wanted));
         ty == wanted
             || match *ty.kind() {
                 TyKind::Struct(..) => self.old.get(ty).is_some_and(|known| first(known.fields())),

@@ -85,12 +85,12 @@ impl Going {
 
 impl Local {
     /// Where a local of the frame lies.
-    fn place(&self, local: &FrameLocal) -> Option<usize> {
+    pub(super) fn place(&self, local: &FrameLocal) -> Option<usize> {
         let grown = self.grown.iter().find(|(offset, _)| *offset == local.offset);
         grown.map(|(_, at)| *at).or_else(|| Some(self.address? + local.offset as usize))
     }
 
-    fn holds(&self, local: &FrameLocal) -> bool {
+    pub(super) fn holds(&self, local: &FrameLocal) -> bool {
         match &self.going {
             Some(going) if going.spill != 0 => going.takes(local),
             _ => self.live.as_ref().is_none_or(|live| live.contains(&local.local)),
@@ -98,17 +98,19 @@ impl Local {
     }
 
     /// Does the code that it goes on in, if it does, take over what lies there?
-    fn carries(&self, home: CarryHome) -> bool {
+    pub(super) fn carries(&self, home: CarryHome) -> bool {
         let takes = |step: &Step| match step {
             Step::Copy { from, .. } | Step::Convert { from: (from, _), .. } => *from == home,
             _ => false,
         };
-        let takes_it = |going: &Going| !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(takes);
+        let stays = |going: &Going| matches!(home, CarryHome::Block(at) if !going.transfer.left.contains(&at));
+        let takes_it =
+            |going: &Going| stays(going) || !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(takes);
         self.going.as_ref().is_none_or(takes_it)
     }
 
     /// How people call a local.
-    fn name(&self, local: &FrameLocal) -> String {
+    pub(super) fn name(&self, local: &FrameLocal) -> String {
         match local.name.filter(|name| !name.starts_with('{')) {
             Some(name) => format!("local `{name}` of `{}`", self.function),
             None => format!("a value without a name in `{}`", self.function),
@@ -500,9 +502,8 @@ impl Migration {
             roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", called(*path, *ty)))));
         }
         for local in locals {
-            let holds = |variable: &&FrameLocal| {
-                local.holds(variable) && counts(local, CarryHome::Block(variable.offset))
-            };
+            let holds =
+                |variable: &&FrameLocal| local.holds(variable) && counts(local, CarryHome::Block(variable.offset));
             for variable in local.frame.locals.iter().filter(holds) {
                 roots.extend(local.place(variable).map(|at| (one(at, variable.ty), local.name(variable))));
             }
