@@ -325,7 +325,7 @@ impl ProgramInner {
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
         }
-        if let Some(attempt) = self.blocked(prepared, stopped) {
+        if let Some(attempt) = self.blocked(prepared, stopped).or_else(|| self.in_lost_loop(prepared, stopped)) {
             return attempt;
         }
         self.foresee_move(prepared, stopped)
@@ -350,7 +350,7 @@ impl ProgramInner {
             }
             has_gone_on |= running.has_gone_on(&frame, meta);
             match running.verdict(&frame, meta) {
-                Some(Verdict::Goes) => go.push(meta.name()),
+                Some(Verdict::Goes | Verdict::Later(_)) => go.push(meta.name()),
                 Some(Verdict::Same) => {}
                 Some(Verdict::Stays(_)) | None => {
                     main_stays |= is_main;
