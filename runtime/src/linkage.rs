@@ -33,7 +33,7 @@ use crate::reload::migrate::Aside;
 pub(crate) use fresh::Fresh;
 pub(crate) use guards::NewGuard;
 pub(crate) use renames::LinkNames;
-pub(crate) use tables::{Lacking, TableStore, in_use};
+pub(crate) use tables::{Answer, Lacking, TableStore, in_use};
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.
 pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rustc_hash::FxHashMap;
 use vaisjit_codegen::resume::CarryHome;
 use vaisjit_semantics::program::{FieldDef, Global};
-use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind, owner_and_number};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, owner_and_number};
 
 use super::ProgramInner;
 use super::trial::going;
-use crate::code::{GlobalMemory, Step, Stopped, StoppedFrame};
+use crate::code::{GlobalMemory, Slot, Step, Stopped, StoppedFrame};
 use crate::heap::TypeRef;
+use crate::linkage::Answer;
 use crate::live::FunctionMeta;
 use crate::reload::left::{Left, all_left, unfit};
 use crate::reload::migrate::{Denied, Going};
@@ -36,9 +37,35 @@ struct Held {
     threads: HashMap<usize, usize>,
 }
 
+/// The values that decide themselves what code runs, whatever the text says now.
+struct Values {
+    /// How many function values name each slot.
+    functions: FxHashMap<usize, usize>,
+    /// What the values behind `dyn`s answer with.
+    answers: Vec<Answer>,
+}
+
+impl Values {
+    /// How many function values name a slot.
+    fn functions(&self, slot: &Slot) -> usize {
+        self.functions.get(&slot.address()).copied().unwrap_or(0)
+    }
+
+    /// The values behind `dyn`s that run what is in a slot when the new version calls them.
+    fn answers(&self, slot: &Slot) -> impl Iterator<Item = &Answer> {
+        let slot = slot.address();
+        self.answers.iter().filter(move |answer| answer.is_called && answer.slot == slot)
+    }
+
+    /// Does any value lead to a slot, called by the new version or not?
+    fn lead_to(&self, slot: &Slot) -> bool {
+        self.functions(slot) > 0 || self.answers.iter().any(|answer| answer.slot == slot.address())
+    }
+}
+
 impl ProgramInner {
-    /// Says how many function values keep code that no new one will run. There must be none whose code does what the new
-    /// types do not allow.
+    /// Says how many values keep code that no new one will run. There must be none whose code does what the new types do not
+    /// allow.
     pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<(), Denied> {
         let live = self.live();
         let unfit = unfit(prepared, &live);
@@ -48,46 +75,28 @@ impl ProgramInner {
         let left = all_left(prepared, &live);
         drop(live);
         let held = self.held(prepared, stopped);
-        let counts = self.function_values(&held, stopped);
-        let count = |left: &Left| counts.get(&left.slot.address()).copied().unwrap_or(0);
+        let functions = self.function_values(&held, stopped);
+        let values = Values { functions, answers: self.answers(prepared, stopped) };
         for (left, what) in &unfit {
             let holder = holders(&held, left.slot.address(), stopped).pop_first();
-            if count(left) > 0 || holder.is_some() {
-                return Err(denied(left, what, (count(left), holder), prepared));
+            if let Some(by) = found(left, &values, holder) {
+                return Err(denied(left, what, by, prepared));
             }
         }
-        prepared.still_left = Some(left.into_iter().filter(|left| count(left) > 0).collect());
-        for (function, slot) in &prepared.left_functions {
-            let is_there = prepared.snapshot.checked.functions.contains_key(function);
-            let (of, why) = match owner_and_number(*function) {
-                Some((owner, _)) => {
-                    let owner = owner.path.name.as_str().trim_start_matches("{init}");
-                    (Err(owner), "what it captures or takes changed")
-                }
-                None => (Ok(function.path.name.as_str()), "its signature changed"),
-            };
-            let why = if is_there { why } else { "it is gone from the text" };
-            if let Some(count) = counts.get(&slot.address()).filter(|count| **count > 0) {
-                let keep = if *count == 1 { "keeps its" } else { "keep their" };
-                let plural = if *count == 1 { "" } else { "s" };
-                let what = match of {
-                    Ok(name) => format!("function value{plural} of `{name}`"),
-                    Err(owner) => format!("closure{plural} made in `{owner}`"),
-                };
-                prepared.report.notices.push(format!("{count} {what} {keep} old code: {why}"));
-            }
-            for holder in holders(&held, slot.address(), stopped) {
-                let what = match of {
-                    Ok(name) => format!("`{name}`"),
-                    Err(owner) => format!("a closure made in `{owner}`"),
-                };
-                prepared
-                    .report
-                    .notices
-                    .push(format!("`{holder}` is running and may hold {what}, with its old code: {why}"));
-            }
-        }
+        prepared.still_left = Some(left.into_iter().filter(|left| values.lead_to(&left.slot)).collect());
+        let told = told(prepared, &values, |slot| holders(&held, slot.address(), stopped));
+        prepared.report.notices.extend(told);
         Ok(())
+    }
+
+    /// The methods that values behind `dyn`s answer with in the new version.
+    fn answers(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Answer> {
+        let linkage = self.linkage();
+        let mut values: FxHashMap<usize, usize> = FxHashMap::default();
+        for (_, table) in linkage.heap().memory(stopped).cells() {
+            *values.entry(table).or_default() += 1;
+        }
+        linkage.answers((&prepared.snapshot.checked, &*prepared.layouts), &prepared.tables, &values)
     }
 
     /// How many function values in globals, on the heap and in frames that go on name each slot.
@@ -125,25 +134,109 @@ impl ProgramInner {
     }
 }
 
-/// Values of a function would run code that is not right any more. What is only seen in a frame may be gone soon.
-fn denied(left: &Left, what: &str, (count, holder): (usize, Option<String>), prepared: &Prepared) -> Denied {
+/// What runs the old code of a function.
+enum By {
+    /// So many function values.
+    Functions(usize),
+    /// The values of a type behind a `dyn`.
+    Values(Answer),
+    /// Perhaps a function that is running. What is only seen in a frame may be gone soon.
+    Frame(String),
+}
+
+fn found(left: &Left, values: &Values, holder: Option<String>) -> Option<By> {
+    match (values.functions(&left.slot), values.answers(&left.slot).next()) {
+        (1.., _) => Some(By::Functions(values.functions(&left.slot))),
+        (_, Some(answer)) => Some(By::Values(answer.clone())),
+        _ => holder.map(By::Frame),
+    }
+}
+
+/// Code would run that is not right any more.
+fn denied(left: &Left, what: &str, by: By, prepared: &Prepared) -> Denied {
     let first = |kinds: &[&str]| prepared.report.edits.iter().find(|edit| kinds.contains(&edit.kind));
     let edit = first(&["struct", "enum"]).or_else(|| first(&["global"]));
-    let of = match owner_and_number(left.instance) {
-        Some((owner, _)) => format!("a closure made in `{}`", owner.path.name.as_str().trim_start_matches("{init}")),
-        None => format!("`{}`", left.instance.path.name),
+    let of = name(left.instance);
+    let held = match &by {
+        By::Frame(holder) => format!("`{holder}` is running and may hold {of} with its old code"),
+        By::Functions(1) => format!("1 function value of {of} keeps its old code"),
+        By::Functions(count) => format!("{count} function values of {of} keep their old code"),
+        By::Values(answer) => format!("{} the old code of {of}", behind(answer, "keeps", "keep")),
     };
-    let held = match (&holder, count) {
-        (Some(holder), 0) => format!("`{holder}` is running and may hold {of} with its old code"),
-        (_, 1) => format!("1 function value of {of} keeps its old code"),
-        _ => format!("{count} function values of {of} keep their old code"),
+    let leaves_now = prepared.left_functions.iter().any(|(_, slot)| slot.address() == left.slot.address());
+    let way = match (leaves_now, &by, edit) {
+        (true, ..) => format!("leave {of} as it is in this save"),
+        (false, By::Values(_), _) => format!("bring {of} back"),
+        (false, _, Some(edit)) => format!("leave `{}` as it is", edit.name),
+        (false, _, None) => "leave its types as they are".to_owned(),
     };
     Denied {
         name: edit.map_or_else(String::new, |edit| edit.name.clone()),
         why: format!("{held}, which {what} as it was"),
-        help: format!("leave {of} as it is in this save, or let the program give up these values first"),
-        pinned_by: holder.filter(|_| count == 0),
+        help: format!("{way}, or let the program give up these values first"),
+        pinned_by: if let By::Frame(holder) = by { Some(holder) } else { None },
     }
+}
+
+/// How people call a function: of closures the function they are made in.
+fn name(instance: Instance) -> String {
+    match owner_and_number(instance) {
+        Some((owner, _)) => format!("a closure made in `{}`", owner.path.name.as_str().trim_start_matches("{init}")),
+        None => format!("`{}`", instance.path.name),
+    }
+}
+
+/// Values behind a `dyn`, and what they do.
+fn behind(Answer { of_trait, of, values, .. }: &Answer, one: &str, more: &str) -> String {
+    match values {
+        1 => format!("1 value of `{of}` behind a `dyn {}` {one}", of_trait.name),
+        _ => format!("{values} values of `{of}` behind a `dyn {}` {more}", of_trait.name),
+    }
+}
+
+/// What a report says of the values whose code a version leaves.
+fn told(prepared: &Prepared, values: &Values, holders: impl Fn(&Slot) -> BTreeSet<String>) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut methods: Vec<(&Answer, bool, Vec<String>)> = Vec::new();
+    for (function, slot) in &prepared.left_functions {
+        let is_there = prepared.snapshot.checked.functions.contains_key(function);
+        let closure = owner_and_number(*function).is_some();
+        let why = match (is_there, closure) {
+            (false, _) => "it is gone from the text",
+            (true, true) => "what it captures or takes changed",
+            (true, false) => "its signature changed",
+        };
+        let of = name(*function);
+        match (values.functions(slot), of.strip_prefix("a closure")) {
+            (0, _) => {}
+            (1, Some(made)) => told.push(format!("1 closure{made} keeps its old code: {why}")),
+            (1, None) => told.push(format!("1 function value of {of} keeps its old code: {why}")),
+            (count, Some(made)) => told.push(format!("{count} closures{made} keep their old code: {why}")),
+            (count, None) => told.push(format!("{count} function values of {of} keep their old code: {why}")),
+        }
+        let running = |by: String| format!("`{by}` is running and may hold {of}, with its old code: {why}");
+        told.extend(holders(slot).into_iter().map(running));
+        for answer in values.answers(slot) {
+            let same = |(known, there, _): &&mut (&Answer, bool, Vec<String>)| {
+                (known.of_trait, known.of, *there) == (answer.of_trait, answer.of, is_there)
+            };
+            match methods.iter_mut().find(same) {
+                Some((.., names)) => names.push(of.clone()),
+                None => methods.push((answer, is_there, vec![of.clone()])),
+            }
+        }
+    }
+    told.extend(methods.iter().map(|(answer, is_there, names)| {
+        let why = match (is_there, names.len()) {
+            (true, 1) => "now takes something else",
+            (true, _) => "now take something else",
+            (false, 1) => "is gone from the text",
+            (false, _) => "are gone from the text",
+        };
+        let why = format!("{} {why}", names.join(" and "));
+        format!("{}: {why}", behind(answer, "keeps its old code", "keep their old code"))
+    }));
+    told
 }
 
 impl Held {

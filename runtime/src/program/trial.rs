@@ -138,7 +138,7 @@ impl ProgramInner {
         if prepared.lacking.is_empty() {
             return Ok(());
         }
-        let tables = self.linkage().heap().memory(stopped).tables();
+        let tables = self.linkage().heap().memory(stopped).cells().map(|(_, table)| table).collect();
         let Some(lacking) = in_use(&prepared.lacking, &tables) else { return Ok(()) };
         let (of, of_trait, method) = (lacking.of, lacking.of_trait.name, lacking.method.name);
         let name = of_trait.to_string();
