@@ -181,6 +181,14 @@ impl Linkage {
         }
     }
 
+    /// Forgets a global whose value has been given up. Code of earlier versions may still know where it lay.
+    pub fn leave_global(&mut self, path: ItemPath) {
+        if let Some(left) = self.globals.remove(&path) {
+            left.write(&vec![0; left.size()]);
+            self.left.push(left);
+        }
+    }
+
     /// Takes in values of globals that are kept aside from now on, and forgets those that are not any more.
     pub fn keep_aside(&mut self, aside: Aside) {
         aside.gone.into_iter().for_each(|path| self.forget_global(path));

@@ -104,11 +104,11 @@ impl Memory<'_> {
     }
 
     /// The cells of `dyn`s, and the tables of methods that they refer to.
-    pub(crate) fn cells(&self) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         self.counted(Role::Cell).map(|cell| (cell.0, cell.word(DYN_TABLE)))
     }
 
-    fn counted(&self, wanted: Role) -> impl Iterator<Item = Payload> {
+    fn counted(&self, wanted: Role) -> impl Iterator<Item = Payload> + use<> {
         let blocks: Vec<Payload> = lock(&self.heap.arena).blocks().map(|block| Payload(block + HEADER_SIZE)).collect();
         blocks.into_iter().filter(move |block| block.type_and_role().is_some_and(|(_, role)| role == wanted))
     }

@@ -160,8 +160,14 @@ impl Linkage {
         answers
     }
 
+    /// The addresses of the tables that a slot is in.
+    pub fn tables_with(&self, slot: usize) -> Vec<usize> {
+        let holds = |words: &&Words| words.iter().any(|word| word.load(Ordering::Acquire) == slot);
+        self.tables.values().filter(holds).map(address).collect()
+    }
+
     /// Takes a slot out of all tables.
-    pub(super) fn leave_tables(&mut self, slot: usize) {
+    pub fn leave_tables(&mut self, slot: usize) {
         for word in self.tables.values().flat_map(|words| words.iter()) {
             _ = word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Acquire);
         }

@@ -1,20 +1,24 @@
 //! Function values that keep their code when the function they were made of is gone, or takes something else now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod given_up;
+mod told;
 
-use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::resume::CarryHome;
 use vaisjit_semantics::program::{FieldDef, Global};
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind, owner_and_number};
+use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
 
 use super::ProgramInner;
 use super::trial::going;
 use crate::code::{GlobalMemory, Slot, Step, Stopped, StoppedFrame};
-use crate::heap::TypeRef;
+use crate::heap::{Holder, TypeRef};
 use crate::linkage::Answer;
 use crate::live::FunctionMeta;
 use crate::reload::left::{Left, all_left, unfit};
-use crate::reload::migrate::{Denied, Going};
+use crate::reload::migrate::Going;
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::shapes::AllShapes;
@@ -38,6 +42,7 @@ struct Held {
 }
 
 /// The values that decide themselves what code runs, whatever the text says now.
+#[derive(Default)]
 struct Values {
     /// How many function values name each slot.
     functions: FxHashMap<usize, usize>,
@@ -63,44 +68,78 @@ impl Values {
     }
 }
 
+/// Functions that keep code which does what the new types do not allow.
+#[derive(Default)]
+pub(super) struct Suspects {
+    /// What it does, and a running function that may hold a value of it.
+    unfit: Vec<(Arc<Left>, String, Option<String>)>,
+    /// The function values that name their slots.
+    seats: Vec<(usize, Seat)>,
+    /// What a report says of the values that keep their code, if they may.
+    pub told: Vec<String>,
+}
+
+impl Suspects {
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.unfit.is_empty()
+    }
+}
+
+/// Where a function value lies.
+enum Seat {
+    /// In a global: the address.
+    Global(ItemPath, usize),
+    /// In a block of the heap: that, and the address.
+    Block(usize, usize),
+    /// In a frame that goes on.
+    Frame,
+}
+
 impl ProgramInner {
-    /// Says how many values keep code that no new one will run. There must be none whose code does what the new types do not
+    /// Counts the values that keep code which no new one will run. Gives the functions whose code does what the new types do not
     /// allow.
-    pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<(), Denied> {
+    pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Suspects {
+        (prepared.emptied, prepared.given_up) = (Vec::new(), Vec::new());
         let live = self.live();
         let unfit = unfit(prepared, &live);
         if prepared.left_functions.is_empty() && unfit.is_empty() {
-            return Ok(());
+            return Suspects::default();
         }
         let left = all_left(prepared, &live);
         drop(live);
         let held = self.held(prepared, stopped);
-        let functions = self.function_values(&held, stopped);
-        let values = Values { functions, answers: self.answers(prepared, stopped) };
-        for (left, what) in &unfit {
-            let holder = holders(&held, left.slot.address(), stopped).pop_first();
-            if let Some(by) = found(left, &values, holder) {
-                return Err(denied(left, what, by, prepared));
-            }
-        }
-        prepared.still_left = Some(left.into_iter().filter(|left| values.lead_to(&left.slot)).collect());
-        let told = told(prepared, &values, |slot| holders(&held, slot.address(), stopped));
-        prepared.report.notices.extend(told);
-        Ok(())
+        let slots: FxHashSet<usize> = unfit.iter().map(|(left, _)| left.slot.address()).collect();
+        let (functions, seats) = self.function_values(&held, &slots, stopped);
+        let answers = self.answers(prepared, &|_| true, stopped);
+        let values = Values { functions, answers };
+        let parked: FxHashSet<usize> = self.world.heap().attic().slots().collect();
+        let is_wanted = |left: &Arc<Left>| values.lead_to(&left.slot) || parked.contains(&left.slot.address());
+        prepared.still_left = Some(left.into_iter().filter(is_wanted).collect());
+        let told = told::left(prepared, &values, |slot| holders(&held, slot.address(), stopped));
+        let holder = |left: &Left| holders(&held, left.slot.address(), stopped).pop_first();
+        let unfit = unfit.into_iter().map(|(left, what)| (left.clone(), what, holder(&left))).collect();
+        Suspects { unfit, seats, told }
     }
 
-    /// The methods that values behind `dyn`s answer with in the new version.
-    fn answers(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Answer> {
+    /// The methods that values behind `dyn`s answer with in the new version, those in some cells.
+    fn answers(&self, prepared: &Prepared, counts: &dyn Fn(usize) -> bool, stopped: &Stopped<'_>) -> Vec<Answer> {
         let linkage = self.linkage();
         let mut values: FxHashMap<usize, usize> = FxHashMap::default();
-        for (_, table) in linkage.heap().memory(stopped).cells() {
+        for (_, table) in linkage.heap().memory(stopped).cells().filter(|(cell, _)| counts(*cell)) {
             *values.entry(table).or_default() += 1;
         }
         linkage.answers((&prepared.snapshot.checked, &*prepared.layouts), &prepared.tables, &values)
     }
 
-    /// How many function values in globals, on the heap and in frames that go on name each slot.
-    fn function_values(&self, held: &Held, stopped: &Stopped<'_>) -> FxHashMap<usize, usize> {
+    /// How many function values in globals, on the heap and in frames that go on name each slot, and where those lie that name
+    /// some of these.
+    fn function_values(
+        &self,
+        held: &Held,
+        slots: &FxHashSet<usize>,
+        stopped: &Stopped<'_>,
+    ) -> (FxHashMap<usize, usize>, Vec<(usize, Seat)>) {
         let (live, linkage) = (self.live(), self.linkage());
         let memory = self.world.heap().memory(stopped);
         let shapes = AllShapes::of(&live);
@@ -108,14 +147,22 @@ impl ProgramInner {
         let fits = |ty: Ty, place: &GlobalMemory| shapes.get(ty).layout.size as usize <= place.size();
         let root = |(path, global): (&ItemPath, &Global)| {
             let place = linkage.global(*path).filter(|place| fits(global.ty, place))?;
-            Some((place.address(), record(global.ty)))
+            Some((*path, (place.address(), record(global.ty))))
         };
-        let kept = held.kept.iter().map(|(at, ty)| (*at, record(*ty)));
-        let mut counts = memory.functions(&live.globals.iter().filter_map(root).chain(kept).collect::<Roots>());
-        for slot in memory.last_closures(&held.given_up) {
-            counts.entry(slot).and_modify(|count| *count = count.saturating_sub(1));
-        }
-        counts
+        let (paths, mut roots): (Vec<ItemPath>, Roots) = live.globals.iter().filter_map(root).unzip();
+        roots.extend(held.kept.iter().map(|(at, ty)| (*at, record(*ty))));
+        let given_up = memory.last_closures(&held.given_up);
+        let (mut counts, mut seats) = (FxHashMap::default(), Vec::new());
+        memory.functions(&roots, &mut |holder, slot| {
+            let seat = match holder {
+                Holder::Block(block, _) if given_up.contains(&block) => return,
+                Holder::Block(block, place) => Seat::Block(block, place),
+                Holder::Root(number, place) => paths.get(number).map_or(Seat::Frame, |path| Seat::Global(*path, place)),
+            };
+            *counts.entry(slot).or_default() += 1;
+            seats.extend(slots.contains(&slot).then_some((slot, seat)));
+        });
+        (counts, seats)
     }
 
     fn held(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Held {
@@ -132,111 +179,6 @@ impl ProgramInner {
         });
         held
     }
-}
-
-/// What runs the old code of a function.
-enum By {
-    /// So many function values.
-    Functions(usize),
-    /// The values of a type behind a `dyn`.
-    Values(Answer),
-    /// Perhaps a function that is running. What is only seen in a frame may be gone soon.
-    Frame(String),
-}
-
-fn found(left: &Left, values: &Values, holder: Option<String>) -> Option<By> {
-    match (values.functions(&left.slot), values.answers(&left.slot).next()) {
-        (1.., _) => Some(By::Functions(values.functions(&left.slot))),
-        (_, Some(answer)) => Some(By::Values(answer.clone())),
-        _ => holder.map(By::Frame),
-    }
-}
-
-/// Code would run that is not right any more.
-fn denied(left: &Left, what: &str, by: By, prepared: &Prepared) -> Denied {
-    let first = |kinds: &[&str]| prepared.report.edits.iter().find(|edit| kinds.contains(&edit.kind));
-    let edit = first(&["struct", "enum"]).or_else(|| first(&["global"]));
-    let of = name(left.instance);
-    let held = match &by {
-        By::Frame(holder) => format!("`{holder}` is running and may hold {of} with its old code"),
-        By::Functions(1) => format!("1 function value of {of} keeps its old code"),
-        By::Functions(count) => format!("{count} function values of {of} keep their old code"),
-        By::Values(answer) => format!("{} the old code of {of}", behind(answer, "keeps", "keep")),
-    };
-    let leaves_now = prepared.left_functions.iter().any(|(_, slot)| slot.address() == left.slot.address());
-    let way = match (leaves_now, &by, edit) {
-        (true, ..) => format!("leave {of} as it is in this save"),
-        (false, By::Values(_), _) => format!("bring {of} back"),
-        (false, _, Some(edit)) => format!("leave `{}` as it is", edit.name),
-        (false, _, None) => "leave its types as they are".to_owned(),
-    };
-    Denied {
-        name: edit.map_or_else(String::new, |edit| edit.name.clone()),
-        why: format!("{held}, which {what} as it was"),
-        help: format!("{way}, or let the program give up these values first"),
-        pinned_by: if let By::Frame(holder) = by { Some(holder) } else { None },
-    }
-}
-
-/// How people call a function: of closures the function they are made in.
-fn name(instance: Instance) -> String {
-    match owner_and_number(instance) {
-        Some((owner, _)) => format!("a closure made in `{}`", owner.path.name.as_str().trim_start_matches("{init}")),
-        None => format!("`{}`", instance.path.name),
-    }
-}
-
-/// Values behind a `dyn`, and what they do.
-fn behind(Answer { of_trait, of, values, .. }: &Answer, one: &str, more: &str) -> String {
-    match values {
-        1 => format!("1 value of `{of}` behind a `dyn {}` {one}", of_trait.name),
-        _ => format!("{values} values of `{of}` behind a `dyn {}` {more}", of_trait.name),
-    }
-}
-
-/// What a report says of the values whose code a version leaves.
-fn told(prepared: &Prepared, values: &Values, holders: impl Fn(&Slot) -> BTreeSet<String>) -> Vec<String> {
-    let mut told = Vec::new();
-    let mut methods: Vec<(&Answer, bool, Vec<String>)> = Vec::new();
-    for (function, slot) in &prepared.left_functions {
-        let is_there = prepared.snapshot.checked.functions.contains_key(function);
-        let closure = owner_and_number(*function).is_some();
-        let why = match (is_there, closure) {
-            (false, _) => "it is gone from the text",
-            (true, true) => "what it captures or takes changed",
-            (true, false) => "its signature changed",
-        };
-        let of = name(*function);
-        match (values.functions(slot), of.strip_prefix("a closure")) {
-            (0, _) => {}
-            (1, Some(made)) => told.push(format!("1 closure{made} keeps its old code: {why}")),
-            (1, None) => told.push(format!("1 function value of {of} keeps its old code: {why}")),
-            (count, Some(made)) => told.push(format!("{count} closures{made} keep their old code: {why}")),
-            (count, None) => told.push(format!("{count} function values of {of} keep their old code: {why}")),
-        }
-        let running = |by: String| format!("`{by}` is running and may hold {of}, with its old code: {why}");
-        told.extend(holders(slot).into_iter().map(running));
-        for answer in values.answers(slot) {
-            let same = |(known, there, _): &&mut (&Answer, bool, Vec<String>)| {
-                (known.of_trait, known.of, *there) == (answer.of_trait, answer.of, is_there)
-            };
-            match methods.iter_mut().find(same) {
-                Some((.., names)) => names.push(of.clone()),
-                None => methods.push((answer, is_there, vec![of.clone()])),
-            }
-        }
-    }
-    told.extend(methods.iter().map(|(answer, is_there, names)| {
-        let why = match (is_there, names.len()) {
-            (true, 1) => "now takes something else",
-            (true, _) => "now take something else",
-            (false, 1) => "is gone from the text",
-            (false, _) => "are gone from the text",
-        };
-        let why = format!("{} {why}", names.join(" and "));
-        format!("{}: {why}", behind(answer, "keeps its old code", "keep their old code"))
-    }));
-    told
 }
 
 impl Held {

@@ -10,6 +10,7 @@ use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::ProgramInner;
+use super::functions::Suspects;
 use super::hooks::trapped;
 use super::pending::Attempt;
 use super::run::Entry;
@@ -97,8 +98,8 @@ impl ProgramInner {
     fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
-        let counted = self.count_functions(prepared, stopped);
-        match tables.and(counted).and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
+        let suspects = self.count_functions(prepared, stopped);
+        match tables.and_then(|()| self.try_values(prepared, &suspects, stopped, &mut tried)) {
             Ok(()) => {
                 if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
                     migration.note_own(trial, &mut prepared.report);
@@ -116,8 +117,8 @@ impl ProgramInner {
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
         fault::point()?;
-        self.count_functions(prepared, stopped)?;
-        self.try_values(prepared, stopped, tried)?;
+        let suspects = self.count_functions(prepared, stopped);
+        self.try_values(prepared, &suspects, stopped, tried)?;
         fault::point()?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
@@ -138,8 +139,16 @@ impl ProgramInner {
         if prepared.lacking.is_empty() {
             return Ok(());
         }
-        let tables = self.linkage().heap().memory(stopped).cells().map(|(_, table)| table).collect();
-        let Some(lacking) = in_use(&prepared.lacking, &tables) else { return Ok(()) };
+        let tables = |counts: &dyn Fn(usize) -> bool| {
+            let linkage = self.linkage();
+            let cells = linkage.heap().memory(stopped).cells();
+            cells.filter(|(cell, _)| counts(*cell)).map(|(_, table)| table).collect()
+        };
+        if in_use(&prepared.lacking, &tables(&|_| true)).is_none() {
+            return Ok(());
+        }
+        let (blocks, _) = self.what_waits(prepared, (None, &self.locals(prepared, stopped)));
+        let Some(lacking) = in_use(&prepared.lacking, &tables(&|cell| !blocks.waits(cell))) else { return Ok(()) };
         let (of, of_trait, method) = (lacking.of, lacking.of_trait.name, lacking.method.name);
         let name = of_trait.to_string();
         let outcome = Outcome::LiveNow;
@@ -155,14 +164,32 @@ impl ProgramInner {
     }
 
     /// Counts live values and makes room for them.
-    fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
-        if prepared.migration.is_none() {
-            return Ok(());
+    fn try_values(
+        &self,
+        prepared: &mut Prepared,
+        suspects: &Suspects,
+        stopped: &Stopped<'_>,
+        tried: &mut Tried,
+    ) -> Result<(), Denied> {
+        if prepared.migration.is_some() || !suspects.is_empty() {
+            let locals = self.locals(prepared, stopped);
+            self.try_migration(prepared, &locals, stopped, tried)?;
+            self.judge(prepared, suspects, (tried.migration.as_ref(), &locals), stopped)?;
         }
-        let locals = self.locals(prepared, stopped);
+        prepared.report.notices.extend(suspects.told.iter().cloned());
+        Ok(())
+    }
+
+    fn try_migration(
+        &self,
+        prepared: &mut Prepared,
+        locals: &[Local],
+        stopped: &Stopped<'_>,
+        tried: &mut Tried,
+    ) -> Result<(), Denied> {
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
+        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, locals, stopped) {
             Ok(trial) => (trial, None),
             Err(both) => {
                 let (trial, denied) = *both;

@@ -37,7 +37,8 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use aside::Aside;
+pub(crate) use aside::{Aside, called};
+pub(crate) use trial::waiting::Blocks;
 pub(crate) use trial::{Denied, Going, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.

@@ -2,7 +2,7 @@
 
 mod kept;
 mod refusals;
-mod waiting;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 
@@ -72,6 +72,12 @@ impl Going {
     /// Is this local among what goes on?
     fn takes(&self, local: &FrameLocal) -> bool {
         self.values.iter().any(|value| value.home == CarryHome::Block(local.offset))
+    }
+
+    /// Is the word at an address, which the poll hands over, given up on the way?
+    fn gives_up(&self, at: usize) -> bool {
+        let lies = |from: &CarryHome| matches!(*from, CarryHome::Word(offset) if self.spill + offset as usize == at);
+        self.transfer.steps.iter().any(|step| matches!(step, Step::Release { from, .. } if lies(from)))
     }
 
     /// The offset that the bytes at a place get in the new block.
