@@ -121,6 +121,7 @@ impl Migration {
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
         report.notices.append(&mut migration.planner.remarks);
+        report.hints.append(&mut migration.planner.hints);
         let nothing = migration.planner.is_idle() && migration.globals.is_empty();
         (!nothing).then_some(migration)
     }
