@@ -22,6 +22,7 @@ use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::{live_locals, released_whole};
 use crate::reload::diff::name_of;
+use crate::reload::migrate::dropped;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
@@ -171,8 +172,15 @@ impl ProgramInner {
         stopped: &Stopped<'_>,
         tried: &mut Tried,
     ) -> Result<(), Denied> {
-        if prepared.migration.is_some() || !suspects.is_empty() {
+        let leaves = Self::leaves_locals(prepared);
+        if prepared.migration.is_some() || leaves || !suspects.is_empty() {
             let locals = self.locals(prepared, stopped);
+            if leaves {
+                let live = self.live();
+                let globals: Vec<(ItemPath, Ty)> =
+                    live.globals.iter().map(|(path, global)| (*path, global.ty)).collect();
+                dropped::look_for_pointers(&self.linkage(), &live.history, &globals, &locals)?;
+            }
             self.try_migration(prepared, &locals, stopped, tried)?;
             self.judge(prepared, suspects, (tried.migration.as_ref(), &locals), stopped)?;
         }
@@ -202,6 +210,11 @@ impl ProgramInner {
         tried.migration = Some(trial);
         prepared.report.notices.extend(remarks);
         denied.map_or(Ok(()), Err)
+    }
+
+    /// Does a running function that goes on in new code leave something in its block?
+    fn leaves_locals(prepared: &Prepared) -> bool {
+        prepared.moves.followers.iter().any(|follower| !follower.transfer.left.is_empty())
     }
 
     /// The frames on the stacks.
@@ -487,9 +500,10 @@ fn deny(prepared: &mut Prepared, denied: Denied) {
     let Denied { name, why, help, .. } = denied;
     let outcome = Outcome::Refused { why, help };
     let report = &mut prepared.report;
-    let is_it = |edit: &&mut Edit| edit.name == name && edit.kind != "function";
-    if let Some(edit) = report.edits.iter_mut().find(is_it) {
-        edit.outcome = outcome;
+    let is_called = |edit: &Edit| edit.name == name;
+    let found = report.edits.iter().position(|edit| is_called(edit) && edit.kind != "function");
+    if let Some(place) = found.or_else(|| report.edits.iter().position(is_called)) {
+        report.edits[place].outcome = outcome;
     } else {
         let checked = &prepared.snapshot.checked;
         let is_called = |ty: &Ty| name_of(*ty) == name;

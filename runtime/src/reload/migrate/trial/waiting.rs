@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use vaisjit_semantics::{Checked, ItemPath, Ty};
+use vaisjit_semantics::{Checked, ItemPath};
 
 use super::{Local, Migration, Trial, spilled};
 use crate::heap::Heap;
@@ -106,8 +106,8 @@ impl Migration {
                 let Some(at) = local.place(variable) else { continue };
                 used.extend(self.planner.references_before(variable.ty).found_but(at, &leaving));
             }
-            let given_up = |(at, _): &(usize, Ty)| local.going.as_ref().is_some_and(|going| going.gives_up(*at));
-            for (at, ty) in spilled(local).filter(|word| !given_up(word)) {
+            let given_up = |home| local.going.as_ref().is_some_and(|going| going.gives_up(home));
+            for (at, _, ty) in spilled(local).filter(|(_, home, _)| !given_up(*home)) {
                 used.extend(self.planner.references_before(ty).found_but(at, &leaving));
             }
         }
