@@ -262,6 +262,7 @@ impl ProgramInner {
         } else {
             self.give_up_values(prepared, replaced);
         }
+        self.empty_left(prepared);
         let mut live = self.live();
         for (code, meta) in moves.metas {
             live.add_retired(&code, meta);

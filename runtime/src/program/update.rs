@@ -469,7 +469,7 @@ impl ProgramInner {
             Some(Preparation::Refused(mut report) | Preparation::TooLarge(mut report)) => {
                 report.files = files;
                 report.times.total_us = clock.micros();
-                Err(Update::Refused(Arc::new(report)))
+                Err(Update::Refused(Arc::new(report.refused())))
             }
             Some(Preparation::Ready(mut prepared)) => {
                 prepared.report.files = files;
@@ -500,7 +500,7 @@ impl ProgramInner {
             Err(None) => return Update::Superseded,
             Err(Some(mut report)) => {
                 report.times.total_us = staged.clock.micros();
-                return Update::Refused(Arc::new(*report));
+                return Update::Refused(Arc::new(report.refused()));
             }
         };
         report.times.total_us = staged.clock.micros();
