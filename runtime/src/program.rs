@@ -13,16 +13,19 @@ mod run;
 mod trial;
 mod update;
 
+use std::any::Any;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak, mpsc};
+use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::isa;
 use vaisjit_semantics::{Checked, Instance};
 use vaisjit_syntax::Severity;
 
+use crate::TrapCode;
 use crate::code::{RawFrame, RawTrap, World};
 use crate::driver::{Driver, Watching};
 use crate::engine::{Engine, Error};
@@ -46,6 +49,9 @@ pub(crate) use offer::{Ahead, Offers, Texts};
 pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
 pub(crate) use update::Staged;
 pub use update::Update;
+
+/// After how long what is deferred in calls that a trap has ended is said to run still. Chosen by feel.
+const LONG_DEFERRED: Duration = Duration::from_millis(500);
 
 /// A loaded program. Clones share it; dropping the last one (and all its function handles) frees its code and memory.
 ///
@@ -196,7 +202,11 @@ impl Program {
             return Err(error);
         }
         let program = Arc::downgrade(&inner);
-        let runs = move || program.upgrade().is_none_or(|program| !program.exits());
+        let runs = move |trap: &RawTrap| match program.upgrade() {
+            Some(program) if program.exits() => None,
+            Some(program) => Some(program.looks_after_deferred(trap)),
+            None => Some(Box::new(()) as Box<dyn Any>),
+        };
         inner.world.on_cleanup(Box::new(runs));
         inner.first_version()?;
         inner.control.set_loaded();
@@ -309,6 +319,29 @@ impl ProgramInner {
             // A panic has been printed; neither the program nor its reloads depend on who listens.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| handler(event)));
         }
+    }
+
+    /// A trap is told of when what it makes run has ended; if that takes long, what has happened is said before. Until what
+    /// this gives is dropped.
+    fn looks_after_deferred(self: &Arc<Self>, trap: &RawTrap) -> Box<dyn Any> {
+        let (ends, ended) = mpsc::channel::<()>();
+        if trap.code != TrapCode::Interrupted {
+            let (program, trap) = (Arc::downgrade(self), trap.clone());
+            let look = move || {
+                let runs_on = ended.recv_timeout(LONG_DEFERRED) == Err(mpsc::RecvTimeoutError::Timeout);
+                if let Some(program) = program.upgrade().filter(|_| runs_on) {
+                    let trap = program.trap(&trap);
+                    let at =
+                        trap.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file.display(), at.line));
+                    let text =
+                        format!("trap: {}{at}; what is deferred there (`D`) has been running since", trap.message);
+                    program.tell(&Event::Notice(text));
+                }
+            };
+            // Without the thread it is told at the end only.
+            let _ = std::thread::Builder::new().name("vaisjit deferred".to_owned()).spawn(look);
+        }
+        Box::new(ends)
     }
 
     /// Tells of a trap, after the version it happened in.

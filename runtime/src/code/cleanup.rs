@@ -8,6 +8,7 @@
 //! Meanwhile the thread counts as running to commits: they would have to know what a block holds whose function is
 //! neither running nor waiting. The frames given up are on no stack any more; the units of the cleanups are held.
 
+use std::any::Any;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -27,8 +28,9 @@ pub(super) const ROOM: usize = 48 << 10;
 /// How many traps of deferred blocks one trap tells of. Chosen by feel.
 const MOST_TOLD: usize = 16;
 
-/// Decides whether deferred blocks run after a trap; not if the program is about to end.
-pub type CleanupHook = Box<dyn Fn() -> bool + Send + Sync>;
+/// Decides whether deferred blocks run after a trap; not if the program is about to end. What it gives is dropped when they
+/// have run.
+pub type CleanupHook = Box<dyn Fn(&RawTrap) -> Option<Box<dyn Any>> + Send + Sync>;
 
 impl World {
     /// Sets who decides whether deferred blocks run after a trap; without anybody they do.
@@ -133,7 +135,7 @@ pub(super) fn clean_up(record: &ThreadRecord) {
     record.exit_fp().store(boundary.exit_fp, Ordering::Relaxed);
     if let Some(shared) = record.shared.upgrade()
         && let Some(entry) = shared.cleanups.entry.get()
-        && shared.runs_deferred()
+        && let Some(running) = shared.runs_deferred(&trap)
     {
         let interrupt = Interrupt::put_off(&shared, record);
         record.cleaning.fetch_add(1, Ordering::Relaxed);
@@ -144,17 +146,17 @@ pub(super) fn clean_up(record: &ThreadRecord) {
         }
         record.cleaning.fetch_sub(1, Ordering::Relaxed);
         interrupt.come_back(&shared, record);
+        drop(running);
     }
     record.data_top().store(boundary.data_top, Ordering::Relaxed);
     record.put_back(trap);
 }
 
 impl Shared {
-    fn runs_deferred(&self) -> bool {
-        let hook = lock(&self.cleanups.hook).clone();
+    fn runs_deferred(&self, trap: &RawTrap) -> Option<Box<dyn Any>> {
+        let Some(hook) = lock(&self.cleanups.hook).clone() else { return Some(Box::new(())) };
         // A panic has been printed.
-        let ask = |hook: Arc<CleanupHook>| std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook()));
-        hook.is_none_or(|hook| ask(hook).unwrap_or(false))
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(trap))).ok().flatten()
     }
 }
 

@@ -21,7 +21,7 @@ const FRAMES: usize = 256;
 pub(super) const NULL_PAGE: usize = 4096;
 
 /// A trap as it arrives at the entry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RawTrap {
     /// What happened.
     pub code: TrapCode,
