@@ -127,7 +127,8 @@ fn names(statement: &Statement, local: Local) -> bool {
     found
 }
 
-fn predecessors(body: &Body) -> FxHashMap<BlockId, Vec<BlockId>> {
+/// The blocks from which control may go to each.
+pub fn predecessors(body: &Body) -> FxHashMap<BlockId, Vec<BlockId>> {
     let mut found: FxHashMap<BlockId, Vec<BlockId>> = FxHashMap::default();
     for (id, block) in body.blocks.iter() {
         successors(&block.terminator, &mut |to| found.entry(to).or_default().push(id));
