@@ -109,6 +109,7 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
     search.alike(live);
     search.alike_traits(live);
     search.tell_of_left(live);
+    search.tell_of_likely(live);
     let mut found = search.found;
     follow_functions(live, &snapshot.checked, &mut found.renames);
     (!found.renames.is_empty() || !found.notices.is_empty()).then_some(found)
@@ -259,6 +260,28 @@ impl Search<'_> {
         self.gone.retain(|_| !place.next().is_some_and(|place| olds.contains(&place)));
         let mut place = 0..;
         self.new.retain(|_| !place.next().is_some_and(|place| news.contains(&place)));
+    }
+
+    /// New globals of the type of one that is gone: they may be the same, if only one of each is.
+    fn tell_of_likely(&mut self, live: &Live) {
+        let globals = &self.snapshot.checked.globals;
+        let is_global = |item: &&Declared<'_>| item.kind == "global";
+        let was = |item: &Declared<'_>| Some((item.path, live.globals.get(&item.path)?.ty));
+        let is = |item: &Declared<'_>| Some((item.path, globals.get(&item.path)?.ty));
+        let gone: Vec<(ItemPath, Ty)> = self.gone.iter().filter(is_global).filter_map(was).collect();
+        let new: Vec<(ItemPath, Ty)> = self.new.iter().filter(is_global).filter_map(is).collect();
+        for (path, ty) in &new {
+            let alike = |list: &[(ItemPath, Ty)]| -> Vec<ItemPath> {
+                let of = list.iter().filter(|(other, found)| other.module == path.module && found == ty);
+                of.map(|(other, _)| *other).collect()
+            };
+            if let ([old], [_]) = (&alike(&gone)[..], &alike(&new)[..]) {
+                self.found.notices.push(format!(
+                    "global `{0}` is new and starts with its initial value; if it is `{1}` under another name, undo that, and rename it with `#[was(\"{1}\")]` before it: the value of `{1}` is kept aside",
+                    path.name, old.name
+                ));
+            }
+        }
     }
 
     /// New globals of a name that is gone elsewhere, where it is not clear which is which.
