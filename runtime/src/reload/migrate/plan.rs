@@ -538,7 +538,7 @@ impl Planner {
         let of = Some((value.old, value.new));
         let nested = matches!(b.kind(), TyKind::Array(..)).then(|| format!("{}[]", value.label));
         let label = nested.as_deref().unwrap_or(value.label);
-        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, label, ..value }, &mut each)?;
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, label }, &mut each)?;
         let whole =
             matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {
