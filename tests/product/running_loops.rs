@@ -264,7 +264,10 @@ F main() -> i64 {
     let pending = run.event_after("pending", &["notice"]);
     assert!(pending.to_string().contains("build"), "{pending:#}");
     let help = pending["help"].as_str().unwrap();
-    assert!(help.contains("ends when `build` is past that or returns") && help.contains("`R` in the terminal"), "{pending:#}");
+    assert!(
+        help.contains("ends when `build` is past that or returns") && help.contains("`R` in the terminal"),
+        "{pending:#}"
+    );
     assert_eq!(pending["types"][0]["when"], "pending", "nothing has been migrated yet: {pending:#}");
     project.write("go", "");
     run.event("reloaded");

@@ -95,13 +95,21 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
         return None;
     }
     let taken = taken(live);
-    let is_new = |item: &Declared<'_>| !known.contains(&item.path) && !taken.contains(&item.path);
+    let kept: FxHashSet<ItemPath> = live.globals.keys().filter(|path| !known.contains(path)).copied().collect();
+    let is_called = |item: &Declared<'_>, old: &Declared<'_>| {
+        (old.kind, old.path.module) == (item.kind, item.path.module) && item.was() == Some(&*old.path.name)
+    };
+    // What is declared counts for more than a value that has been kept under the name.
+    let takes_over = |item: &Declared<'_>| kept.contains(&item.path) && gone.iter().any(|old| is_called(item, old));
+    let is_new = |item: &Declared<'_>| {
+        !known.contains(&item.path) && (!taken.contains(&item.path) || item.kind == "global" && takes_over(item))
+    };
     let new: Vec<Declared<'_>> = after.into_iter().filter(is_new).collect();
     if new.is_empty() {
         return None;
     }
     let found = Found { renames: Renames::default(), edits: Vec::new(), notices: Vec::new(), gone: Vec::new() };
-    let mut search = Search { gone, new, snapshot, found };
+    let mut search = Search { gone, new, kept, snapshot, found };
     search.declared();
     search.formerly(live);
     search.moved();
@@ -128,6 +136,8 @@ fn taken(live: &Live) -> FxHashSet<ItemPath> {
 struct Search<'a> {
     gone: Vec<Declared<'a>>,
     new: Vec<Declared<'a>>,
+    /// The globals that are gone, but for their values.
+    kept: FxHashSet<ItemPath>,
     snapshot: &'a Snapshot,
     found: Found,
 }
@@ -243,6 +253,9 @@ impl Search<'_> {
             let (before, after) = (&self.gone[old], &self.new[new]);
             if !self.found.renames.add(before.path, after.path) {
                 continue;
+            }
+            if self.kept.contains(&after.path) {
+                self.found.renames.add(after.path, before.path);
             }
             self.found.gone.push((before.kind, before.path.name));
             olds.insert(old);

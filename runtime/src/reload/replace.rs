@@ -16,7 +16,7 @@ use vaisjit_codegen::lower::{self, CannotResume, Options, lower_resumed};
 use vaisjit_codegen::mir::live::predecessors;
 use vaisjit_codegen::mir::{self, BlockId, StatementKind};
 use vaisjit_codegen::resume::{
-    Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
+    Counterpart, LoopState, Version, fingerprint_from_head, local_of, loops_around, part_of, rest_is_same,
 };
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::hir::{Body, LoopId};
@@ -96,6 +96,8 @@ struct Target {
     counterpart: Counterpart,
     /// By loop number.
     fates: FxHashMap<u32, Fate>,
+    /// The loops that cannot go on, and are in one that can.
+    inner: FxHashSet<u32>,
     /// The loops its frames are in; `None` for frames in no loop.
     standing: FxHashSet<Option<u32>>,
     /// Where frames in no loop wait.
@@ -113,6 +115,9 @@ pub(crate) enum Verdict {
     Goes,
     /// They go on in the old code, which is the same from where they are.
     Same,
+    /// They go on in the new code once they have left the loop that they are in, for this reason, and come to the head of
+    /// one around it.
+    Later(String),
     /// They go on in the old code, for this reason.
     Stays(String),
 }
@@ -212,6 +217,7 @@ pub(crate) fn plan(
                 meta: meta.clone(),
                 counterpart: Counterpart::default(),
                 fates: FxHashMap::default(),
+                inner: FxHashSet::default(),
                 standing: FxHashSet::default(),
                 outside: FxHashSet::default(),
                 same: FxHashSet::default(),
@@ -288,7 +294,12 @@ impl Resumer<'_> {
             });
             target.fates.insert(state.number, fate.unwrap_or_else(Fate::Stays));
         }
-        target.counterpart = counterpart;
+        let stays = |number: u32| matches!(target.fates.get(&number), Some(Fate::Stays(_)));
+        let goes_on = |id: LoopId| meta.frame.loops.iter().any(|state| state.id == id && !stays(state.number));
+        let is_inner =
+            |state: &&LoopState| stays(state.number) && loops_around(&meta.body, state.id).into_iter().any(goes_on);
+        let inner = meta.frame.loops.iter().filter(is_inner).map(|state| state.number).collect();
+        (target.counterpart, target.inner) = (counterpart, inner);
     }
 
     /// Finds out which loops can be come to from the places in no loop.
@@ -440,7 +451,10 @@ impl Target {
     /// What becomes of a frame in this loop, or in none: then it may come to each of them.
     fn verdict(&self, standing: Option<u32>) -> Verdict {
         match standing {
-            Some(number) => Target::of(self.fates.get(&number)),
+            Some(number) => match (Target::of(self.fates.get(&number)), self.inner.contains(&number)) {
+                (Verdict::Stays(why), true) => Verdict::Later(why),
+                (verdict, _) => verdict,
+            },
             None => self.worst_of(self.fates.keys()),
         }
     }
@@ -477,6 +491,8 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
     match (&one, &other) {
         (Verdict::Stays(_), _) => one,
         (_, Verdict::Stays(_)) => other,
+        (Verdict::Later(_), _) => one,
+        (_, Verdict::Later(_)) => other,
         (Verdict::Goes, _) => one,
         _ => other,
     }
@@ -493,7 +509,7 @@ impl Loops {
     pub fn outcome(&self, instance: Instance, is_main: bool, notices: &mut Vec<String>) -> Option<Outcome> {
         let name = instance.path.name;
         match self.verdict(instance)? {
-            Verdict::Goes => Some(Outcome::AtNextLoopHead),
+            Verdict::Goes | Verdict::Later(_) => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
                 let outside = |target: &Target| target.meta.instance == instance && !target.same.is_empty();

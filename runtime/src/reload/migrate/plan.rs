@@ -75,6 +75,8 @@ pub(crate) struct Planner {
     pub(super) holders: FxHashMap<(Ty, Ty), Vec<String>>,
     /// What there is to say about them.
     pub(super) remarks: Vec<String>,
+    /// Those among them that say what may have been meant.
+    pub(super) hints: Vec<String>,
 }
 
 /// A value on its way: its types, its place before and after.
@@ -122,6 +124,7 @@ impl Planner {
             rebuilds: Vec::new(),
             holders: FxHashMap::default(),
             remarks: Vec::new(),
+            hints: Vec::new(),
         }
     }
 
