@@ -211,12 +211,13 @@ impl Display {
                 text.refused(*version, report);
                 return (Shown::Failure, failure_goes);
             }
-            Event::Pending { waits_for, report, .. } => {
+            Event::Pending { waits_for, report, help, .. } => {
                 // A call that has failed and no longer fits waits without a save.
                 let ways =
                     if keys && !report.edits.is_empty() { "; b withdraws the save, R restarts main" } else { "" };
                 text.remark("pending", Paint::Yellow, &format!("compiled; waits for {waits_for}{ways}"));
                 if text.volume > Volume::Quiet {
+                    text.say(&format!("  help: {help}"));
                     text.edits(report);
                 }
             }

@@ -17,7 +17,7 @@ use crate::code::outlive_closed_pipes;
 use crate::events::Event;
 use crate::history::Cause;
 use crate::hot::ITS_OWN_CALL;
-use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited};
+use crate::program::{A_HOST_CALL, Pending, ProgramInner, Update, Waited, way_out};
 use crate::report::Clock;
 use crate::watch::{FileWatcher, POLLED, Signal};
 use crate::workspace::{DiskTexts, LoadError};
@@ -581,7 +581,8 @@ impl Driver {
         if let Some(mut report) = program.control.staged_report() {
             report.wait_for(ITS_OWN_CALL);
             let (report, waits_for) = (Arc::new(report), ITS_OWN_CALL.to_owned());
-            program.tell(&Event::Pending { version: program.version(), report, waits_for });
+            let help = way_out("the program makes it", false);
+            program.tell(&Event::Pending { version: program.version(), report, waits_for, help });
         }
     }
 
@@ -691,5 +692,6 @@ enum Told {
 fn tell_pending(program: &ProgramInner, pending: &Pending, blocked: Option<&str>) {
     let waits_for = blocked.unwrap_or(A_HOST_CALL).to_owned();
     let report = Arc::new(pending.report(&waits_for));
-    program.tell(&Event::Pending { version: program.version(), report, waits_for });
+    let help = pending.help(program, blocked);
+    program.tell(&Event::Pending { version: program.version(), report, waits_for, help });
 }

@@ -102,6 +102,8 @@ pub enum Event {
         report: Arc<Report>,
         /// The function that is being waited for.
         waits_for: String,
+        /// What ends the wait, and what the author can do.
+        help: String,
     },
     /// Saves are held: nothing is applied until they are let go, or that has been done.
     Held {
@@ -174,9 +176,10 @@ impl Event {
                 value["to"] = json!(to);
                 value
             }
-            Event::Pending { version, report, waits_for } => {
+            Event::Pending { version, report, waits_for, help } => {
                 let mut value = report_json(*version, report);
                 value["waits_for"] = json!(waits_for);
+                value["help"] = json!(help);
                 value
             }
             Event::Rejected { version, files, diagnostics } => {

@@ -146,7 +146,8 @@ impl ProgramInner {
     fn tell_unfit(&self, function: &str, version: u64) {
         let waits_for =
             format!("a `{function}` with the parameters and result of the call that failed, or a restart of `main`");
-        self.tell(&Event::Pending { version, report: Arc::<Report>::default(), waits_for });
+        let help = format!("save such a `{function}`, or start `main` again: `R` in the terminal");
+        self.tell(&Event::Pending { version, report: Arc::<Report>::default(), waits_for, help });
     }
 }
 

@@ -46,7 +46,7 @@ pub use handles::{Argument, Arguments, Function, Returned};
 pub(crate) use hooks::trapped;
 pub use offer::Prepared;
 pub(crate) use offer::{Ahead, Offers, Texts};
-pub(crate) use pending::{A_HOST_CALL, Pending, Waited};
+pub(crate) use pending::{A_HOST_CALL, Pending, Waited, way_out};
 pub(crate) use update::Staged;
 pub use update::Update;
 

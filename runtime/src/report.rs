@@ -209,7 +209,9 @@ impl Report {
     /// What would be live waits for something.
     pub(crate) fn wait_for(&mut self, what: &str) {
         let all = self.edits.iter_mut().chain(&mut self.items);
-        for edit in all.filter(|edit| matches!(edit.outcome, Outcome::LiveNow | Outcome::Initialised)) {
+        let is_done =
+            |outcome: &Outcome| matches!(outcome, Outcome::LiveNow | Outcome::Initialised | Outcome::Migrated { .. });
+        for edit in all.filter(|edit| is_done(&edit.outcome)) {
             edit.outcome = Outcome::Pending { waits_for: what.to_owned() };
         }
     }

@@ -22,5 +22,7 @@ mod outgrown;
 mod refusals;
 #[path = "loops/structs.rs"]
 mod structs;
+#[path = "loops/temporaries.rs"]
+mod temporaries;
 #[path = "loops/which.rs"]
 mod which;

@@ -263,6 +263,12 @@ F main() -> i64 {
     project.save(FILE, &text);
     let pending = run.event_after("pending", &["notice"]);
     assert!(pending.to_string().contains("build"), "{pending:#}");
+    let help = pending["help"].as_str().unwrap();
+    assert!(
+        help.contains("ends when `build` is past that or returns") && help.contains("`R` in the terminal"),
+        "{pending:#}"
+    );
+    assert_eq!(pending["types"][0]["when"], "pending", "nothing has been migrated yet: {pending:#}");
     project.write("go", "");
     run.event("reloaded");
     let built = |line: &str| line.strip_prefix("built ").and_then(|sum| sum.parse::<i64>().ok());
@@ -272,6 +278,44 @@ F main() -> i64 {
     let old = sums.iter().filter(|sum| **sum < 1000).count() as i64;
     let expected = (0..).map(|n| if n < old { n + 1 } else { n + 1001 });
     assert!(sums.iter().copied().eq(expected.take(sums.len())), "{sums:?}");
+}
+
+/// A `main` that has left its only loop comes to none any more: nothing waits for that.
+#[test]
+fn a_main_that_has_left_its_loop() {
+    let text = r#"
+S Item { name: str, price: i64 }
+G shop: Vec<Item>
+F turn(n: i64) -> i64 = shop[0].price + n
+F game() -> i64 {
+    n := 0
+    L n < 1000000 {
+        n += 1
+        println("turn {turn(n) - n}")
+        usleep(2000)
+    }
+    0
+}
+F main() -> i64 {
+    xs := [Item { name: "a", price: 1 }, Item { name: "b", price: 2 }]
+    L x: xs { shop.push(x) }
+    game()
+}
+"#;
+    let project = Project::new(&[(FILE, text)]);
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("a turn", |line| line == "turn 1");
+    project.save(FILE, &replaced(text, "price: i64 }", "price: i64, dims: [f64; 6] = [1.5; 6] }"));
+    let refused = run.event_after("refused", &["ready"]);
+    let told = refused["types"][0].to_string();
+    assert!(told.contains("local `xs` of `main` has 64 bytes"), "{refused:#}");
+    assert!(told.contains("undo the edit, or start `main` again"), "{refused:#}");
+    let edited = replaced(&replaced(text, "price: 1 }", "price: 9 }"), "price + n", "price + n + 20");
+    project.save(FILE, &edited);
+    let event = run.event("reloaded");
+    assert_eq!(when(&event, "main"), "at_next_call");
+    run.out.line("the new turn", |line| line == "turn 21");
+    run.signal(libc::SIGKILL);
 }
 
 /// A newer save takes back one that waits for a frame in old code.

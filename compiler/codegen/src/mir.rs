@@ -54,6 +54,9 @@ use crate::resume::{CarriedValue, CarryKey};
 /// Turns of a call-free counted loop between two polls.
 pub const STRIP: u64 = 1024;
 
+/// The name of locals that are made for the address of a value, and named nowhere else.
+pub const TEMPORARY: &str = "{temporary}";
+
 /// A local of a body.
 pub type Local = Idx<LocalDecl>;
 /// A basic block of a body.

@@ -13,7 +13,7 @@ use super::{socket, text};
 use crate::code::{outlive_closed_pipes, own_user, peer_of};
 use crate::events::Event;
 use crate::hot::ITS_OWN_CALL;
-use crate::program::{Ahead, ProgramInner, Texts, Update};
+use crate::program::{Ahead, ProgramInner, Texts, Update, way_out};
 
 /// How long one connection may take for its question, and again for reading the answer.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -150,7 +150,10 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
             match (staged.changes_code(), waits_for.or_else(|| report.waits_for().map(str::to_owned))) {
                 (false, _) => Event::Unchanged { version, report },
                 (true, None) => Event::Reloaded { version: version + 1, report },
-                (true, Some(waits_for)) => Event::Pending { version, report, waits_for },
+                (true, Some(waits_for)) => {
+                    let help = way_out("that is over", program.main_is_running());
+                    Event::Pending { version, report, waits_for, help }
+                }
             }
         }
     })

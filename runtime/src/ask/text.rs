@@ -24,6 +24,9 @@ pub(super) fn text(event: &Event, format: AskFormat, color: bool) -> String {
         | Event::Pending { report, .. } => edits(report, format, &mut text),
         _ => {}
     }
+    if let (Event::Pending { help, .. }, AskFormat::Human) = (event, format) {
+        text += &format!("  help: {help}\n");
+    }
     if format == AskFormat::Human {
         text += &verdict(event);
         text.push('\n');

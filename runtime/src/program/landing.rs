@@ -51,6 +51,8 @@ pub(super) struct Committed<'a> {
 struct Obstacle {
     /// A function, and what it would do.
     what: String,
+    /// When it is out of the way, in words.
+    until: String,
     /// The function in whose failed call its thread waits for a new version.
     failed: Option<String>,
     /// The threads that such frames are on, by their numbers in this stop.
@@ -99,7 +101,7 @@ impl ProgramInner {
     /// Does a frame stand in the way that stays in old code? Then it is waited for, unless it waits for a new version
     /// itself.
     pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
-        let Obstacle { what, failed, threads } = self.obstacle(prepared, stopped)?;
+        let Obstacle { what, until, failed, threads } = self.obstacle(prepared, stopped)?;
         let Some(failed) = failed else {
             let since = *prepared.blocked_since.get_or_insert_with(Instant::now);
             if since.elapsed() > LONGEST_PIN && prepared.layouts.grow_to_keep() {
@@ -108,7 +110,7 @@ impl ProgramInner {
                 return Some(Attempt::TurnedDown);
             }
             let by = threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect();
-            return Some(Attempt::NotYet { what, by });
+            return Some(Attempt::NotYet { what, until, by });
         };
         refuse_behind(&mut prepared.report, &what, &failed);
         Some(Attempt::TurnedDown)
@@ -128,7 +130,12 @@ impl ProgramInner {
             }
         });
         let what = format!("`main`, which goes on in the loop around the one that it is in: {}", why?);
-        Some(Attempt::NotYet { what, by: threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect() })
+        let until = "`main` comes to the head of the loop around".to_owned();
+        Some(Attempt::NotYet {
+            what,
+            until,
+            by: threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect(),
+        })
     }
 
     /// What a frame that stays in old code would do with a type that changes, if it would. Of several one that cannot go on
@@ -163,8 +170,8 @@ impl ProgramInner {
                 let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
                 // Who waits for a `main` that comes to no such loop waits for ever: the trial says why it cannot be.
-                let ends = live.checked.main != Some(meta.instance)
-                    || running.verdict(&standing, meta) == Some(&Verdict::Goes);
+                let goes_on = running.verdict(&standing, meta) == Some(&Verdict::Goes);
+                let ends = live.checked.main != Some(meta.instance) || goes_on;
                 let large = || if ends { changes.too_large(meta, frame.srcloc, &grown) } else { None };
                 let given = || not_given(prepared, stopped, frame, meta);
                 let what =
@@ -176,6 +183,10 @@ impl ProgramInner {
                 if found.is_none() || failed.is_some() {
                     found = Some(Obstacle {
                         what: format!("`{}`, which {what}", meta.name()),
+                        until: match goes_on {
+                            true => format!("`{}` comes to the head of its loop", meta.name()),
+                            false => format!("`{}` is past that or returns", meta.name()),
+                        },
                         failed,
                         threads: BTreeSet::new(),
                     });

@@ -24,8 +24,8 @@ pub struct Pending {
     again: Box<dyn Fn(SafepointKind) -> Ticket>,
     /// How long to wait before that, and since when.
     pause: Mutex<(Duration, Option<Instant>)>,
-    /// The frame that stands in the way, and what it would do.
-    obstacle: Mutex<Option<String>>,
+    /// The frame that stands in the way, with what it would do, and when it is out of the way.
+    obstacle: Mutex<Option<(String, String)>>,
     /// The threads that have stood in the way so far.
     awaited: Mutex<Vec<Waiting>>,
     /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
@@ -61,6 +61,8 @@ pub(super) enum Attempt {
     NotYet {
         /// Its function, and what it would do.
         what: String,
+        /// When it is out of the way, in words.
+        until: String,
         /// The threads whose frames do; nothing if that is not known.
         by: Vec<Waiting>,
     },
@@ -82,6 +84,15 @@ pub(super) fn refuse_behind(report: &mut Report, obstacle: &str, failed: &str) {
         ),
         help: format!("mend `{failed}` alone first, then save the change of `{name}`; or start `main` afresh (key R)"),
     });
+}
+
+/// What ends a wait, and what else the author can do.
+pub(crate) fn way_out(until: &str, restarts: bool) -> String {
+    let restart = match restarts {
+        true => ", or start `main` again with the globals kept: `R` in the terminal, `hot_restart()` in the program",
+        false => "",
+    };
+    format!("the wait ends when {until}; undo the edit to do without it{restart}")
 }
 
 /// One whose types need not grow is prepared once more if frames that have no room do not end.
@@ -158,8 +169,8 @@ impl Pending {
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         let ticket = lock(&self.ticket).clone();
         let outcome = ticket.wait(time)?;
-        let kind = if let Attempt::NotYet { what, by } = &*lock(&self.attempt) {
-            *lock(&self.obstacle) = Some(what.clone());
+        let kind = if let Attempt::NotYet { what, until, by } = &*lock(&self.attempt) {
+            *lock(&self.obstacle) = Some((what.clone(), until.clone()));
             if self.in_program {
                 return Some(Waited::Cancelled);
             }
@@ -221,13 +232,24 @@ impl Pending {
         if let Some(hook) = program.asked.running() {
             return Some(hook);
         }
-        let obstacle = lock(&self.obstacle).clone();
+        let obstacle = lock(&self.obstacle).clone().map(|(what, _)| what);
         obstacle.or_else(|| program.blocked_on(&lock(&self.ticket)))
     }
 
     /// What it waits for, for people.
     pub(crate) fn waits_for(&self, program: &ProgramInner) -> String {
         self.blocked_on(program).unwrap_or_else(|| A_HOST_CALL.to_owned())
+    }
+
+    /// What ends the wait, and what the author can do.
+    pub(crate) fn help(&self, program: &ProgramInner, blocked: Option<&str>) -> String {
+        let until = match (program.asked.running(), &*lock(&self.obstacle), blocked) {
+            (Some(_), ..) => "it does".to_owned(),
+            (None, Some((_, until)), _) => until.clone(),
+            (None, None, Some(function)) => format!("`{function}` returns or comes to the head of a loop"),
+            (None, None, None) => return way_out("the call returns", false),
+        };
+        way_out(&until, program.asked.running().is_none() && program.main_is_running())
     }
 
     /// Has an attempt found something in its way?

@@ -451,7 +451,8 @@ pub(super) fn wait_for_pin(prepared: &mut Prepared, report: Option<Report>) -> A
         return Attempt::TurnedDown;
     }
     prepared.report = report;
-    Attempt::NotYet { what: by, by: Vec::new() }
+    let until = format!("it lets go of that, or after {} s: then the save is refused", LONGEST_PIN.as_secs());
+    Attempt::NotYet { what: by, until, by: Vec::new() }
 }
 
 /// The ways in which a frame may go on in the new version, one for each loop it may come to.

@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::clif::{self, frame::FrameLocal};
 use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower;
-use vaisjit_codegen::mir::live::{addressed, is_live};
+use vaisjit_codegen::mir::live::{Addressed, is_live, is_live_within};
 use vaisjit_codegen::mir::visit::{self, Access};
 use vaisjit_codegen::mir::{
     Block, BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
@@ -111,7 +111,7 @@ impl<'a> Changes<'a> {
                 let grown = grown_locals(meta, &body, grown);
                 let held = || match is_innermost && is_given_nothing(&body, srcloc) {
                     true => None,
-                    false => held_by_address(&body, &grown).map(|name| outgrows(&name)),
+                    false => held_by_address(&body, srcloc, &grown).map(|name| outgrows(&name)),
                 };
                 let walk = |body, goes, grown| Walk { changes: self, body, goes, grown, seen: FxHashSet::default() };
                 let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
@@ -241,16 +241,26 @@ pub(crate) fn live_locals(
 ) -> Option<FxHashSet<u32>> {
     let body = mir_of(meta, checked, layouts)?;
     let at = place(&body, srcloc)?;
-    let addressed = addressed(&body);
+    let addressed = Addressed::of(&body);
     let numbers = meta.frame.locals.iter().map(|local| local.local);
     let holds = |number: &u32| {
         let local = body.local(*number);
         // A trap may end the frame anywhere, and what is deferred needs them.
         let deferred = body.locals[local].pinned.is_some();
-        let pointed_at = || addressed.contains(&local) && !is_left_behind(&body, at.0, local);
-        deferred || pointed_at() || is_live(&body, at, local)
+        let pointed_at = || addressed.may_hold(&body, at, local) && !is_left_behind(&body, at.0, local);
+        let is_wanted = || match is_hidden_whole(&body, local) {
+            true => is_live_within(&body, at, local),
+            false => is_live(&body, at, local),
+        };
+        deferred || addressed.may_have_value(&body, at, local) && (pointed_at() || is_wanted())
     };
     Some(numbers.filter(holds).collect())
+}
+
+/// Is it a value without a name that is no scalar? A trap report shows the others' values while a call is going on.
+fn is_hidden_whole(body: &Body, local: Local) -> bool {
+    let declared = &body.locals[local];
+    declared.ty.is_aggregate() && declared.name.is_none_or(|name| name.starts_with('{'))
 }
 
 /// The locals in a function's block that its code releases by what the heap knows of their types, or gives to somebody who
@@ -333,13 +343,14 @@ fn is_given_nothing(body: &Body, srcloc: u32) -> bool {
     }
 }
 
-/// One of these locals whose address something may hold.
-fn held_by_address(body: &Body, locals: &[Local]) -> Option<String> {
+/// One of these locals whose address something may hold while a frame waits.
+fn held_by_address(body: &Body, srcloc: u32, locals: &[Local]) -> Option<String> {
     if locals.is_empty() {
         return None;
     }
-    let addressed = addressed(body);
-    locals.iter().find(|local| addressed.contains(local)).map(|local| name_of(body, *local))
+    let (addressed, at) = (Addressed::of(body), place(body, srcloc)?);
+    let held = |local: &&Local| addressed.may_have_value(body, at, **local) && addressed.may_hold(body, at, **local);
+    locals.iter().find(held).map(|local| name_of(body, *local))
 }
 
 fn name_of(body: &Body, local: Local) -> String {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, CannotResume, Options, lower_resumed};
+use vaisjit_codegen::mir::live::predecessors;
 use vaisjit_codegen::mir::{self, BlockId, StatementKind};
 use vaisjit_codegen::resume::{
     Counterpart, LoopState, Version, fingerprint_from_head, local_of, loops_around, part_of, rest_is_same,
@@ -103,6 +104,8 @@ struct Target {
     outside: FxHashSet<u32>,
     /// Those of them behind which nothing has changed.
     same: FxHashSet<u32>,
+    /// The loops that a frame in no loop can still come to, where these are not all of them.
+    ahead: FxHashMap<u32, Vec<u32>>,
 }
 
 /// What becomes of the frames of a function.
@@ -154,6 +157,8 @@ pub(crate) struct Running {
     pub main_changes_slot: bool,
     /// Places outside loops, with the calls that frames wait in, behind which nothing has changed.
     same: FxHashSet<((usize, usize), u32)>,
+    /// Places outside loops from which not all loops can be come to.
+    ahead: FxHashMap<((usize, usize), u32), Verdict>,
     /// For the functions that were on stacks.
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
     /// What these are.
@@ -216,6 +221,7 @@ pub(crate) fn plan(
                 standing: FxHashSet::default(),
                 outside: FxHashSet::default(),
                 same: FxHashSet::default(),
+                ahead: FxHashMap::default(),
             });
             target.standing.insert(frame.in_loop(meta));
             target.outside.extend(frame.in_loop(meta).is_none().then_some(frame.srcloc));
@@ -227,6 +233,7 @@ pub(crate) fn plan(
         let lowered = new[&target.meta.instance];
         resumer.decide(&mut target, lowered);
         if asked {
+            resumer.look_ahead(&mut target);
             resumer.look_behind(&mut target, lowered);
         }
         loops.targets.push(target);
@@ -295,11 +302,35 @@ impl Resumer<'_> {
         (target.counterpart, target.inner) = (counterpart, inner);
     }
 
+    /// Finds out which loops can be come to from the places in no loop.
+    fn look_ahead(&self, target: &mut Target) {
+        let live = self.base.live;
+        let numbers: Vec<u32> = target.fates.keys().copied().collect();
+        let Some(body) = (!numbers.is_empty()).then(|| mir_of(&target.meta, &live.checked, &live.layouts)).flatten()
+        else {
+            return;
+        };
+        let ways: Vec<_> = numbers.iter().map(|number| (*number, leading_to(&body, *number))).collect();
+        for srcloc in 1..=target.meta.locations.len() as u32 {
+            let outside = target.meta.locations[srcloc as usize - 1].in_loop.is_none();
+            let Some((block, _)) = place(&body, srcloc).filter(|_| outside) else { continue };
+            let ahead = ways.iter().filter(|(_, from)| from.contains(&block)).map(|(number, _)| *number);
+            let ahead: Vec<u32> = ahead.collect();
+            if ahead.len() < numbers.len() {
+                target.ahead.insert(srcloc, ahead);
+            }
+        }
+    }
+
     /// Finds the frames in no loop that have nothing before them that has changed: they may end as they are.
     fn look_behind(&self, target: &mut Target, text: &Lowered) {
         let live = self.base.live;
-        let stays = matches!(target.verdict(None), Verdict::Stays(_)) && !target.outside.is_empty();
-        let Some(old) = mir_of(&target.meta, &live.checked, &live.layouts).filter(|_| stays) else { return };
+        let stays = |srcloc: &u32| matches!(target.outside_verdict(*srcloc), Verdict::Stays(_));
+        let staying: FxHashSet<u32> = target.outside.iter().copied().filter(stays).collect();
+        if staying.is_empty() {
+            return;
+        }
+        let Some(old) = mir_of(&target.meta, &live.checked, &live.layouts) else { return };
         let past = target.meta.past.as_ref();
         let (program, layouts) = past.map_or((&*live.checked, &*live.layouts), |past| (&*past.checked, &*past.layouts));
         let Ok(body) = lower::lower(&text.hir, &self.snapshot.checked, self.layouts, true) else { return };
@@ -321,11 +352,7 @@ impl Resumer<'_> {
             let at = place(old.body, *srcloc);
             at.is_some_and(|at| rest_is_same(old, at, new) || is_plainly_same(at))
         };
-        let same: FxHashSet<u32> = target.outside.iter().copied().filter(is_same).collect();
-        if same.len() == target.outside.len() {
-            target.standing.remove(&None);
-        }
-        target.same = same;
+        target.same = staying.into_iter().filter(is_same).collect();
     }
 
     /// The program that a body belongs to, if that is the running version and no layout changes: a body of an older one
@@ -391,6 +418,21 @@ fn retyped(meta: &FunctionMeta, new: &Lowered, cannot: &CannotResume) -> Option<
     (before != after).then(|| format!("{}, which cannot be converted", super::diff::retyped(before, after)))
 }
 
+/// The blocks from which the poll of a loop can be come to.
+fn leading_to(body: &mir::Body, number: u32) -> FxHashSet<BlockId> {
+    let polls = |block: &mir::Block| {
+        block.in_loop == Some(number)
+            && block.statements.iter().any(|it| matches!(it.kind, StatementKind::Safepoint(_)))
+    };
+    let before = predecessors(body);
+    let mut open: Vec<BlockId> = body.blocks.iter().filter(|(_, block)| polls(block)).map(|(id, _)| id).collect();
+    let mut found: FxHashSet<BlockId> = open.iter().copied().collect();
+    while let Some(id) = open.pop() {
+        open.extend(before.get(&id).into_iter().flatten().filter(|from| found.insert(**from)));
+    }
+    found
+}
+
 /// The call of a function's code in the same function's code before all passes, if there is exactly one.
 fn same_call(body: &mir::Body, (block, index): (BlockId, usize), plain: &mir::Body) -> Option<(BlockId, usize)> {
     let statement = body.blocks[block].statements.get(index)?;
@@ -406,27 +448,42 @@ fn same_call(body: &mir::Body, (block, index): (BlockId, usize), plain: &mir::Bo
 }
 
 impl Target {
-    /// What becomes of a frame in this loop, or in none.
+    /// What becomes of a frame in this loop, or in none: then it may come to each of them.
     fn verdict(&self, standing: Option<u32>) -> Verdict {
-        let of = |fate: Option<&Fate>| match fate {
+        match standing {
+            Some(number) => match (Target::of(self.fates.get(&number)), self.inner.contains(&number)) {
+                (Verdict::Stays(why), true) => Verdict::Later(why),
+                (verdict, _) => verdict,
+            },
+            None => self.worst_of(self.fates.keys()),
+        }
+    }
+
+    /// What becomes of a frame that waits here, in no loop.
+    fn outside_verdict(&self, srcloc: u32) -> Verdict {
+        match self.ahead.get(&srcloc) {
+            _ if self.same.contains(&srcloc) => Verdict::Same,
+            Some(ahead) => self.worst_of(ahead.iter()),
+            None => self.verdict(None),
+        }
+    }
+
+    fn worst_of<'n>(&self, numbers: impl Iterator<Item = &'n u32>) -> Verdict {
+        numbers.map(|number| Target::of(self.fates.get(number))).reduce(worse).unwrap_or_else(|| Target::of(None))
+    }
+
+    fn of(fate: Option<&Fate>) -> Verdict {
+        match fate {
             Some(Fate::Goes(_) | Fate::Current) => Verdict::Goes,
             Some(Fate::Same) => Verdict::Same,
             Some(Fate::Stays(why)) => Verdict::Stays(why.clone()),
             None => Verdict::Stays("it is in no loop now at whose next turn it could go on in the new code".to_owned()),
-        };
-        match standing {
-            Some(number) => match (of(self.fates.get(&number)), self.inner.contains(&number)) {
-                (Verdict::Stays(why), true) => Verdict::Later(why),
-                (verdict, _) => verdict,
-            },
-            // It may come to each of them.
-            None => self.fates.values().map(|fate| of(Some(fate))).reduce(worse).unwrap_or_else(|| of(None)),
         }
     }
 
     fn worst(&self) -> Option<Verdict> {
-        let same = self.same.iter().map(|_| Verdict::Same);
-        self.standing.iter().map(|standing| self.verdict(*standing)).chain(same).reduce(worse)
+        let inside = self.standing.iter().filter(|standing| standing.is_some()).map(|standing| self.verdict(*standing));
+        inside.chain(self.outside.iter().map(|srcloc| self.outside_verdict(*srcloc))).reduce(worse)
     }
 }
 
@@ -497,6 +554,8 @@ impl Loops {
             let verdicts = standing.into_iter().map(|standing| (standing, target.verdict(standing))).collect();
             running.verdicts.insert(target.place, verdicts);
             running.same.extend(target.same.iter().map(|srcloc| (target.place, *srcloc)));
+            let ahead = target.ahead.keys().map(|srcloc| ((target.place, *srcloc), target.outside_verdict(*srcloc)));
+            running.ahead.extend(ahead);
             running.found.insert(target.meta.instance);
             let from = base.live.unit(target.place.0);
             if work.code(target.meta.instance).is_some_and(|code| Live::unit_key(&code.unit) == target.place.0) {
@@ -599,6 +658,9 @@ impl Running {
     pub fn verdict(&self, frame: &Standing, meta: &FunctionMeta) -> Option<&Verdict> {
         if self.same.contains(&(frame.place(), frame.srcloc)) {
             return Some(&SAME);
+        }
+        if let Some(verdict) = self.ahead.get(&(frame.place(), frame.srcloc)) {
+            return Some(verdict);
         }
         self.verdicts.get(&frame.place())?.get(&frame.in_loop(meta))
     }

@@ -4,6 +4,8 @@ use vaisjit_semantics::Checked;
 use vaisjit_semantics::TyKind;
 use vaisjit_semantics::hir::{BinaryOp, Builtin, Callee, Expr, ExprKind, FormatTarget, Stmt, children};
 
+use crate::mir::live::copies_elements;
+
 /// How deep calls of pure functions are followed.
 const DEPTH: u32 = 4;
 /// Host functions that only make something new, or look at texts, and never fail.
@@ -26,8 +28,6 @@ const MAKERS: [&str; 17] = [
     "str_from_f64",
     "str_reverse",
 ];
-/// Functions of the library that only make something new, though how they do it does not look so.
-const LIBRARY: (&str, [&str; 2]) = ("std/vec", ["vec_from_array", "vec_from_slice"]);
 
 /// What stands in the way of evaluating it again; none if nothing does.
 pub(super) fn obstacle(expr: &Expr, program: &Checked) -> Option<&'static str> {
@@ -80,8 +80,8 @@ fn is_pure(callee: &Callee, program: &Checked, depth: u32) -> bool {
         Callee::Host(name) => MAKERS.contains(&name.as_str()),
         Callee::C(function) => crate::clif::leaf::is_math(function.symbol.as_str()).is_some(),
         Callee::Function(instance) => {
-            let (module, names) = LIBRARY;
-            let is_maker = instance.path.module == module && names.contains(&instance.path.name.as_str());
+            // They only make something new, though how they do it does not look so.
+            let is_maker = copies_elements(*instance);
             let looks_pure = || {
                 program
                     .functions

@@ -2,15 +2,16 @@
 
 use vaisjit_abi::TrapCode;
 use vaisjit_semantics::hir::{
-    BinaryOp, CastKind, Expr, ExprKind, FormatTarget, LocalId, Pattern, PatternKind, Stmt, UnaryOp,
+    BinaryOp, Callee, CastKind, Expr, ExprKind, FormatTarget, LocalId, Pattern, PatternKind, Stmt, UnaryOp,
 };
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::builder::Builder;
 use super::owned::ScopeKind;
-use super::visible::{Origin, TEMPORARY};
+use super::visible::Origin;
 use super::{Lowerer, Result, constant_text, scan};
-use crate::mir::{Const, Operand, Place, Rvalue, Terminator};
+use crate::mir::live::copies_elements;
+use crate::mir::{Const, Operand, Place, Rvalue, TEMPORARY, Terminator};
 
 impl<'a> Lowerer<'a> {
     /// Evaluates an expression into a place of its type, or for its effect. The place must stay the same place
@@ -132,6 +133,9 @@ impl<'a> Lowerer<'a> {
             ExprKind::Format(FormatTarget::Str, _) if constant_text(expr).is_some() => {
                 constant(Const::Str(constant_text(expr).unwrap_or_default()))
             }
+            ExprKind::Field(..) | ExprKind::Index(..) if expr.ty.is_scalar() && !scan::is_place(expr) => {
+                self.part(expr)
+            }
             ExprKind::Local(_)
             | ExprKind::Global(_)
             | ExprKind::Deref(_)
@@ -139,6 +143,22 @@ impl<'a> Lowerer<'a> {
             | ExprKind::Index(..) => Ok(Operand::Copy(self.place(expr)?)),
             _ => Ok(Operand::Copy(self.owned_temp(expr)?)),
         }
+    }
+
+    /// A scalar in a value made on the spot, of which nothing else is needed: the rest ends here.
+    fn part(&mut self, expr: &'a Expr) -> Result<Operand> {
+        self.enter_scope(ScopeKind::Statement);
+        let inside = Operand::Copy(self.place(expr)?);
+        if !self.owns() {
+            self.forget_scope();
+            return Ok(inside);
+        }
+        let kept = self.b.temp_place(expr.ty);
+        self.b.assign(kept.clone(), Rvalue::Use(inside));
+        self.retain(&kept);
+        self.leave_scope();
+        self.own(&kept);
+        Ok(Operand::Copy(kept))
     }
 
     /// Is it a text or collection that is made at run time?
@@ -274,9 +294,21 @@ impl<'a> Lowerer<'a> {
 
     /// `&f()` and `f().method()`: the value lives on to the end of the block or branch around, for its address may be
     /// kept.
+    ///
+    /// What a call of the library's only copies elements from ends with the call.
     fn with_temporary(&mut self, local: LocalId, made: &'a Expr, used: &'a Expr, dest: Option<&Place>) -> Result {
         let place = self.local_place(local);
         self.in_statement(made, Some(&place))?;
+        if is_copied(used) {
+            let shown = self.shown();
+            self.enter_scope(ScopeKind::Statement);
+            self.own(&place);
+            self.show_local(local, Origin::Given);
+            self.lower(used, dest)?;
+            self.leave_scope();
+            self.hide_from(shown);
+            return Ok(());
+        }
         self.own_in_block(&place);
         self.show_local(local, Origin::Given);
         self.lower(used, dest)
@@ -451,6 +483,11 @@ pub(super) fn zero(ty: Ty) -> Const {
         vaisjit_semantics::TyKind::Str => Const::Str("".into()),
         _ => Const::Int(0, ty),
     }
+}
+
+/// Does it make a `Vec` of the elements behind an address that nothing keeps?
+fn is_copied(used: &Expr) -> bool {
+    matches!(&*used.kind, ExprKind::Call(Callee::Function(instance), _) if copies_elements(*instance))
 }
 
 /// Is this the address of a local, converted perhaps?

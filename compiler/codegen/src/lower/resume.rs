@@ -13,13 +13,14 @@ use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use super::owned::ScopeKind;
-use super::visible::{Entry, OWNED, Origin, TEMPORARY, keyed};
+use super::visible::{Entry, OWNED, Origin, keyed};
 use super::{Lowerer, Options, Unsupported, computable, lowered_sizes, scan, settled};
 use crate::layout::Layouts;
 use crate::mir::live::is_live;
 use crate::mir::visit::{Access, block_places, statement_places, successors};
 use crate::mir::{
-    BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Statement, StatementKind, Taken, Terminator,
+    BlockId, Body, Local, Operand, Place, PlaceBase, Resumed, Rvalue, Statement, StatementKind, TEMPORARY, Taken,
+    Terminator,
 };
 use crate::resume::{CarriedValue, CarryHome, CarryKey};
 

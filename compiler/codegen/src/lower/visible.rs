@@ -11,8 +11,6 @@ use crate::resume::CarryKey;
 
 /// The name of temporaries that a scope owns.
 pub(super) const OWNED: &str = "{owned}";
-/// The name of locals that are made for the address of a value.
-pub(super) const TEMPORARY: &str = "{temporary}";
 
 /// A local in scope.
 #[derive(Clone, Copy)]

@@ -1,27 +1,154 @@
 //! Liveness of locals: whose value is still wanted.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use vaisjit_semantics::Instance;
 
 use super::visit::{Access, place_locals, statement_places, successors, terminator_operand};
-use super::{BlockId, Body, Local, Operand, PlaceBase, Statement, StatementKind, Terminator};
+use super::{
+    BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Rvalue, Statement, StatementKind, TEMPORARY, Terminator,
+};
 
-/// The locals whose address is taken somewhere. Counting finds aggregates by their address too, but keeps none.
-pub fn addressed(body: &Body) -> FxHashSet<Local> {
-    let mut found = FxHashSet::default();
-    for statement in body.blocks.values().flat_map(|block| &block.statements) {
-        if matches!(statement.kind, StatementKind::Retain(_) | StatementKind::Release { .. }) {
-            continue;
+/// Functions of the library that copy elements from an address and keep no address.
+const COPIERS: (&str, [&str; 2]) = ("std/vec", ["vec_from_array", "vec_from_slice"]);
+
+/// Does a function only make a `Vec` of the elements it is shown?
+pub fn copies_elements(function: Instance) -> bool {
+    let (module, names) = COPIERS;
+    function.path.module == module && names.contains(&function.path.name.as_str())
+}
+
+/// The locals whose address is taken.
+#[derive(Default)]
+pub struct Addressed {
+    /// Those whose address may be kept anywhere.
+    kept: FxHashSet<Local>,
+    /// Pointers that go nowhere but to who copies what is behind them, and the locals there.
+    passing: Vec<(Local, Local)>,
+}
+
+impl Addressed {
+    /// Of a body. Counting finds aggregates by their address too, but keeps none; nor does filling in parked fields.
+    pub fn of(body: &Body) -> Addressed {
+        let mut found = Addressed::default();
+        let passes = passing(body);
+        for statement in body.blocks.values().flat_map(|block| &block.statements) {
+            match &statement.kind {
+                StatementKind::Retain(_) | StatementKind::Release { .. } | StatementKind::FillParked(..) => continue,
+                StatementKind::Assign(pointer, Rvalue::AddressOf(Place { base: PlaceBase::Local(of), .. }))
+                    if let Some(pointer) = pointer.as_local().filter(|pointer| passes.contains(pointer)) =>
+                {
+                    found.passing.push((pointer, *of));
+                    continue;
+                }
+                _ => {}
+            }
+            statement_places(statement, &mut |place, access| match place.base {
+                PlaceBase::Local(local) if access == Access::Address => drop(found.kept.insert(local)),
+                _ => {}
+            });
         }
-        statement_places(statement, &mut |place, access| match place.base {
-            PlaceBase::Local(local) if access == Access::Address => drop(found.insert(local)),
-            _ => {}
-        });
+        found
+    }
+
+    /// May something hold the address of a local before or in a statement?
+    pub fn may_hold(&self, body: &Body, at: (BlockId, usize), local: Local) -> bool {
+        let passes = |(pointer, of): &(Local, Local)| *of == local && is_live(body, at, *pointer);
+        self.kept.contains(&local) || self.passing.iter().any(passes)
+    }
+
+    /// May a local have a value before a statement (its block and its number there)? Not if nothing has been put there on
+    /// any way to it, or the last that happened to it was its end: the bytes mean nothing then.
+    pub fn may_have_value(&self, body: &Body, (start, statement): (BlockId, usize), local: Local) -> bool {
+        let shown = self.may_hold(body, (start, statement), local);
+        let before = predecessors(body);
+        let entry = body.blocks.iter().next().map(|(id, _)| id);
+        let mut seen: FxHashSet<BlockId> = FxHashSet::default();
+        let mut open = vec![(start, statement)];
+        while let Some((id, count)) = open.pop() {
+            let statements = &body.blocks[id].statements;
+            match statements.iter().take(count).rev().find(|statement| names(statement, local)) {
+                Some(statement) if ends(body, &statement.kind, local, shown) => continue,
+                Some(_) => return true,
+                None => {}
+            }
+            if Some(id) == entry && body.param_locals().any(|param| param == local) {
+                return true;
+            }
+            for from in before.get(&id).into_iter().flatten().filter(|from| seen.insert(**from)) {
+                open.push((*from, body.blocks[*from].statements.len()));
+            }
+        }
+        false
+    }
+}
+
+/// Does a value end with a statement? What is made only to be copied from does with that, once nobody has its address:
+/// before it is used again it is made again.
+fn ends(body: &Body, statement: &StatementKind, local: Local, shown: bool) -> bool {
+    match statement {
+        StatementKind::Release { .. } => true,
+        StatementKind::Assign(_, Rvalue::AddressOf(_)) => {
+            !shown && body.locals[local].name.is_some_and(|name| name == TEMPORARY)
+        }
+        _ => false,
+    }
+}
+
+/// The scalars that are only written as wholes, and read only as arguments of those that copy what is there.
+fn passing(body: &Body) -> FxHashSet<Local> {
+    let (mut copied, mut other) = (FxHashSet::default(), FxHashSet::default());
+    for block in body.blocks.values() {
+        for statement in &block.statements {
+            let copier = matches!(&statement.kind, StatementKind::Call(call)
+                if matches!(&call.callee, Callee::Function(instance, _) if copies_elements(*instance)));
+            statement_places(statement, &mut |place, access| match (place.as_local(), access) {
+                (Some(_), Access::Write) => {}
+                (Some(local), Access::Read) if copier => drop(copied.insert(local)),
+                _ => place_locals(place, &mut |local| {
+                    other.insert(local);
+                }),
+            });
+        }
+        if let Some(Operand::Copy(place)) = terminator_operand(&block.terminator) {
+            place_locals(place, &mut |local| {
+                other.insert(local);
+            });
+        }
+    }
+    other.insert(body.local(Body::RESULT));
+    copied.retain(|local| !other.contains(local) && !body.locals[*local].in_memory);
+    copied
+}
+
+/// Does a statement name a place in a local?
+fn names(statement: &Statement, local: Local) -> bool {
+    let mut found = false;
+    statement_places(statement, &mut |place, _| found |= matches!(place.base, PlaceBase::Local(base) if base == local));
+    found
+}
+
+/// The blocks from which control may go to each.
+pub fn predecessors(body: &Body) -> FxHashMap<BlockId, Vec<BlockId>> {
+    let mut found: FxHashMap<BlockId, Vec<BlockId>> = FxHashMap::default();
+    for (id, block) in body.blocks.iter() {
+        successors(&block.terminator, &mut |to| found.entry(to).or_default().push(id));
     }
     found
 }
 
+/// The same as [`is_live`] for a statement that a frame waits in: of what that is given the scalars have been read.
+pub fn is_live_within(body: &Body, (block, index): (BlockId, usize), local: Local) -> bool {
+    let statement = body.blocks[block].statements.get(index);
+    let Some(Statement { kind: StatementKind::Call(call), .. }) = statement else {
+        return is_live(body, (block, index), local);
+    };
+    let is_given = |operand: &Operand| !operand.ty().is_scalar() && reads(operand, local);
+    let written = call.result.as_ref().and_then(Place::as_local) == Some(local);
+    call.arguments.iter().any(is_given) || !written && is_live(body, (block, index + 1), local)
+}
+
 /// Is the value that a local has before a statement (its block and its number there) read later, by that statement or
-/// another one? Addresses that were taken before are not followed: see [`addressed`].
+/// another one? Addresses that were taken before are not followed: see [`Addressed`].
 pub fn is_live(body: &Body, (start, statement): (BlockId, usize), local: Local) -> bool {
     let mut seen: FxHashSet<BlockId> = FxHashSet::default();
     let mut open = vec![(start, statement)];

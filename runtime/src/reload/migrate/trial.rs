@@ -173,6 +173,8 @@ pub(crate) struct Trial {
     rebuilt: Rebuilt,
     /// Is no thread in the program?
     is_idle: bool,
+    /// Does `main` run, so that it can be started again?
+    main_runs: bool,
     /// Values of globals that are kept aside from now on.
     kept: Vec<Kept>,
     /// Values of globals that come over those that were.
@@ -198,7 +200,8 @@ impl Migration {
         locals: &[Local],
         stopped: &Stopped<'_>,
     ) -> Result<Trial, Box<(Trial, Denied)>> {
-        let mut trial = Trial { is_idle: !stopped.is_active(), ..Trial::default() };
+        let main_runs = locals.iter().any(|local| local.function == "main");
+        let mut trial = Trial { is_idle: !stopped.is_active(), main_runs, ..Trial::default() };
         let heap = linkage.heap().clone();
         match self.steps(linkage, &heap, moving, (locals, stopped), &mut trial) {
             Ok(()) => Ok(trial),

@@ -131,16 +131,20 @@ impl Migration {
         let conversion = &self.planner.conversions[trial.regions[region].conversion];
         let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
         let holder = self.holder(trial, region, 0);
+        let rest = match trial.main_runs {
+            true => {
+                "undo the edit, or start `main` again with the globals kept: `R` in the terminal, `hot_restart()` in the \
+                 program"
+            }
+            false => "or undo the edit",
+        };
         Denied {
             pinned_by: None,
             why: format!(
                 "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
                 conversion.from_size, conversion.to_size
             ),
-            help: format!(
-                "reserve room in the type with `#[reserve({})]` and restart, or undo the edit",
-                conversion.to_size
-            ),
+            help: format!("reserve room in the type with `#[reserve({})]` and restart, {rest}", conversion.to_size),
             name,
         }
     }
