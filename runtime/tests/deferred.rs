@@ -402,3 +402,21 @@ fn a_thousand_faults_leave_nothing_open() {
     assert_eq!(notes.iter().filter(|note| **note == -1).count() as u64, calls.load(Ordering::SeqCst));
     assert!(noting.program.heap_check().expect("nothing runs").is_empty());
 }
+
+#[test]
+fn a_trap_whose_deferred_block_does_not_end_is_told_of() {
+    let text = "F bad(k: i64) -> i64 {\n    D {\n        note(1)\n        L k == 3 { usleep(1000) }\n    }\n    [1, 1, 1][k]\n}\n";
+    let noting = Noting::new(Engine::builder(), text);
+    let program = noting.program.clone();
+    let call = std::thread::spawn(move || program.function::<(i64,), i64>("bad").expect("it").call((3,)));
+    let Event::Notice(text) = noting.event("notice") else { unreachable!() };
+    assert!(text.starts_with("trap: ") && text.contains("main.vais:6"), "{text}");
+    assert!(text.ends_with("has been running since"), "{text}");
+    assert_eq!(noting.notes(), [1]);
+    let deadline = std::time::Instant::now() + WAIT;
+    while !call.is_finished() && std::time::Instant::now() < deadline {
+        noting.program.interrupt();
+        std::thread::yield_now();
+    }
+    assert!(call.join().expect("no panic").is_err());
+}
