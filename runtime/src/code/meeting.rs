@@ -75,10 +75,11 @@ impl Turn {
         }
     }
 
-    /// How long it stands for others that may not come round.
+    /// How long it stands for others that may not come round. Not always the same at last: threads with turns of the same
+    /// length, longer than that, would never come together.
     fn stand(&self, rounds: u32) -> Duration {
         let share = self.longest / SHARE * (2 + rounds.min(SHARE * 2)) / 2;
-        share.min(self.longest).clamp(SHORTEST_STAND, LONGEST_STAND)
+        share.min(self.longest).clamp(SHORTEST_STAND, LONGEST_STAND / (1 + rounds % 2))
     }
 }
 

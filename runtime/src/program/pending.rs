@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::ProgramInner;
 use crate::code::{Outcome, RawFrame, SafepointKind, Stopped, Ticket, Waiting};
 use crate::fault;
+use crate::live::FunctionMeta;
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::reload::turns::{TurnFrame, Turns};
@@ -154,8 +155,9 @@ impl ProgramInner {
     fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
         let frames = ticket.blocked_on();
         let live = self.live();
-        let frame = frames.last()?;
-        Some(live.meta(&frame.unit, frame.function)?.name())
+        let metas = frames.iter().rev().filter_map(|frame| live.meta(&frame.unit, frame.function));
+        let is_own = |meta: &&Arc<FunctionMeta>| !meta.head(&live).is_some_and(|head| head.at.is_library());
+        Some(metas.clone().find(is_own).or_else(|| metas.clone().next())?.name())
     }
 }
 
