@@ -304,7 +304,7 @@ impl Driver {
         let version = program.version();
         let before = program.history().before(version);
         let result = match before {
-            None => Err(format!("no version before v{version} is kept")),
+            None => Err(format!("v{version} is the oldest text that is kept: there is nothing to go back to")),
             Some(to) => self.go_back_to(program, to),
         };
         if let Err(why) = result {

@@ -107,7 +107,9 @@ impl ProgramInner {
 
     fn load_state(self: &Arc<Self>, path: &Path) -> Result<StateReport, Failure> {
         let wrong = |error| Failure::File(format!("cannot read `{}`: {error}", path.display()));
-        let text = file::read(path).map_err(wrong)?;
+        let bytes = file::read(path).map_err(wrong)?;
+        let garbled = |error| Failure::Content(format!("cannot load `{}`: it is not UTF-8: {error}", path.display()));
+        let text = String::from_utf8(bytes).map_err(garbled)?;
         let program = self.clone();
         let loaded = self.with_threads_stopped(move |stopped| program.load_stopped(&text, stopped))??;
         loaded.map_err(|why| Failure::Content(format!("cannot load `{}`: {why}", path.display())))

@@ -101,7 +101,7 @@ fn b_goes_back_and_r_takes_the_file_again() {
     let back = session.press("b", "rolled_back");
     assert_eq!(back["to"], 1, "{back:#}");
     session.press("b", "notice");
-    session.sees("no version before v5 is kept");
+    session.sees("v5 is the oldest text that is kept");
     let again = session.press("r", "reloaded");
     assert_eq!((again["version"].as_i64(), again["compiled"].as_i64()), (Some(6), Some(0)), "{again:#}");
     let again = session.press("r", "unchanged");

@@ -66,6 +66,10 @@ fn a_missing_and_a_damaged_file_are_codes_and_notices() {
     let damaged = run_to_end(&project, ["run", "later.vais"]);
     assert_eq!(damaged.status, Some(2), "{}", damaged.err);
     assert!(damaged.err.contains("hot_load: cannot load `") && damaged.err.contains("line 1"), "{}", damaged.err);
+    std::fs::write(project.path("state.json"), [b'{', 0xff, b'}']).unwrap();
+    let garbled = run_to_end(&project, ["run", "later.vais"]);
+    assert_eq!(garbled.status, Some(2), "{}", garbled.err);
+    assert!(garbled.err.contains("it is not UTF-8"), "{}", garbled.err);
 }
 
 /// Starts the game with the signal of too large files ignored or not, lets it save once, and then leaves it room for small

@@ -45,6 +45,8 @@ pub(crate) struct Follower {
 pub(crate) struct Transfer {
     /// In this order.
     pub steps: Vec<Step>,
+    /// Where values lie in the old block that do not lie there in the new one: nothing may point at them.
+    pub left: Vec<u32>,
     /// Bytes of the buffer that the new code reads.
     pub buffer: u32,
     /// Bytes of the old block on the data stack with its header, 0 for none.

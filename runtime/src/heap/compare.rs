@@ -1,7 +1,7 @@
 //! Equality, order and hashes of values, by their types. Without recursion: what is still to be looked at waits in a list,
 //! so that long chains of boxes need no stack.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use vaisjit_abi::heap::{VEC_DATA, VEC_LENGTH};
 use vaisjit_abi::string;
@@ -228,8 +228,11 @@ fn hash(at: usize, of: TypeRef) -> Result<usize, Failure> {
         if count > 1 {
             rest.push(Rest { at: at + body.size, of, count: count - 1 });
         }
+        // By where they lie, which no save changes that leaves values as they are: their order in the text it may change.
         let fields = |fields: &[Field], rest: &mut Vec<Rest>| {
+            let first = rest.len();
             rest.extend(fields.iter().rev().map(|(offset, of)| Rest { at: at + offset, of: *of, count: 1 }));
+            rest[first..].sort_unstable_by_key(|field| Reverse(field.at));
         };
         match &body.form {
             Form::Record(parts) => fields(parts, &mut rest),

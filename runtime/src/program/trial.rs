@@ -21,6 +21,7 @@ use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::{live_locals, released_whole};
 use crate::reload::diff::name_of;
+use crate::reload::migrate::dropped;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
@@ -156,10 +157,16 @@ impl ProgramInner {
 
     /// Counts live values and makes room for them.
     fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
-        if prepared.migration.is_none() {
+        let leaves = Self::leaves_locals(prepared);
+        if prepared.migration.is_none() && !leaves {
             return Ok(());
         }
         let locals = self.locals(prepared, stopped);
+        if leaves {
+            let live = self.live();
+            let globals: Vec<(ItemPath, Ty)> = live.globals.iter().map(|(path, global)| (*path, global.ty)).collect();
+            dropped::look_for_pointers(&self.linkage(), &live.history, &globals, &locals)?;
+        }
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
         let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
@@ -175,6 +182,11 @@ impl ProgramInner {
         tried.migration = Some(trial);
         prepared.report.notices.extend(remarks);
         denied.map_or(Ok(()), Err)
+    }
+
+    /// Does a running function that goes on in new code leave something in its block?
+    fn leaves_locals(prepared: &Prepared) -> bool {
+        prepared.moves.followers.iter().any(|follower| !follower.transfer.left.is_empty())
     }
 
     /// The frames on the stacks.
@@ -460,9 +472,10 @@ fn deny(prepared: &mut Prepared, denied: Denied) {
     let Denied { name, why, help, .. } = denied;
     let outcome = Outcome::Refused { why, help };
     let report = &mut prepared.report;
-    let is_it = |edit: &&mut Edit| edit.name == name && edit.kind != "function";
-    if let Some(edit) = report.edits.iter_mut().find(is_it) {
-        edit.outcome = outcome;
+    let is_called = |edit: &Edit| edit.name == name;
+    let found = report.edits.iter().position(|edit| is_called(edit) && edit.kind != "function");
+    if let Some(place) = found.or_else(|| report.edits.iter().position(is_called)) {
+        report.edits[place].outcome = outcome;
     } else {
         let checked = &prepared.snapshot.checked;
         let is_called = |ty: &Ty| name_of(*ty) == name;

@@ -460,7 +460,10 @@ impl ProgramInner {
         clock: Clock,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Staged, Update> {
-        let Goal { snapshot, files, cause } = goal;
+        let Goal { snapshot, mut files, cause } = goal;
+        // A save that was waiting is taken up again with those that came since.
+        let mut known = HashSet::new();
+        files.retain(|file| known.insert(file.clone()));
         match self.preparation(reloader, snapshot.clone(), cancelled) {
             None => Err(Update::Superseded),
             Some(Preparation::Rejected(list)) => Err(Update::Rejected(self.rejected(&snapshot, list))),

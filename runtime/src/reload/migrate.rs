@@ -8,6 +8,7 @@ mod aside;
 mod boxes;
 mod containers;
 pub(crate) mod defaults;
+pub(crate) mod dropped;
 pub(crate) mod known;
 mod moves;
 pub(crate) mod notes;
@@ -191,9 +192,10 @@ impl Migration {
         }
     }
 
-    /// May values lie elsewhere afterwards?
+    /// May values, or parts of them, lie elsewhere afterwards, or be gone?
     pub fn moves_values(&self) -> bool {
-        self.planner.conversions.iter().any(|conversion| !conversion.in_place || conversion.shifts)
+        let conversions = &self.planner.conversions;
+        conversions.iter().any(|of| !of.in_place || of.shifts || self.planner.drops_part(of.types))
     }
 
     /// New memory for the globals that do not fit into theirs.

@@ -48,8 +48,8 @@ fn beside(target: &Path) -> io::Result<PathBuf> {
     Ok(target.with_file_name(format!(".{name}.{}.{number}.tmp", std::process::id())))
 }
 
-/// The text of a file.
-pub(super) fn read(path: &Path) -> io::Result<String> {
+/// The bytes of a file.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     // Not opened before: opening a pipe would wait for a writer.
     let about = fs::metadata(path)?;
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(about.len() as usize + 1).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|error| wrong(format!("it is not UTF-8: {error}")))
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ mod tests {
         let path = folder.path().join("state.json");
         write(&path, b"one").expect("written");
         write(&path, b"two").expect("written");
-        assert_eq!(read(&path).expect("read"), "two");
+        assert_eq!(read(&path).expect("read"), b"two");
         assert_eq!(names(folder.path()), ["state.json"]);
         assert!(write(folder.path(), b"three").is_err());
         assert!(write(&folder.path().join("no/such.json"), b"three").is_err());
@@ -96,7 +96,7 @@ mod tests {
         write(&path, b"one").expect("written");
         std::os::unix::fs::symlink(&path, &link).expect("linked");
         write(&link, b"two").expect("written");
-        assert_eq!(read(&path).expect("read"), "two");
+        assert_eq!(read(&path).expect("read"), b"two");
         assert!(link.symlink_metadata().expect("there").is_symlink());
         assert!(write(Path::new("/dev/null"), b"three").is_err());
         assert!(read(Path::new("/dev/zero")).is_err());

@@ -110,3 +110,56 @@ F run() -> i64 {
     let why = "`step`, which would call `note`, which would use the global `log`";
     assert!(told.iter().any(|line| line.contains("refused") && line.contains(why)), "{told:#?}");
 }
+
+/// `b` lies in the block of `run`, and a struct and a global point at it.
+const POINTED: &str = "
+S P { x: i64, name: str }
+S Node { p: &P, k: i64 }
+S Other { y: f64, q: str }
+G seen: *P
+F look(n: Node) -> i64 = n.p.x + n.p.name.len()
+F turn(n: i64) -> i64 {
+    I n == 2 {
+        next_text()
+        hot_reload()
+    }
+    0
+}
+F run() -> i64 {
+    a := P { x: 1, name: \"a\" + \"a\" }
+    b := P { x: 2, name: \"b\" + \"bb\" }
+    node := Node { p: &b, k: 1 }
+    seen = &b
+    n := 0
+    sum := 0
+    L n < 4 {
+        n += 1
+        turn(n)
+        sum = sum * 100 + look(node) + seen.x + a.x + b.x
+    }
+    sum
+}
+";
+
+#[test]
+fn a_local_at_which_something_points() {
+    let is_refused = |edit: &[(&str, &str)]| {
+        let (result, told) = run(POINTED, &[edit]);
+        assert_eq!(result, 10101010, "{told:#?}");
+        let why = "points at `b`, which its new code does not take over";
+        assert!(told.iter().any(|line| line.contains("run refused") && line.contains(why)), "{told:#?}");
+    };
+    let gone = [("    b := P { x: 2, name: \"b\" + \"bb\" }\n", ""), ("&b", "&a"), ("+ b.x", "")];
+    is_refused(&gone);
+    let other =
+        [("b := P { x: 2, name: \"b\" + \"bb\" }", "b := Other { y: 2.0, q: \"q\" }"), ("&b", "&a"), ("+ b.x", "")];
+    is_refused(&other);
+}
+
+#[test]
+fn a_local_at_which_something_points_stays_where_it_is() {
+    let before =
+        [("    a := P {", "    c := P { x: 100, name: \"c\" }\n    seen = &c\n    a := P {"), ("+ a.x", "+ a.x + c.x")];
+    let (result, told) = run(POINTED, &[&before]);
+    assert_eq!(result, 10101010 + 10100, "{told:#?}");
+}

@@ -527,3 +527,25 @@ F run() -> i64 {
     let (result, told) = run(text, &[edits]);
     assert_eq!(result, 1100, "{told:?}");
 }
+
+#[test]
+fn numbers_of_a_local_that_may_not_fit_are_told_of() {
+    let text = "
+F run() -> i64 {
+    v: Vec<i64> = [1000, 2]
+    w: i32 = 7
+    n := 0
+    L n < 3 {
+        n += 1
+        I n == 2 { next_text()  hot_reload() }
+    }
+    v[0] as i64 + w as i64
+}
+";
+    let (result, told) = run(text, &[&[("Vec<i64> = [1000", "Vec<u8> = [100"), ("w: i32", "w: i64")]]);
+    assert_eq!(result, 262);
+    let told = told.join("\n");
+    let v =
+        "converted from `Vec<i64>` to `Vec<u8>`, as a list of its own; numbers that do not fit take the nearest one";
+    assert!(told.contains(v) && told.ends_with("`i32` to `i64`"), "{told}");
+}

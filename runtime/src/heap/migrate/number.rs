@@ -25,6 +25,19 @@ impl Scalar {
         }
     }
 
+    /// Are there numbers of this type that the other has not, nor one near them?
+    pub(crate) fn may_exceed(self, other: Scalar) -> bool {
+        match (self, other) {
+            (Scalar::Int(from), Scalar::Int(to)) => {
+                let bits = |kind: IntKind| kind.bits() - u32::from(kind.signed());
+                bits(from) > bits(to) || from.signed() && !to.signed()
+            }
+            (Scalar::Bool, _) | (Scalar::Int(_), Scalar::Float(_)) => false,
+            (Scalar::Float(from), Scalar::Float(to)) => from == FloatKind::F64 && to == FloatKind::F32,
+            (_, Scalar::Bool) | (Scalar::Float(_), Scalar::Int(_)) => true,
+        }
+    }
+
     /// Bytes of a value.
     pub(crate) fn size(self) -> usize {
         match self {

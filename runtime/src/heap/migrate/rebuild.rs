@@ -197,6 +197,11 @@ impl Rebuilt {
         Some(())
     }
 
+    /// The handles that had the containers before, how each becomes another, and where its rows lie.
+    pub(crate) fn before(&self) -> impl Iterator<Item = (usize, u32, &[usize])> {
+        self.order.iter().map(|((handle, number), rows, _)| (*handle, *number, &**rows))
+    }
+
     /// The rows of all of them.
     pub(crate) fn rows(&mut self) -> Rows {
         let order = std::mem::take(&mut self.order);

@@ -15,7 +15,7 @@ use super::trial::{Denied, Local, spilled};
 use crate::code::Stopped;
 use crate::heap::Heap;
 use crate::heap::migrate::moves::{each_word, put_word, word};
-use crate::heap::migrate::{Area, Attic, Region, Word, WordPart};
+use crate::heap::migrate::{Area, Attic, Conversion, Rebuilt, Region, Word, WordPart};
 
 /// Where values lie before and after.
 #[derive(Default)]
@@ -56,20 +56,59 @@ impl Moves {
     ) -> Moves {
         let range = |(number, region): (usize, &Region)| {
             let conversion = &planner.conversions[region.conversion];
-            let stays = region.to.is_none() && !conversion.shifts && conversion.in_place;
-            (!stays && region.at != 0 && region.count > 0 && conversion.from_size > 0).then(|| Range {
+            (!stays(conversion, region) && region.at != 0 && region.count > 0 && conversion.from_size > 0).then(|| {
+                Range {
+                    region: number,
+                    at: region.at,
+                    count: region.count,
+                    stride: region.stride.max(1),
+                    size: conversion.from_size,
+                    to: seen.get(&number).copied().unwrap_or_else(|| Some(region.to.unwrap_or(region.at))),
+                    to_stride: if region.to.is_some() { region.to_stride } else { region.stride },
+                    types: conversion.types,
+                }
+            })
+        };
+        let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).collect();
+        ranges.sort_unstable_by_key(|range| range.at);
+        Moves { ranges, blocks: FxHashMap::default(), tables }
+    }
+
+    /// Of the regions whose values stay as they lie, but lose parts; and of the containers that are made anew, numbered behind
+    /// the regions.
+    pub fn losing(planner: &Planner, regions: &[Region], rebuilt: &Rebuilt, tables: FxHashMap<usize, Ty>) -> Moves {
+        let range = |(number, region): (usize, &Region)| {
+            let conversion = &planner.conversions[region.conversion];
+            let loses = stays(conversion, region) && region.count > 0 && planner.drops_part(conversion.types);
+            (loses && region.at != 0 && conversion.from_size > 0).then(|| Range {
                 region: number,
                 at: region.at,
                 count: region.count,
                 stride: region.stride.max(1),
                 size: conversion.from_size,
-                to: seen.get(&number).copied().unwrap_or_else(|| Some(region.to.unwrap_or(region.at))),
-                to_stride: if region.to.is_some() { region.to_stride } else { region.stride },
+                to: Some(region.at),
+                to_stride: region.stride,
                 types: conversion.types,
             })
         };
-        let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).collect();
-        ranges.sort_unstable_by_key(|range| range.at);
+        let container = |(place, (_, number, rows)): (usize, (usize, u32, &[usize]))| {
+            let rebuild = &planner.rebuilds[number as usize];
+            let (first, stride) = (*rows.first()?, rebuild.strides.0.max(1));
+            Some(Range {
+                region: regions.len() + place,
+                at: first,
+                count: (rows.last()? - first) / stride + 1,
+                stride,
+                size: stride,
+                to: None,
+                to_stride: 0,
+                types: rebuild.types,
+            })
+        };
+        let containers = rebuilt.before().enumerate().filter_map(container);
+        let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).chain(containers).collect();
+        // Of two that begin alike the last one is found.
+        ranges.sort_unstable_by_key(|range| (range.at, range.to.is_none()));
         Moves { ranges, blocks: FxHashMap::default(), tables }
     }
 
@@ -153,7 +192,12 @@ impl Moves {
     }
 }
 
-fn each(area: &Area, parts: &Arc<[WordPart]>, visit: &mut dyn FnMut(usize, usize, Word)) {
+fn stays(conversion: &Conversion, region: &Region) -> bool {
+    region.to.is_none() && !conversion.shifts && conversion.in_place
+}
+
+/// Visits the words of the values in a row.
+pub(super) fn each(area: &Area, parts: &Arc<[WordPart]>, visit: &mut dyn FnMut(usize, usize, Word)) {
     if !parts.is_empty() {
         (0..area.count).for_each(|index| each_word(area.at + index * area.stride, parts, visit));
     }
@@ -182,7 +226,9 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Refuses moves that some word could not follow.
     pub fn check(&self, moves: &Moves, describe: &dyn Fn(usize) -> Denied) -> Result<(), Denied> {
-        let Some(stuck) = self.typed(moves).or_else(|| self.untyped(moves)) else { return Ok(()) };
+        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word))) else {
+            return Ok(());
+        };
         let pinned_by = match &stuck {
             Stuck::Untyped(who, _) => Some(format!("{who}, which holds the address of a value that has to move")),
             _ => None,
@@ -203,7 +249,26 @@ impl Search<'_> {
         Err(denied)
     }
 
-    fn typed(&self, moves: &Moves) -> Option<Stuck> {
+    /// Refuses that values which stay where they are lose parts that something points at.
+    pub fn check_lost(&self, losing: &Moves, describe: &dyn Fn(usize, &str) -> Denied) -> Result<(), Denied> {
+        let is_dropped = |word: usize| {
+            let (range, index) = losing.find(word)?;
+            let at = range.at + index * range.stride;
+            let is_dropped = range.to.is_none() || self.planner.is_dropped(at, range.types, word - at);
+            is_dropped.then_some(range.region)
+        };
+        match self.typed(losing, false).or_else(|| self.untyped(&is_dropped)) {
+            Some(Stuck::Lost(who, region)) => Err(describe(region, &who)),
+            Some(Stuck::Untyped(who, region)) => {
+                let pinned_by = Some(format!("{who}, which holds the address of something that would be gone"));
+                Err(Denied { pinned_by, ..describe(region, &who) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `beyond` memory of the program's own, too?
+    fn typed(&self, moves: &Moves, beyond: bool) -> Option<Stuck> {
         let moving: FxHashSet<Ty> = moves.ranges.iter().map(|range| range.types.0).collect();
         let mut foreign: FxHashMap<Ty, bool> = FxHashMap::default();
         let mut words = Words::new(&self.planner.old);
@@ -217,7 +282,7 @@ impl Search<'_> {
                 }
                 match moves.after(self.planner, word, kind) {
                     Err(region) => stuck = Some(Stuck::Lost(who(), region)),
-                    Ok(None) if !self.heap.knows(word) && !self.stopped.is_on_stack(word) => {
+                    Ok(None) if beyond && !self.heap.knows(word) && !self.stopped.is_on_stack(word) => {
                         let known: &Known = &self.planner.old;
                         if *foreign.entry(pointee).or_insert_with(|| leads_to(known, pointee, &moving)) {
                             stuck = Some(Stuck::Foreign(who(), pointee));
@@ -233,7 +298,8 @@ impl Search<'_> {
         stuck
     }
 
-    fn untyped(&self, moves: &Moves) -> Option<Stuck> {
+    /// A word that nobody knows the type of and that leads to a region; `leads` tells which.
+    fn untyped(&self, leads: &dyn Fn(usize) -> Option<usize>) -> Option<Stuck> {
         let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
         let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
         let going = self.locals.iter().filter(leaves);
@@ -241,7 +307,7 @@ impl Search<'_> {
         let mut stuck = None;
         self.stopped.words(&known, &left, |word, owner| {
             if stuck.is_none()
-                && let Some(region) = moves.pinned(word)
+                && let Some(region) = leads(word)
             {
                 let function = self.locals.iter().find(|local| local.frame_pointer == owner);
                 let who = function.map_or_else(
@@ -257,5 +323,5 @@ impl Search<'_> {
 
 /// The words that a frame at its poll hands over.
 fn handed_over(local: &Local) -> Vec<usize> {
-    spilled(local).map(|(at, _)| word(at)).collect()
+    spilled(local).map(|(at, ..)| word(at)).collect()
 }

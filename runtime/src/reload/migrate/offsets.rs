@@ -29,11 +29,106 @@ impl Planner {
     pub(super) fn offset_after(&self, (old, new): (Ty, Ty), part: Part) -> Option<usize> {
         let Part { at, offset, pointee } = part;
         if offset == 0 && old == pointee {
-            return Some(0);
+            return if old == new { Some(0) } else { self.taken_in(at, (old, new)) };
         }
         let found = self.inside(at, offset, (old, new), pointee);
-        // What points at the start may mean the whole.
-        found.or((offset == 0).then_some(0))
+        // What points at the start and says nothing of its type may mean the whole.
+        found.or_else(|| (offset == 0 && !self.starts_with(old, pointee)).then_some(0))
+    }
+
+    /// Where a whole value lies in an option that takes it in.
+    fn taken_in(&self, at: usize, (old, new): (Ty, Ty)) -> Option<usize> {
+        let payload = option_of(&self.new, new)?.1;
+        Some(payload.offset as usize + self.part((at, 0), (old, payload.ty), old)?)
+    }
+
+    /// Is a value of one type, or the part at its start, of the other?
+    fn starts_with(&self, ty: Ty, wanted: Ty) -> bool {
+        let first =
+            |fields: &[KnownField]| fields.iter().any(|field| field.offset == 0 && self.starts_with(field.ty, wanted));
+        ty == wanted
+            || match *ty.kind() {
+                TyKind::Struct(..) => self.old.get(ty).is_some_and(|known| first(known.fields())),
+                TyKind::Tuple(parts) => parts.first().is_some_and(|part| self.starts_with(*part, wanted)),
+                TyKind::Array(of, _) => self.starts_with(of, wanted),
+                _ => false,
+            }
+    }
+
+    /// Has a value of one type parts that the value of another that it becomes has not, or has as something else?
+    pub(super) fn drops_part(&self, (old, new): (Ty, Ty)) -> bool {
+        match (old.kind(), new.kind()) {
+            (TyKind::Struct(..), TyKind::Struct(..)) if old == new => {
+                let only = |known: &Known| known.get(old).and_then(|known| known.variants.first().cloned());
+                let both = only(&self.old).zip(only(&self.new));
+                both.is_some_and(|(before, after)| self.drops_fields(&before, &after))
+            }
+            (TyKind::Enum(..), TyKind::Enum(..)) if old == new => {
+                let (Some(before), Some(after)) = (self.old.get(old), self.new.get(new)) else { return false };
+                before.variants.iter().filter(|variant| variant.declared).any(|variant| {
+                    follow_variant(variant, after, true).is_none_or(|after| self.drops_fields(variant, after))
+                })
+            }
+            (TyKind::Tuple(a), TyKind::Tuple(b)) => {
+                a.len() > b.len() || a.iter().zip(b.iter()).any(|(a, b)| self.drops_part((*a, *b)))
+            }
+            (TyKind::Array(a, n), TyKind::Array(b, m)) => n > m || self.drops_part((*a, *b)),
+            _ => old != new,
+        }
+    }
+
+    /// Is what lies at an offset of a value of one type, which stays where it lies, gone in the value of another that it
+    /// becomes, or something else? What may mean the whole is not.
+    pub(super) fn is_dropped(&self, at: usize, types: (Ty, Ty), offset: usize) -> bool {
+        offset != 0 && self.drops_at(at, types, offset)
+    }
+
+    fn drops_at(&self, at: usize, (old, new): (Ty, Ty), offset: usize) -> bool {
+        let field = |before: &KnownVariant, after: &KnownVariant| {
+            let holds = |field: &KnownField| (field.offset..field.offset + field.size).contains(&(offset as u32));
+            let Some(index) = before.fields.iter().position(holds) else { return false };
+            let (field, sources) = (&before.fields[index], lineage::followed(before, after, true));
+            let start = field.offset as usize;
+            let found = sources.iter().position(|source| *source == Some(index)).map(|place| after.fields[place].ty);
+            found.is_none_or(|found| self.drops_at(at + start, (field.ty, found), offset - start))
+        };
+        match (old.kind(), new.kind()) {
+            (TyKind::Struct(..), TyKind::Struct(..)) if old == new => {
+                let both = self.old.get(old).zip(self.new.get(new));
+                let both = both.and_then(|(before, after)| before.variants.first().zip(after.variants.first()));
+                both.is_some_and(|(before, after)| field(before, after))
+            }
+            (TyKind::Enum(..), TyKind::Enum(..)) if old == new => {
+                let (Some(before), Some(after)) = (self.old.get(old), self.new.get(new)) else { return false };
+                let number = discriminant(at);
+                let mut variants = before.variants.iter();
+                let variant = variants.find(|variant| variant.declared && variant.discriminant == number);
+                variant.is_some_and(|variant| {
+                    offset != 0 && follow_variant(variant, after, true).is_none_or(|after| field(variant, after))
+                })
+            }
+            (TyKind::Tuple(a), TyKind::Tuple(b)) => {
+                let starts = self.old.tuple(a.iter().copied()).1;
+                let Some(index) = starts.iter().rposition(|start| *start as usize <= offset) else { return false };
+                let start = starts[index] as usize;
+                b.get(index).is_none_or(|new| self.drops_at(at + start, (a[index], *new), offset - start))
+            }
+            (TyKind::Array(a, _), TyKind::Array(b, length)) => {
+                let size = (self.old.layout(*a).size as usize).max(1);
+                let (index, inner) = (offset / size, offset % size);
+                index as u64 >= *length || self.drops_at(at + index * size, (*a, *b), inner)
+            }
+            _ => old != new,
+        }
+    }
+
+    fn drops_fields(&self, before: &KnownVariant, after: &KnownVariant) -> bool {
+        let sources = lineage::followed(before, after, true);
+        let mut fields = before.fields.iter().enumerate();
+        fields.any(|(index, field)| {
+            let place = sources.iter().position(|source| *source == Some(index));
+            place.is_none_or(|place| self.drops_part((field.ty, after.fields[place].ty)))
+        })
     }
 
     fn inside(&self, at: usize, offset: usize, (old, new): (Ty, Ty), pointee: Ty) -> Option<usize> {
@@ -62,11 +157,11 @@ impl Planner {
                 Some(index * self.new.layout(*b).size as usize + inner)
             }
             _ if old == new => Some(offset),
-            (_, TyKind::Enum(..)) if option_of(&self.new, new).is_some() => {
+            (_, TyKind::Enum(..)) => {
                 let payload = option_of(&self.new, new)?.1;
                 Some(payload.offset as usize + self.part((at, offset), (old, payload.ty), pointee)?)
             }
-            _ => (offset == 0).then_some(0),
+            _ => None,
         }
     }
 

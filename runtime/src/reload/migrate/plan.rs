@@ -510,8 +510,8 @@ impl Planner {
                 Some(part) => {
                     let from = value.from + before[number];
                     let still = value.still && from == to;
-                    let part = Value { old: *part, new: *ty, from, to, still, declared, ..value };
-                    self.value(part, ops)?;
+                    let label = &format!("{}.{number}", value.label);
+                    self.value(Value { old: *part, new: *ty, from, to, still, declared, label, ..value }, ops)?;
                 }
                 None => self.default_or(Value { new: *ty, to, declared, ..value }, ops)?,
             }
@@ -536,7 +536,9 @@ impl Planner {
         let kept = n.min(m);
         let mut each = Vec::new();
         let of = Some((value.old, value.new));
-        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, ..value }, &mut each)?;
+        let nested = matches!(b.kind(), TyKind::Array(..)).then(|| format!("{}[]", value.label));
+        let label = nested.as_deref().unwrap_or(value.label);
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, label, ..value }, &mut each)?;
         let whole =
             matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {

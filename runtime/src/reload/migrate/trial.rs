@@ -85,20 +85,32 @@ impl Going {
 
 impl Local {
     /// Where a local of the frame lies.
-    fn place(&self, local: &FrameLocal) -> Option<usize> {
+    pub(super) fn place(&self, local: &FrameLocal) -> Option<usize> {
         let grown = self.grown.iter().find(|(offset, _)| *offset == local.offset);
         grown.map(|(_, at)| *at).or_else(|| Some(self.address? + local.offset as usize))
     }
 
-    fn holds(&self, local: &FrameLocal) -> bool {
+    pub(super) fn holds(&self, local: &FrameLocal) -> bool {
         match &self.going {
             Some(going) if going.spill != 0 => going.takes(local),
             _ => self.live.as_ref().is_none_or(|live| live.contains(&local.local)),
         }
     }
 
+    /// Does the code that it goes on in, if it does, take over what lies there?
+    pub(super) fn carries(&self, home: CarryHome) -> bool {
+        let takes = |step: &Step| match step {
+            Step::Copy { from, .. } | Step::Convert { from: (from, _), .. } => *from == home,
+            _ => false,
+        };
+        let stays = |going: &Going| matches!(home, CarryHome::Block(at) if !going.transfer.left.contains(&at));
+        let takes_it =
+            |going: &Going| stays(going) || !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(takes);
+        self.going.as_ref().is_none_or(takes_it)
+    }
+
     /// How people call a local.
-    fn name(&self, local: &FrameLocal) -> String {
+    pub(super) fn name(&self, local: &FrameLocal) -> String {
         match local.name.filter(|name| !name.starts_with('{')) {
             Some(name) => format!("local `{name}` of `{}`", self.function),
             None => format!("a value without a name in `{}`", self.function),
@@ -445,12 +457,18 @@ impl Migration {
         (locals, stopped): (&[Local], &Stopped<'_>),
         trial: &mut Trial,
     ) -> Result<(), Denied> {
+        let losing = Moves::losing(&self.planner, &trial.regions, &trial.rebuilt, linkage.behind_tables());
+        if !losing.is_empty() {
+            let roots = self.roots_now(linkage, locals, &|local, home| local.carries(home));
+            let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
+            search.check_lost(&losing, &|region, who| self.loses_part(linkage, trial, region, who))?;
+        }
         let mut moves = Moves::new(&self.planner, &trial.regions, &trial.seen, linkage.behind_tables());
         trial.blocks.iter().for_each(|(from, to, region)| moves.add_block(*from, *to, *region));
         if moves.is_empty() {
             return Ok(());
         }
-        let roots = self.roots_now(linkage, locals);
+        let roots = self.roots_now(linkage, locals, &|_, _| true);
         let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
         search.check(&moves, &|region| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region)))?;
         trial.roots = self.roots_after(linkage, locals, trial);
@@ -469,7 +487,12 @@ impl Migration {
     }
 
     /// Typed memory outside the heap, and what people call it.
-    fn roots_now(&self, linkage: &Linkage, locals: &[Local]) -> Vec<(Area, String)> {
+    fn roots_now(
+        &self,
+        linkage: &Linkage,
+        locals: &[Local],
+        counts: &dyn Fn(&Local, CarryHome) -> bool,
+    ) -> Vec<(Area, String)> {
         let one = |at: usize, ty: Ty| Area { at, count: 1, stride: 0, ty, block: ty };
         let mut roots = Vec::new();
         // A pointer that is kept aside hinders nothing.
@@ -479,10 +502,13 @@ impl Migration {
             roots.extend(memory.map(|memory| (one(memory.address(), *ty), format!("global `{}`", called(*path, *ty)))));
         }
         for local in locals {
-            for variable in local.frame.locals.iter().filter(|variable| local.holds(variable)) {
+            let holds =
+                |variable: &&FrameLocal| local.holds(variable) && counts(local, CarryHome::Block(variable.offset));
+            for variable in local.frame.locals.iter().filter(holds) {
                 roots.extend(local.place(variable).map(|at| (one(at, variable.ty), local.name(variable))));
             }
-            roots.extend(spilled(local).map(|(at, ty)| (one(at, ty), format!("a local of `{}`", local.function))));
+            let spilled = spilled(local).filter(|(_, home, _)| counts(local, *home));
+            roots.extend(spilled.map(|(at, _, ty)| (one(at, ty), format!("a local of `{}`", local.function))));
         }
         roots
     }
@@ -499,7 +525,7 @@ impl Migration {
         for local in locals {
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             roots.extend(variables.filter_map(|variable| Some(one(now(local.place(variable)?), variable.ty))));
-            roots.extend(spilled(local).map(|(at, ty)| one(at, ty)));
+            roots.extend(spilled(local).map(|(at, _, ty)| one(at, ty)));
         }
         roots.extend(trial.together.iter().map(|(at, ty)| one(*at, *ty)));
         roots
@@ -593,10 +619,10 @@ impl Migration {
 }
 
 /// The words that a poll hands over.
-pub(super) fn spilled(local: &Local) -> impl Iterator<Item = (usize, Ty)> {
+pub(super) fn spilled(local: &Local) -> impl Iterator<Item = (usize, CarryHome, Ty)> {
     local.going.iter().filter(|going| going.spill != 0).flat_map(|going| {
         going.values.iter().filter_map(|value| match value.home {
-            CarryHome::Word(offset) => Some((going.spill + offset as usize, value.ty)),
+            CarryHome::Word(offset) => Some((going.spill + offset as usize, value.home, value.ty)),
             CarryHome::Block(_) => None,
         })
     })

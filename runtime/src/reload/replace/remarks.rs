@@ -3,10 +3,11 @@
 use rustc_hash::FxHashSet;
 use vaisjit_codegen::lower::defers;
 use vaisjit_codegen::resume::{Counterpart, LoopState, carried_local, loop_id, starts};
-use vaisjit_semantics::TyKind;
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LocalId, LoopId, Pattern, PatternKind, Stmt, children};
+use vaisjit_semantics::{Ty, TyKind, TyList};
 use vaisjit_syntax::{Name, Span};
 
+use crate::heap::migrate::Scalar;
 use crate::reload::diff::retyped;
 
 /// How many characters of an initial value are shown.
@@ -55,6 +56,21 @@ pub(super) fn remarks(
     remarks.found
 }
 
+/// May numbers in a value of one type not fit into the other that it becomes?
+fn narrows(old: Ty, new: Ty) -> bool {
+    let all = |old: TyList, new: TyList| old.iter().zip(new.iter()).any(|(old, new)| narrows(*old, *new));
+    match (old.kind(), new.kind()) {
+        (
+            TyKind::Vec(a) | TyKind::Box(a) | TyKind::Array(a, _),
+            TyKind::Vec(b) | TyKind::Box(b) | TyKind::Array(b, _),
+        ) => narrows(*a, *b),
+        (TyKind::HashMap(a, c), TyKind::HashMap(b, d)) => narrows(*a, *b) || narrows(*c, *d),
+        (TyKind::Tuple(a), TyKind::Tuple(b)) => all(*a, *b),
+        (TyKind::Enum(_, a), TyKind::Enum(_, b)) => all(*a, *b),
+        _ => Scalar::of(old).zip(Scalar::of(new)).is_some_and(|(old, new)| old.may_exceed(new)),
+    }
+}
+
 struct Remarks<'a> {
     function: &'a str,
     old: &'a Version<'a>,
@@ -79,7 +95,9 @@ impl Remarks<'_> {
                 TyKind::HashMap(..) => ", as a map of its own",
                 _ => "",
             };
-            self.found.push(format!("{name} keeps its value, converted from `{}` to `{}`{own}", before.ty, after.ty));
+            let cut = if narrows(before.ty, after.ty) { "; numbers that do not fit take the nearest one" } else { "" };
+            let types = format!("`{}` to `{}`", before.ty, after.ty);
+            self.found.push(format!("{name} keeps its value, converted from {types}{own}{cut}"));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
             && self.under_new_names(&old, counterpart) != new
         {

@@ -134,12 +134,26 @@ pub(super) fn make(
     transfer.buffer = ends.max().unwrap_or(BUFFER_VALUES).max(BUFFER_VALUES);
     let mut room = Room { end, transfer };
     room.transfer.steps = steps(&state, between, &mut room, base, snapshot, layouts)?;
+    room.transfer.left = left(between.state, &room.transfer.beside, new);
     if !between.whole.is_empty() {
         let state = put_together(&state, &between.whole, &mut room, (base, layouts));
         room.transfer.whole_steps = steps(&state, between, &mut room, base, snapshot, layouts)?;
         room.transfer.whole = between.whole.clone();
     }
     Ok(room.transfer)
+}
+
+/// Where values of a loop lie in the old block that do not lie there in the new one. Those that lie beside are looked after.
+fn left(state: &LoopState, beside: &[BesidePlace], new: &FrameLayout) -> Vec<u32> {
+    let blocks = state.values.iter().filter_map(|have| match have.home {
+        CarryHome::Block(offset) => Some((offset, have)),
+        CarryHome::Word(_) => None,
+    });
+    let stays = |(offset, have): &(u32, &CarriedValue)| {
+        let wanted = |want: &CarriedValue| (want.home, want.ty) == (have.home, have.ty) && want.key == have.key;
+        beside.iter().any(|place| place.what == Beside::Local(*offset)) || new.wanted.iter().any(wanted)
+    };
+    blocks.filter(|value| !stays(value)).map(|(offset, _)| offset).collect()
 }
 
 /// A transfer that is being made, with the room behind its blocks.

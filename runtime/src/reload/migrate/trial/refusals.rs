@@ -100,6 +100,33 @@ impl Migration {
         }
     }
 
+    /// What the author is told of a value that would lose a part at which somebody points.
+    pub(super) fn loses_part(&self, linkage: &Linkage, trial: &Trial, region: usize, who: &str) -> Denied {
+        let (name, holder) = match trial.regions.get(region) {
+            Some(found) => {
+                let (old, _) = self.planner.conversions[found.conversion].types;
+                (name_of(old), self.holder(trial, region, 0))
+            }
+            None => self.container(linkage, trial, region - trial.regions.len()),
+        };
+        Denied {
+            pinned_by: None,
+            name,
+            why: format!("{who} points at a part of {holder} that would be gone, or of another type"),
+            help: "let it point at something else first (0 will do for a pointer), or keep that part".to_owned(),
+        }
+    }
+
+    /// What a container that is made anew is called, in a report and in a sentence.
+    fn container(&self, linkage: &Linkage, trial: &Trial, number: usize) -> (String, String) {
+        let Some((handle, rebuild, _)) = trial.rebuilt.before().nth(number) else { return Default::default() };
+        let (old, _) = self.planner.rebuilds[rebuild as usize].types;
+        match self.root_of(linkage, handle) {
+            Some((path, root)) => (path.name.to_string(), format!("a `{old}` reached from global `{root}`")),
+            None => (name_of(old), format!("a `{old}`")),
+        }
+    }
+
     pub(super) fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
         let conversion = &self.planner.conversions[trial.regions[region].conversion];
         let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
