@@ -223,10 +223,6 @@ impl Admission<ThreadRecord> for Request {
         self.meeting.asks(record)
     }
 
-    fn rests(&self) -> bool {
-        false
-    }
-
     fn widen(&mut self, threads: &[Arc<ThreadRecord>]) -> bool {
         let waits_for_first = self.meeting.waits_for_first();
         let is_wider = self.meeting.widen(threads, &|record| level(record) < Level::Outermost);
@@ -349,6 +345,7 @@ impl Shared {
         if started.is_err() {
             // Nobody could do it later.
             control.requests.iter_mut().for_each(|request| request.meeting.hurry());
+            self.ask(control);
             self.relax(control, Duration::ZERO);
         }
     }
