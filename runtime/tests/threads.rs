@@ -309,7 +309,7 @@ struct Sleeping {
 /// `main` is busy meanwhile; `body` is a turn of the thread that calls `nap()`.
 fn sleeping(functions: &str, body: &str) -> Sleeping {
     let files = MemoryLoader::default();
-    files.set("main.vais", &text(functions, body));
+    files.set("main.vais", text(functions, body));
     let [naps, woken, ends] = [(); 3].map(|()| Arc::<AtomicUsize>::default());
     let told = Arc::<Mutex<Vec<i64>>>::default();
     let (at, may, over, over_too) = (naps.clone(), woken.clone(), ends.clone(), ends.clone());
@@ -363,7 +363,7 @@ impl Sleeping {
 
     /// Saves the program with other functions; the notices of the reload.
     fn save(&self, functions: &str, body: &str) -> Vec<String> {
-        self.files.set("main.vais", &text(functions, body));
+        self.files.set("main.vais", text(functions, body));
         match self.program.poll() {
             Ok(Update::Reloaded { report, .. }) => report.notices.clone(),
             other => panic!("{other:?}"),
