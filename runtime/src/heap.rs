@@ -46,6 +46,7 @@ use types::Types;
 
 pub(crate) use calls::functions;
 pub(crate) use exchange::{Exchange, HeapNames};
+pub(crate) use functions::Holder;
 pub use report::HeapReport;
 pub(crate) use types::{EntryPlaces, ShapeOf, TypeRef, TypeUpdate};
 pub(crate) use walk::{Block, BlockKind, EntryLayout, Memory};

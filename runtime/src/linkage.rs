@@ -33,7 +33,7 @@ use crate::reload::migrate::Aside;
 pub(crate) use fresh::Fresh;
 pub(crate) use guards::NewGuard;
 pub(crate) use renames::LinkNames;
-pub(crate) use tables::{Lacking, TableStore, in_use};
+pub(crate) use tables::{Answer, Lacking, TableStore, in_use};
 
 /// Addresses by symbol; filled after a unit is compiled and before it is finished.
 pub(crate) type Symbols = Arc<Mutex<FxHashMap<String, usize>>>;
@@ -176,6 +176,14 @@ impl Linkage {
     pub fn move_global(&mut self, path: ItemPath, memory: GlobalMemory) {
         self.heap.add_global(memory.address(), memory.size());
         if let Some(left) = self.globals.insert(path, memory) {
+            left.write(&vec![0; left.size()]);
+            self.left.push(left);
+        }
+    }
+
+    /// Forgets a global whose value has been given up. Code of earlier versions may still know where it lay.
+    pub fn leave_global(&mut self, path: ItemPath) {
+        if let Some(left) = self.globals.remove(&path) {
             left.write(&vec![0; left.size()]);
             self.left.push(left);
         }

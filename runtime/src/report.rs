@@ -172,6 +172,9 @@ pub struct Report {
     pub items: Vec<Edit>,
     /// Further remarks, a sentence each.
     pub notices: Vec<String>,
+    /// Those among them that say what the author may have meant. The others tell what the commit does.
+    #[serde(skip)]
+    pub(crate) hints: Vec<String>,
     /// How many functions were compiled. The code of others that changed was still there from an earlier version.
     pub compiled: usize,
     /// Where the time went.
@@ -179,6 +182,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// As it is shown when nothing is committed: without what the commit would have done, but for the edits.
+    pub(crate) fn refused(mut self) -> Report {
+        let hints = std::mem::take(&mut self.hints);
+        self.notices.retain(|notice| hints.contains(notice));
+        self
+    }
+
     /// The edits that cannot be carried over.
     pub fn refusals(&self) -> impl Iterator<Item = &Edit> {
         self.edits.iter().filter(|edit| matches!(edit.outcome, Outcome::Refused { .. }))

@@ -456,3 +456,31 @@ fn function_values_in_old_frames_are_named() {
         "{said}"
     );
 }
+
+/// `main` is nearly always inside C in the inner loop when the save comes; its outer loop is still there.
+#[test]
+fn the_inner_loop_that_main_is_running_goes_and_comes() {
+    let text = |inside: &str, tag: &str| {
+        format!(
+            "F slow(n: i64) -> i64 {{\n    usleep(2000)\n    n + 1\n}}\nF main() -> i64 {{\n    n := 0\n    L n < 1000000 {{\n        \
+             {inside}\n        println(\"{tag} {{n}}\")\n    }}\n    0\n}}\n"
+        )
+    };
+    let inner = "L y: 0..5 {\n            usleep(2000)\n            n += 1\n        }";
+    let project = Project::new(&[("a.vais", &text(inner, "one"))]);
+    let mut run = Run::hot(&project, "a.vais");
+    run.out.line("the first line", |line| line.starts_with("one"));
+    for (inside, tag) in
+        [("n = slow(n)", "two"), (inner, "three"), (&*format!("{inner}\n        {inner}"), "four"), (inner, "five")]
+    {
+        project.save("a.vais", &text(inside, tag));
+        let event = run.event("reloaded");
+        assert_eq!(when(&event, "main"), "at_next_loop_head", "{event:#}");
+        run.out.line("the new text", |line| line.starts_with(tag));
+    }
+    run.interrupt();
+    let number = |line: &str| line.split(' ').nth(1).and_then(|word| word.parse::<i64>().ok());
+    let finished = run.finish();
+    let numbers: Vec<i64> = finished.out.lines().filter_map(number).collect();
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1] && pair[1] - pair[0] <= 15), "{numbers:?}");
+}

@@ -29,7 +29,7 @@ mod same;
 
 pub use counterpart::{Counterpart, carried_local, local_of, loop_span, starts};
 pub(crate) use counterpart::{label, numbers};
-pub use matching::{Lost, loop_id, most_similar};
+pub use matching::{Lost, loop_id, loops_around, most_similar};
 pub use rest::{Version, rest_is_same};
 pub use same::fingerprint_from_head;
 

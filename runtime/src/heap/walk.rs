@@ -4,7 +4,6 @@
 //! the elements behind it only as far as their block reaches. So a program that has spoilt its own values makes a walk
 //! miss them, not fault.
 
-use rustc_hash::FxHashSet;
 use vaisjit_abi::heap::{DYN_DATA, DYN_TABLE, DYN_VALUE, HEADER_SIZE, VEC_CAPACITY, VEC_DATA, VEC_LENGTH};
 use vaisjit_semantics::Ty;
 
@@ -104,12 +103,12 @@ impl Memory<'_> {
         Some(Block { payload: handle, ty: of.ty(), kind })
     }
 
-    /// The tables of methods that `dyn`s refer to.
-    pub(crate) fn tables(&self) -> FxHashSet<usize> {
-        self.counted(Role::Cell).map(|cell| cell.word(DYN_TABLE)).collect()
+    /// The cells of `dyn`s, and the tables of methods that they refer to.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        self.counted(Role::Cell).map(|cell| (cell.0, cell.word(DYN_TABLE)))
     }
 
-    fn counted(&self, wanted: Role) -> impl Iterator<Item = Payload> {
+    fn counted(&self, wanted: Role) -> impl Iterator<Item = Payload> + use<> {
         let blocks: Vec<Payload> = lock(&self.heap.arena).blocks().map(|block| Payload(block + HEADER_SIZE)).collect();
         blocks.into_iter().filter(move |block| block.type_and_role().is_some_and(|(_, role)| role == wanted))
     }

@@ -45,6 +45,21 @@ pub(crate) struct Lacking {
     pub method: DynMethod,
 }
 
+/// A method in a table that values use.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    /// The slot of the method.
+    pub slot: usize,
+    /// The trait.
+    pub of_trait: ItemPath,
+    /// The type of the values.
+    pub of: Ty,
+    /// How many values use the table.
+    pub values: usize,
+    /// Does the new version call it by this number?
+    pub is_called: bool,
+}
+
 fn address(words: &Words) -> usize {
     words.as_ptr() as usize
 }
@@ -120,8 +135,39 @@ impl Linkage {
         (stores, lacking)
     }
 
+    /// The methods in tables, as a commit of this program and of these stores leaves them. `values` tells how many use each
+    /// table.
+    pub fn answers(
+        &self,
+        (program, layouts): (&Checked, &dyn Layouts),
+        stores: &[TableStore],
+        values: &FxHashMap<usize, usize>,
+    ) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for ((of_trait, of), words) in &self.tables {
+            let Some(values) = values.get(&address(words)).copied() else { continue };
+            let is_known = program.dyn_methods.contains_key(of_trait);
+            let called = if is_known { layouts.method_numbers(*of_trait) } else { Arc::default() };
+            let (of_trait, of) = (*of_trait, *of);
+            for (number, word) in words.iter().enumerate() {
+                let store = stores.iter().find(|store| Arc::ptr_eq(&store.words, words) && store.number == number);
+                let slot = store.map_or_else(|| word.load(Ordering::Acquire), |store| store.slot);
+                let is_called = called.contains(&(number as u32));
+                answers.extend((slot != 0).then_some(Answer { slot, of_trait, of, values, is_called }));
+            }
+        }
+        answers.sort_by_key(|answer| (answer.of_trait, answer.of.to_string(), answer.slot));
+        answers
+    }
+
+    /// The addresses of the tables that a slot is in.
+    pub fn tables_with(&self, slot: usize) -> Vec<usize> {
+        let holds = |words: &&Words| words.iter().any(|word| word.load(Ordering::Acquire) == slot);
+        self.tables.values().filter(holds).map(address).collect()
+    }
+
     /// Takes a slot out of all tables.
-    pub(super) fn leave_tables(&mut self, slot: usize) {
+    pub fn leave_tables(&mut self, slot: usize) {
         for word in self.tables.values().flat_map(|words| words.iter()) {
             _ = word.compare_exchange(slot, 0, Ordering::AcqRel, Ordering::Acquire);
         }

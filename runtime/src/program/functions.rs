@@ -1,19 +1,24 @@
 //! Function values that keep their code when the function they were made of is gone, or takes something else now.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod given_up;
+mod told;
 
-use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::resume::CarryHome;
 use vaisjit_semantics::program::{FieldDef, Global};
-use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind, owner_and_number};
+use vaisjit_semantics::{Checked, ItemPath, Ty, TyKind};
 
 use super::ProgramInner;
 use super::trial::going;
-use crate::code::{GlobalMemory, Step, Stopped, StoppedFrame};
-use crate::heap::TypeRef;
+use crate::code::{GlobalMemory, Slot, Step, Stopped, StoppedFrame};
+use crate::heap::{Holder, TypeRef};
+use crate::linkage::Answer;
 use crate::live::FunctionMeta;
 use crate::reload::left::{Left, all_left, unfit};
-use crate::reload::migrate::{Denied, Going};
+use crate::reload::migrate::Going;
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::shapes::AllShapes;
@@ -36,62 +41,105 @@ struct Held {
     threads: HashMap<usize, usize>,
 }
 
+/// The values that decide themselves what code runs, whatever the text says now.
+#[derive(Default)]
+struct Values {
+    /// How many function values name each slot.
+    functions: FxHashMap<usize, usize>,
+    /// What the values behind `dyn`s answer with.
+    answers: Vec<Answer>,
+}
+
+impl Values {
+    /// How many function values name a slot.
+    fn functions(&self, slot: &Slot) -> usize {
+        self.functions.get(&slot.address()).copied().unwrap_or(0)
+    }
+
+    /// The values behind `dyn`s that run what is in a slot when the new version calls them.
+    fn answers(&self, slot: &Slot) -> impl Iterator<Item = &Answer> {
+        let slot = slot.address();
+        self.answers.iter().filter(move |answer| answer.is_called && answer.slot == slot)
+    }
+
+    /// Does any value lead to a slot, called by the new version or not?
+    fn lead_to(&self, slot: &Slot) -> bool {
+        self.functions(slot) > 0 || self.answers.iter().any(|answer| answer.slot == slot.address())
+    }
+}
+
+/// Functions that keep code which does what the new types do not allow.
+#[derive(Default)]
+pub(super) struct Suspects {
+    /// What it does, and a running function that may hold a value of it.
+    unfit: Vec<(Arc<Left>, String, Option<String>)>,
+    /// The function values that name their slots.
+    seats: Vec<(usize, Seat)>,
+    /// What a report says of the values that keep their code, if they may.
+    pub told: Vec<String>,
+}
+
+impl Suspects {
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.unfit.is_empty()
+    }
+}
+
+/// Where a function value lies.
+enum Seat {
+    /// In a global: the address.
+    Global(ItemPath, usize),
+    /// In a block of the heap: that, and the address.
+    Block(usize, usize),
+    /// In a frame that goes on.
+    Frame,
+}
+
 impl ProgramInner {
-    /// Says how many function values keep code that no new one will run. There must be none whose code does what the new
-    /// types do not allow.
-    pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<(), Denied> {
+    /// Counts the values that keep code which no new one will run. Gives the functions whose code does what the new types do not
+    /// allow.
+    pub(super) fn count_functions(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Suspects {
+        (prepared.emptied, prepared.given_up) = (Vec::new(), Vec::new());
         let live = self.live();
         let unfit = unfit(prepared, &live);
         if prepared.left_functions.is_empty() && unfit.is_empty() {
-            return Ok(());
+            return Suspects::default();
         }
         let left = all_left(prepared, &live);
         drop(live);
         let held = self.held(prepared, stopped);
-        let counts = self.function_values(&held, stopped);
-        let count = |left: &Left| counts.get(&left.slot.address()).copied().unwrap_or(0);
-        for (left, what) in &unfit {
-            let holder = holders(&held, left.slot.address(), stopped).pop_first();
-            if count(left) > 0 || holder.is_some() {
-                return Err(denied(left, what, (count(left), holder), prepared));
-            }
-        }
-        prepared.still_left = Some(left.into_iter().filter(|left| count(left) > 0).collect());
-        for (function, slot) in &prepared.left_functions {
-            let is_there = prepared.snapshot.checked.functions.contains_key(function);
-            let (of, why) = match owner_and_number(*function) {
-                Some((owner, _)) => {
-                    let owner = owner.path.name.as_str().trim_start_matches("{init}");
-                    (Err(owner), "what it captures or takes changed")
-                }
-                None => (Ok(function.path.name.as_str()), "its signature changed"),
-            };
-            let why = if is_there { why } else { "it is gone from the text" };
-            if let Some(count) = counts.get(&slot.address()).filter(|count| **count > 0) {
-                let keep = if *count == 1 { "keeps its" } else { "keep their" };
-                let plural = if *count == 1 { "" } else { "s" };
-                let what = match of {
-                    Ok(name) => format!("function value{plural} of `{name}`"),
-                    Err(owner) => format!("closure{plural} made in `{owner}`"),
-                };
-                prepared.report.notices.push(format!("{count} {what} {keep} old code: {why}"));
-            }
-            for holder in holders(&held, slot.address(), stopped) {
-                let what = match of {
-                    Ok(name) => format!("`{name}`"),
-                    Err(owner) => format!("a closure made in `{owner}`"),
-                };
-                prepared
-                    .report
-                    .notices
-                    .push(format!("`{holder}` is running and may hold {what}, with its old code: {why}"));
-            }
-        }
-        Ok(())
+        let slots: FxHashSet<usize> = unfit.iter().map(|(left, _)| left.slot.address()).collect();
+        let (functions, seats) = self.function_values(&held, &slots, stopped);
+        let answers = self.answers(prepared, &|_| true, stopped);
+        let values = Values { functions, answers };
+        let parked: FxHashSet<usize> = self.world.heap().attic().slots().collect();
+        let is_wanted = |left: &Arc<Left>| values.lead_to(&left.slot) || parked.contains(&left.slot.address());
+        prepared.still_left = Some(left.into_iter().filter(is_wanted).collect());
+        let told = told::left(prepared, &values, |slot| holders(&held, slot.address(), stopped));
+        let holder = |left: &Left| holders(&held, left.slot.address(), stopped).pop_first();
+        let unfit = unfit.into_iter().map(|(left, what)| (left.clone(), what, holder(&left))).collect();
+        Suspects { unfit, seats, told }
     }
 
-    /// How many function values in globals, on the heap and in frames that go on name each slot.
-    fn function_values(&self, held: &Held, stopped: &Stopped<'_>) -> FxHashMap<usize, usize> {
+    /// The methods that values behind `dyn`s answer with in the new version, those in some cells.
+    fn answers(&self, prepared: &Prepared, counts: &dyn Fn(usize) -> bool, stopped: &Stopped<'_>) -> Vec<Answer> {
+        let linkage = self.linkage();
+        let mut values: FxHashMap<usize, usize> = FxHashMap::default();
+        for (_, table) in linkage.heap().memory(stopped).cells().filter(|(cell, _)| counts(*cell)) {
+            *values.entry(table).or_default() += 1;
+        }
+        linkage.answers((&prepared.snapshot.checked, &*prepared.layouts), &prepared.tables, &values)
+    }
+
+    /// How many function values in globals, on the heap and in frames that go on name each slot, and where those lie that name
+    /// some of these.
+    fn function_values(
+        &self,
+        held: &Held,
+        slots: &FxHashSet<usize>,
+        stopped: &Stopped<'_>,
+    ) -> (FxHashMap<usize, usize>, Vec<(usize, Seat)>) {
         let (live, linkage) = (self.live(), self.linkage());
         let memory = self.world.heap().memory(stopped);
         let shapes = AllShapes::of(&live);
@@ -99,14 +147,22 @@ impl ProgramInner {
         let fits = |ty: Ty, place: &GlobalMemory| shapes.get(ty).layout.size as usize <= place.size();
         let root = |(path, global): (&ItemPath, &Global)| {
             let place = linkage.global(*path).filter(|place| fits(global.ty, place))?;
-            Some((place.address(), record(global.ty)))
+            Some((*path, (place.address(), record(global.ty))))
         };
-        let kept = held.kept.iter().map(|(at, ty)| (*at, record(*ty)));
-        let mut counts = memory.functions(&live.globals.iter().filter_map(root).chain(kept).collect::<Roots>());
-        for slot in memory.last_closures(&held.given_up) {
-            counts.entry(slot).and_modify(|count| *count = count.saturating_sub(1));
-        }
-        counts
+        let (paths, mut roots): (Vec<ItemPath>, Roots) = live.globals.iter().filter_map(root).unzip();
+        roots.extend(held.kept.iter().map(|(at, ty)| (*at, record(*ty))));
+        let given_up = memory.last_closures(&held.given_up);
+        let (mut counts, mut seats) = (FxHashMap::default(), Vec::new());
+        memory.functions(&roots, &mut |holder, slot| {
+            let seat = match holder {
+                Holder::Block(block, _) if given_up.contains(&block) => return,
+                Holder::Block(block, place) => Seat::Block(block, place),
+                Holder::Root(number, place) => paths.get(number).map_or(Seat::Frame, |path| Seat::Global(*path, place)),
+            };
+            *counts.entry(slot).or_default() += 1;
+            seats.extend(slots.contains(&slot).then_some((slot, seat)));
+        });
+        (counts, seats)
     }
 
     fn held(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Held {
@@ -122,27 +178,6 @@ impl ProgramInner {
             }
         });
         held
-    }
-}
-
-/// Values of a function would run code that is not right any more. What is only seen in a frame may be gone soon.
-fn denied(left: &Left, what: &str, (count, holder): (usize, Option<String>), prepared: &Prepared) -> Denied {
-    let first = |kinds: &[&str]| prepared.report.edits.iter().find(|edit| kinds.contains(&edit.kind));
-    let edit = first(&["struct", "enum"]).or_else(|| first(&["global"]));
-    let of = match owner_and_number(left.instance) {
-        Some((owner, _)) => format!("a closure made in `{}`", owner.path.name.as_str().trim_start_matches("{init}")),
-        None => format!("`{}`", left.instance.path.name),
-    };
-    let held = match (&holder, count) {
-        (Some(holder), 0) => format!("`{holder}` is running and may hold {of} with its old code"),
-        (_, 1) => format!("1 function value of {of} keeps its old code"),
-        _ => format!("{count} function values of {of} keep their old code"),
-    };
-    Denied {
-        name: edit.map_or_else(String::new, |edit| edit.name.clone()),
-        why: format!("{held}, which {what} as it was"),
-        help: format!("leave {of} as it is in this save, or let the program give up these values first"),
-        pinned_by: holder.filter(|_| count == 0),
     }
 }
 

@@ -182,6 +182,7 @@ impl ProgramInner {
             };
             if let Some(why) = why {
                 let text = format!("{} was not asked again: it failed, and {why}", called(hook));
+                prepared.report.hints.push(text.clone());
                 prepared.report.notices.push(text);
                 continue;
             }

@@ -115,6 +115,23 @@ impl ProgramInner {
         Some(Attempt::TurnedDown)
     }
 
+    /// Is `main` in a loop that cannot go on in the new version, inside one that can? Then it has to leave it first.
+    pub(super) fn in_lost_loop(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
+        let (live, running) = (self.live(), &prepared.moves.running);
+        let (mut why, mut threads) = (None, BTreeSet::new());
+        stopped.walk(|frame| {
+            let standing = Standing::of(frame);
+            let meta = standing.meta(&live).filter(|meta| live.checked.main == Some(meta.instance));
+            let meta = meta.filter(|meta| running.concerns(meta.instance));
+            if let Some(Verdict::Later(reason)) = meta.and_then(|meta| running.verdict(&standing, meta)) {
+                threads.insert(frame.thread);
+                why = Some(reason.clone());
+            }
+        });
+        let what = format!("`main`, which goes on in the loop around the one that it is in: {}", why?);
+        Some(Attempt::NotYet { what, by: threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect() })
+    }
+
     /// What a frame that stays in old code would do with a type that changes, if it would. Of several one that cannot go on
     /// before the commit.
     fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Obstacle> {
@@ -216,7 +233,7 @@ impl ProgramInner {
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
         }
-        if let Some(attempt) = self.blocked(prepared, stopped) {
+        if let Some(attempt) = self.blocked(prepared, stopped).or_else(|| self.in_lost_loop(prepared, stopped)) {
             return attempt;
         }
         if way_back.is_some()
@@ -260,6 +277,7 @@ impl ProgramInner {
         } else {
             self.give_up_values(prepared, replaced);
         }
+        self.empty_left(prepared);
         let mut live = self.live();
         for (code, meta) in moves.metas {
             live.add_retired(&code, meta);

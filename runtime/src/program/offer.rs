@@ -222,7 +222,7 @@ impl ProgramInner {
                 }
                 self.give_up(&staged);
                 let refused = report.refusals().next().is_some();
-                return Err(if refused { Update::Refused(Arc::new(report)) } else { Update::Superseded });
+                return Err(if refused { Update::Refused(Arc::new(report.refused())) } else { Update::Superseded });
             }
         }
         Ok((staged, report, waits_for))

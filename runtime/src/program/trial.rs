@@ -10,6 +10,7 @@ use vaisjit_codegen::shape::shape;
 use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::ProgramInner;
+use super::functions::Suspects;
 use super::hooks::trapped;
 use super::pending::Attempt;
 use super::run::Entry;
@@ -98,8 +99,8 @@ impl ProgramInner {
     fn foresee_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) {
         let mut tried = Tried::default();
         let tables = self.look_at_tables(prepared, stopped);
-        let counted = self.count_functions(prepared, stopped);
-        match tables.and(counted).and_then(|()| self.try_values(prepared, stopped, &mut tried)) {
+        let suspects = self.count_functions(prepared, stopped);
+        match tables.and_then(|()| self.try_values(prepared, &suspects, stopped, &mut tried)) {
             Ok(()) => {
                 if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
                     migration.note_own(trial, &mut prepared.report);
@@ -117,8 +118,8 @@ impl ProgramInner {
     fn trial_steps(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
         self.look_at_tables(prepared, stopped)?;
         fault::point()?;
-        self.count_functions(prepared, stopped)?;
-        self.try_values(prepared, stopped, tried)?;
+        let suspects = self.count_functions(prepared, stopped);
+        self.try_values(prepared, &suspects, stopped, tried)?;
         fault::point()?;
         self.fill_new_globals(prepared)?;
         let runs = |migration: &Migration| !migration.computed().is_empty() || migration.has_own();
@@ -139,8 +140,16 @@ impl ProgramInner {
         if prepared.lacking.is_empty() {
             return Ok(());
         }
-        let tables = self.linkage().heap().memory(stopped).tables();
-        let Some(lacking) = in_use(&prepared.lacking, &tables) else { return Ok(()) };
+        let tables = |counts: &dyn Fn(usize) -> bool| {
+            let linkage = self.linkage();
+            let cells = linkage.heap().memory(stopped).cells();
+            cells.filter(|(cell, _)| counts(*cell)).map(|(_, table)| table).collect()
+        };
+        if in_use(&prepared.lacking, &tables(&|_| true)).is_none() {
+            return Ok(());
+        }
+        let (blocks, _) = self.what_waits(prepared, (None, &self.locals(prepared, stopped)));
+        let Some(lacking) = in_use(&prepared.lacking, &tables(&|cell| !blocks.waits(cell))) else { return Ok(()) };
         let (of, of_trait, method) = (lacking.of, lacking.of_trait.name, lacking.method.name);
         let name = of_trait.to_string();
         let outcome = Outcome::LiveNow;
@@ -156,20 +165,39 @@ impl ProgramInner {
     }
 
     /// Counts live values and makes room for them.
-    fn try_values(&self, prepared: &mut Prepared, stopped: &Stopped<'_>, tried: &mut Tried) -> Result<(), Denied> {
+    fn try_values(
+        &self,
+        prepared: &mut Prepared,
+        suspects: &Suspects,
+        stopped: &Stopped<'_>,
+        tried: &mut Tried,
+    ) -> Result<(), Denied> {
         let leaves = Self::leaves_locals(prepared);
-        if prepared.migration.is_none() && !leaves {
-            return Ok(());
+        if prepared.migration.is_some() || leaves || !suspects.is_empty() {
+            let locals = self.locals(prepared, stopped);
+            if leaves {
+                let live = self.live();
+                let globals: Vec<(ItemPath, Ty)> =
+                    live.globals.iter().map(|(path, global)| (*path, global.ty)).collect();
+                dropped::look_for_pointers(&self.linkage(), &live.history, &globals, &locals)?;
+            }
+            self.try_migration(prepared, &locals, stopped, tried)?;
+            self.judge(prepared, suspects, (tried.migration.as_ref(), &locals), stopped)?;
         }
-        let locals = self.locals(prepared, stopped);
-        if leaves {
-            let live = self.live();
-            let globals: Vec<(ItemPath, Ty)> = live.globals.iter().map(|(path, global)| (*path, global.ty)).collect();
-            dropped::look_for_pointers(&self.linkage(), &live.history, &globals, &locals)?;
-        }
+        prepared.report.notices.extend(suspects.told.iter().cloned());
+        Ok(())
+    }
+
+    fn try_migration(
+        &self,
+        prepared: &mut Prepared,
+        locals: &[Local],
+        stopped: &Stopped<'_>,
+        tried: &mut Tried,
+    ) -> Result<(), Denied> {
         let Some(migration) = &mut prepared.migration else { return Ok(()) };
         let linkage = self.linkage();
-        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, &locals, stopped) {
+        let (trial, denied) = match migration.try_out(&linkage, &prepared.moving, locals, stopped) {
             Ok(trial) => (trial, None),
             Err(both) => {
                 let (trial, denied) = *both;

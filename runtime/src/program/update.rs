@@ -326,7 +326,7 @@ impl ProgramInner {
         if !self.foresee(stopped, &running, &mut prepared.report) {
             return Attempt::TurnedDown;
         }
-        if let Some(attempt) = self.blocked(prepared, stopped) {
+        if let Some(attempt) = self.blocked(prepared, stopped).or_else(|| self.in_lost_loop(prepared, stopped)) {
             return attempt;
         }
         self.foresee_move(prepared, stopped)
@@ -351,7 +351,7 @@ impl ProgramInner {
             }
             has_gone_on |= running.has_gone_on(&frame, meta);
             match running.verdict(&frame, meta) {
-                Some(Verdict::Goes) => go.push(meta.name()),
+                Some(Verdict::Goes | Verdict::Later(_)) => go.push(meta.name()),
                 Some(Verdict::Same) => {}
                 Some(Verdict::Stays(_)) | None => {
                     main_stays |= is_main;
@@ -470,7 +470,7 @@ impl ProgramInner {
             Some(Preparation::Refused(mut report) | Preparation::TooLarge(mut report)) => {
                 report.files = files;
                 report.times.total_us = clock.micros();
-                Err(Update::Refused(Arc::new(report)))
+                Err(Update::Refused(Arc::new(report.refused())))
             }
             Some(Preparation::Ready(mut prepared)) => {
                 prepared.report.files = files;
@@ -501,7 +501,7 @@ impl ProgramInner {
             Err(None) => return Update::Superseded,
             Err(Some(mut report)) => {
                 report.times.total_us = staged.clock.micros();
-                return Update::Refused(Arc::new(*report));
+                return Update::Refused(Arc::new(report.refused()));
             }
         };
         report.times.total_us = staged.clock.micros();

@@ -38,7 +38,8 @@ use defaults::{Declarations, Declared, Wanted};
 use known::Known;
 use plan::{NoDefault, Planner};
 
-pub(crate) use aside::Aside;
+pub(crate) use aside::{Aside, called};
+pub(crate) use trial::waiting::Blocks;
 pub(crate) use trial::{Denied, Going, Local, Settle, Trial, failed, sees_old};
 
 /// What has to be done to live values for a new version.
@@ -121,6 +122,7 @@ impl Migration {
         migration.plan_globals(live, checked, literal, report);
         note_idle(report, &migration.planner.counted);
         report.notices.append(&mut migration.planner.remarks);
+        report.hints.append(&mut migration.planner.hints);
         let nothing = migration.planner.is_idle() && migration.globals.is_empty();
         (!nothing).then_some(migration)
     }

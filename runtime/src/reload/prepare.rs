@@ -86,6 +86,11 @@ pub(crate) struct Prepared {
     pub left_functions: Vec<(Instance, Slot)>,
     /// What of them, and of those of earlier versions, has values, once that has been counted.
     pub still_left: Option<Vec<Arc<Left>>>,
+    /// The slots of those among them whose code is not right any more, but that only values lead to which wait in what has been
+    /// removed.
+    pub emptied: Vec<Slot>,
+    /// Removed globals with such values, which are given up.
+    pub given_up: Vec<ItemPath>,
     /// What is done to live values.
     pub migration: Option<Migration>,
     /// New memory of globals that do not fit into theirs any more.
@@ -721,6 +726,8 @@ impl Plan {
             tables: Vec::new(),
             left_functions,
             still_left: None,
+            emptied: Vec::new(),
+            given_up: Vec::new(),
             lacking: Vec::new(),
             migration: None,
             moving: Vec::new(),

@@ -95,13 +95,21 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
         return None;
     }
     let taken = taken(live);
-    let is_new = |item: &Declared<'_>| !known.contains(&item.path) && !taken.contains(&item.path);
+    let kept: FxHashSet<ItemPath> = live.globals.keys().filter(|path| !known.contains(path)).copied().collect();
+    let is_called = |item: &Declared<'_>, old: &Declared<'_>| {
+        (old.kind, old.path.module) == (item.kind, item.path.module) && item.was() == Some(&*old.path.name)
+    };
+    // What is declared counts for more than a value that has been kept under the name.
+    let takes_over = |item: &Declared<'_>| kept.contains(&item.path) && gone.iter().any(|old| is_called(item, old));
+    let is_new = |item: &Declared<'_>| {
+        !known.contains(&item.path) && (!taken.contains(&item.path) || item.kind == "global" && takes_over(item))
+    };
     let new: Vec<Declared<'_>> = after.into_iter().filter(is_new).collect();
     if new.is_empty() {
         return None;
     }
     let found = Found { renames: Renames::default(), edits: Vec::new(), notices: Vec::new(), gone: Vec::new() };
-    let mut search = Search { gone, new, snapshot, found };
+    let mut search = Search { gone, new, kept, snapshot, found };
     search.declared();
     search.formerly(live);
     search.moved();
@@ -109,6 +117,7 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
     search.alike(live);
     search.alike_traits(live);
     search.tell_of_left(live);
+    search.tell_of_likely(live);
     let mut found = search.found;
     follow_functions(live, &snapshot.checked, &mut found.renames);
     (!found.renames.is_empty() || !found.notices.is_empty()).then_some(found)
@@ -127,6 +136,8 @@ fn taken(live: &Live) -> FxHashSet<ItemPath> {
 struct Search<'a> {
     gone: Vec<Declared<'a>>,
     new: Vec<Declared<'a>>,
+    /// The globals that are gone, but for their values.
+    kept: FxHashSet<ItemPath>,
     snapshot: &'a Snapshot,
     found: Found,
 }
@@ -243,6 +254,9 @@ impl Search<'_> {
             if !self.found.renames.add(before.path, after.path) {
                 continue;
             }
+            if self.kept.contains(&after.path) {
+                self.found.renames.add(after.path, before.path);
+            }
             self.found.gone.push((before.kind, before.path.name));
             olds.insert(old);
             news.insert(new);
@@ -259,6 +273,28 @@ impl Search<'_> {
         self.gone.retain(|_| !place.next().is_some_and(|place| olds.contains(&place)));
         let mut place = 0..;
         self.new.retain(|_| !place.next().is_some_and(|place| news.contains(&place)));
+    }
+
+    /// New globals of the type of one that is gone: they may be the same, if only one of each is.
+    fn tell_of_likely(&mut self, live: &Live) {
+        let globals = &self.snapshot.checked.globals;
+        let is_global = |item: &&Declared<'_>| item.kind == "global";
+        let was = |item: &Declared<'_>| Some((item.path, live.globals.get(&item.path)?.ty));
+        let is = |item: &Declared<'_>| Some((item.path, globals.get(&item.path)?.ty));
+        let gone: Vec<(ItemPath, Ty)> = self.gone.iter().filter(is_global).filter_map(was).collect();
+        let new: Vec<(ItemPath, Ty)> = self.new.iter().filter(is_global).filter_map(is).collect();
+        for (path, ty) in &new {
+            let alike = |list: &[(ItemPath, Ty)]| -> Vec<ItemPath> {
+                let of = list.iter().filter(|(other, found)| other.module == path.module && found == ty);
+                of.map(|(other, _)| *other).collect()
+            };
+            if let ([old], [_]) = (&alike(&gone)[..], &alike(&new)[..]) {
+                self.found.notices.push(format!(
+                    "global `{0}` is new and starts with its initial value; if it is `{1}` under another name, undo that, and rename it with `#[was(\"{1}\")]` before it: the value of `{1}` is kept aside",
+                    path.name, old.name
+                ));
+            }
+        }
     }
 
     /// New globals of a name that is gone elsewhere, where it is not clear which is which.

@@ -15,7 +15,7 @@ use vaisjit_codegen::layout::{LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower::{self, CannotResume, Options, lower_resumed};
 use vaisjit_codegen::mir::{self, BlockId, StatementKind};
 use vaisjit_codegen::resume::{
-    Counterpart, LoopState, Version, fingerprint_from_head, local_of, part_of, rest_is_same,
+    Counterpart, LoopState, Version, fingerprint_from_head, local_of, loops_around, part_of, rest_is_same,
 };
 use vaisjit_codegen::unit::{Compiler, MachineFunction, UnitInput};
 use vaisjit_semantics::hir::{Body, LoopId};
@@ -95,6 +95,8 @@ struct Target {
     counterpart: Counterpart,
     /// By loop number.
     fates: FxHashMap<u32, Fate>,
+    /// The loops that cannot go on, and are in one that can.
+    inner: FxHashSet<u32>,
     /// The loops its frames are in; `None` for frames in no loop.
     standing: FxHashSet<Option<u32>>,
     /// Where frames in no loop wait.
@@ -110,6 +112,9 @@ pub(crate) enum Verdict {
     Goes,
     /// They go on in the old code, which is the same from where they are.
     Same,
+    /// They go on in the new code once they have left the loop that they are in, for this reason, and come to the head of
+    /// one around it.
+    Later(String),
     /// They go on in the old code, for this reason.
     Stays(String),
 }
@@ -207,6 +212,7 @@ pub(crate) fn plan(
                 meta: meta.clone(),
                 counterpart: Counterpart::default(),
                 fates: FxHashMap::default(),
+                inner: FxHashSet::default(),
                 standing: FxHashSet::default(),
                 outside: FxHashSet::default(),
                 same: FxHashSet::default(),
@@ -281,7 +287,12 @@ impl Resumer<'_> {
             });
             target.fates.insert(state.number, fate.unwrap_or_else(Fate::Stays));
         }
-        target.counterpart = counterpart;
+        let stays = |number: u32| matches!(target.fates.get(&number), Some(Fate::Stays(_)));
+        let goes_on = |id: LoopId| meta.frame.loops.iter().any(|state| state.id == id && !stays(state.number));
+        let is_inner =
+            |state: &&LoopState| stays(state.number) && loops_around(&meta.body, state.id).into_iter().any(goes_on);
+        let inner = meta.frame.loops.iter().filter(is_inner).map(|state| state.number).collect();
+        (target.counterpart, target.inner) = (counterpart, inner);
     }
 
     /// Finds the frames in no loop that have nothing before them that has changed: they may end as they are.
@@ -404,7 +415,10 @@ impl Target {
             None => Verdict::Stays("it is in no loop now at whose next turn it could go on in the new code".to_owned()),
         };
         match standing {
-            Some(number) => of(self.fates.get(&number)),
+            Some(number) => match (of(self.fates.get(&number)), self.inner.contains(&number)) {
+                (Verdict::Stays(why), true) => Verdict::Later(why),
+                (verdict, _) => verdict,
+            },
             // It may come to each of them.
             None => self.fates.values().map(|fate| of(Some(fate))).reduce(worse).unwrap_or_else(|| of(None)),
         }
@@ -420,6 +434,8 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
     match (&one, &other) {
         (Verdict::Stays(_), _) => one,
         (_, Verdict::Stays(_)) => other,
+        (Verdict::Later(_), _) => one,
+        (_, Verdict::Later(_)) => other,
         (Verdict::Goes, _) => one,
         _ => other,
     }
@@ -436,7 +452,7 @@ impl Loops {
     pub fn outcome(&self, instance: Instance, is_main: bool, notices: &mut Vec<String>) -> Option<Outcome> {
         let name = instance.path.name;
         match self.verdict(instance)? {
-            Verdict::Goes => Some(Outcome::AtNextLoopHead),
+            Verdict::Goes | Verdict::Later(_) => Some(Outcome::AtNextLoopHead),
             Verdict::Same => {
                 let when = if is_main { "the next start of `main`" } else { "the next call" };
                 let outside = |target: &Target| target.meta.instance == instance && !target.same.is_empty();

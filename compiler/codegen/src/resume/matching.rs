@@ -66,6 +66,13 @@ pub fn loop_id(expr: &Expr) -> Option<LoopId> {
     }
 }
 
+/// The loops around a loop.
+pub fn loops_around(body: &Body, of: LoopId) -> Vec<LoopId> {
+    let nodes = loops(body, &FxHashSet::default());
+    let node = nodes.iter().find(|node| node.id == of);
+    node.map_or_else(Vec::new, |node| node.around.iter().map(|place| nodes[*place].id).collect())
+}
+
 /// How much the most similar loop of another function has in common with one of this, of 1,000.
 pub fn most_similar(body: &Body, of: LoopId, other: &Body) -> u64 {
     let shared = super::parts::shared_names(body, other);

@@ -68,6 +68,30 @@ impl Attic {
         self.batches.remove(batch).unwrap_or_default().into_values()
     }
 
+    /// Forgets the references to these slots and to these blocks; gives the blocks.
+    pub(in crate::heap) fn forget_which(
+        &mut self,
+        names: &dyn Fn(usize) -> bool,
+        leads: &dyn Fn(usize) -> bool,
+    ) -> Vec<usize> {
+        let mut forgotten = Vec::new();
+        for batch in self.batches.values_mut() {
+            batch.retain(|_, (word, is_function)| {
+                let block = block_of(*word, *is_function).map(|block| block.0);
+                let goes = block.map_or_else(|| *is_function && names(*word), leads);
+                forgotten.extend(block.filter(|_| goes));
+                !goes
+            });
+        }
+        forgotten
+    }
+
+    /// The slots that function values without captures name.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        let words = self.batches.values().flat_map(FxHashMap::values);
+        words.filter(|(word, is_function)| *is_function && block_of(*word, true).is_none()).map(|(word, _)| *word)
+    }
+
     /// Keeps a reference for somebody who does not count it.
     pub(crate) fn lend(&mut self, block: usize) {
         self.lent.push(block);

@@ -55,7 +55,7 @@ pub(crate) struct Aside {
 }
 
 /// What people call a global, or a value that is kept aside for one.
-pub(super) fn called(path: ItemPath, ty: Ty) -> String {
+pub(crate) fn called(path: ItemPath, ty: Ty) -> String {
     match path.name.split_once(MARK) {
         Some((name, _)) => format!("{name}{MARK}{ty}"),
         None => path.name.to_string(),

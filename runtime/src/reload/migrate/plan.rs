@@ -75,6 +75,8 @@ pub(crate) struct Planner {
     pub(super) holders: FxHashMap<(Ty, Ty), Vec<String>>,
     /// What there is to say about them.
     pub(super) remarks: Vec<String>,
+    /// Those among them that say what may have been meant.
+    pub(super) hints: Vec<String>,
 }
 
 /// A value on its way: its types, its place before and after.
@@ -122,6 +124,7 @@ impl Planner {
             rebuilds: Vec::new(),
             holders: FxHashMap::default(),
             remarks: Vec::new(),
+            hints: Vec::new(),
         }
     }
 
@@ -538,7 +541,7 @@ impl Planner {
         let of = Some((value.old, value.new));
         let nested = matches!(b.kind(), TyKind::Array(..)).then(|| format!("{}[]", value.label));
         let label = nested.as_deref().unwrap_or(value.label);
-        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, label, ..value }, &mut each)?;
+        self.value(Value { old: a, new: b, from: 0, to: 0, still, declared: None, of, label }, &mut each)?;
         let whole =
             matches!(each[..], [Op::Copy { from: 0, to: 0, bytes }] if bytes == from_stride && bytes == to_stride);
         if whole {

@@ -21,7 +21,12 @@ impl Planner {
         };
         let come: Vec<&KnownField> = come.map(|(field, _)| field).filter(|new| !waits(new)).collect();
         let said = match fields.variant {
-            None => gone.iter().filter_map(|old| self.perhaps_renamed(ty, fields, old, (&gone, &come))).collect(),
+            None => {
+                let renamed = gone.iter().filter_map(|old| self.perhaps_renamed(ty, fields, old, (&gone, &come)));
+                let said: Vec<String> = renamed.collect();
+                self.hints.extend(said.iter().cloned());
+                said
+            }
             Some(variant) => payload(&format!("{}.{variant}", name_of(ty)), fields, sources, (&gone, &come)),
         };
         self.say(said);

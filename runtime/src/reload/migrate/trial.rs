@@ -2,7 +2,7 @@
 
 mod kept;
 mod refusals;
-mod waiting;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 
@@ -72,6 +72,11 @@ impl Going {
     /// Is this local among what goes on?
     fn takes(&self, local: &FrameLocal) -> bool {
         self.values.iter().any(|value| value.home == CarryHome::Block(local.offset))
+    }
+
+    /// Is what lies there given up on the way?
+    fn gives_up(&self, home: CarryHome) -> bool {
+        self.transfer.steps.iter().any(|step| matches!(step, Step::Release { from, .. } if *from == home))
     }
 
     /// The offset that the bytes at a place get in the new block.
