@@ -14,6 +14,7 @@ mod held;
 mod host_traps;
 mod libcalls;
 mod making;
+mod meeting;
 mod memory;
 mod pause;
 mod peer;

@@ -22,3 +22,4 @@ pub(crate) mod migrate;
 pub(crate) mod prepare;
 pub(crate) mod renames;
 pub(crate) mod replace;
+pub(crate) mod turns;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use vaisjit::{Engine, EngineBuilder, Event, MemoryLoader, Program, Trap, TrapCode};
+use vaisjit::{Engine, EngineBuilder, Event, MemoryLoader, Program, Trap, TrapCode, Update};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -291,4 +291,131 @@ F end() -> i64 {
     std::thread::sleep(Duration::from_millis(20));
     assert_eq!(program.function::<(), i64>("end").expect("the function").call(()).expect("no trap"), 2);
     first.join().expect("no panic").expect("no trap");
+}
+
+/// A program of which a thread waits in the host until the test lets it go on.
+struct Sleeping {
+    program: Program,
+    files: MemoryLoader,
+    /// How many times the thread has come to where it waits.
+    naps: Arc<AtomicUsize>,
+    /// How many times it may go on.
+    woken: Arc<AtomicUsize>,
+    /// What `tell` was called with.
+    told: Arc<Mutex<Vec<i64>>>,
+    ends: Arc<AtomicUsize>,
+}
+
+/// `main` is busy meanwhile; `body` is a turn of the thread that calls `nap()`.
+fn sleeping(functions: &str, body: &str) -> Sleeping {
+    let files = MemoryLoader::default();
+    files.set("main.vais", text(functions, body));
+    let [naps, woken, ends] = [(); 3].map(|()| Arc::<AtomicUsize>::default());
+    let told = Arc::<Mutex<Vec<i64>>>::default();
+    let (at, may, over, over_too) = (naps.clone(), woken.clone(), ends.clone(), ends.clone());
+    let nap = move || -> i64 {
+        let number = at.fetch_add(1, Ordering::SeqCst);
+        until("the end of the nap", || may.load(Ordering::SeqCst) > number || over.load(Ordering::SeqCst) > 0);
+        0
+    };
+    let tells = told.clone();
+    let tell = move |value: i64| -> i64 {
+        tells.lock().unwrap().push(value);
+        0
+    };
+    let is_over = move || -> i64 { over_too.load(Ordering::SeqCst) as i64 };
+    let engine = Engine::builder().function("nap", nap).function("tell", tell).function("is_over", is_over);
+    let engine = engine.build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    Sleeping { program, files, naps, woken, told, ends }
+}
+
+fn text(functions: &str, body: &str) -> String {
+    format!(
+        "
+U std/thread
+{functions}
+F sleeper() -> i64 {{
+    L is_over() == 0 {{ {body} }}
+    0
+}}
+F main() -> i64 {{
+    t := spawn(sleeper)
+    L is_over() == 0 {{ a() }}
+    t.join()!
+    0
+}}
+"
+    )
+}
+
+impl Sleeping {
+    /// Runs `main` while the test does something.
+    fn run(&self, test: impl FnOnce()) {
+        std::thread::scope(|scope| {
+            let main = scope.spawn(|| self.program.run_main());
+            until("the nap", || self.naps.load(Ordering::SeqCst) > 0);
+            test();
+            self.ends.store(1, Ordering::SeqCst);
+            main.join().expect("no panic").expect("no trap");
+        });
+    }
+
+    /// Saves the program with other functions; the notices of the reload.
+    fn save(&self, functions: &str, body: &str) -> Vec<String> {
+        self.files.set("main.vais", text(functions, body));
+        match self.program.poll() {
+            Ok(Update::Reloaded { report, .. }) => report.notices.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const OLD: &str = "F a() -> i64 = 1\nF b() -> i64 = 1";
+const NEW: &str = "F a() -> i64 = 2\nF b() -> i64 = 2";
+
+/// What the save changes runs in the sleeper's turn not at all, or only before or only behind the nap.
+#[test]
+fn a_turn_that_sleeps_and_is_not_concerned_is_of_one_version() {
+    for body in ["nap()", "a() b() nap()", "nap() tell(a() * 10 + b())"] {
+        let sleeping = sleeping(OLD, body);
+        sleeping.run(|| {
+            assert_eq!(sleeping.save(NEW, body), [""; 0], "{body}");
+            assert_eq!(sleeping.naps.load(Ordering::SeqCst), 1, "it sleeps still");
+            sleeping.woken.store(1, Ordering::SeqCst);
+            until("the next nap", || sleeping.naps.load(Ordering::SeqCst) > 1);
+        });
+        assert!(sleeping.told.lock().unwrap().iter().all(|told| *told == 22));
+    }
+}
+
+#[test]
+fn a_turn_that_sleeps_between_two_versions_is_told_of() {
+    let body = "x := a() nap() tell(x * 10 + b())";
+    let sleeping = sleeping(OLD, body);
+    sleeping.run(|| {
+        let notices = sleeping.save(NEW, body);
+        assert!(notices.iter().any(|notice| notice.contains("both versions")), "{notices:?}");
+        sleeping.woken.store(1, Ordering::SeqCst);
+        until("the next nap", || sleeping.naps.load(Ordering::SeqCst) > 1);
+    });
+    assert_eq!(sleeping.told.lock().unwrap()[0], 12);
+}
+
+/// Both threads are in the host most of the time: their turns are of one version all the same, unless a report says otherwise.
+#[test]
+fn turns_with_naps_are_of_one_version() {
+    let body = "x := a() sleep_ms(3) tell(x - b())";
+    let sleeping = sleeping(OLD, &format!("nap() {body}"));
+    sleeping.woken.store(usize::MAX, Ordering::SeqCst);
+    let mut mixed = 0;
+    sleeping.run(|| {
+        for version in 2..12 {
+            let functions = format!("F a() -> i64 = {version}\nF b() -> i64 = {version}");
+            let notices = sleeping.save(&functions, &format!("nap() {body}"));
+            mixed += notices.iter().filter(|notice| notice.contains("both versions")).count();
+        }
+    });
+    let told = sleeping.told.lock().unwrap();
+    assert!(told.iter().filter(|told| **told != 0).count() <= mixed, "{mixed} are told of: {told:?}");
 }

@@ -224,10 +224,6 @@ impl Admission<Thread> for Request {
         self.awaited.as_ref().is_none_or(|awaited| std::ptr::eq(&**awaited, thread))
     }
 
-    fn rests(&self) -> bool {
-        false
-    }
-
     fn widen(&mut self, _: &[Arc<Thread>]) -> bool {
         self.awaited.take().is_some()
     }

@@ -52,8 +52,6 @@ pub(super) trait Admission<M> {
     fn admits(&self, member: &M, level: Level) -> bool;
     /// Does it ask this thread to stop by now?
     fn asks(&self, member: &M) -> bool;
-    /// Does it ask nobody for now, and waits?
-    fn rests(&self) -> bool;
     /// All threads that it asks have stopped: does it ask more of them from now on?
     fn widen(&mut self, members: &[Arc<M>]) -> bool;
 }
@@ -127,7 +125,7 @@ impl<M: Member, R: Admission<M>> Control<M, R> {
     fn ready(&self) -> Option<usize> {
         let has_stopped = |request: &R, member: &M| !request.asks(member) || request.admits(member, level(member));
         let is_ready = |request: &R| self.threads.iter().all(|member| has_stopped(request, member));
-        self.requests.iter().position(|request| !request.rests() && is_ready(request))
+        self.requests.iter().position(is_ready)
     }
 }
 

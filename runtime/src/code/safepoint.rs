@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use vaisjit_abi::context::{AT_POLL, AT_SAFEPOINT};
 
+use super::meeting::{Meeting, SHORTEST_STAND, Seen};
 use super::pause;
 use super::rendezvous::{self, Admission, Level, Member, Party, Rendezvous, level};
 use super::stopped::Stopped;
 use super::thread::{ThreadRecord, token};
 use super::traps::{RawFrame, frame_of};
-use super::waiting::{First, Presence, Waiting};
+use super::waiting::Waiting;
 use super::walk;
 use super::world::{Shared, World, lock};
 
@@ -31,7 +32,7 @@ const REFUSALS: u32 = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafepointKind {
     /// Every thread is outside all loops but the outermost one of its stack, or at an explicit safepoint; after
-    /// [`PATIENCE`] anywhere a `Sweep` could run.
+    /// [`PATIENCE`] those that have not come are anywhere a `Sweep` could run.
     Commit,
     /// The same, but a thread in the host does not count as having stopped, before [`PATIENCE`] is over.
     CommitAtPolls,
@@ -67,12 +68,13 @@ pub(super) struct Request {
     number: u64,
     kind: SafepointKind,
     action: Action,
+    /// Since when it waits for those that it asks.
     since: Instant,
     relaxed: bool,
     /// It has waited for [`SHORT_PATIENCE`].
     hurried: bool,
-    /// Of those it waits for first, while it asks nobody else.
-    first: Option<First>,
+    /// Whom it asks.
+    meeting: Meeting,
     result: Arc<Pending>,
 }
 
@@ -116,9 +118,8 @@ impl Shared {
         control.next += 1;
         let ticket = Ticket { shared: Arc::downgrade(self), number, result: result.clone() };
         let action = Box::new(action);
-        let first = First::of(&kind);
-        let request =
-            Request { number, kind, action, since: Instant::now(), relaxed: false, hurried: false, first, result };
+        let (since, meeting) = (Instant::now(), Meeting::of(&kind));
+        let request = Request { number, kind, action, since, relaxed: false, hurried: false, meeting, result };
         control = self.submit(control, request);
         if !control.requests.is_empty() {
             self.start_pacer(&mut control);
@@ -175,47 +176,89 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// The threads that it waits for and that are inside the host, in the middle of a turn of their outermost loops, with
+    /// their stacks, innermost frame first.
+    pub fn sleepers(&self) -> Vec<(Waiting, Vec<RawFrame>)> {
+        let Some(shared) = self.shared.upgrade() else { return Vec::new() };
+        let control = shared.control();
+        let Some(request) = control.requests.iter().find(|request| request.number == self.number) else {
+            return Vec::new();
+        };
+        let is_sleeper = |record: &&Arc<ThreadRecord>| {
+            let level = level(&***record);
+            let inside = level == Level::Inner && record.state().load(Ordering::Acquire) != AT_POLL;
+            inside && request.asks(record) && !request.admits(record, level)
+        };
+        control.threads.iter().filter(is_sleeper).map(|record| (Waiting::of(record), frames(record))).collect()
+    }
+
+    /// These need not come round, as long as they wait where they did.
+    pub fn excuse(&self, waiting: &[Waiting]) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut control = shared.control();
+        let Some(request) = control.requests.iter_mut().find(|request| request.number == self.number) else { return };
+        request.meeting.excuse(waiting);
+        drop(shared.run_ready(control));
+    }
+}
+
 impl Admission<ThreadRecord> for Request {
     fn admits(&self, record: &ThreadRecord, level: Level) -> bool {
-        if let Some(first) = &self.first {
-            return level == Level::AtPoll || self.relaxed && level >= Level::Inner && first.has_moved(record);
+        if self.meeting.waits_for_first() {
+            return level == Level::AtPoll || self.relaxed && level >= Level::Inner && self.meeting.has_moved(record);
         }
         let wanted = match (&self.kind, self.relaxed) {
             (SafepointKind::Sweep, _) => Level::CleaningUp,
+            (_, false) if self.meeting.is_late(record) => Level::Inner,
             (SafepointKind::CommitAtPolls, false) => Level::AtPoll,
             (_, true) => Level::Inner,
             (_, false) if self.hurried && record.is_known_to_turn() => Level::Inner,
             (_, false) => Level::Outermost,
         };
-        level >= wanted
+        level >= wanted || level == Level::Inner && self.meeting.excuses(record)
     }
 
     fn asks(&self, record: &ThreadRecord) -> bool {
-        self.first.as_ref().is_none_or(|first| first.asks(record))
-    }
-
-    fn rests(&self) -> bool {
-        self.first.as_ref().is_some_and(First::rests)
+        self.meeting.asks(record)
     }
 
     fn widen(&mut self, threads: &[Arc<ThreadRecord>]) -> bool {
-        let Some(first) = self.first.take() else { return false };
-        let asked = threads.iter().filter(|record| first.asks(record));
-        self.relaxed = asked.into_iter().any(|record| level(&**record) < Level::Outermost);
-        self.since = Instant::now();
-        true
+        let waits_for_first = self.meeting.waits_for_first();
+        let is_wider = self.meeting.widen(threads, &|record| level(record) < Level::Outermost);
+        if is_wider {
+            self.since = Instant::now();
+            self.relaxed &= waits_for_first && self.meeting.waits_for_first();
+        }
+        is_wider
     }
 }
 
 impl Request {
-    /// Where a thread is that it asks.
-    fn presence(&self, record: &ThreadRecord) -> Presence {
-        match level(record) {
-            level if self.admits(record, level) => Presence::Come,
-            Level::Running => Presence::Runs,
-            _ if record.parked.load(Ordering::Acquire) => Presence::Parked,
-            _ => Presence::InHost,
-        }
+    /// Where the threads are that it asks.
+    fn seen(&self, threads: &[Arc<ThreadRecord>]) -> Vec<Seen> {
+        let now = pause::now();
+        let stands =
+            |record: &ThreadRecord| record.pause.since().map(|since| Duration::from_nanos(now - since.min(now)));
+        let asked = threads.iter().filter(|record| self.asks(record));
+        let see = |record: &Arc<ThreadRecord>| {
+            let thread = Arc::as_ptr(record) as usize;
+            Seen { thread, has_come: self.admits(record, level(&**record)), stands: stands(record) }
+        };
+        asked.map(see).collect()
+    }
+
+    /// Does it bring all threads together?
+    fn meets(&self) -> bool {
+        self.kind != SafepointKind::Sweep && !self.meeting.waits_for_first()
+    }
+
+    /// Who has not come by now need not come round.
+    fn lose_patience(&mut self, threads: &[Arc<ThreadRecord>]) {
+        let seen = self.seen(threads);
+        let absent = seen.iter().filter(|seen| !seen.has_come);
+        self.meeting.be_late(absent.map(|seen| seen.thread));
+        self.since = Instant::now();
     }
 }
 
@@ -230,6 +273,13 @@ impl Control {
     /// Is this thread in the middle of an action, with all others stopped?
     pub(super) fn runs_here(&self) -> bool {
         self.running == Some(token())
+    }
+
+    /// May threads stand still for others soon?
+    fn may_stand(&self) -> bool {
+        let asked = |request: &Request| self.threads.iter().filter(|record| request.asks(record)).count();
+        let is_new = |request: &&Request| request.meeting.is_wide() && request.since.elapsed() < PATIENCE * 2;
+        self.requests.iter().filter(is_new).any(|request| asked(request) > 1)
     }
 
     /// When the next request gets impatient.
@@ -294,7 +344,8 @@ impl Shared {
         control.has_pacer = started.is_ok();
         if started.is_err() {
             // Nobody could do it later.
-            control.requests.iter_mut().for_each(|request| request.first = None);
+            control.requests.iter_mut().for_each(|request| request.meeting.hurry());
+            self.ask(control);
             self.relax(control, Duration::ZERO);
         }
     }
@@ -313,7 +364,11 @@ impl Shared {
                 continue;
             }
             let patience = control.patience_left().unwrap_or(LONGEST).max(SHORTEST);
-            let woken = self.pace.wait_timeout(control, pause.min(patience)).unwrap_or_else(PoisonError::into_inner);
+            let longest = if control.may_stand() { SHORTEST_STAND } else { LONGEST };
+            let woken = self
+                .pace
+                .wait_timeout(control, pause.min(patience).min(longest))
+                .unwrap_or_else(PoisonError::into_inner);
             control = woken.0;
             pause = if woken.1.timed_out() { (pause * 2).min(LONGEST) } else { SHORTEST };
             self.relax(&mut control, PATIENCE);
@@ -326,11 +381,9 @@ impl Shared {
     fn let_rest(&self, control: &mut Control) {
         let threads = control.threads.clone();
         let mut changed = false;
-        for request in control.requests.iter_mut().filter(|request| request.first.is_some()) {
-            let asked = threads.iter().filter(|record| request.asks(record));
-            let seen: Vec<(usize, Presence)> =
-                asked.map(|record| (Arc::as_ptr(record) as usize, request.presence(record))).collect();
-            changed |= request.first.as_mut().is_some_and(|first| first.look(&seen));
+        for request in control.requests.iter_mut().filter(|request| request.kind != SafepointKind::Sweep) {
+            let seen = request.seen(&threads);
+            changed |= request.meeting.look(&seen);
         }
         if changed {
             self.ask(control);
@@ -339,11 +392,24 @@ impl Shared {
     }
 
     fn relax(&self, control: &mut Control, patience: Duration) {
-        let mut changed = false;
+        let threads = control.threads.clone();
+        let (mut changed, mut asks_more) = (false, false);
         for request in control.requests.iter_mut().filter(|request| !request.relaxed) {
-            request.relaxed = request.since.elapsed() >= patience;
             let hurried = std::mem::replace(&mut request.hurried, request.since.elapsed() >= SHORT_PATIENCE);
-            changed |= request.relaxed || request.hurried != hurried;
+            changed |= request.hurried != hurried;
+            if request.since.elapsed() < patience {
+                continue;
+            }
+            changed = true;
+            if request.meets() && !patience.is_zero() {
+                asks_more |= !request.meeting.is_wide();
+                request.lose_patience(&threads);
+            } else {
+                request.relaxed = true;
+            }
+        }
+        if asks_more {
+            self.ask(control);
         }
         if changed {
             self.rendezvous.new_epoch();
@@ -358,8 +424,9 @@ fn note_relaxed(request: &Request, threads: &[Arc<ThreadRecord>]) -> bool {
         return false;
     }
     for record in threads {
-        let has_waited = request.relaxed || request.hurried;
-        let relaxed = has_waited && level(&**record) == Level::Inner;
+        let hurried = request.hurried && record.is_known_to_turn();
+        let has_waited = request.relaxed || request.meeting.is_late(record) || hurried;
+        let relaxed = has_waited && level(&**record) == Level::Inner && !request.meeting.excuses(record);
         record.relaxed.store(relaxed, Ordering::Relaxed);
     }
     threads.iter().any(|record| record.relaxed.load(Ordering::Relaxed))
@@ -379,7 +446,7 @@ impl Party for Shared {
 
     fn run(&self, request: Request, threads: &[Arc<ThreadRecord>]) -> Box<dyn FnOnce()> {
         let relaxed = note_relaxed(&request, threads);
-        let stopped = Stopped::new(self, threads.to_vec(), relaxed, request.since.elapsed());
+        let stopped = Stopped::new(self, threads.to_vec(), relaxed, request.meeting.age());
         let started = pause::now();
         let action = std::panic::AssertUnwindSafe(|| (request.action)(&stopped));
         let outcome = match std::panic::catch_unwind(action) {

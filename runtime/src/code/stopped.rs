@@ -11,6 +11,7 @@ use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
 use super::beside::Grown;
 use super::cleanup;
 use super::guard;
+use super::rendezvous::{Level, level};
 use super::thread::{Repair, ThreadRecord};
 use super::unit::CodeUnit;
 use super::waiting::Waiting;
@@ -80,6 +81,12 @@ impl<'a> Stopped<'a> {
     /// Were threads stopped inside inner loops, because the request had waited long?
     pub fn relaxed(&self) -> bool {
         self.relaxed
+    }
+
+    /// The threads that stand in the middle of a turn of their outermost loops.
+    pub fn in_the_middle(&self) -> Vec<usize> {
+        let numbered = self.threads.iter().enumerate();
+        numbered.filter(|(_, record)| level(&***record) == Level::Inner).map(|(thread, _)| thread).collect()
     }
 
     /// How long the request has waited for the threads.

@@ -18,6 +18,7 @@ use crate::reload::left::{changed_globals, unfit};
 use crate::reload::links::Links;
 use crate::reload::prepare::{Preparation, Prepared};
 use crate::reload::replace::{Standing, Verdict};
+use crate::reload::turns::{TurnFrame, Turns};
 use crate::report::{Outcome, Report};
 use crate::workspace::Snapshot;
 
@@ -196,6 +197,19 @@ impl ProgramInner {
         found.map(|found| Obstacle { threads, ..found })
     }
 
+    /// Does a thread stand in the middle of a turn that will have run code of both versions?
+    fn mixes_turns(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> bool {
+        let middle = stopped.in_the_middle();
+        if middle.is_empty() {
+            return false;
+        }
+        let live = self.live();
+        let Some(mut turns) = Turns::new(prepared, &live) else { return true };
+        let mut frames: FxHashMap<usize, Vec<TurnFrame>> = FxHashMap::default();
+        stopped.walk(|frame| frames.entry(frame.thread).or_default().push((Standing::of(frame), frame.polls)));
+        middle.iter().any(|thread| frames.get(thread).is_some_and(|frames| turns.mixes(frames)))
+    }
+
     /// Code on stacks that is not live any more goes by the types of the version before.
     fn keep_past(&self, past: &Past, stopped: &Stopped<'_>) {
         let mut live = self.live();
@@ -249,6 +263,7 @@ impl ProgramInner {
             Ok(tried) => tried,
             Err(attempt) => return attempt,
         };
+        prepared.mixes_turns = self.mixes_turns(prepared, stopped);
         self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
         let gone = moves.gone();

@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::ProgramInner;
-use crate::code::{Outcome, SafepointKind, Stopped, Ticket, Waiting};
+use crate::code::{Outcome, RawFrame, SafepointKind, Stopped, Ticket, Waiting};
 use crate::fault;
+use crate::live::FunctionMeta;
 use crate::reload::prepare::Prepared;
+use crate::reload::replace::Standing;
+use crate::reload::turns::{TurnFrame, Turns};
 use crate::report::{Clock, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
@@ -15,6 +18,9 @@ pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
 /// How long a commit waits that a frame in old code stands in the way of, before it looks again; each time twice as long,
 /// up to the second, for while it looks threads may stand still that are not in the way. Chosen by feel.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(640));
+
+/// How long it waits between two looks at threads that sleep in the host: at first, and at last. Chosen by feel.
+const LOOK_AT_SLEEPERS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
 /// A commit that waits for the program.
 pub struct Pending {
@@ -28,6 +34,10 @@ pub struct Pending {
     obstacle: Mutex<Option<(String, String)>>,
     /// The threads that have stood in the way so far.
     awaited: Mutex<Vec<Waiting>>,
+    /// Those that sleep in the host, and whether their turns are none of its concern. Nothing if it may concern any turn,
+    /// whatever that calls.
+    sleepers: Option<Mutex<Vec<(Waiting, bool)>>>,
+    program: Arc<ProgramInner>,
     /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
     in_program: bool,
     pub(super) prepared: Arc<Mutex<Option<Box<Prepared>>>>,
@@ -36,9 +46,8 @@ pub struct Pending {
 
 /// What a wait for a commit ended with.
 pub(crate) enum Waited {
-    /// The new version is live; `relaxed`: inside an inner loop.
+    /// The new version is live.
     Done {
-        relaxed: bool,
         /// How long a thread stood still at most.
         paused: Duration,
     },
@@ -124,6 +133,7 @@ impl ProgramInner {
     ) -> Pending {
         let in_program = self.world.is_active_here();
         prepared.asked_inside = in_program;
+        let concerns_all = prepared.changes_values() || self.has_hooks(&prepared);
         let prepared = Arc::new(Mutex::new(Some(prepared)));
         let attempt = Arc::<Mutex<Attempt>>::default();
         let (program, shared, outcome) = (self.clone(), prepared.clone(), attempt.clone());
@@ -144,6 +154,8 @@ impl ProgramInner {
             pause: Mutex::new((LOOK_AGAIN.0, None)),
             obstacle: Mutex::default(),
             awaited: Mutex::default(),
+            sleepers: (!concerns_all).then(Mutex::default),
+            program: self.clone(),
             in_program,
             prepared,
             clock,
@@ -154,8 +166,9 @@ impl ProgramInner {
     fn blocked_on(&self, ticket: &Ticket) -> Option<String> {
         let frames = ticket.blocked_on();
         let live = self.live();
-        let frame = frames.last()?;
-        Some(live.meta(&frame.unit, frame.function)?.name())
+        let metas = frames.iter().rev().filter_map(|frame| live.meta(&frame.unit, frame.function));
+        let is_own = |meta: &&Arc<FunctionMeta>| !meta.head(&live).is_some_and(|head| head.at.is_library());
+        Some(metas.clone().find(is_own).or_else(|| metas.clone().next())?.name())
     }
 }
 
@@ -168,7 +181,7 @@ impl Pending {
     /// Waits; what became of the commit, if anything has.
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         let ticket = lock(&self.ticket).clone();
-        let outcome = ticket.wait(time)?;
+        let outcome = self.wait_for(&ticket, time)?;
         let kind = if let Attempt::NotYet { what, until, by } = &*lock(&self.attempt) {
             *lock(&self.obstacle) = Some((what.clone(), until.clone()));
             if self.in_program {
@@ -195,10 +208,67 @@ impl Pending {
     }
 }
 
+impl Pending {
+    /// Waits, and looks meanwhile whether there are threads that need not be waited for.
+    fn wait_for(&self, ticket: &Ticket, time: Duration) -> Option<Outcome> {
+        if self.sleepers.is_none() {
+            return ticket.wait(time);
+        }
+        let (since, mut pause) = (Instant::now(), LOOK_AT_SLEEPERS.0);
+        loop {
+            self.excuse_sleepers(ticket);
+            let left = time.saturating_sub(since.elapsed());
+            let outcome = ticket.wait(left.min(pause));
+            if outcome.is_some() || left <= pause {
+                return outcome;
+            }
+            pause = (pause * 2).min(LOOK_AT_SLEEPERS.1);
+        }
+    }
+
+    /// Threads in the host whose turns the commit does not concern need not come round.
+    fn excuse_sleepers(&self, ticket: &Ticket) {
+        let found = ticket.sleepers();
+        if found.is_empty() {
+            return;
+        }
+        let excused = self.unconcerned(found);
+        if !excused.is_empty() {
+            // The commit may happen here and now.
+            ticket.excuse(&excused);
+        }
+    }
+
+    /// Of threads with their stacks those whose turns the commit does not concern.
+    fn unconcerned(&self, mut found: Vec<(Waiting, Vec<RawFrame>)>) -> Vec<Waiting> {
+        let (Some(known), Ok(prepared)) = (&self.sleepers, self.prepared.try_lock()) else { return Vec::new() };
+        let live = self.program.live();
+        let Some(mut turns) = prepared.as_ref().and_then(|prepared| Turns::new(prepared, &live)) else {
+            return Vec::new();
+        };
+        let mut known = lock(known);
+        found.retain(|(waiting, frames)| match known.iter().find(|(known, _)| known == waiting) {
+            Some((_, is_excused)) => *is_excused,
+            None => {
+                let is_excused = turns.excuses(&frames.iter().map(turn_frame).collect::<Vec<_>>());
+                known.push((*waiting, is_excused));
+                is_excused
+            }
+        });
+        found.into_iter().map(|(waiting, _)| waiting).collect()
+    }
+}
+
+/// A frame that waits in a call.
+fn turn_frame(frame: &RawFrame) -> TurnFrame {
+    let unit = Arc::as_ptr(&frame.unit) as usize;
+    (Standing { unit, function: frame.function, srcloc: frame.srcloc }, false)
+}
+
 impl From<Outcome> for Waited {
     fn from(outcome: Outcome) -> Waited {
         match outcome {
-            Outcome::Done { relaxed, paused, .. } => Waited::Done { relaxed, paused },
+            Outcome::Done { paused, .. } => Waited::Done { paused },
             Outcome::Cancelled | Outcome::Panicked(_) => Waited::Cancelled,
         }
     }

@@ -55,8 +55,8 @@ impl Update {
     }
 }
 
-/// Said of a commit that did not wait for the outermost loops.
-const RELAXED: &str = "no outermost loop came round in time, so it was taken over in the middle of one: that turn runs code of both versions";
+/// Said of a commit that came in the middle of a turn that had run old code and was still to run new code.
+const MIXED: &str = "no outermost loop came round in time, so it was taken over in the middle of one: that turn runs code of both versions";
 
 /// How often a version is prepared at most, if what runs is another every time.
 const TRIES: usize = 4;
@@ -283,11 +283,12 @@ impl ProgramInner {
         let waited = wait(&pending);
         let attempt = std::mem::take(&mut *lock(&pending.attempt));
         match (waited, attempt) {
-            (Waited::Done { relaxed, paused }, Attempt::Applied) => {
+            (Waited::Done { paused }, Attempt::Applied) => {
                 let prepared = pending.take().ok_or(None)?;
+                let mixes_turns = prepared.mixes_turns;
                 let (mut report, changed) = self.finish(reloader, prepared, &pending.clock, true);
                 report.times.pause_us = paused.as_micros() as u64;
-                report.notices.extend(relaxed.then(|| RELAXED.to_owned()));
+                report.notices.extend(mixes_turns.then(|| MIXED.to_owned()));
                 Ok((report, changed))
             }
             (_, Attempt::TakenBack(mut inverse)) => {

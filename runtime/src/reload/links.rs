@@ -21,6 +21,8 @@ pub struct Summary {
     pub callees: Box<[Instance]>,
     /// Can a safepoint be met in its own code?
     pub meets_safepoints: bool,
+    /// Does it call function values, or methods of `dyn`s?
+    pub calls_values: bool,
 }
 
 impl Summary {
@@ -28,7 +30,7 @@ impl Summary {
     pub fn of(body: &mir::Body, is_leaf: &dyn Fn(&Callee) -> bool) -> Summary {
         let mut callees = Vec::new();
         let mut seen = FxHashSet::default();
-        let mut meets_safepoints = false;
+        let (mut meets_safepoints, mut calls_values) = (false, false);
         for block in body.with_cleanup().flat_map(|body| body.blocks.values()) {
             for statement in &block.statements {
                 match &statement.kind {
@@ -36,13 +38,16 @@ impl Summary {
                     StatementKind::Call(call) => match &call.callee {
                         Callee::Function(instance, _) if seen.insert(*instance) => callees.push(*instance),
                         Callee::Function(..) => {}
-                        other => meets_safepoints |= !is_leaf(other),
+                        other => {
+                            meets_safepoints |= !is_leaf(other);
+                            calls_values |= matches!(other, Callee::Value(..) | Callee::Slot(..));
+                        }
                     },
                     _ => {}
                 }
             }
         }
-        Summary { callees: callees.into(), meets_safepoints }
+        Summary { callees: callees.into(), meets_safepoints, calls_values }
     }
 
     /// The same with other names of items.
@@ -263,7 +268,7 @@ mod tests {
         text.iter()
             .map(|(name, callees, meets_safepoints)| {
                 let callees = callees.iter().map(|name| function(name)).collect();
-                (function(name), Summary { callees, meets_safepoints: *meets_safepoints })
+                (function(name), Summary { callees, meets_safepoints: *meets_safepoints, calls_values: false })
             })
             .collect()
     }

@@ -131,6 +131,8 @@ pub(crate) struct Prepared {
     pub described: Option<Box<Described>>,
     /// Has a thread asked for it that is in the program itself?
     pub asked_inside: bool,
+    /// Has it come in the middle of a turn that runs code of both versions?
+    pub mixes_turns: bool,
     /// What the commit has taken out of the running version, to be given up once the threads go on: that may take long.
     pub left: Vec<Box<dyn Any + Send>>,
 }
@@ -150,6 +152,12 @@ fn may_loop(live: &Live, instance: Instance) -> bool {
 }
 
 impl Prepared {
+    /// Does it change values that there are, or compute any?
+    pub fn changes_values(&self) -> bool {
+        let initial = !self.computed.is_empty() || !self.resets.is_empty();
+        initial || !self.moving.is_empty() || !self.moved.is_empty() || self.migration.is_some()
+    }
+
     /// Is it the body of exactly one function and nothing else, so that one store publishes it?
     pub fn is_single_body(&self) -> bool {
         self.stores.len() <= 1
@@ -737,6 +745,7 @@ impl Plan {
             pins: Pins::default(),
             blocked_since: None,
             described: None,
+            mixes_turns: false,
             asked_inside: false,
             left: Vec::new(),
         }

@@ -421,6 +421,53 @@ extern "C" fn nap(us: i64) -> i64 {
     0
 }
 
+/// One thread waits in C in the middle of its turn: the other turns on while the commit waits for that.
+#[test]
+fn nobody_stands_still_for_a_thread_that_sleeps_in_c() {
+    let kit = Kit::new();
+    let pipe = Pipe::new();
+    kit.exit("read_pipe", read_pipe as *const () as usize, &i64s(2), ExitKind::C);
+    let waiting = kit.simple("waiting", 2, |f| {
+        f.polled_loop(|f| {
+            let result = f.call("read_pipe", &i64s(2), &[f.params[0], f.params[1]]).unwrap();
+            f.b.ins().icmp_imm_u(IntCC::Equal, result, 1)
+        });
+        let one = f.number(1);
+        f.ret(one);
+    });
+    let (turns, stop, reading) = (AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(0));
+    let spinning = spinning(&kit, &turns, &stop);
+    let args = [pipe.0[0] as i64, cell(&reading) as i64];
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| kit.call(&waiting, &args).unwrap());
+        until("the read", || reading.load(SeqCst) > 0);
+        let spins = scope.spawn(|| kit.call(&spinning, &[]).unwrap());
+        until("some turns", || turns.load(SeqCst) > 0);
+        let goes_on = |_: &i32| {
+            let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, |_| ());
+            let asked = turns.load(SeqCst);
+            until("turns or the end", || turns.load(SeqCst) > asked + 1000 || ticket.outcome().is_some());
+            let goes_on = ticket.outcome().is_none();
+            assert!(matches!(ticket.wait(DEADLINE), Some(Outcome::Done { relaxed: true, .. })));
+            goes_on
+        };
+        // On a busy machine it may have no time to turn before patience ends.
+        assert!((0..20).any(|attempt| goes_on(&attempt)), "it stands still until the end of patience");
+        // One that need not come round is not waited for, until it is somewhere else.
+        let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, |_| ());
+        let sleepers: Vec<Waiting> = ticket.sleepers().into_iter().map(|(waiting, _)| waiting).collect();
+        assert_eq!(sleepers.len(), usize::from(ticket.outcome().is_none()));
+        ticket.excuse(&sleepers);
+        assert!(matches!(ticket.wait(DEADLINE), Some(Outcome::Done { .. })));
+        stop.store(1, SeqCst);
+        spins.join().unwrap();
+        // The loop ends when a read fails.
+        // SAFETY: the writing end is the test's own.
+        unsafe { libc::close(pipe.0[1]) };
+        waits.join().unwrap();
+    });
+}
+
 /// All four stand in the way wherever they are but at their polls, and hardly come there at the same time by themselves.
 #[test]
 fn a_commit_after_threads_with_long_turns_of_their_own() {

@@ -1,0 +1,206 @@
+//! Whom a commit asks to stop, and how long those that have come stand still for the others. A thread that sleeps in C, or
+//! whose turns are long, is waited for alone, and the others run on meanwhile: nobody stands longer than its own turns last,
+//! but for those that have just shown that they come round.
+//!
+//! A commit may wait first for threads that stood in its way: it asks nobody else before these have come away from where they
+//! stood.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use vaisjit_abi::context::AT_POLL;
+
+use super::safepoint::SafepointKind;
+use super::sync::Ordering;
+use super::thread::ThreadRecord;
+use super::waiting::Waiting;
+
+/// How long threads stand still at least, and at most, for others that have not come yet. Chosen by feel.
+pub(super) const SHORTEST_STAND: Duration = Duration::from_millis(4);
+const LONGEST_STAND: Duration = Duration::from_secs(1);
+/// Which part of its turn a thread stands at first.
+const SHARE: u32 = 3;
+
+/// Where a thread is that a request asks.
+pub(super) struct Seen {
+    /// Address of its record.
+    pub thread: usize,
+    /// Is it where it may be?
+    pub has_come: bool,
+    /// How long it has stood still, if it does.
+    pub stands: Option<Duration>,
+}
+
+/// The threads that a request brings together, by the addresses of their records.
+pub(super) struct Meeting {
+    made: Instant,
+    /// Since when it asks the same threads.
+    begun: Instant,
+    /// Those that have stood in the way: before they have come nobody else is asked.
+    first: Option<Vec<Waiting>>,
+    /// If any, of these only these are asked.
+    alone: Vec<usize>,
+    turns: Vec<Turn>,
+    /// How many times some have stood still in vain.
+    rounds: u32,
+    /// Those that have not come round in time: they may be in the middle of a turn.
+    late: Vec<usize>,
+    /// Those whose turns the commit does not concern, as long as they wait where they did.
+    excused: Vec<Waiting>,
+}
+
+/// What has been seen of a thread.
+struct Turn {
+    thread: usize,
+    /// Since when it has run.
+    since: Instant,
+    /// How long it has run at most before it came.
+    longest: Duration,
+    /// Has it come since all are asked that are asked now?
+    came: bool,
+    stands: bool,
+}
+
+impl Turn {
+    fn come(&mut self, at: Instant) {
+        if !self.stands {
+            self.longest = self.longest.max(at.saturating_duration_since(self.since));
+            (self.came, self.stands) = (true, true);
+        }
+    }
+
+    fn go_on(&mut self, now: Instant) {
+        if std::mem::take(&mut self.stands) {
+            self.since = now;
+        }
+    }
+
+    /// How long it stands for others that may not come round. Not always the same at last: threads with turns of the same
+    /// length, longer than that, would never come together.
+    fn stand(&self, rounds: u32) -> Duration {
+        let share = self.longest / SHARE * (2 + rounds.min(SHARE * 2)) / 2;
+        share.min(self.longest).clamp(SHORTEST_STAND, LONGEST_STAND / (1 + rounds % 2))
+    }
+}
+
+fn key(record: &ThreadRecord) -> usize {
+    std::ptr::from_ref(record) as usize
+}
+
+impl Meeting {
+    pub fn of(kind: &SafepointKind) -> Meeting {
+        let first = match kind {
+            SafepointKind::CommitAfter(threads) => Some(threads.clone()),
+            _ => None,
+        };
+        let now = Instant::now();
+        let (alone, turns, late, excused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Meeting { made: now, begun: now, first, alone, turns, rounds: 0, late, excused }
+    }
+
+    /// How long ago it was made.
+    pub fn age(&self) -> Duration {
+        self.made.elapsed()
+    }
+
+    pub fn asks(&self, record: &ThreadRecord) -> bool {
+        let is_first = |first: &Vec<Waiting>| first.iter().any(|waiting| waiting.is_of(record));
+        self.first.as_ref().is_none_or(is_first) && (self.alone.is_empty() || self.alone.contains(&key(record)))
+    }
+
+    /// Does it still wait for those that have stood in the way?
+    pub fn waits_for_first(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Does it ask all that it brings together?
+    pub fn is_wide(&self) -> bool {
+        self.alone.is_empty()
+    }
+
+    /// Is a thread that has stopped at a poll, or somewhere else than where it stood in the way?
+    pub fn has_moved(&self, record: &ThreadRecord) -> bool {
+        let stays = |first: &Vec<Waiting>| first.iter().any(|waiting| waiting.is_still(record));
+        record.state().load(Ordering::Acquire) == AT_POLL || !self.first.as_ref().is_some_and(stays)
+    }
+
+    /// Has the thread not come round in time?
+    pub fn is_late(&self, record: &ThreadRecord) -> bool {
+        self.late.contains(&key(record))
+    }
+
+    /// Does the thread wait in the host where the commit does not concern its turn?
+    pub fn excuses(&self, record: &ThreadRecord) -> bool {
+        self.excused.iter().any(|waiting| waiting.is_still(record))
+    }
+
+    pub fn excuse(&mut self, waiting: &[Waiting]) {
+        Waiting::join(&mut self.excused, waiting);
+    }
+
+    /// All that it asks have stopped: are there more that it has to ask now? `middle` tells who has stopped in the middle of
+    /// a turn.
+    pub fn widen(&mut self, threads: &[Arc<ThreadRecord>], middle: &dyn Fn(&ThreadRecord) -> bool) -> bool {
+        if self.is_wide() && self.first.is_none() {
+            return false;
+        }
+        let now = Instant::now();
+        let asked: Vec<&Arc<ThreadRecord>> = threads.iter().filter(|record| self.asks(record)).collect();
+        let (late, came): (Vec<_>, Vec<_>) = asked.into_iter().partition(|record| middle(record));
+        came.into_iter().for_each(|record| self.turn(key(record)).come(now));
+        if !std::mem::take(&mut self.alone).is_empty() {
+            return true;
+        }
+        self.first = None;
+        self.late.extend(late.into_iter().map(|record| key(record)));
+        self.turns.iter_mut().for_each(|turn| turn.came = false);
+        (self.begun, self.rounds) = (now, 0);
+        true
+    }
+
+    /// These have not come in time.
+    pub fn be_late(&mut self, late: impl Iterator<Item = usize>) {
+        self.late.extend(late);
+        self.alone.clear();
+    }
+
+    /// Nobody looks after it: it asks all.
+    pub fn hurry(&mut self) {
+        self.first = None;
+    }
+
+    fn turn(&mut self, thread: usize) -> &mut Turn {
+        let place = self.turns.iter().position(|turn| turn.thread == thread).unwrap_or(self.turns.len());
+        if place == self.turns.len() {
+            let (since, longest) = (self.begun, Duration::ZERO);
+            self.turns.push(Turn { thread, since, longest, came: false, stands: false });
+        }
+        &mut self.turns[place]
+    }
+
+    /// Looks at the clock: have some stood still for long enough? Then they go on, and the others are waited for alone. True
+    /// if whom it asks has changed.
+    pub fn look(&mut self, seen: &[Seen]) -> bool {
+        let (now, rounds) = (Instant::now(), self.rounds);
+        let (mut tired, mut awaited) = (Vec::new(), false);
+        let waits_for_first = self.waits_for_first();
+        for seen in seen {
+            let turn = self.turn(seen.thread);
+            match seen.stands.filter(|_| seen.has_come) {
+                Some(stands) => {
+                    turn.come(now.checked_sub(stands).unwrap_or(now));
+                    tired.extend((stands >= turn.stand(rounds)).then_some(seen.thread));
+                }
+                None => turn.go_on(now),
+            }
+            awaited |= !seen.has_come && (waits_for_first || !turn.came);
+        }
+        if tired.is_empty() || !awaited {
+            return false;
+        }
+        self.rounds += 1;
+        tired.iter().for_each(|thread| self.turn(*thread).go_on(now));
+        self.alone = seen.iter().map(|seen| seen.thread).filter(|thread| !tired.contains(thread)).collect();
+        true
+    }
+}
