@@ -74,13 +74,18 @@ impl Moves {
         Moves { ranges, blocks: FxHashMap::default(), tables }
     }
 
-    /// Of the regions whose values stay as they lie, but lose parts; and of the containers that are made anew, numbered behind
-    /// the regions.
-    pub fn losing(planner: &Planner, regions: &[Region], rebuilt: &Rebuilt, tables: FxHashMap<usize, Ty>) -> Moves {
+    /// Of the regions whose values are used and stay as they lie, but lose parts; and of the containers that are made anew,
+    /// numbered behind the regions.
+    pub fn losing(
+        planner: &Planner,
+        (regions, is_used): (&[Region], &dyn Fn(&Region) -> bool),
+        rebuilt: &Rebuilt,
+        tables: FxHashMap<usize, Ty>,
+    ) -> Moves {
         let range = |(number, region): (usize, &Region)| {
             let conversion = &planner.conversions[region.conversion];
             let loses = stays(conversion, region) && region.count > 0 && planner.drops_part(conversion.types);
-            (loses && region.at != 0 && conversion.from_size > 0).then(|| Range {
+            (loses && is_used(region) && region.at != 0 && conversion.from_size > 0).then(|| Range {
                 region: number,
                 at: region.at,
                 count: region.count,
@@ -226,7 +231,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// Refuses moves that some word could not follow.
     pub fn check(&self, moves: &Moves, describe: &dyn Fn(usize) -> Denied) -> Result<(), Denied> {
-        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word))) else {
+        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word), true)) else {
             return Ok(());
         };
         let pinned_by = match &stuck {
@@ -257,7 +262,8 @@ impl Search<'_> {
             let is_dropped = range.to.is_none() || self.planner.is_dropped(at, range.types, word - at);
             is_dropped.then_some(range.region)
         };
-        match self.typed(losing, false).or_else(|| self.untyped(&is_dropped)) {
+        // What lies in frames of the host's may be nobody's any more; it is none of what the program does.
+        match self.typed(losing, false).or_else(|| self.untyped(&is_dropped, false)) {
             Some(Stuck::Lost(who, region)) => Err(describe(region, &who)),
             Some(Stuck::Untyped(who, region)) => {
                 let pinned_by = Some(format!("{who}, which holds the address of something that would be gone"));
@@ -298,8 +304,8 @@ impl Search<'_> {
         stuck
     }
 
-    /// A word that nobody knows the type of and that leads to a region; `leads` tells which.
-    fn untyped(&self, leads: &dyn Fn(usize) -> Option<usize>) -> Option<Stuck> {
+    /// A word that nobody knows the type of and that leads to a region; `leads` tells which. In frames of the `host`'s, too?
+    fn untyped(&self, leads: &dyn Fn(usize) -> Option<usize>, host: bool) -> Option<Stuck> {
         let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
         let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
         let going = self.locals.iter().filter(leaves);
@@ -310,6 +316,9 @@ impl Search<'_> {
                 && let Some(region) = leads(word)
             {
                 let function = self.locals.iter().find(|local| local.frame_pointer == owner);
+                if function.is_none() && !host {
+                    return;
+                }
                 let who = function.map_or_else(
                     || "a function of the host's".to_owned(),
                     |local| format!("the running `{}`", local.function),

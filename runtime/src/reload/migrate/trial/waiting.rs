@@ -74,14 +74,18 @@ impl Migration {
         }
         let blocks = self.blocks(linkage, trial, locals);
         let waits = |region: &Region| match region.role {
-            Role::Global(number) => {
-                let is_kept = trial.kept.iter().any(|kept| kept.copy.address() == region.at);
-                is_kept || self.removed.contains(&self.globals[number].path)
-            }
+            Role::Global(_) => self.is_kept(trial, region),
             Role::Local(_) => false,
             Role::Elements(block, _) | Role::Entries(block, _) | Role::Block(block, _) => blocks.waits(block),
         };
         found.iter().find(|(region, _)| !trial.regions.get(*region).is_some_and(waits))
+    }
+
+    /// Is it the value of a global that has been removed, or one that is kept aside?
+    pub(super) fn is_kept(&self, trial: &Trial, region: &Region) -> bool {
+        let Role::Global(number) = region.role else { return false };
+        let is_aside = trial.kept.iter().any(|kept| kept.copy.address() == region.at);
+        is_aside || self.removed.contains(&self.globals[number].path)
     }
 
     /// The blocks that the program can come to after the save, and those that wait.
