@@ -78,7 +78,8 @@ impl Moves {
     /// numbered behind the regions.
     pub fn losing(
         planner: &Planner,
-        (regions, is_used): (&[Region], &dyn Fn(&Region) -> bool),
+        regions: &[Region],
+        is_used: &dyn Fn(&Region) -> bool,
         rebuilt: &Rebuilt,
         tables: FxHashMap<usize, Ty>,
     ) -> Moves {

@@ -466,8 +466,8 @@ impl Migration {
         trial: &mut Trial,
     ) -> Result<(), Denied> {
         let is_used = |region: &Region| !self.is_kept(trial, region);
-        let (used, tables) = ((&trial.regions[..], &is_used as &dyn Fn(&Region) -> bool), linkage.behind_tables());
-        let losing = Moves::losing(&self.planner, used, &trial.rebuilt, tables);
+        let tables = linkage.behind_tables();
+        let losing = Moves::losing(&self.planner, &trial.regions, &is_used, &trial.rebuilt, tables);
         if !losing.is_empty() {
             let roots = self.roots_now(linkage, locals, &|local, home| local.carries(home));
             let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
