@@ -3,22 +3,14 @@
 use super::harness::program;
 
 const ITEM: &str = "S Item { name: str, price: i64 }
-G shop: Vec<Item>
-G seen: *Item
 F mk(n: i64) -> Item = Item { name: \"n{n}\", price: n }
-F save() -> i64 {
-    next_text()
-    hot_reload()
-    look()
-}
-F look() -> i64 = shop[0].price
-F size() -> i64 = shop.len()
-F game(n: i64) -> i64 = save() + n * 100000
 ";
 const PLAIN: &str = "S Item { price: i64 }
-G shop: Vec<Item>
-G seen: *Item
 F mk(n: i64) -> Item = Item { price: n }
+";
+/// What comes behind either.
+const SHOP: &str = "G shop: Vec<Item>
+G seen: *Item
 F save() -> i64 {
     next_text()
     hot_reload()
@@ -33,7 +25,7 @@ const GROWN: i64 = 3 + 40 + 700 + 7000;
 
 /// `Item` grows in the call of `save`; gives the result of `run` and what was told.
 fn grows(types: &str, run: &str) -> (i64, Vec<String>) {
-    let text = format!("{types}{run}");
+    let text = format!("{types}{SHOP}{run}");
     let played = program(
         &text,
         &[&[

@@ -366,10 +366,8 @@ fn a_thread_blocked_in_c_counts_as_stopped() {
     }
 }
 
-/// One thread stands in the way while it waits in C: the other turns on, and nothing is tried before the first has come to
-/// its poll.
-#[test]
-fn a_commit_after_one_thread_leaves_the_others_alone() {
+/// Does something while one thread waits in C, in a loop, to read a pipe, and another one turns.
+fn beside_a_reader(act: impl FnOnce(&Kit, &Pipe, &AtomicI64)) {
     let kit = Kit::new();
     let pipe = Pipe::new();
     kit.exit("read_pipe", read_pipe as *const () as usize, &i64s(2), ExitKind::C);
@@ -389,9 +387,24 @@ fn a_commit_after_one_thread_leaves_the_others_alone() {
         until("the read", || reading.load(SeqCst) > 0);
         let spins = scope.spawn(|| kit.call(&spinning, &[]).unwrap());
         until("some turns", || turns.load(SeqCst) > 0);
+        act(&kit, &pipe, &turns);
+        stop.store(1, SeqCst);
+        spins.join().unwrap();
+        // The loop ends when a read fails.
+        // SAFETY: the writing end is the test's own.
+        unsafe { libc::close(pipe.0[1]) };
+        waits.join().unwrap();
+    });
+}
+
+/// One thread stands in the way while it waits in C: the other turns on, and nothing is tried before the first has come to
+/// its poll.
+#[test]
+fn a_commit_after_one_thread_leaves_the_others_alone() {
+    beside_a_reader(|kit, pipe, turns| {
         let found = Arc::new(std::sync::Mutex::new(Vec::new()));
         let inside = found.clone();
-        commit(&kit, move |stopped| {
+        commit(kit, move |stopped| {
             let mut threads = Vec::new();
             stopped
                 .walk(|frame| threads.extend((frame.unit.name(frame.function) == "waiting").then_some(frame.thread)));
@@ -407,12 +420,6 @@ fn a_commit_after_one_thread_leaves_the_others_alone() {
         pipe.write();
         until("the commit", || ticket.outcome().is_some());
         assert!(matches!(ticket.outcome(), Some(Outcome::Done { relaxed: false, .. })));
-        stop.store(1, SeqCst);
-        spins.join().unwrap();
-        // The loop ends when a read fails.
-        // SAFETY: the writing end is the test's own.
-        unsafe { libc::close(pipe.0[1]) };
-        waits.join().unwrap();
     });
 }
 
@@ -424,25 +431,7 @@ extern "C" fn nap(us: i64) -> i64 {
 /// One thread waits in C in the middle of its turn: the other turns on while the commit waits for that.
 #[test]
 fn nobody_stands_still_for_a_thread_that_sleeps_in_c() {
-    let kit = Kit::new();
-    let pipe = Pipe::new();
-    kit.exit("read_pipe", read_pipe as *const () as usize, &i64s(2), ExitKind::C);
-    let waiting = kit.simple("waiting", 2, |f| {
-        f.polled_loop(|f| {
-            let result = f.call("read_pipe", &i64s(2), &[f.params[0], f.params[1]]).unwrap();
-            f.b.ins().icmp_imm_u(IntCC::Equal, result, 1)
-        });
-        let one = f.number(1);
-        f.ret(one);
-    });
-    let (turns, stop, reading) = (AtomicI64::new(0), AtomicI64::new(0), AtomicI64::new(0));
-    let spinning = spinning(&kit, &turns, &stop);
-    let args = [pipe.0[0] as i64, cell(&reading) as i64];
-    std::thread::scope(|scope| {
-        let waits = scope.spawn(|| kit.call(&waiting, &args).unwrap());
-        until("the read", || reading.load(SeqCst) > 0);
-        let spins = scope.spawn(|| kit.call(&spinning, &[]).unwrap());
-        until("some turns", || turns.load(SeqCst) > 0);
+    beside_a_reader(|kit, _, turns| {
         let goes_on = |_: &i32| {
             let ticket = kit.world.run_at_safepoint(SafepointKind::Commit, |_| ());
             let asked = turns.load(SeqCst);
@@ -459,12 +448,6 @@ fn nobody_stands_still_for_a_thread_that_sleeps_in_c() {
         assert_eq!(sleepers.len(), usize::from(ticket.outcome().is_none()));
         ticket.excuse(&sleepers);
         assert!(matches!(ticket.wait(DEADLINE), Some(Outcome::Done { .. })));
-        stop.store(1, SeqCst);
-        spins.join().unwrap();
-        // The loop ends when a read fails.
-        // SAFETY: the writing end is the test's own.
-        unsafe { libc::close(pipe.0[1]) };
-        waits.join().unwrap();
     });
 }
 
