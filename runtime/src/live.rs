@@ -364,11 +364,20 @@ impl Live {
 
     /// Code that stays on a stack goes by these types, if it is not known yet what it goes by and it is not live.
     pub fn set_past(&mut self, (unit, function): (usize, usize), past: &Past) {
-        let is_retired = self.retired.contains_key(&unit);
-        let meta = self.metas.get_mut(&unit).and_then(|metas| metas.get_mut(function));
-        if let Some(meta) = meta.filter(|meta| is_retired && meta.past.is_none()) {
-            *meta = Arc::new(FunctionMeta { past: Some(past.clone()), ..(**meta).clone() });
+        let meta = self.metas.get(&unit).and_then(|metas| metas.get(function));
+        let Some(meta) = meta.filter(|meta| meta.past.is_none() && self.is_behind(unit, meta.instance)) else { return };
+        let meta = Arc::new(FunctionMeta { past: Some(past.clone()), ..(**meta).clone() });
+        if let Some(known) = self.metas.get_mut(&unit).and_then(|metas| metas.get_mut(function)) {
+            *known = meta;
         }
+    }
+
+    /// Is the code of a function, in the unit with this key, that of an older version, or of one that a save removed?
+    pub fn is_behind(&self, unit: usize, instance: Instance) -> bool {
+        let is_it = |orphan: &LiveFunction| {
+            orphan.meta.instance == instance && Live::unit_key(&orphan.code.unit) == unit
+        };
+        self.retired.contains_key(&unit) || self.orphans.iter().any(is_it)
     }
 
     /// Takes in code that is in no slot, but runs: it is freed once no stack reaches it.

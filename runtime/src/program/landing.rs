@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_semantics::{Instance, ItemPath};
+use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use super::pending::{Attempt, refuse_behind, refuse_growth};
 use super::trial::{GlobalValues, LONGEST_PIN, Tried, going};
@@ -16,6 +16,7 @@ use crate::live::{FunctionMeta, Past};
 use crate::reload::admissible::Changes;
 use crate::reload::left::{changed_globals, unfit};
 use crate::reload::links::Links;
+use crate::reload::migrate::Migration;
 use crate::reload::prepare::{Preparation, Prepared};
 use crate::reload::replace::{Standing, Verdict};
 use crate::reload::turns::{TurnFrame, Turns};
@@ -146,7 +147,9 @@ impl ProgramInner {
         let histories = (&live.history, &prepared.history);
         let types = (&*live.checked, &*prepared.snapshot.checked);
         let globals = changed_globals(prepared, &live);
+        let rebuilt: FxHashSet<Ty> = prepared.migration.iter().flat_map(Migration::rebuilt).collect();
         let changes = Changes::new(histories, &prepared.moved, &live.layouts, types, globals.clone());
+        let changes = changes.and_rebuilt(rebuilt.clone());
         if changes.is_empty() {
             return None;
         }
@@ -162,12 +165,14 @@ impl ProgramInner {
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
             let goes = |number| running.goes(&standing, number);
-            let concerned = running.concerns(meta.instance) || live.retired.contains_key(&standing.unit);
+            let concerned = prepared.replaces(meta.instance) || live.is_behind(standing.unit, meta.instance);
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
                 let new = (&prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
-                let since = meta.past.as_ref().map(|past| Changes::since(past, new, &globals).and_calls(unfit.clone()));
+                let since = meta.past.as_ref().map(|past| {
+                    Changes::since(past, new, &globals).and_calls(unfit.clone()).and_rebuilt(rebuilt.clone())
+                });
                 let changes = since.as_ref().unwrap_or(&changes);
                 let grown = grown(prepared, stopped, frame, meta);
                 // Who waits for a `main` that comes to no such loop waits for ever: the trial says why it cannot be.

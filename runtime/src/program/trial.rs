@@ -219,8 +219,7 @@ impl ProgramInner {
 
     /// The frames on the stacks.
     fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
-        let (live, running) = (self.live(), &prepared.moves.running);
-        let mut locals = Vec::new();
+        let (live, mut locals) = (self.live(), Vec::new());
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
@@ -234,7 +233,7 @@ impl ProgramInner {
                 going: going(prepared, stopped, frame, meta),
                 grown: stopped.grown(frame),
                 released_whole: released_whole(meta, &live.checked, &live.layouts),
-                is_current: !running.concerns(meta.instance) && !live.retired.contains_key(&standing.unit),
+                is_current: !prepared.replaces(meta.instance) && !live.is_behind(standing.unit, meta.instance),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
             });

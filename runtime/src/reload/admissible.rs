@@ -33,6 +33,8 @@ pub(crate) struct Changes<'a> {
     globals: FxHashSet<ItemPath>,
     /// Functions that keep code which does what the new types do not allow, and what that is.
     unfit: FxHashMap<Instance, String>,
+    /// Containers that are made anew, of another type: who goes on with an old one is alone with it.
+    rebuilt: FxHashSet<Ty>,
     before: &'a TypeLayouts,
     /// Sizes before and after, also of types that are gone.
     known: (Known, Known),
@@ -84,6 +86,7 @@ impl<'a> Changes<'a> {
             types: moved.iter().filter_map(change).collect(),
             globals,
             unfit: FxHashMap::default(),
+            rebuilt: FxHashSet::default(),
             before,
             known,
             checked,
@@ -92,7 +95,7 @@ impl<'a> Changes<'a> {
 
     /// Is there nothing to fear?
     pub fn is_empty(&self) -> bool {
-        self.types.is_empty() && self.globals.is_empty()
+        self.types.is_empty() && self.globals.is_empty() && self.rebuilt.is_empty()
     }
 
     /// What a frame would do on its way from the call it waits in to its end, or to a poll where it goes on in new code
@@ -136,6 +139,11 @@ impl<'a> Changes<'a> {
         Changes { unfit, ..self }
     }
 
+    /// The same where containers of these types are made anew.
+    pub fn and_rebuilt(self, rebuilt: FxHashSet<Ty>) -> Changes<'a> {
+        Changes { rebuilt, ..self }
+    }
+
     /// A local of a frame that stays in old code and holds a value that will not fit into its place.
     /// Those at the offsets `but` are looked after.
     pub fn too_large(&self, meta: &FunctionMeta, srcloc: u32, but: &[u32]) -> Option<String> {
@@ -161,6 +169,25 @@ impl<'a> Changes<'a> {
             TyKind::HashMap(key, value) => self.resized(key) || self.resized(value),
             _ => false,
         }
+    }
+
+    /// A container that is made anew, at or inside a value of this type or behind it.
+    fn rebuilt(&self, ty: Ty) -> Option<Ty> {
+        let (mut open, mut seen) = (vec![ty], FxHashSet::default());
+        while let Some(ty) = open.pop().filter(|_| !self.rebuilt.is_empty()) {
+            match *ty.kind() {
+                _ if self.rebuilt.contains(&ty) => return Some(ty),
+                _ if !seen.insert(ty) => {}
+                TyKind::Tuple(parts) => open.extend(parts.iter()),
+                TyKind::Array(of, _) | TyKind::Pointer(of) | TyKind::Reference(of) => open.push(of),
+                TyKind::Struct(..) => {
+                    let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
+                    open.extend(fields.into_iter().flatten().map(|field| field.ty));
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     /// A type that grows, at or inside a value of this type.
@@ -405,6 +432,11 @@ fn passes_on(statement: &StatementKind) -> bool {
     }
 }
 
+/// Does a statement do more with what it handles than to keep it, to give it up or to put it somewhere else?
+fn uses(statement: &StatementKind) -> bool {
+    !passes_on(statement) || matches!(statement, StatementKind::Call(_))
+}
+
 /// What a statement does that calls one of these functions.
 fn called(statement: &StatementKind, unfit: &FxHashMap<Instance, String>) -> Option<String> {
     let StatementKind::Call(call) = statement else { return None };
@@ -475,11 +507,12 @@ impl Walk<'_> {
             if waits_in != Some(index) {
                 found = found.or_else(|| called(&statement.kind, &self.changes.unfit));
             }
-            let passes_on = passes_on(&statement.kind);
+            let (passes_on, uses) = (passes_on(&statement.kind), uses(&statement.kind));
             visit::statement_places(statement, &mut |place, access| {
                 found = found.take().or_else(|| self.grown(place));
                 if waits_in != Some(index) || access == Access::Write {
                     found = found.take().or_else(|| self.touches(place, access, passes_on));
+                    found = found.take().or_else(|| if uses { self.is_alone_with(place) } else { None });
                 }
             });
             if found.is_some() {
@@ -494,6 +527,12 @@ impl Walk<'_> {
     fn grown(&self, place: &Place) -> Option<String> {
         let PlaceBase::Local(local) = place.base else { return None };
         self.grown.contains(&local).then(|| outgrows(&name_of(self.body, local)))
+    }
+
+    /// Does it use a container of which the others have a new one then?
+    fn is_alone_with(&self, place: &Place) -> Option<String> {
+        let ty = self.changes.rebuilt(place.ty)?;
+        Some(format!("would go on with the old `{ty}`, of which a new one is made"))
     }
 
     /// Does it copy a value, with parts that it does not know of and so does not count, to where all parts are counted down?

@@ -200,6 +200,11 @@ impl Migration {
         conversions.iter().any(|of| !of.in_place || of.shifts || self.planner.drops_part(of.types))
     }
 
+    /// The types of containers of which others are made, of another type.
+    pub fn rebuilt(&self) -> impl Iterator<Item = Ty> {
+        self.planner.rebuilds.iter().map(|rebuild| rebuild.types.0)
+    }
+
     /// New memory for the globals that do not fit into theirs.
     pub fn new_memory(&self) -> impl Iterator<Item = (ItemPath, GlobalMemory)> {
         let memory = |global: &GlobalChange| Some((global.path, GlobalMemory::new(global.moves_to? as usize)));

@@ -152,6 +152,11 @@ fn may_loop(live: &Live, instance: Instance) -> bool {
 }
 
 impl Prepared {
+    /// Does code of the function that runs stay behind: has it new code, or is it gone?
+    pub fn replaces(&self, instance: Instance) -> bool {
+        self.moves.running.concerns(instance) || self.removed.binary_search(&instance).is_ok()
+    }
+
     /// Does it change values that there are, or compute any?
     pub fn changes_values(&self) -> bool {
         let initial = !self.computed.is_empty() || !self.resets.is_empty();
