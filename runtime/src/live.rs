@@ -374,9 +374,8 @@ impl Live {
 
     /// Is the code of a function, in the unit with this key, that of an older version, or of one that a save removed?
     pub fn is_behind(&self, unit: usize, instance: Instance) -> bool {
-        let is_it = |orphan: &LiveFunction| {
-            orphan.meta.instance == instance && Live::unit_key(&orphan.code.unit) == unit
-        };
+        let is_it =
+            |orphan: &LiveFunction| orphan.meta.instance == instance && Live::unit_key(&orphan.code.unit) == unit;
         self.retired.contains_key(&unit) || self.orphans.iter().any(is_it)
     }
 

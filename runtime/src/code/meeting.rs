@@ -38,6 +38,8 @@ pub(super) struct Meeting {
     begun: Instant,
     /// Those that have stood in the way: before they have come nobody else is asked.
     first: Option<Vec<Waiting>>,
+    /// These, once they have come, and how long they stand at least for others that may have to wake them first.
+    patient: (Vec<usize>, Duration),
     /// If any, of these only these are asked.
     alone: Vec<usize>,
     turns: Vec<Turn>,
@@ -75,6 +77,12 @@ impl Turn {
         }
     }
 
+    /// Has it come, and may it soon come again? Not if its turn lasts longer than those before: perhaps it waits for another
+    /// thread.
+    fn comes_round(&self, now: Instant) -> bool {
+        self.came && (self.stands || now.saturating_duration_since(self.since) <= (self.longest + SHORTEST_STAND) * 2)
+    }
+
     /// How long it stands for others that may not come round. Not always the same at last: threads with turns of the same
     /// length, longer than that, would never come together.
     fn stand(&self, rounds: u32) -> Duration {
@@ -89,13 +97,14 @@ fn key(record: &ThreadRecord) -> usize {
 
 impl Meeting {
     pub fn of(kind: &SafepointKind) -> Meeting {
-        let first = match kind {
-            SafepointKind::CommitAfter(threads) => Some(threads.clone()),
-            _ => None,
+        let (first, patience) = match kind {
+            SafepointKind::CommitAfter(threads, patience) => (Some(threads.clone()), *patience),
+            _ => (None, Duration::ZERO),
         };
+        let patient = (Vec::new(), patience);
         let now = Instant::now();
         let (alone, turns, late, excused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Meeting { made: now, begun: now, first, alone, turns, rounds: 0, late, excused }
+        Meeting { made: now, begun: now, first, patient, alone, turns, rounds: 0, late, excused }
     }
 
     /// How long ago it was made.
@@ -147,6 +156,9 @@ impl Meeting {
         let now = Instant::now();
         let asked: Vec<&Arc<ThreadRecord>> = threads.iter().filter(|record| self.asks(record)).collect();
         let (late, came): (Vec<_>, Vec<_>) = asked.into_iter().partition(|record| middle(record));
+        if self.first.is_some() {
+            self.patient.0.extend(came.iter().map(|record| key(record)));
+        }
         came.into_iter().for_each(|record| self.turn(key(record)).come(now));
         if !std::mem::take(&mut self.alone).is_empty() {
             return true;
@@ -185,15 +197,17 @@ impl Meeting {
         let (mut tired, mut awaited) = (Vec::new(), false);
         let waits_for_first = self.waits_for_first();
         for seen in seen {
+            let is_patient = self.patient.0.contains(&seen.thread);
+            let patience = if is_patient { self.patient.1 } else { Duration::ZERO };
             let turn = self.turn(seen.thread);
             match seen.stands.filter(|_| seen.has_come) {
                 Some(stands) => {
                     turn.come(now.checked_sub(stands).unwrap_or(now));
-                    tired.extend((stands >= turn.stand(rounds)).then_some(seen.thread));
+                    tired.extend((stands >= turn.stand(rounds).max(patience)).then_some(seen.thread));
                 }
                 None => turn.go_on(now),
             }
-            awaited |= !seen.has_come && (waits_for_first || !turn.came);
+            awaited |= !seen.has_come && (waits_for_first || !turn.comes_round(now));
         }
         if tired.is_empty() || !awaited {
             return false;

@@ -38,7 +38,7 @@ pub enum SafepointKind {
     CommitAtPolls,
     /// A `Commit` for which nobody stops before these threads have come to the polls of their outermost loops, or have
     /// ended; after [`PATIENCE`] to any poll, or to another place in the host.
-    CommitAfter(Vec<Waiting>),
+    CommitAfter(Vec<Waiting>, Duration),
     /// Every thread is at some poll or in the host.
     Sweep,
 }

@@ -182,6 +182,7 @@ impl Pending {
     pub fn wait(&self, time: Duration) -> Option<Waited> {
         let ticket = lock(&self.ticket).clone();
         let outcome = self.wait_for(&ticket, time)?;
+        let patience = lock(&self.pause).0 / 2;
         let kind = if let Attempt::NotYet { what, until, by } = &*lock(&self.attempt) {
             *lock(&self.obstacle) = Some((what.clone(), until.clone()));
             if self.in_program {
@@ -189,7 +190,10 @@ impl Pending {
             }
             let mut awaited = lock(&self.awaited);
             Waiting::join(&mut awaited, by);
-            if by.is_empty() { SafepointKind::CommitAtPolls } else { SafepointKind::CommitAfter(awaited.clone()) }
+            match by.is_empty() {
+                true => SafepointKind::CommitAtPolls,
+                false => SafepointKind::CommitAfter(awaited.clone(), patience),
+            }
         } else {
             return Some(Waited::from(outcome));
         };

@@ -1,7 +1,7 @@
 //! Old code that goes on while what it deals with changes: globals of another type, and functions that only old frames and
 //! function values call any more.
 
-use super::harness::run;
+use super::harness::{run, saved_meanwhile};
 
 /// Reloads in its second, fourth and sixth turn, each time before it calls `f`.
 const VALUES: &str = "
@@ -162,4 +162,89 @@ fn a_local_at_which_something_points_stays_where_it_is() {
         [("    a := P {", "    c := P { x: 100, name: \"c\" }\n    seen = &c\n    a := P {"), ("+ a.x", "+ a.x + c.x")];
     let (result, told) = run(POINTED, &[&before]);
     assert_eq!(result, 10101010 + 10100, "{told:#?}");
+}
+
+/// Reloads in its second turn, in a function that the save removes.
+const REMOVED: &str = "
+S P { x: i64 }
+G ps: Vec<P> = []
+F step(n: i64) -> i64 {
+    L i: 0..3 {
+        next_text()
+        hot_reload()
+        ps.push(P { x: n })
+    }
+    0
+}
+F run() -> i64 {
+    n := 0
+    L n < 3 {
+        n += 1
+        I n == 2 { step(n) }
+    }
+    ps.len()
+}
+";
+
+#[test]
+fn a_frame_of_a_removed_function_that_would_build_a_changed_type() {
+    let start = REMOVED.find("F step").expect("there is one");
+    let end = REMOVED.find("F run").expect("there is one");
+    let removal = [(&REMOVED[start..end], ""), ("step(n)", "ps.push(P { x: n })")];
+    let with_field = [removal[0], removal[1], FIELD];
+    let why = "P refused: it would have to wait for `step`, which would build a `P` with the old layout, and that has asked \
+               for the reload itself";
+    // In the save that removes it, and in the one after.
+    for edits in [&[&with_field[..]] as &[_], &[&removal[..], &[FIELD]]] {
+        let (result, told) = run(REMOVED, edits);
+        assert_eq!(result, 3);
+        assert!(told.iter().any(|line| line == why), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_thread_that_waits_at_a_channel_of_another_type() {
+    let text = "
+U std/thread
+S A { n: i64 }
+S B { n: i64, k: i64 }
+G numbers: Channel<A> = Channel.new()
+G sum: i64 = 0
+G asked: i64 = 0
+F worker() -> i64 {
+    L {
+        M numbers.receive() {
+            Some(it) => { sum += it.n }
+            None => { B }
+        }
+    }
+    0
+}
+F is_new() -> bool = false
+F send(n: i64) { numbers.send(A { n: n }) }
+F run() -> i64 {
+    t := spawn(worker)
+    n := 0
+    L n < 400 && !is_new() {
+        n += 1
+        send(n)
+        sleep_ms(5)
+        I n == 3 { save() }
+    }
+    send(1000)
+    numbers.close()
+    t.join()!
+    sum - n * (n + 1) / 2
+}
+";
+    let edits = [
+        ("Channel<A>", "Channel<B>"),
+        ("A { n: n }", "B { n: n, k: 1 }"),
+        ("sum += it.n", "sum += it.n * it.k"),
+        ("bool = false", "bool = true"),
+    ];
+    let next = edits.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    let (result, told) = saved_meanwhile(&[text, &next]);
+    assert_eq!(result, 1000, "nothing is lost: {told:#?}");
+    assert!(told.iter().any(|line| line == "worker at the next loop head"), "{told:#?}");
 }

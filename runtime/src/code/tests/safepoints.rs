@@ -413,7 +413,7 @@ fn a_commit_after_one_thread_leaves_the_others_alone() {
         let awaited = found.lock().unwrap().clone();
         assert_eq!(awaited.len(), 1);
         let asked = std::time::Instant::now();
-        let ticket = kit.world.run_at_safepoint(SafepointKind::CommitAfter(awaited), |_| ());
+        let ticket = kit.world.run_at_safepoint(SafepointKind::CommitAfter(awaited, Duration::ZERO), |_| ());
         // Longer than any patience, and the other one never stops.
         until("turns meanwhile", || asked.elapsed() > PATIENCE * 2 && turns.load(SeqCst) > 100_000);
         assert_eq!(ticket.outcome(), None);
@@ -482,7 +482,9 @@ fn a_commit_after_threads_with_long_turns_of_their_own() {
             ticket.wait(DEADLINE);
             found.lock().unwrap().len() == 4
         });
-        let ticket = kit.world.run_at_safepoint(SafepointKind::CommitAfter(found.lock().unwrap().clone()), |_| ());
+        let ticket = kit
+            .world
+            .run_at_safepoint(SafepointKind::CommitAfter(found.lock().unwrap().clone(), Duration::ZERO), |_| ());
         let outcome = ticket.wait(DEADLINE * 4);
         stop.store(1, SeqCst);
         outcome
