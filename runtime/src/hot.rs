@@ -181,6 +181,11 @@ impl Control {
         *lock(&self.ending)
     }
 
+    /// Is `main` ending to be started again?
+    pub fn restarts(&self) -> bool {
+        matches!(self.ending(), Some(Ending::Restart))
+    }
+
     /// Asks for another run of `main`, if it is being run.
     pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
         if !main_runs && !self.main_waits.load(Ordering::SeqCst) {

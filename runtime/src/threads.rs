@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vaisjit_abi::HostFlags;
 
@@ -24,6 +24,8 @@ use crate::trap::TrapCode;
 const STACK: usize = 8 << 20;
 /// How often who waits looks whether the program has been interrupted. Chosen by feel.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often who waits for the end of all threads looks.
+const LOOK_FOR_END: Duration = Duration::from_millis(1);
 
 /// The threads of one program.
 #[derive(Default)]
@@ -127,6 +129,14 @@ impl Threads {
     /// cell holds.
     pub fn have_ended(&self) -> bool {
         self.going.load(Ordering::SeqCst) == 0
+    }
+
+    /// Waits until they have, but not longer than this.
+    pub fn wait_for_all(&self, longest: Duration) {
+        let since = Instant::now();
+        while !self.have_ended() && since.elapsed() < longest {
+            std::thread::sleep(LOOK_FOR_END);
+        }
     }
 }
 

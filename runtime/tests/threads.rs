@@ -419,3 +419,67 @@ fn turns_with_naps_are_of_one_version() {
     let told = sleeping.told.lock().unwrap();
     assert!(told.iter().filter(|told| **told != 0).count() <= mixed, "{mixed} are told of: {told:?}");
 }
+
+/// Ends a program when it is dropped, also by a test that fails.
+struct Ending(Arc<AtomicUsize>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+}
+
+/// A thread that cannot go on in the new version ends with `main`, and what it held does not count any more.
+#[test]
+fn a_restart_makes_way_for_a_save_that_a_thread_stands_in_the_way_of() {
+    let text = |item: &str, captured: &str, build: &str| {
+        format!(
+            "
+U std/thread
+S Item {{ {item} }}
+G items: Vec<Item> = []
+G sum: i64 = 0
+F main() -> i64 {{
+    k := 5
+    {captured}
+    t := spawn(|| {{
+        L is_over() == 0 {{ items.push(Item {{ {build} }}) sleep_ms(2) }}
+        0
+    }})
+    L is_over() == 0 {{ sum += k sleep_ms(2) }}
+    t.join()!
+    0
+}}
+F count() -> i64 = items.len()
+"
+        )
+    };
+    let files = MemoryLoader::default();
+    files.set("main.vais", text("n: i64", "", "n: k"));
+    let over = Arc::<AtomicUsize>::default();
+    let ends = over.clone();
+    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
+    let engine = engine.build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    let count = program.function::<(), i64>("count").expect("the function");
+    let ending = Ending(over.clone());
+    std::thread::scope(|scope| {
+        let ending = ending;
+        let main = scope.spawn(|| program.run_main());
+        until("the first items", || count.call(()).expect("no trap") > 2);
+        files.set("main.vais", text("n: i64, s: str = \"s\"", "j := 6", "n: k + j"));
+        let save = scope.spawn(|| program.poll());
+        until("the save", || {
+            // It may only be prepared now, for a thread that has just started.
+            let before = count.call(()).expect("no trap");
+            until("a few more items", || save.is_finished() || count.call(()).expect("no trap") > before + 20);
+            save.is_finished() || !program.restart_main()
+        });
+        let saved = save.join().expect("no panic").expect("no error");
+        assert!(saved.is_reloaded(), "{saved:?}");
+        let before = count.call(()).expect("no trap");
+        until("more items", || count.call(()).expect("no trap") > before);
+        drop(ending);
+        assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
+    });
+}

@@ -100,7 +100,7 @@ impl ProgramInner {
 
     /// Frees what nothing leads to, at once if no thread is in the program but those that wait in failed calls. False if that
     /// cannot be done.
-    fn free_abandoned(&self) -> bool {
+    pub(super) fn free_abandoned(&self) -> bool {
         if self.world.acts_here() || !self.threads.have_ended() {
             return false;
         }

@@ -234,6 +234,11 @@ impl ProgramInner {
         if self.control.ends_process() {
             return Attempt::TurnedDown;
         }
+        if self.control.restarts() {
+            // What ends now stands in no way soon.
+            let (what, until) = ("`main`, which starts again".to_owned(), "it has ended".to_owned());
+            return Attempt::NotYet { what, until, by: Vec::new() };
+        }
         self.enter_names(prepared);
         let attempt = self.apply_named(prepared, stopped, way_back);
         if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet { .. }) {

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use vaisjit_codegen::clif::abi_signature;
 use vaisjit_semantics::{Instance, Ty, TyKind};
@@ -23,6 +24,9 @@ pub(crate) struct Entry {
     pub result: Ty,
     pub params: Vec<Ty>,
 }
+
+/// How long a restart of `main` waits for threads of the program to end. Chosen by feel.
+const LONGEST_END: Duration = Duration::from_millis(500);
 
 impl Program {
     /// Starts `main` afresh, in its newest version and with the globals kept, as `hot_restart` in the program would. All
@@ -58,6 +62,7 @@ impl Program {
             let result = self.inner.enter(&entry, &mut words);
             self.inner.count_main(false);
             self.inner.restore_terminal();
+            self.inner.let_threads_end();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
                 (Err(mut trap), Some(Ending::Restart)) => {
@@ -112,6 +117,7 @@ impl ProgramInner {
     /// told of.
     fn pause_main(self: &Arc<Self>, trap: &Trap) -> Option<Result<u8, ()>> {
         let answer = self.control.while_main_waits(|| self.pause(trap, Call::Main));
+        self.let_threads_end();
         match (answer, self.control.take_ending()) {
             (Answer::Repeat, None) => return None,
             (_, Some(Ending::Restart)) => {
@@ -123,6 +129,14 @@ impl ProgramInner {
             (Answer::Refused | Answer::GivenUp, None) => {}
         }
         Some(Err(()))
+    }
+
+    /// If `main` is to start again: the threads that this has ended stand in the way of no save, nor does what they held.
+    fn let_threads_end(&self) {
+        if self.control.restarts() && self.mode.hot {
+            self.threads.wait_for_all(LONGEST_END);
+            self.free_abandoned();
+        }
     }
 
     /// Tells of what has failed in a `main` that is to start again, but not of what has only ended it.
