@@ -225,7 +225,7 @@ impl Display {
                 let head = if *held { "held" } else { "let go" };
                 text.remark(head, Paint::Yellow, &held_text(*held, files));
             }
-            Event::Trap(trap) => text.trapped(trap),
+            Event::Trap(trap) => text.trapped(trap, keys),
             Event::Resumed { version, function, total_us } => {
                 let ms = *total_us as f64 / 1000.0;
                 text.remark("resumed", Paint::Green, &format!("v{version} {function}  {ms:.1} ms"));

@@ -420,6 +420,56 @@ fn turns_with_naps_are_of_one_version() {
     assert!(told.iter().filter(|told| **told != 0).count() <= mixed, "{mixed} are told of: {told:?}");
 }
 
+/// What the thread keeps in registers and words of its frame beside what goes on belongs to nobody any more, though it has
+/// callers.
+#[test]
+fn structs_grow_that_a_thread_looks_at() {
+    let text = |field: &str| {
+        format!(
+            "
+U std/thread
+S Conn {{ {field}id: i64, buf: Vec<str> }}
+G seen: i64 = 0
+F work() -> i64 {{
+    hist: Vec<Conn> = []
+    L is_over() == 0 {{
+        I hist.len() < 3 {{ hist.push(Conn {{ id: hist.len(), buf: [\"w\"] }}) }}
+        line := \"{{hist.len()}} {{hist[0].buf[0]}} {{hist[0].id}}\"
+        seen += line.len()
+        sleep_ms(10)
+    }}
+    hist.len()
+}}
+F main() -> i64 {{
+    t := spawn(work)
+    L is_over() == 0 {{ sleep_ms(2) }}
+    I t.join() == Ok(3) {{ 0 }} E {{ 1 }}
+}}
+F count() -> i64 = seen
+"
+        )
+    };
+    let files = MemoryLoader::default();
+    files.set("main.vais", text(""));
+    let over = Arc::<AtomicUsize>::default();
+    let ends = over.clone();
+    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
+    let engine = engine.build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    let count = program.function::<(), i64>("count").expect("the function");
+    let ending = Ending(over);
+    std::thread::scope(|scope| {
+        let ending = ending;
+        let main = scope.spawn(|| program.run_main());
+        until("all lines", || count.call(()).expect("no trap") > 20);
+        files.set("main.vais", text("pad: [i64; 8] = [7; 8], "));
+        let saved = program.poll().expect("no error");
+        assert!(saved.is_reloaded(), "{saved:?}");
+        drop(ending);
+        assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
+    });
+}
+
 /// Ends a program when it is dropped, also by a test that fails.
 struct Ending(Arc<AtomicUsize>);
 

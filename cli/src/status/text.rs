@@ -100,13 +100,14 @@ impl Text {
         }
     }
 
-    /// The report of a trap, and what happens next if the program waits.
-    pub fn trapped(&mut self, trap: &Trap) {
+    /// The report of a trap, and what happens next if the program waits. Do keys work?
+    pub fn trapped(&mut self, trap: &Trap, keys: bool) {
         let report = self.painted(Paint::Red, &trap.report());
         self.say(&report);
         let Some(function) = &trap.paused else { return };
         let then = match function.as_str() {
             "main" => "main starts again, with the globals kept".to_owned(),
+            function if keys => format!("the call of {function} is made again; R restarts main instead"),
             function => format!("the call of {function} is made again"),
         };
         self.line("paused", Paint::Yellow, &format!("mend it and save: {then}; Ctrl-C ends the program"));

@@ -2,6 +2,7 @@
 //! location an instruction came from, and where traps that unwind through a call continue.
 
 use cranelift_codegen::ir::SourceLoc;
+use cranelift_codegen::isa::unwind::UnwindInst;
 use cranelift_codegen::{
     Context, FinalizedMachCallSite, FinalizedMachExceptionHandler, LabelValueLoc, RegClass, ValueLocRange,
 };
@@ -23,6 +24,17 @@ pub struct CodeInfo {
     pub handlers: Vec<Handler>,
     /// Where values of variables are.
     pub values: Vec<Held>,
+    /// Registers of its callers that it saves below its frame pointer.
+    pub saved: Saved,
+}
+
+/// What a function saves of its callers' registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// How many bytes below the frame pointer.
+    pub bytes: u32,
+    /// How many registers that can hold addresses.
+    pub registers: u32,
 }
 
 /// Where a value is while the code runs between two offsets.
@@ -80,6 +92,7 @@ impl CodeInfo {
                 .iter()
                 .flat_map(|(label, ranges)| held(label.as_u32(), ranges, &layout))
                 .collect(),
+            saved: saved(code.buffer.unwind_info.iter().map(|(_, what)| what)),
         };
         info.values.sort_unstable_by_key(|held| (held.label, held.start));
         info.traps.sort_unstable();
@@ -105,6 +118,21 @@ impl CodeInfo {
             _ => None,
         }
     }
+}
+
+fn saved<'a>(unwinding: impl Iterator<Item = &'a UnwindInst>) -> Saved {
+    let (mut area, mut saved) = (0, Saved::default());
+    for what in unwinding {
+        match what {
+            UnwindInst::DefineNewFrame { offset_downward_to_clobbers, .. } => area = *offset_downward_to_clobbers,
+            UnwindInst::SaveReg { reg, .. } => {
+                saved.bytes = area;
+                saved.registers += u32::from(reg.class() == RegClass::Int);
+            }
+            _ => {}
+        }
+    }
+    saved
 }
 
 /// Marks the location of code in a block that lies behind all others, out of the way.
@@ -191,8 +219,7 @@ mod tests {
             size: 20,
             traps: vec![(4, 3), (9, 1)],
             locations: vec![(2, 4, 7), (8, 10, 8)],
-            handlers: vec![],
-            values: vec![],
+            ..CodeInfo::default()
         };
         assert_eq!(CodeInfo::default().location_at(0), None);
         assert_eq!([info.trap_at(4), info.trap_at(5)], [Some(3), None]);

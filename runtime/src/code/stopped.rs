@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use vaisjit_abi::context::{AT_POLL, FRAME_BLOCK_HEADER, FrameBlock, IN_HEAP};
+use vaisjit_codegen::info::Saved;
 
 use super::beside::Grown;
 use super::cleanup;
@@ -261,8 +262,10 @@ impl<'a> Stopped<'a> {
     }
 }
 
-/// Bytes below a frame pointer in which a function saves registers of its callers: five or ten, and what aligns them.
+/// Bytes below the frame pointer of a thunk in which it saves registers of its callers: five or ten, and what aligns them.
 const SAVED_REGISTERS: usize = if cfg!(target_arch = "x86_64") { 6 * 8 } else { 10 * 8 };
+/// The registers that a callee has to save and that may hold addresses.
+const CALLEE_SAVED: u32 = if cfg!(target_arch = "x86_64") { 5 } else { 10 };
 
 /// The words of a frame.
 struct Words {
@@ -274,12 +277,17 @@ struct Words {
     pointer: usize,
     /// Has it callers among the program's functions, for which it may have saved registers?
     is_called: bool,
+    /// What it has saved.
+    saved: Saved,
 }
 
 impl Words {
     /// Is the word there none that is kept for a caller?
     fn owns(&self, address: usize) -> bool {
-        !self.is_called || address >= self.low_own && address + SAVED_REGISTERS < self.pointer
+        // What it has saved itself it may use for its own.
+        let all = || self.saved.registers >= CALLEE_SAVED;
+        let own = || (address >= self.low_own || all()) && address + (self.saved.bytes as usize) < self.pointer;
+        !self.is_called || own()
     }
 }
 
@@ -294,13 +302,15 @@ fn saved_registers(record: &ThreadRecord, exit: usize) -> Range<usize> {
 /// The frames of a thread, innermost first. The registers that its exit thunk has saved are the innermost frame's.
 fn frames(record: &ThreadRecord, exit: usize, saved: usize) -> Vec<Words> {
     let mut frames: Vec<Words> = Vec::new();
-    walk::stopped_thread(record, |_, frame| {
+    walk::stopped_thread(record, |found, frame| {
         let follows = frames.last().is_some_and(|inner| inner.high + 16 == frame.low);
         if let Some(inner) = frames.last_mut().filter(|_| follows) {
             inner.is_called = true;
         }
         let (low, pointer) = (frame.low, frame.frame_pointer);
-        frames.push(Words { low, low_own: low, high: pointer, pointer, is_called: false });
+        // SAFETY: the frame is on the stack of a stopped thread.
+        let saved = unsafe { found.unit() }.info(found.function).saved;
+        frames.push(Words { low, low_own: low, high: pointer, pointer, is_called: false, saved });
         ControlFlow::Continue(())
     });
     if let Some(first) = frames.first_mut().filter(|first| first.low == exit + 16) {

@@ -7,13 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cranelift_codegen::ir::TrapCode as Cranelift;
 use vaisjit_abi::TrapCode;
 use vaisjit_abi::trap::{FAILED_CHECK, PENDING};
 
 use super::held::Held;
 use super::registry::find;
 use super::thread::ThreadRecord;
-use super::unit::CodeUnit;
+use super::unit::{CodeUnit, NO_LOCATION};
 
 /// How many frames a trap keeps, counted from the innermost.
 const FRAMES: usize = 256;
@@ -146,7 +147,11 @@ pub(super) fn take(record: &ThreadRecord) -> Box<RawTrap> {
     // SAFETY: the handler has returned; only this thread touches the buffer.
     let buffer = unsafe { &*record.caught.get() };
     let known = &buffer.pcs[..buffer.count.min(FRAMES)];
-    let frames: Vec<RawFrame> = known.iter().filter_map(|pc| frame(*pc)).collect();
+    let mut frames: Vec<RawFrame> = known.iter().filter_map(|pc| frame(*pc)).collect();
+    if let Some(first) = frames.first_mut().filter(|_| buffer.code == Cranelift::STACK_OVERFLOW.as_raw().get()) {
+        // It has not begun: what lies beside the instruction that says so belongs to anything.
+        first.srcloc = NO_LOCATION;
+    }
     let truncated = buffer.count - known.len();
     let interrupted = record.interrupted.load(Ordering::SeqCst);
     if buffer.code == PENDING {
@@ -195,7 +200,6 @@ pub(super) fn frame_of(found: super::registry::Found) -> RawFrame {
 
 /// The meaning of the number at a trapping instruction, Cranelift's own included.
 fn trap_code(number: u8) -> TrapCode {
-    use cranelift_codegen::ir::TrapCode as Cranelift;
     if let Some(code) = TrapCode::from_number(number) {
         return code;
     }

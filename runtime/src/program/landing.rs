@@ -160,10 +160,15 @@ impl ProgramInner {
         let mut found: Option<Obstacle> = None;
         let version = self.version();
         let (mut thread, mut threads) = (None, BTreeSet::new());
+        // The function of the library that the frame before was one of.
+        let mut called = None;
         stopped.walk(|frame| {
             let is_innermost = thread.replace(frame.thread) != Some(frame.thread);
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
+            let is_library = meta.head(&live).is_some_and(|head| head.at.is_library());
+            let waits_in = called.take().filter(|_| !is_innermost && !is_library);
+            called = is_library.then(|| meta.name());
             let goes = |number| running.goes(&standing, number);
             let concerned = prepared.replaces(meta.instance) || live.is_behind(standing.unit, meta.instance);
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
@@ -187,11 +192,12 @@ impl ProgramInner {
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
                 let failed = repair.map(|repair| repair.function);
                 if found.is_none() || failed.is_some() {
+                    let waits = waits_in.map_or_else(String::new, |waits_in| format!(", which waits in `{waits_in}`,"));
                     found = Some(Obstacle {
                         what: format!("`{}`, which {what}", meta.name()),
                         until: match goes_on {
-                            true => format!("`{}` comes to the head of its loop", meta.name()),
-                            false => format!("`{}` is past that or returns", meta.name()),
+                            true => format!("`{}`{waits} comes to the head of its loop", meta.name()),
+                            false => format!("`{}`{waits} is past that or returns", meta.name()),
                         },
                         failed,
                         threads: BTreeSet::new(),
