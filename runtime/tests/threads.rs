@@ -420,6 +420,69 @@ fn turns_with_naps_are_of_one_version() {
     assert!(told.iter().filter(|told| **told != 0).count() <= mixed, "{mixed} are told of: {told:?}");
 }
 
+/// The messages change while a thread waits for one, and all come.
+#[test]
+fn a_thread_that_waits_at_a_channel_is_taken_over() {
+    let text = |variants: &str, arms: &str, send: &str| {
+        format!(
+            "
+U std/thread
+E Msg {{ Work(i64), {variants}Stop }}
+G jobs: Channel<Msg> = Channel.new()
+G total: i64 = 0
+F worker() -> i64 {{
+    L {{
+        M jobs.receive() {{
+            Some(m) => {{ M m {{ Work(n) => {{ total += n }} {arms} Stop => {{ B }} }} }}
+            None => {{ B }}
+        }}
+    }}
+    total
+}}
+F main() -> i64 {{
+    t := spawn(worker)
+    L is_over() == 0 {{ sleep_ms(2) }}
+    jobs.send(Stop)
+    M t.join() {{ Ok(sum) => sum, Err(_) => 0 }}
+}}
+F send() {{ {send} }}
+F sum() -> i64 = total
+"
+        )
+    };
+    let files = MemoryLoader::default();
+    files.set("main.vais", text("", "", "jobs.send(Work(1))"));
+    let over = Arc::<AtomicUsize>::default();
+    let ends = over.clone();
+    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
+    let engine = engine.build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    let send = program.function::<(), ()>("send").expect("the function");
+    let sum = program.function::<(), i64>("sum").expect("the function");
+    let send_until = |after: i64| {
+        send.call(()).expect("no trap");
+        until("the message has come", || sum.call(()).expect("no trap") == after);
+    };
+    let ending = Ending(over);
+    std::thread::scope(|scope| {
+        let ending = ending;
+        let main = scope.spawn(|| program.run_main());
+        // The thread may not have begun yet.
+        send.call(()).expect("no trap");
+        let mut save = |variants: &str, arms: &str, send: &str| {
+            files.set("main.vais", text(variants, arms, send));
+            let saved = program.poll().expect("no error");
+            assert!(saved.is_reloaded(), "{saved:?}");
+        };
+        save("Pause, ", "Pause => { total += 10 }", "jobs.send(Pause)");
+        send_until(11);
+        save("Text(str), ", "Text(s) => { total += s.len() }", "jobs.send(Text(\"ab\"))");
+        send_until(13);
+        drop(ending);
+        assert_eq!(main.join().expect("no panic").expect("no trap"), 13);
+    });
+}
+
 /// What the thread keeps in registers and words of its frame beside what goes on belongs to nobody any more, though it has
 /// callers.
 #[test]

@@ -26,6 +26,7 @@ mod place;
 mod printf;
 mod slice;
 mod text;
+mod waiting;
 mod warnings;
 
 pub use builtin_method::canonical_method;

@@ -349,7 +349,7 @@ impl ProgramInner {
             if !running.concerns(meta.instance) || !(meta.has_loops() || is_main) {
                 return;
             }
-            has_gone_on |= running.has_gone_on(&frame, meta);
+            has_gone_on |= running.has_gone_on(&frame, meta) || running.has_come_since(&frame, meta);
             match running.verdict(&frame, meta) {
                 Some(Verdict::Goes | Verdict::Later(_)) => go.push(meta.name()),
                 Some(Verdict::Same) => {}

@@ -670,6 +670,11 @@ impl Running {
         self.found.contains(&meta.instance) && !self.verdicts.contains_key(&frame.place())
     }
 
+    /// Is it in a loop of a function that was on no stack?
+    pub fn has_come_since(&self, frame: &Standing, meta: &FunctionMeta) -> bool {
+        !self.verdicts.contains_key(&frame.place()) && frame.in_loop(meta).is_some()
+    }
+
     /// Does a frame of this function go on in new code when it comes to the poll of the loop?
     pub fn goes(&self, frame: &Standing, number: u32) -> bool {
         let verdicts = self.verdicts.get(&frame.place());

@@ -305,6 +305,13 @@ impl Checker<'_, '_> {
         id
     }
 
+    /// A loop of the checker's own, in which nothing is written.
+    pub(super) fn loop_without_body(&mut self) -> LoopId {
+        let id = self.enter_loop(None);
+        self.leave_loop();
+        id
+    }
+
     fn leave_loop(&mut self) -> LoopFrame {
         self.frame().loops.pop().expect("a loop was entered")
     }

@@ -298,6 +298,11 @@ impl Checker<'_, '_> {
             known,
             receiver: Some(receiver),
         };
+        if by_value && self.may_wait(found.id) {
+            return self.after_waiting(value, span, |this, value| {
+                this.call_target(target(value, known), arguments, span, want)
+            });
+        }
         if by_value {
             return self.call_target(target(value, known), arguments, span, want);
         }
