@@ -47,7 +47,7 @@ pub(crate) struct Planner {
     pub(super) batches: Vec<BatchKey>,
     /// Those whose values nobody can ask for afterwards.
     pub(super) forgotten: FxHashSet<u32>,
-    /// Fields that some values may lack, and that have no default, by number.
+    /// What some values may lack, and has no default, by number.
     pub(super) lacking: Vec<NoDefault>,
     /// Changed types by number.
     pub(super) counted: Vec<Ty>,
@@ -368,7 +368,9 @@ impl Planner {
             let note = self.note(NoteKind::None, value);
             for none in self.others(old, some) {
                 let mut ops = vec![Op::Note { note }];
-                self.default_or(value, &mut ops)?;
+                if let Err(missing) = self.default_or(value, &mut ops) {
+                    ops = vec![self.lacks(missing, Refusal::None)];
+                }
                 arms.push(Arm { discriminant: none, ops });
             }
             ops.push(Op::Match { from, arms });

@@ -15,6 +15,7 @@ use self::kept::{Kept, Merge};
 pub(super) use self::refusals::out_of_memory;
 pub(crate) use self::refusals::{failed, sees_old};
 use super::aside::{self, called};
+use super::boxes::boxed;
 use super::defaults::Wanted;
 use super::moves::{Moves, Search};
 use super::notes::Note;
@@ -558,9 +559,10 @@ impl Migration {
         for (number, queue) in self.planner.queues.iter().enumerate() {
             let Wanted::Empty(ty) = queue else { continue };
             let Some(record) = self.empties.get(ty) else { continue };
+            let inside = boxed(*ty).map_or(0, |inner| self.planner.new.size(inner));
             for _ in 0..wanted.get(number).copied().unwrap_or(0) {
                 fault::point()?;
-                let made = heap.new_empty(*record).ok_or_else(|| out_of_memory(*ty))?;
+                let made = heap.new_empty(*record, inside).ok_or_else(|| out_of_memory(*ty))?;
                 trial.queues[number].bytes.extend(made.to_le_bytes());
             }
         }
