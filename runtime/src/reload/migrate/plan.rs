@@ -220,7 +220,7 @@ impl Planner {
         lift(&mut ops, 1, &mut counts);
         let copied = in_place && overlaps(&ops);
         let dynamic = ops.iter().any(is_dynamic);
-        let shifts = in_place && ops.iter().any(shifts);
+        let shifts = from_size == to_size && ops.iter().any(shifts);
         self.conversions.push(Conversion { types, from_size, to_size, in_place, copied, ops, counts, dynamic, shifts });
         self.conversions.len() - 1
     }

@@ -450,13 +450,20 @@ impl Migration {
                     trial.blocks.push((block, made, number));
                 }
                 Role::Block(..) => {}
-                Role::Local(_) if region.to.is_some() => {}
+                Role::Local(_) if region.to.is_some() || self.fits_there(region) => {}
                 Role::Local(_) => {
                     return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
                 }
             }
         }
         Ok(())
+    }
+
+    /// May the new value lie where a local does? It has the same size, and starts at an address for its alignment.
+    fn fits_there(&self, region: &Region) -> bool {
+        let conversion = &self.planner.conversions[region.conversion];
+        let align = self.planner.new.layout(conversion.types.1).align.max(1) as usize;
+        conversion.to_size == conversion.from_size && region.at.is_multiple_of(align)
     }
 
     /// Every word that leads to what moves must be one whose type is known, so that the commit can put it right.

@@ -151,12 +151,20 @@ impl Migration {
             }
             false => "or undo the edit",
         };
+        let why = match (conversion.from_size, conversion.to_size) {
+            (has, needs) if has == needs => {
+                let align = self.planner.new.layout(conversion.types.1).align;
+                format!("{holder} would have to lie at a multiple of {align}, and cannot be brought to one")
+            }
+            (has, needs) => {
+                format!(
+                    "{holder} has {has} bytes and would need {needs}, of which there is room for {room} where it lies"
+                )
+            }
+        };
         Denied {
             pinned_by: None,
-            why: format!(
-                "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
-                conversion.from_size, conversion.to_size
-            ),
+            why,
             help: format!("reserve room in the type with `#[reserve({})]` and restart, {rest}", conversion.to_size),
             name,
         }
