@@ -341,6 +341,11 @@ impl Planner {
     /// Into a collection of others, a box or an `Option`, and out of it; false if there is no way.
     fn carried_over(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Result<bool, NoDefault> {
         let Value { old, new, from, to, .. } = value;
+        // What is in a box may be an option, too: that is not the one which comes or goes.
+        let is_of = |known: &Known, option: Ty, ty: Ty| option_of(known, option).is_some_and(|(_, of)| of.ty == ty);
+        if is_of(&self.new, new, old) || is_of(&self.old, old, new) {
+            return self.option_steps(value, ops);
+        }
         if let Some(step) = self.rebuild((old, new), (from, to), value.label)? {
             self.give_up(old, from, ops);
             ops.push(step);
@@ -350,6 +355,12 @@ impl Planner {
             ops.append(&mut steps);
             return Ok(true);
         }
+        self.option_steps(value, ops)
+    }
+
+    /// Into an `Option`, and out of it; false if there is no way.
+    fn option_steps(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Result<bool, NoDefault> {
+        let Value { old, new, from, to, .. } = value;
         if let Some((some, inner)) = option_of(&self.new, new)
             && self.converts(old, inner.ty)
         {
