@@ -334,7 +334,11 @@ impl Heap {
     /// A `Box` whose value is all zero.
     fn new_box(&self, of: TypeRef) -> Result<Payload, Failure> {
         let types::Form::Box(value) = of.body().form else { return Err(Failure::no("Box type", of.address() as i64)) };
-        let size = value.body().size;
+        self.new_box_of(of, value.body().size)
+    }
+
+    /// A `Box` for a value of this size, which is all zero.
+    fn new_box_of(&self, of: TypeRef, size: usize) -> Result<Payload, Failure> {
         let payload = self.new_block(type_word(of, Role::Own), size, 0)?;
         zero(payload.0, size);
         Ok(payload)

@@ -102,6 +102,8 @@ pub(crate) struct Reloader {
     pub told: Option<Arc<Checked>>,
     /// Why the version that is prepared next must not grow types only to keep values of fields that are gone.
     pub cramped: Option<String>,
+    /// How many prepared versions in a row could not become live where the threads stood, and were prepared again.
+    pub missed: usize,
 }
 
 impl Reloader {
@@ -174,6 +176,7 @@ impl Program {
                 promoted: FxHashSet::default(),
                 told: None,
                 cramped: None,
+                missed: 0,
             };
             ProgramInner {
                 engine: engine.clone(),

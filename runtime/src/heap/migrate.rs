@@ -210,6 +210,8 @@ pub(crate) enum Refusal {
     Variant(Ty, Name),
     /// It was made while a field was gone that has no default; by number.
     Lacks(u32),
+    /// There is nothing in it that could be taken out, and what it becomes has no default; by number.
+    None(u32),
 }
 
 /// A value that must not be there.

@@ -10,7 +10,7 @@ use crate::live::FunctionMeta;
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::reload::turns::{TurnFrame, Turns};
-use crate::report::{Clock, Outcome as EditOutcome, Report};
+use crate::report::{Clock, Edit, Outcome as EditOutcome, Report};
 
 /// What a commit waits for if it is no function of the program.
 pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
@@ -107,6 +107,17 @@ pub(crate) fn way_out(until: &str, restarts: bool) -> String {
 /// One whose types need not grow is prepared once more if frames that have no room do not end.
 pub(super) fn refuse_growth(report: &mut Report, obstacle: &str) {
     refuse(report, |_| EditOutcome::Refused { why: format!("the running {obstacle}"), help: String::new() });
+}
+
+/// Nor is one prepared for ever that never finds the threads where it was prepared for them.
+pub(super) fn refuse_missed(report: &mut Report, times: usize) {
+    let why = format!("it has been prepared {times} times, and the program was never where it could become live");
+    let help = "save it again when the program does something else, or start `main` afresh (key R)".to_owned();
+    if report.edits.is_empty() {
+        let (name, outcome) = ("main".to_owned(), EditOutcome::LiveNow);
+        report.edits.push(Edit { kind: "function", name, change: "relinked", outcome, at: None });
+    }
+    refuse(report, |_| EditOutcome::Refused { why, help });
 }
 
 /// Refuses the first type or global that has been edited, and with it the save.

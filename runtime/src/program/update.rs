@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use vaisjit_semantics::Checked;
 
 use super::landing::{Committed, WayBack, why_refused};
-use super::pending::{Attempt, Pending, Waited, lock, refuse_now};
+use super::pending::{Attempt, Pending, Waited, lock, refuse_missed, refuse_now};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{SafepointKind, Stopped};
@@ -60,6 +60,9 @@ const MIXED: &str = "no outermost loop came round in time, so it was taken over 
 
 /// How often a version is prepared at most, if what runs is another every time.
 const TRIES: usize = 4;
+
+/// How many versions that were prepared in a row for places where the threads are not may be given up. Chosen by feel.
+const MOST_MISSED: usize = 20;
 
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
@@ -281,6 +284,7 @@ impl ProgramInner {
             program.apply_stopped(prepared, stopped, way_back.clone())
         });
         let waited = wait(&pending);
+        let missed = std::mem::take(&mut reloader.missed);
         let attempt = std::mem::take(&mut *lock(&pending.attempt));
         match (waited, attempt) {
             (Waited::Done { paused }, Attempt::Applied) => {
@@ -298,17 +302,9 @@ impl ProgramInner {
                 Err(Some(Box::new(prepared.report)))
             }
             (_, attempt) => {
-                let mut prepared = pending.take().ok_or(None)?;
+                let prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
-                if let Attempt::NotYet { what, .. } = attempt {
-                    refuse_now(&mut prepared.report, &what);
-                }
-                let is_refused = prepared.report.refusals().next().is_some();
-                if is_refused && prepared.layouts.grow_to_keep() {
-                    reloader.cramped = Some(why_refused(&prepared.report));
-                    return Err(None);
-                }
-                Err(Some(Box::new(prepared.report)).filter(|_| is_refused))
+                Err(not_live(reloader, prepared, attempt, missed))
             }
         }
     }
@@ -614,6 +610,32 @@ impl ProgramInner {
         let live = self.live();
         reloader.workspace.last().is_some_and(|last| Arc::ptr_eq(&last.checked, &live.checked))
     }
+}
+
+/// What becomes of one that did not become live, after so many others: its report if it is refused, else it has to be
+/// prepared again.
+fn not_live(
+    reloader: &mut Reloader,
+    mut prepared: Box<Prepared>,
+    attempt: Attempt,
+    missed: usize,
+) -> Option<Box<Report>> {
+    let report = &mut prepared.report;
+    match attempt {
+        Attempt::NotYet { ref what, .. } => refuse_now(report, what),
+        Attempt::TurnedDown if missed >= MOST_MISSED && report.refusals().next().is_none() => {
+            refuse_missed(report, missed)
+        }
+        _ => {}
+    }
+    let is_refused = report.refusals().next().is_some();
+    let grows = is_refused && missed < MOST_MISSED && prepared.layouts.grow_to_keep();
+    // One that a newer save takes back starts the count anew.
+    if matches!(attempt, Attempt::TurnedDown) && (grows || !is_refused) {
+        reloader.missed = missed + 1;
+    }
+    reloader.cramped = grows.then(|| why_refused(report));
+    (is_refused && !grows).then(|| Box::new(prepared.report))
 }
 
 impl ProgramInner {

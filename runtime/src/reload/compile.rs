@@ -101,9 +101,10 @@ impl Lowered {
     }
 
     /// Does it mean something else than what runs? A function whose text is the same may get new code because others
-    /// or the layouts of types have changed.
-    pub fn is_edited(&self, live: &LiveFunction) -> bool {
-        live.plain_fingerprint != self.plain_fingerprint && !Arc::ptr_eq(&live.body, &self.hir)
+    /// or the layouts of types have changed; or because it mentions what has another name, in a save that `renames`.
+    pub fn is_edited(&self, live: &LiveFunction, renames: bool) -> bool {
+        let is_same = Arc::ptr_eq(&live.body, &self.hir) || renames && live.body == self.hir;
+        live.plain_fingerprint != self.plain_fingerprint && !is_same
     }
 
     /// Fixes what the code depends on besides the body: layouts of its types and how it calls others.
@@ -196,7 +197,8 @@ pub(crate) fn compile(
         }
     }
     let main = snapshot.checked.main.and_then(|main| Some((bodies.get(&main)?, base.live.functions.get(&main)?)));
-    let edits_main = main.is_some_and(|(new, old)| new.is_edited(old) || old.signature != new.signature);
+    let renames = base.found.is_some();
+    let edits_main = main.is_some_and(|(new, old)| new.is_edited(old, renames) || old.signature != new.signature);
     let changes_slot = main.is_some_and(|(new, old)| old.signature != new.signature);
     let running = Running::new(changed.iter().map(|(instance, _)| *instance), edits_main, changes_slot);
     match loops.link(running, &mut work, base, snapshot, layouts) {

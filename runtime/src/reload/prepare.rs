@@ -278,8 +278,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
-    let renames = base.found.is_some();
-    let gone = base.found.take().map_or_else(Vec::new, |found| found.tell(&mut report));
+    let gone = base.found.as_ref().map_or_else(Vec::new, |found| found.tell(&mut report));
     let back = base.live.layouts_of(&snapshot.checked);
     let layouts = base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back);
     let layouts = Arc::new(if base.cramped.is_some() { layouts.keeping_what_fits() } else { layouts });
@@ -298,7 +297,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
         Err(diagnostics) => return Some(Preparation::Rejected(diagnostics)),
     };
     let mut loops = replace::plan(&plan.changed, &snapshot, base, (&layouts, &history), &plan.links, !moved.is_empty());
-    plan.report((&snapshot, renames), base, &loops, &mut report);
+    plan.report(&snapshot, base, &loops, &mut report);
     report.notices.extend(loops.take_notices());
     loops.wholes = migration.iter().flat_map(Migration::wholes).collect();
     let migration = with_frames(migration, loops.computed(&snapshot, &layouts, base.live), base.live, &history);
@@ -559,7 +558,7 @@ impl Plan {
         let was_slotted = |instance: Instance| is_hot(instance) || base.promoted.contains(&instance);
         let first = base.live.functions.is_empty();
         let is_edited = |instance: &Instance, body: &Lowered| {
-            base.live.functions.get(instance).is_some_and(|live| body.is_edited(live))
+            base.live.functions.get(instance).is_some_and(|live| body.is_edited(live, base.found.is_some()))
         };
         // One that is hot from now on may have had direct callers.
         let settled = |(instance, body): &(Instance, Lowered)| {
@@ -652,16 +651,14 @@ impl Plan {
     }
 
     /// One entry per edited function.
-    fn report(&self, (snapshot, renames): (&Snapshot, bool), base: &Base<'_>, loops: &Loops, report: &mut Report) {
+    fn report(&self, snapshot: &Snapshot, base: &Base<'_>, loops: &Loops, report: &mut Report) {
         for (instance, lowered) in &self.changed {
             let live = base.live.functions.get(instance);
             let is_main = snapshot.checked.main == Some(*instance);
             let change = match live {
                 None => "added",
                 Some(live) if live.signature != lowered.signature => "signature",
-                Some(live) if !lowered.is_edited(live) => "relinked",
-                // It is made anew only because it mentions what has another name.
-                Some(live) if renames && live.body == lowered.hir => "relinked",
+                Some(live) if !lowered.is_edited(live, base.found.is_some()) => "relinked",
                 Some(_) => "changed",
             };
             if is_hidden(instance) || change == "relinked" {

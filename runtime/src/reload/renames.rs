@@ -314,10 +314,10 @@ impl Search<'_> {
 
 impl Found {
     /// Adds what there is to say to a report; gives kinds and old names.
-    pub fn tell(self, report: &mut Report) -> Vec<(&'static str, Name)> {
-        report.edits.extend(self.edits);
-        report.notices.extend(self.notices);
-        self.gone
+    pub fn tell(&self, report: &mut Report) -> Vec<(&'static str, Name)> {
+        report.edits.extend(self.edits.iter().cloned());
+        report.notices.extend(self.notices.iter().cloned());
+        self.gone.clone()
     }
 }
 

@@ -207,7 +207,7 @@ fn a_thread_that_waits_at_a_channel_of_another_type() {
     let text = "
 U std/thread
 S A { n: i64 }
-S B { n: i64, k: i64 }
+S B { n: i64, k: i64 = 1 }
 G numbers: Channel<A> = Channel.new()
 G sum: i64 = 0
 G asked: i64 = 0

@@ -1,6 +1,6 @@
 //! What a running loop holds outgrows its room in the save that changes the loop.
 
-use super::harness::{program, saved_meanwhile};
+use super::harness::{Edits, goes_on, program, saved_meanwhile};
 
 /// A version: its types, what comes before its loop, a turn of that, and the result. The loop takes three turns in the
 /// last version.
@@ -214,4 +214,50 @@ fn a_struct_that_lies_where_something_without_bytes_does() {
         version("a: i64, t: [i64; 9] = [7; 9]", "p.a += 10", "b.a + b.t[8] * 100 + b.name.len() * 1000 + list.len()"),
     ]);
     assert_eq!(result, 31 + 700 + 2000, "{told:#?}");
+}
+
+/// A local of the same size as before that has to lie at a multiple of 16 now: it is brought to one, wherever it lay.
+#[test]
+fn a_local_whose_type_gets_a_larger_alignment() {
+    let text = "
+E Wide { Plain { flag: bool, pair: (i64, f64) }, Thin { small: i16 } }
+F plain(n: i64) -> Wide { Plain { flag: true, pair: (n, 0.5) } }
+F of(wide: *Wide) -> i64 { M *wide { Plain { pair, .. } => pair.0, Thin { small, .. } => small as i64 } }
+F waits(n: i64) -> i64 {
+    first: [i64; 2] = [n, n]
+    even := plain(n)
+    sum := first[n % 2] + of(&even)
+    sum += run()
+    sum + of(&even)
+}
+F run() -> i64 {
+    row: [i64; 3] = [1, 2, 3]
+    one := plain(10)
+    two := plain(20)
+    other: [i64; 3] = [4, 5, 6]
+    three := plain(30)
+    list := [plain(40), plain(50)]
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    of(&one) + of(&two) + of(&three) + of(&list[1]) + row[n % 3] + other[n % 3] + n * 1000
+}
+";
+    let edits: Edits<'_> = &[&[
+        ("Thin { small: i16 }", "Thin { small: i16, number: i128 }"),
+        (
+            "        n += 1\n",
+            "        n += 1\n        two = Thin { small: n as i16, number: 170141183460469231731687303715884105727 }\n",
+        ),
+    ]];
+    assert_eq!(goes_on(text, edits), 10 + 10 + 30 + 50 + 2 + 5 + 10_000);
+    let played = program(text, edits);
+    let waits = played.program.function::<(i64,), i64>("waits").expect("the function");
+    assert_eq!(waits.call((1,)).expect("no trap"), 1 + 1 + 10_107 + 1, "{:?}", played.told());
+    assert_eq!(played.program.version(), 2, "{:?}", played.told());
 }

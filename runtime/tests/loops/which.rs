@@ -1,6 +1,6 @@
 //! Which loop of the new text a running loop goes on as, and where in it.
 
-use super::harness::{goes_on, program, run};
+use super::harness::{goes_on, program, run, texts_of};
 
 /// Edits itself in its third turn.
 const EDIT: &str = "
@@ -356,4 +356,35 @@ F run() -> i64 {
     assert_eq!(told[1], "a `D` of the running `work` is gone: what it put off does not run");
     let (result, _) = run(&text, &[&[("* 10 + 1", "* 10 + 8"), ("* 10 + 2", "* 10 + 9")]]);
     assert_eq!(result, 50098);
+}
+
+#[test]
+fn a_main_that_waits_while_what_it_mentions_gets_another_name_and_another_shape() {
+    let text = "
+S Old { flag: bool, list: Vec<i64> }
+S Two { first: Old, gone: i32, number: i64 }
+F make(n: i64) -> Two { Two { first: Old { flag: true, list: [n, n] }, gone: 7, number: n } }
+F sum(two: Two) -> i64 = two.first.list.sum() + two.number
+F work(two: Two, old: Old) -> i64 {
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+    }
+    n + sum(two) + old.list.len()
+}
+F main() -> i64 {
+    work(make(4), Old { flag: true, list: [7, 8, 9] })
+}
+";
+    let renamed = text.replace("S Old", "#[was(\"Old\")]\nS New").replace("Old {", "New {").replace(": Old", ": New");
+    let renamed = renamed.replace(" gone: i32,", "").replace(" gone: 7,", "");
+    let renamed = renamed.replace("two.number", "two.number * 2");
+    let played = texts_of(vec![text.to_owned(), renamed]);
+    assert_eq!(played.program.run_main().expect("no trap"), 29, "{:?}", played.told());
+    assert_eq!(played.program.version(), 2, "{:?}", played.told());
+    played.assert_no_leaks();
 }

@@ -243,12 +243,13 @@ impl Heap {
         maps.iter().map(|map| self.rehash(Payload(*map)).unwrap_or(0)).sum()
     }
 
-    /// An empty `Vec` or `HashMap` of a type, or a `Box` of zeros.
-    pub(crate) fn new_empty(&self, of: TypeRef) -> Option<usize> {
+    /// An empty `Vec` or `HashMap` of a type, or a `Box` of zeros for a value of this size: what is known of its type may
+    /// still be that of the running version.
+    pub(crate) fn new_empty(&self, of: TypeRef, inside: usize) -> Option<usize> {
         let made: Result<Payload, Failure> = match of.body().form {
             Form::Vec(_) => self.new_vec(of, 0),
             Form::Map(_) => self.new_map(of),
-            Form::Box(_) => self.new_box(of),
+            Form::Box(_) => self.new_box_of(of, inside),
             _ => return None,
         };
         made.ok().map(|made| made.0)

@@ -36,7 +36,7 @@ impl Planner {
                 all(&of, &into)
             }
             _ => match (container(old), container(new)) {
-                (Some((a, of)), Some((b, into))) => a == b && all(&of, &into),
+                (Some((a, of)), Some((b, into))) if a == b => all(&of, &into),
                 _ => self.converts_option(old, new) || self.converts_box(old, new),
             },
         }

@@ -199,7 +199,8 @@ impl Moves {
 }
 
 fn stays(conversion: &Conversion, region: &Region) -> bool {
-    region.to.is_none() && !conversion.shifts && conversion.in_place
+    let keeps_size = conversion.from_size == conversion.to_size;
+    region.to.is_none() && !conversion.shifts && (conversion.in_place || keeps_size)
 }
 
 /// Visits the words of the values in a row.

@@ -47,7 +47,7 @@ pub(crate) struct Planner {
     pub(super) batches: Vec<BatchKey>,
     /// Those whose values nobody can ask for afterwards.
     pub(super) forgotten: FxHashSet<u32>,
-    /// Fields that some values may lack, and that have no default, by number.
+    /// What some values may lack, and has no default, by number.
     pub(super) lacking: Vec<NoDefault>,
     /// Changed types by number.
     pub(super) counted: Vec<Ty>,
@@ -220,7 +220,7 @@ impl Planner {
         lift(&mut ops, 1, &mut counts);
         let copied = in_place && overlaps(&ops);
         let dynamic = ops.iter().any(is_dynamic);
-        let shifts = in_place && ops.iter().any(shifts);
+        let shifts = from_size == to_size && ops.iter().any(shifts);
         self.conversions.push(Conversion { types, from_size, to_size, in_place, copied, ops, counts, dynamic, shifts });
         self.conversions.len() - 1
     }
@@ -341,6 +341,11 @@ impl Planner {
     /// Into a collection of others, a box or an `Option`, and out of it; false if there is no way.
     fn carried_over(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Result<bool, NoDefault> {
         let Value { old, new, from, to, .. } = value;
+        // What is in a box may be an option, too: that is not the one which comes or goes.
+        let is_of = |known: &Known, option: Ty, ty: Ty| option_of(known, option).is_some_and(|(_, of)| of.ty == ty);
+        if is_of(&self.new, new, old) || is_of(&self.old, old, new) {
+            return self.option_steps(value, ops);
+        }
         if let Some(step) = self.rebuild((old, new), (from, to), value.label)? {
             self.give_up(old, from, ops);
             ops.push(step);
@@ -350,6 +355,12 @@ impl Planner {
             ops.append(&mut steps);
             return Ok(true);
         }
+        self.option_steps(value, ops)
+    }
+
+    /// Into an `Option`, and out of it; false if there is no way.
+    fn option_steps(&mut self, value: Value<'_>, ops: &mut Vec<Op>) -> Result<bool, NoDefault> {
+        let Value { old, new, from, to, .. } = value;
         if let Some((some, inner)) = option_of(&self.new, new)
             && self.converts(old, inner.ty)
         {
@@ -368,7 +379,9 @@ impl Planner {
             let note = self.note(NoteKind::None, value);
             for none in self.others(old, some) {
                 let mut ops = vec![Op::Note { note }];
-                self.default_or(value, &mut ops)?;
+                if let Err(missing) = self.default_or(value, &mut ops) {
+                    ops = vec![self.lacks(missing, Refusal::None)];
+                }
                 arms.push(Arm { discriminant: none, ops });
             }
             ops.push(Op::Match { from, arms });

@@ -15,6 +15,7 @@ use self::kept::{Kept, Merge};
 pub(super) use self::refusals::out_of_memory;
 pub(crate) use self::refusals::{failed, sees_old};
 use super::aside::{self, called};
+use super::boxes::boxed;
 use super::defaults::Wanted;
 use super::moves::{Moves, Search};
 use super::notes::Note;
@@ -449,13 +450,20 @@ impl Migration {
                     trial.blocks.push((block, made, number));
                 }
                 Role::Block(..) => {}
-                Role::Local(_) if region.to.is_some() => {}
+                Role::Local(_) if region.to.is_some() || self.fits_there(region) => {}
                 Role::Local(_) => {
                     return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
                 }
             }
         }
         Ok(())
+    }
+
+    /// May the new value lie where a local does? It has the same size, and starts at an address for its alignment.
+    fn fits_there(&self, region: &Region) -> bool {
+        let conversion = &self.planner.conversions[region.conversion];
+        let align = self.planner.new.layout(conversion.types.1).align.max(1) as usize;
+        conversion.to_size == conversion.from_size && region.at.is_multiple_of(align)
     }
 
     /// Every word that leads to what moves must be one whose type is known, so that the commit can put it right.
@@ -558,9 +566,10 @@ impl Migration {
         for (number, queue) in self.planner.queues.iter().enumerate() {
             let Wanted::Empty(ty) = queue else { continue };
             let Some(record) = self.empties.get(ty) else { continue };
+            let inside = boxed(*ty).map_or(0, |inner| self.planner.new.size(inner));
             for _ in 0..wanted.get(number).copied().unwrap_or(0) {
                 fault::point()?;
-                let made = heap.new_empty(*record).ok_or_else(|| out_of_memory(*ty))?;
+                let made = heap.new_empty(*record, inside).ok_or_else(|| out_of_memory(*ty))?;
                 trial.queues[number].bytes.extend(made.to_le_bytes());
             }
         }

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::TypeLayouts;
 use vaisjit_codegen::link::SlotKey;
 use vaisjit_semantics::hir::Body;
-use vaisjit_semantics::{Instance, Renames};
+use vaisjit_semantics::{Checked, Instance, Renames};
 
 use crate::host::HostTable;
 use crate::linkage::{LinkNames, Linkage};
@@ -146,9 +146,26 @@ impl Maker<'_> {
             layouts: Arc::new(live.layouts.renamed(renames)),
             history: Arc::new(live.history.renamed(renames)),
             closures: Arc::new(live.closures.iter().map(|(of, next)| (renames.instance(*of), *next)).collect()),
-            checked: Arc::new(renames.checked(&live.checked)),
+            checked: Arc::new(self.checked(&live.checked)),
             ..Live::default()
         }
+    }
+
+    /// The program, with the bodies that are described for its code.
+    fn checked(&mut self, checked: &Checked) -> Checked {
+        let mut other = self.renames.checked(checked);
+        for (of, function) in &checked.functions {
+            if let Some(renamed) = other.functions.get_mut(&self.renames.instance(*of)) {
+                renamed.body = self.body(&function.body);
+            }
+        }
+        for (path, global) in &checked.globals {
+            let renamed = other.globals.get_mut(&self.renames.path(*path));
+            if let Some((renamed, init)) = renamed.zip(global.init.as_ref()) {
+                renamed.init = Some(self.body(init));
+            }
+        }
+        other
     }
 
     fn body(&mut self, body: &Arc<Body>) -> Arc<Body> {

@@ -219,8 +219,8 @@ fn steps(
     Ok(maker.steps)
 }
 
-/// The values of a loop with places behind both blocks for those that have another size now: a migration puts them there
-/// in their new shape.
+/// The values of a loop with places behind both blocks for those that have another size now, or may not lie where they do: a
+/// migration puts them there in their new shape.
 fn grown_homes(
     state: &LoopState,
     (old, new): (&FrameLayout, &FrameLayout),
@@ -233,7 +233,8 @@ fn grown_homes(
         let layout = layouts.layout(value.ty);
         let is_it = |local: &&FrameLocal| local.offset == offset && local.ty == value.ty;
         let mut own = old.locals.iter().filter(is_it).peekable();
-        if own.peek().is_none() || own.any(|local| local.size == layout.size) {
+        let fits = |size: u32| size == layout.size && offset.is_multiple_of(layout.align.max(1));
+        if own.peek().is_none() || own.any(|local| fits(local.size)) {
             continue;
         }
         let place = end.next_multiple_of(layout.align.max(1));

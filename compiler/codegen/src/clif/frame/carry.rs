@@ -80,7 +80,7 @@ pub(crate) fn spill_end(state: &LoopState) -> u32 {
 }
 
 /// Places for the locals of a resumed body in the block of the code before it: what is taken over stays where it is if
-/// it keeps its type and size; the rest avoids all bytes that the transfer still reads.
+/// it keeps its type and size, and may lie there; the rest avoids all bytes that the transfer still reads.
 pub(super) fn place_in(
     body: &Body,
     keep: &FrameLayout,
@@ -94,7 +94,8 @@ pub(super) fn place_in(
         let key = body.taken().find(|(taken, _)| taken.into_raw().into_u32() == local.local)?.1.key;
         let before = have.iter().find(|value| value.key == key && value.ty == local.ty)?;
         let CarryHome::Block(offset) = before.home else { return None };
-        let same = |old: &&FrameLocal| old.offset == offset && old.size == local.size;
+        let fits = offset.is_multiple_of(layouts.layout(local.ty).align.max(1));
+        let same = |old: &&FrameLocal| old.offset == offset && old.size == local.size && fits;
         keep.locals.iter().find(same).map(|old| old.offset)
     };
     for local in &mut locals {

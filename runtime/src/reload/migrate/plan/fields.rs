@@ -168,7 +168,7 @@ impl Planner {
         if !references.is_empty() {
             let key = (value.new, fields.variant, field.name);
             if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
-                otherwise = vec![self.lacks(missing)];
+                otherwise = vec![self.lacks(missing, Refusal::Lacks)];
             }
             let batch = self.batch(fields, before);
             self.forgotten.insert(batch);
@@ -184,10 +184,10 @@ impl Planner {
         Ok(())
     }
 
-    /// There must be no value that was made while a field was gone.
-    fn lacks(&mut self, field: NoDefault) -> Op {
+    /// There must be no value that would have to start with a default, of a type that has none.
+    pub(super) fn lacks(&mut self, field: NoDefault, why: fn(u32) -> Refusal) -> Op {
         self.lacking.push(field);
-        Op::Refuse { why: Refusal::Lacks(self.lacking.len() as u32 - 1), waiting: Vec::new() }
+        Op::Refuse { why: why(self.lacking.len() as u32 - 1), waiting: Vec::new() }
     }
 
     /// The same, of a type that has changed since.

@@ -16,7 +16,7 @@ impl Migration {
     pub(super) fn must_not_be(&self, linkage: &Linkage, trial: &Trial, region: usize, found: &Found) -> Denied {
         let wanted = match found.why {
             Refusal::Variant(ty, _) => ty,
-            Refusal::Lacks(_) => Ty::unit(),
+            Refusal::Lacks(_) | Refusal::None(_) => Ty::unit(),
         };
         let (holder, is_removed) = self.holder_of(linkage, trial, (region, wanted), found);
         let (name, why, help) = match found.why {
@@ -39,6 +39,19 @@ impl Migration {
                     "{holder} was made while `{label}` was gone, which would have to start with a value of type `{ty}`, and {what} has none"
                 );
                 (owner, why, format!("declare a default for the field, or make it an `Option<{ty}>`"))
+            }
+            Refusal::None(number) => {
+                let NoDefault { label, ty } = &self.planner.lacking[number as usize];
+                let owner = label.rsplit_once('.').map_or(&**label, |(owner, _)| owner).to_owned();
+                let what = without_default(*ty);
+                let place = match trial.regions.get(region) {
+                    Some(_) if *label == owner => holder,
+                    Some(_) => format!("`{label}` of {holder}"),
+                    None => format!("`{label}`, or an element of it,"),
+                };
+                let why =
+                    format!("{place} is `None`, and would have to start with a value of type `{ty}`: {what} has none");
+                (owner, why, "give it a value first, declare a default, or let it be an `Option` as it is".to_owned())
             }
         };
         Denied { pinned_by: None, name, why, help }
@@ -138,12 +151,20 @@ impl Migration {
             }
             false => "or undo the edit",
         };
+        let why = match (conversion.from_size, conversion.to_size) {
+            (has, needs) if has == needs => {
+                let align = self.planner.new.layout(conversion.types.1).align;
+                format!("{holder} would have to lie at a multiple of {align}, and cannot be brought to one")
+            }
+            (has, needs) => {
+                format!(
+                    "{holder} has {has} bytes and would need {needs}, of which there is room for {room} where it lies"
+                )
+            }
+        };
         Denied {
             pinned_by: None,
-            why: format!(
-                "{holder} has {} bytes and would need {}, of which there is room for {room} where it lies",
-                conversion.from_size, conversion.to_size
-            ),
+            why,
             help: format!("reserve room in the type with `#[reserve({})]` and restart, {rest}", conversion.to_size),
             name,
         }
