@@ -64,6 +64,9 @@ const TRIES: usize = 4;
 /// How many versions that were prepared in a row for places where the threads are not may be given up. Chosen by feel.
 const MOST_MISSED: usize = 20;
 
+/// After how many of them frames are left alone that have come into a loop since. Chosen by feel.
+const ENOUGH_MISSED: usize = 6;
+
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
 /// A prepared version, not yet live.
@@ -266,7 +269,7 @@ impl ProgramInner {
     pub fn commit(
         self: &Arc<Self>,
         reloader: &mut Reloader,
-        prepared: Box<Prepared>,
+        mut prepared: Box<Prepared>,
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Result<(Report, bool), Option<Box<Report>>> {
         let clock = Clock::start();
@@ -274,11 +277,13 @@ impl ProgramInner {
         let has_hooks = changes_code && self.has_hooks(&prepared);
         if !changes_code || prepared.is_single_body() && !has_hooks {
             // One store shows a new body to everybody at once.
-            let mut prepared = prepared;
             self.apply(&mut prepared, Tried::default());
             return Ok(self.finish(reloader, prepared, &clock, changes_code));
         }
         self.live().get_ready(&prepared);
+        if let Some(running) = Arc::get_mut(&mut prepared.moves.running) {
+            running.leaves_new_frames = reloader.missed >= ENOUGH_MISSED;
+        }
         let way_back = has_hooks.then(|| WayBack::new(self, reloader));
         let pending = self.request(prepared, clock, move |program, prepared, stopped| {
             program.apply_stopped(prepared, stopped, way_back.clone())

@@ -163,6 +163,8 @@ pub(crate) struct Running {
     verdicts: FxHashMap<(usize, usize), FxHashMap<Option<u32>, Verdict>>,
     /// What these are.
     found: FxHashSet<Instance>,
+    /// May frames that have come since end as they are? There are programs in which some always have.
+    pub leaves_new_frames: bool,
 }
 
 impl Loops {
@@ -672,7 +674,7 @@ impl Running {
 
     /// Is it in a loop of a function that was on no stack?
     pub fn has_come_since(&self, frame: &Standing, meta: &FunctionMeta) -> bool {
-        !self.verdicts.contains_key(&frame.place()) && frame.in_loop(meta).is_some()
+        !self.leaves_new_frames && !self.verdicts.contains_key(&frame.place()) && frame.in_loop(meta).is_some()
     }
 
     /// Does a frame of this function go on in new code when it comes to the poll of the loop?
