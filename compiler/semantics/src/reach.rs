@@ -48,7 +48,12 @@ impl Search<'_> {
         stacker::maybe_grow(128 << 10, 2 << 20, || {
             self.ty(e.ty);
             match &*e.kind {
-                ExprKind::Global(path) => _ = self.items.insert(*path),
+                ExprKind::Global(path) => {
+                    if self.items.insert(*path) {
+                        let init = self.checked.globals.get(path).and_then(|global| global.init.as_ref());
+                        init.into_iter().for_each(|init| self.body(init));
+                    }
+                }
                 ExprKind::Function(Callee::Function(of)) | ExprKind::Call(Callee::Function(of), _) => {
                     self.open.push(*of);
                 }

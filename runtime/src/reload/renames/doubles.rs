@@ -1,8 +1,11 @@
 //! Items that stand in two files for a while: who moves something to another file may save the copy first.
 //!
-//! A copy is an item of the same kind, name and text as another one, in another module, that comes while that one is there.
-//! As long as nothing the program can run mentions it, it has no values of its own. When the first one goes then, or comes
-//! back and is used instead of the copy, the two exchange what they have.
+//! A copy is an item of the same kind and name as another one, in another module, that comes while that one is there. As long
+//! as nothing the program can run mentions it, it has no values of its own. When the first one goes then, or comes back and
+//! is used instead of the copy, the two exchange what they have. A copy that has another text is one only if it is used as
+//! soon as the first one is gone.
+
+use std::cell::LazyCell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_semantics::{ItemPath, reached};
@@ -20,6 +23,8 @@ pub(crate) struct Double {
     pub first: ItemPath,
     /// The copy.
     pub second: ItemPath,
+    /// Had it the text of the first?
+    same: bool,
     /// Can the program have used the copy, too? Then both have their own values.
     used: bool,
     /// How many versions ago it came, or was exchanged.
@@ -50,20 +55,19 @@ impl Doubles {
         if found.all.is_empty() && new.is_empty() {
             return found;
         }
-        let after = items(snapshot);
-        found.note_used(running);
+        let (before, after) = (items(running), items(snapshot));
+        found.note_used(running, &before);
         found.exchange(&after, snapshot, new);
-        found.add(live, (&items(running), &after), new);
+        found.add(live, (&before, &after), new);
         found
     }
 
     /// Notes which copies the running version uses.
-    fn note_used(&mut self, running: &Snapshot) {
-        if self.all.iter().all(|double| double.used) {
-            return;
+    fn note_used(&mut self, running: &Snapshot, before: &Items<'_>) {
+        let used = LazyCell::new(|| reached(&running.input, &running.checked));
+        for double in self.all.iter_mut().filter(|double| before.contains_key(&(double.kind, double.second))) {
+            double.used = double.used || used.contains(&double.second);
         }
-        let used = reached(&running.input, &running.checked);
-        self.all.iter_mut().for_each(|double| double.used |= used.contains(&double.second));
     }
 
     /// Finds those that exchange what they have.
@@ -75,15 +79,16 @@ impl Doubles {
                 |(kind, path): &(&'static str, ItemPath)| *kind == double.kind && path.name == double.first.name;
             new.iter().any(|item| alike(item) && item.1 != double.second)
         };
-        let mut use_now = None;
+        let use_now = LazyCell::new(|| reached(&snapshot.input, &snapshot.checked));
         let mut taken: FxHashSet<ItemPath> = FxHashSet::default();
         for double in &mut self.all {
             let Double { kind, first, second, .. } = *double;
             let Some(copy) = after.get(&(kind, second)) else { continue };
             let wanted = match after.get(&(kind, first)) {
-                None => !is_elsewhere(double),
+                None if is_elsewhere(double) => false,
+                None if double.same => true,
+                None => use_now.contains(&second),
                 Some(there) => {
-                    let use_now = use_now.get_or_insert_with(|| reached(&snapshot.input, &snapshot.checked));
                     is_new(kind, second)
                         && there.item == copy.item
                         && use_now.contains(&second)
@@ -94,7 +99,7 @@ impl Doubles {
                 continue;
             }
             if double.used {
-                let is_gone = kind == "global" && !after.contains_key(&(kind, first));
+                let is_gone = double.same && kind == "global" && !after.contains_key(&(kind, first));
                 self.apart.extend(is_gone.then_some((first, second)));
                 continue;
             }
@@ -112,14 +117,14 @@ impl Doubles {
         for (kind, second) in new {
             let Some(copy) = after.get(&(*kind, *second)) else { continue };
             let alike = living.get(&(*kind, second.name.as_str())).into_iter().flatten();
-            for first in alike.filter(|first| first.item == copy.item).map(|first| first.path) {
+            for (first, same) in alike.map(|first| (first.path, first.item == copy.item)) {
                 let pair = [first, *second];
                 if self.all.iter().any(|known| pair.contains(&known.first) && pair.contains(&known.second)) {
                     continue;
                 }
                 // A value that has been kept under its name is one of its own.
                 let used = *kind == "global" && live.globals.contains_key(second);
-                self.all.push(Double { kind, first, second: *second, used, age: 0 });
+                self.all.push(Double { kind, first, second: *second, same, used, age: 0 });
             }
         }
     }
