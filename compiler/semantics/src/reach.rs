@@ -48,12 +48,7 @@ impl Search<'_> {
         stacker::maybe_grow(128 << 10, 2 << 20, || {
             self.ty(e.ty);
             match &*e.kind {
-                ExprKind::Global(path) => {
-                    if self.items.insert(*path) {
-                        let init = self.checked.globals.get(path).and_then(|global| global.init.as_ref());
-                        init.into_iter().for_each(|init| self.body(init));
-                    }
-                }
+                ExprKind::Global(path) => self.global(*path),
                 ExprKind::Function(Callee::Function(of)) | ExprKind::Call(Callee::Function(of), _) => {
                     self.open.push(*of);
                 }
@@ -63,6 +58,13 @@ impl Search<'_> {
             }
             children(e, &mut |part| self.expr(part));
         });
+    }
+
+    fn global(&mut self, path: ItemPath) {
+        let init = self.checked.globals.get(&path).and_then(|global| global.init.as_ref());
+        if self.items.insert(path) {
+            init.into_iter().for_each(|init| self.body(init));
+        }
     }
 
     fn ty(&mut self, ty: Ty) {

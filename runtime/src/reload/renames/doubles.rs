@@ -81,19 +81,16 @@ impl Doubles {
         };
         let use_now = LazyCell::new(|| reached(&snapshot.input, &snapshot.checked));
         let mut taken: FxHashSet<ItemPath> = FxHashSet::default();
-        for double in &mut self.all {
+        for double in &self.all {
             let Double { kind, first, second, .. } = *double;
-            let Some(copy) = after.get(&(kind, second)) else { continue };
+            if !after.contains_key(&(kind, second)) {
+                continue;
+            }
             let wanted = match after.get(&(kind, first)) {
                 None if is_elsewhere(double) => false,
                 None if double.same => true,
                 None => use_now.contains(&second),
-                Some(there) => {
-                    is_new(kind, second)
-                        && there.item == copy.item
-                        && use_now.contains(&second)
-                        && !use_now.contains(&first)
-                }
+                Some(_) => is_new(kind, second) && use_now.contains(&second) && !use_now.contains(&first),
             };
             if !wanted || taken.contains(&first) || taken.contains(&second) {
                 continue;
