@@ -1,9 +1,9 @@
 //! Items that stand in two files for a while: who moves something to another file may save the copy first.
 //!
 //! A copy is an item of the same kind and name as another one, in another module, that comes while that one is there. As long
-//! as nothing the program can run mentions it, it has no values of its own. When the first one goes then, or comes back and
-//! is used instead of the copy, the two exchange what they have. A copy that has another text is one only if it is used as
-//! soon as the first one is gone.
+//! as nothing the program can run mentions it, it has no values of its own. When the first one goes then, or comes back and is
+//! used instead of the copy, or the copy is used instead of the first as soon as it comes, the two exchange what they have. A
+//! copy that has another text is one only if it is used as soon as the first one is gone.
 
 use std::cell::LazyCell;
 
@@ -57,8 +57,8 @@ impl Doubles {
         }
         let (before, after) = (items(running), items(snapshot));
         found.note_used(running, &before);
-        found.exchange(&after, snapshot, new);
         found.add(live, (&before, &after), new);
+        found.exchange(&after, snapshot, (new, live.doubles.len()));
         found
     }
 
@@ -70,8 +70,8 @@ impl Doubles {
         }
     }
 
-    /// Finds those that exchange what they have.
-    fn exchange(&mut self, after: &Items<'_>, snapshot: &Snapshot, new: &[(&'static str, ItemPath)]) {
+    /// Finds those that exchange what they have. So many of them were known before.
+    fn exchange(&mut self, after: &Items<'_>, snapshot: &Snapshot, (new, known): (&[(&'static str, ItemPath)], usize)) {
         let is_new = |kind: &'static str, path: ItemPath| new.contains(&(kind, path));
         // Something that comes in this save, elsewhere, is nearer than a copy.
         let is_elsewhere = |double: &Double| {
@@ -81,7 +81,7 @@ impl Doubles {
         };
         let use_now = LazyCell::new(|| reached(&snapshot.input, &snapshot.checked));
         let mut taken: FxHashSet<ItemPath> = FxHashSet::default();
-        for double in &self.all {
+        for (place, double) in self.all.iter().enumerate() {
             let Double { kind, first, second, .. } = *double;
             if !after.contains_key(&(kind, second)) {
                 continue;
@@ -90,7 +90,8 @@ impl Doubles {
                 None if is_elsewhere(double) => false,
                 None if double.same => true,
                 None => use_now.contains(&second),
-                Some(_) => is_new(kind, second) && use_now.contains(&second) && !use_now.contains(&first),
+                Some(_) if !is_new(kind, second) || place >= known && !double.same => false,
+                Some(_) => use_now.contains(&second) && !use_now.contains(&first),
             };
             if !wanted || taken.contains(&first) || taken.contains(&second) {
                 continue;
