@@ -138,10 +138,10 @@ fn a_rollback_takes_back_a_move_in_two_saves() {
     let imported = |more: &str| format!("U other.{{unrelated{more}}}\n{tick}");
     memory.save(&format!("{}{global}", imported("")));
     assert_eq!(memory.call("tick"), 11);
-    memory.files.set("other.vais", &format!("F unrelated() -> i64 {{ 0 }}\n{global}"));
+    memory.files.set("other.vais", format!("F unrelated() -> i64 {{ 0 }}\n{global}"));
     report(memory.program.poll());
     let broken = "G zero: i64 = 0\n#[after_reload] F broken() { zero = 1 / zero }";
-    memory.files.set("main.vais", &format!("{}{broken}", imported(", n")));
+    memory.files.set("main.vais", format!("{}{broken}", imported(", n")));
     assert!(memory.program.poll().is_err());
     assert_eq!(memory.call("tick"), 21, "a hook that fails takes the move back");
     memory.save(&imported(", n"));
