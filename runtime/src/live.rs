@@ -20,6 +20,7 @@ use crate::reload::diff::Shapes;
 use crate::reload::kept::{KeptCode, Recipe};
 use crate::reload::left::Left;
 use crate::reload::links::Summary;
+use crate::reload::renames::Double;
 use crate::report;
 use crate::workspace::Snapshot;
 
@@ -294,6 +295,8 @@ pub(crate) struct Live {
     pub layouts: Arc<TypeLayouts>,
     /// The functions that earlier versions have left with their old code, where there are values of them.
     pub left: Vec<Arc<Left>>,
+    /// Items of its text that stand, or stood, in two modules.
+    pub doubles: Vec<Double>,
     /// The layouts that types of this program have had.
     pub history: Arc<LayoutHistory>,
     /// What that was in the last versions, oldest first, with their numbers and what they were made from.
@@ -313,7 +316,16 @@ pub(crate) struct Live {
 impl Live {
     /// What the next version's closures are compared with.
     pub fn running(&self) -> Running {
-        Running { checked: self.checked.clone(), closures: self.closures.clone() }
+        let is_closure = |orphan: &&LiveFunction| owner_and_number(orphan.meta.instance).is_some();
+        // What has been given up for good has an empty slot.
+        let gone = self
+            .orphans
+            .iter()
+            .filter(is_closure)
+            .filter(|orphan| orphan.slot.load() != 0)
+            .map(|orphan| orphan.body.clone())
+            .collect();
+        Running { checked: self.checked.clone(), closures: self.closures.clone(), gone }
     }
 
     /// Remembers the layouts of a version that has become live. Gives those that are too old.

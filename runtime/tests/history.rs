@@ -129,6 +129,30 @@ fn a_rollback_gives_every_field_back_what_it_was() {
     assert_eq!(memory.call("sum"), 2121, "a hook that fails takes the exchange back");
 }
 
+/// An item that was copied to another file and then cut from the first goes back with its value, too.
+#[test]
+fn a_rollback_takes_back_a_move_in_two_saves() {
+    let (tick, global) = ("F tick() -> i64 { n += 10  n }\n", "G n: i64 = 1\n");
+    let memory = Memory::new(&format!("{tick}{global}"));
+    memory.files.set("other.vais", "F unrelated() -> i64 { 0 }\n");
+    let imported = |more: &str| format!("U other.{{unrelated{more}}}\n{tick}");
+    memory.save(&format!("{}{global}", imported("")));
+    assert_eq!(memory.call("tick"), 11);
+    memory.files.set("other.vais", format!("F unrelated() -> i64 {{ 0 }}\n{global}"));
+    report(memory.program.poll());
+    let broken = "G zero: i64 = 0\n#[after_reload] F broken() { zero = 1 / zero }";
+    memory.files.set("main.vais", format!("{}{broken}", imported(", n")));
+    assert!(memory.program.poll().is_err());
+    assert_eq!(memory.call("tick"), 21, "a hook that fails takes the move back");
+    memory.save(&imported(", n"));
+    assert_eq!(memory.call("tick"), 31, "moved");
+    let version = memory.program.version();
+    for (to, value) in [(version - 1, 41), (version, 51), (version - 2, 61), (version, 71)] {
+        memory.program.rollback(to).expect("rolled back");
+        assert_eq!(memory.call("tick"), value, "back at {to}");
+    }
+}
+
 #[test]
 fn the_history_lists_what_each_version_changed() {
     let memory = Memory::new(TWO);

@@ -34,14 +34,17 @@ pub(crate) fn renumber(world: &World<'_>, owner: Instance, value: &mut Expr, bod
     }
     let before = body_of(&running.checked, owner).map(|body| described(&body.value)).unwrap_or_default();
     let now = described(value);
+    let gone = gone(&running.gone, owner, &before);
     let used = running.closures.get(&owner).copied().unwrap_or(0);
-    let first_new = before.iter().map(|known| known.number + 1).max().unwrap_or(0).max(used);
+    let first_new = before.iter().chain(&gone).map(|known| known.number + 1).max().unwrap_or(0).max(used);
+    let twins = matched(&before, &now);
+    let back = returned(&gone, &now, &twins);
     let mut new = first_new..;
     let numbers: FxHashMap<u32, u32> = now
         .iter()
-        .zip(matched(&before, &now))
-        .filter_map(|(closure, twin)| {
-            let number = twin.map(|twin| before[twin].number).or_else(|| new.next())?;
+        .zip(twins.iter().zip(back))
+        .filter_map(|(closure, (twin, back))| {
+            let number = twin.map(|twin| before[twin].number).or(back).or_else(|| new.next())?;
             Some((closure.number, number))
         })
         .collect();
@@ -63,9 +66,30 @@ fn body_of(checked: &Checked, owner: Instance) -> Option<&Arc<Body>> {
     inits.chain(defaults).find(|body| body.instance == owner)
 }
 
+/// The closures of a function that earlier versions had and the running one has not.
+fn gone(gone: &[Arc<Body>], owner: Instance, before: &[Described]) -> Vec<Described> {
+    let of_owner = |body: &&Arc<Body>| owner_and_number(body.instance).is_some_and(|(of, _)| of == owner);
+    let all = gone.iter().filter(of_owner).map(|body| describe(body, 0));
+    all.filter(|closure| before.iter().all(|known| known.number != closure.number)).collect()
+}
+
+/// For each closure that is new, the number of one that was gone and is back just as it was.
+fn returned(gone: &[Described], now: &[Described], twins: &[Option<usize>]) -> Vec<Option<u32>> {
+    let mut taken = Vec::new();
+    let mut back = |closure: &Described| {
+        let same = |known: &&Described| known.types == closure.types && known.words == closure.words;
+        let found = gone.iter().filter(same).map(|known| known.number).find(|number| !taken.contains(number))?;
+        taken.push(found);
+        Some(found)
+    };
+    now.iter().zip(twins).map(|(closure, twin)| if twin.is_some() { None } else { back(closure) }).collect()
+}
+
 /// A closure, as far as it matters to find it again.
 struct Described {
     number: u32,
+    /// How many closures it stands in.
+    level: u32,
     /// Types of captures, parameters and result.
     types: String,
     /// The words of its text, sorted.
@@ -75,23 +99,28 @@ struct Described {
 /// The closures in an expression, outer ones first, in source order.
 fn described(value: &Expr) -> Vec<Described> {
     let mut found = Vec::new();
-    each(&mut value.clone(), &mut |e| {
-        if let ExprKind::Closure(body, _) = &*e.kind {
-            found.push(describe(body));
-            found.extend(described(&body.value));
-        }
-    });
+    describe_inside(value, 0, &mut found);
     found
 }
 
-fn describe(body: &Body) -> Described {
+fn describe_inside(value: &Expr, level: u32, found: &mut Vec<Described>) {
+    each(&mut value.clone(), &mut |e| {
+        if let ExprKind::Closure(body, _) = &*e.kind {
+            found.push(describe(body, level));
+            describe_inside(&body.value, level + 1, found);
+        }
+    });
+}
+
+fn describe(body: &Body, level: u32) -> Described {
     let text = dump_body(body);
     let (head, rest) = text.split_once(") -> ").unwrap_or(("", &text));
     let number = owner_and_number(body.instance).map_or(0, |(_, number)| number);
     let mut words: Vec<String> = words_of(rest).collect();
     words.sort_unstable();
     let types = head.split(',').map(|param| param.split_once(": ").map_or("", |(_, ty)| ty));
-    Described { number, types: types.chain([body.result.to_string().as_str()]).collect::<Vec<_>>().join(","), words }
+    let types = types.chain([body.result.to_string().as_str()]).collect::<Vec<_>>().join(",");
+    Described { number, level, types, words }
 }
 
 /// The words of a dump, without the numbers of locals.
@@ -128,38 +157,74 @@ fn likeness(a: &Described, b: &Described) -> f64 {
     2.0 * f64::from(common) / (a.words.len() + b.words.len()).max(1) as f64
 }
 
-/// For each closure that there is now, which it was: the most alike first, then by their places between those.
+/// For each closure that there is now, which it was: at first of those that stand in as many closures, then of the others.
 fn matched(before: &[Described], now: &[Described]) -> Vec<Option<usize>> {
+    let mut twins = vec![None; now.len()];
+    let deepest = before.iter().chain(now).map(|closure| closure.level).max().unwrap_or(0);
+    for level in 0..=deepest {
+        let there = |list: &[Described]| -> Vec<usize> {
+            (0..list.len()).filter(|place| list[*place].level == level).collect()
+        };
+        let (old, new) = (there(before), there(now));
+        let mut found = vec![None; new.len()];
+        by_likeness((before, &old), (now, &new), &mut found);
+        by_place(old.len(), &mut found);
+        for (place, twin) in found.iter().enumerate().filter_map(|(place, twin)| Some((new[place], old[(*twin)?]))) {
+            if !is_within((before, twin), (now, place)) {
+                twins[place] = Some(twin);
+            }
+        }
+    }
+    let all = |list: &[Described]| (0..list.len()).collect::<Vec<usize>>();
+    by_likeness((before, &all(before)), (now, &all(now)), &mut twins);
+    by_place(before.len(), &mut twins);
+    twins
+}
+
+/// Is one of two closures with other types, which can inherit no value from the other, just put around that one?
+fn is_within((before, old): (&[Described], usize), (now, new): (&[Described], usize)) -> bool {
+    let inside = |list: &[Described], of: usize, wanted: &Described| {
+        let level = list[of].level;
+        let inner = list[of + 1..].iter().take_while(|closure| closure.level > level);
+        inner.into_iter().any(|inner| inner.types == wanted.types && likeness(inner, wanted) >= ALIKE)
+    };
+    before[old].types != now[new].types && (inside(before, old, &now[new]) || inside(now, new, &before[old]))
+}
+
+/// Of some closures of both versions, those that have no twin yet: the most alike first.
+fn by_likeness(
+    (before, old): (&[Described], &[usize]),
+    (now, new): (&[Described], &[usize]),
+    twins: &mut [Option<usize>],
+) {
     let mut pairs: Vec<(f64, usize, usize)> = Vec::new();
-    for (new, closure) in now.iter().enumerate() {
-        for (old, known) in before.iter().enumerate() {
+    for (new_place, closure) in new.iter().enumerate() {
+        for (old_place, known) in old.iter().enumerate() {
+            let (closure, known) = (&now[*closure], &before[*known]);
             let same_types = if known.types == closure.types { 1.0 } else { 0.0 };
             let score = likeness(known, closure);
             if score >= ALIKE {
-                let apart = old.abs_diff(new) as f64;
-                pairs.push((score + same_types - apart / 1_000_000.0, old, new));
+                let apart = old_place.abs_diff(new_place) as f64;
+                pairs.push((score + same_types - apart / 1_000_000.0, old_place, new_place));
             }
         }
     }
     pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut twins = vec![None; now.len()];
     for (_, old, new) in pairs {
         if twins[new].is_none() && !twins.contains(&Some(old)) {
             twins[new] = Some(old);
         }
     }
-    by_place(before, now, &mut twins);
-    twins
 }
 
 /// Those that are left, where as many are left of both versions between two that are known.
-fn by_place(before: &[Described], now: &[Described], twins: &mut [Option<usize>]) {
-    let taken: Vec<usize> = twins.iter().flatten().copied().collect();
+fn by_place(before: usize, twins: &mut [Option<usize>]) {
+    let (taken, now): (Vec<usize>, usize) = (twins.iter().flatten().copied().collect(), twins.len());
     let mut new = 0;
-    while new < now.len() {
-        let end = (new..now.len()).find(|place| twins[*place].is_some()).unwrap_or(now.len());
+    while new < now {
+        let end = (new..now).find(|place| twins[*place].is_some()).unwrap_or(now);
         let from = if new == 0 { 0 } else { twins[new - 1].map_or(0, |old| old + 1) };
-        let until = twins.get(end).copied().flatten().unwrap_or(before.len());
+        let until = twins.get(end).copied().flatten().unwrap_or(before);
         let left: Vec<usize> = (from..until).filter(|old| !taken.contains(old)).collect();
         if left.len() == end - new {
             (new..end).zip(left).for_each(|(place, old)| twins[place] = Some(old));
@@ -196,6 +261,7 @@ mod tests {
         };
         let one = |(number, text): (usize, &&str)| Described {
             number: number as u32,
+            level: 0,
             types: String::new(),
             words: words(text),
         };

@@ -36,6 +36,8 @@ pub struct Running {
     pub checked: Arc<Checked>,
     /// For functions with closures, the first number that none of these has had yet in any version.
     pub closures: Arc<FxHashMap<Instance, u32>>,
+    /// The closures that earlier versions had, of which there may be values still: one that comes back is the same again.
+    pub gone: Arc<[Arc<hir::Body>]>,
 }
 
 /// A module and what its imports mean.

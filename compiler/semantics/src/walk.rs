@@ -1,9 +1,9 @@
 //! Walks over trees as written: which names they mention, which they declare.
 
-use vaisjit_syntax::Name;
 use vaisjit_syntax::ast::{
     Block, Expr, ExprKind, Function, FunctionBody, LoopKind, Pattern, PatternKind, Statement, StatementKind, StrPart,
 };
+use vaisjit_syntax::{Name, Span};
 
 /// A node of a tree.
 #[derive(Clone, Copy)]
@@ -153,8 +153,20 @@ pub(crate) fn mentions(body: &Function, name: Name) -> bool {
     found
 }
 
+/// Does something in a function's body come after the expression at a place, by a `.`?
+pub(crate) fn is_before_dot(body: &Function, place: Span) -> bool {
+    let mut found = false;
+    function(body, &mut |node| {
+        let Node::Expr(e) = node else { return };
+        if let ExprKind::Field(base, _) | ExprKind::MethodCall { receiver: base, .. } = &*e.kind {
+            found |= (base.span.start, base.span.end) == (place.start, place.end);
+        }
+    });
+    found
+}
+
 /// Where a function's body declares a local of this name.
-pub(crate) fn declaration(body: &Function, name: Name) -> Option<vaisjit_syntax::Span> {
+pub(crate) fn declaration(body: &Function, name: Name) -> Option<Span> {
     let mut found = None;
     function(body, &mut |node| {
         let here = match node {

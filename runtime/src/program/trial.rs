@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
 
 use super::ProgramInner;
 use super::functions::Suspects;
@@ -151,6 +151,22 @@ impl ProgramInner {
         let (blocks, _) = self.what_waits(prepared, (None, &self.locals(prepared, stopped)));
         let Some(lacking) = in_use(&prepared.lacking, &tables(&|cell| !blocks.waits(cell))) else { return Ok(()) };
         let (of, of_trait, method) = (lacking.of, lacking.of_trait.name, lacking.method.name);
+        let checked = &prepared.snapshot.checked;
+        let is_gone = match of.kind() {
+            TyKind::Struct(..) => !checked.structs.contains_key(&of),
+            TyKind::Enum(..) => !checked.enums.contains_key(&of),
+            _ => false,
+        };
+        let help = match is_gone {
+            true => format!(
+                "`{of}` is gone from the text: bring it back, and if it has another name now, write `#[was(\"{of}\")]` before that; or let the program drop the value first"
+            ),
+            false => {
+                format!(
+                    "keep a line that makes a `dyn {of_trait}` of a `{of}`, or let the program drop the value first"
+                )
+            }
+        };
         let name = of_trait.to_string();
         let outcome = Outcome::LiveNow;
         prepared.report.edits.push(Edit { kind: "trait", name, change: "changed", outcome, at: None });
@@ -158,9 +174,7 @@ impl ProgramInner {
             pinned_by: None,
             name: of_trait.to_string(),
             why: format!("a `{of}` is alive behind a `dyn {of_trait}`, and nothing says what its `{method}` is"),
-            help: format!(
-                "keep a line that makes a `dyn {of_trait}` of a `{of}`, or let the program drop the value first"
-            ),
+            help,
         })
     }
 

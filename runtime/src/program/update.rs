@@ -201,7 +201,7 @@ impl ProgramInner {
     ) -> Option<Preparation> {
         let Committed { links, promoted, version, main_is_running, cramped } = *committed;
         let (mut live, mut linkage) = (self.live(), self.linkage());
-        let found = renames::find(&live, &snapshot);
+        let (found, doubles) = renames::find(&live, &snapshot);
         let renames = found.as_ref().map(|found| &found.renames).filter(|renames| !renames.is_empty());
         let making = Making { mode: &self.mode, host: &self.host, links };
         let mut described = renames.map(|renames| Box::new(Described::new(&live, renames.clone(), &making)));
@@ -225,11 +225,11 @@ impl ProgramInner {
             cancelled,
         };
         let mut made = prepare(snapshot, &mut base);
-        if let Some(mut described) = described {
+        if let Some(described) = &mut described {
             described.leave(&mut live, &mut linkage);
-            if let Some(Preparation::Ready(prepared)) = &mut made {
-                prepared.described = Some(described);
-            }
+        }
+        if let Some(Preparation::Ready(prepared)) = &mut made {
+            (prepared.described, prepared.doubles) = (described, doubles);
         }
         made
     }

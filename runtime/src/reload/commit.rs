@@ -74,6 +74,7 @@ impl Live {
         if !prepared.moved.is_empty() || prepared.report.edits.iter().any(is_type) {
             self.shapes.follow(&prepared.snapshot.checked);
         }
+        std::mem::swap(&mut self.doubles, &mut prepared.doubles);
         let snapshot = prepared.snapshot.clone();
         let before = (
             std::mem::replace(&mut self.layouts, prepared.layouts.clone()),

@@ -19,7 +19,7 @@ use super::items;
 use super::left::Left;
 use super::links::Links;
 use super::migrate::Migration;
-use super::renames::{Described, Found};
+use super::renames::{Described, Double, Found, is_of_copy};
 use super::replace::{self, Loops, Moves, Standing};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
@@ -107,6 +107,8 @@ pub(crate) struct Prepared {
     pub default_stores: Vec<(Slot, CodeAddress)>,
     /// What the heap has to know otherwise of types.
     pub types: Vec<TypeUpdate>,
+    /// The items that stand in two modules, once it is live.
+    pub doubles: Vec<Double>,
     /// The links of the new version.
     pub links: Arc<Links>,
     /// Functions that are called through slots from now on because they have been edited.
@@ -278,6 +280,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     if snapshot.has_errors() {
         return Some(Preparation::Rejected(snapshot.diagnostics.to_vec()));
     }
+    let copies = base.found.as_ref().map_or_else(Vec::new, Found::copies);
     let gone = base.found.as_ref().map_or_else(Vec::new, |found| found.tell(&mut report));
     let back = base.live.layouts_of(&snapshot.checked);
     let layouts = base.mode.layouts(&snapshot.checked, &base.live.history).back_to(back);
@@ -298,6 +301,7 @@ fn prepare_noted(snapshot: Snapshot, base: &mut Base<'_>) -> Option<Preparation>
     };
     let mut loops = replace::plan(&plan.changed, &snapshot, base, (&layouts, &history), &plan.links, !moved.is_empty());
     plan.report(&snapshot, base, &loops, &mut report);
+    report.edits.retain(|edit| !is_of_copy(edit, &copies));
     report.notices.extend(loops.take_notices());
     loops.wholes = migration.iter().flat_map(Migration::wholes).collect();
     let migration = with_frames(migration, loops.computed(&snapshot, &layouts, base.live), base.live, &history);
@@ -739,6 +743,7 @@ impl Plan {
             defaults: Vec::new(),
             default_stores: Vec::new(),
             types: Vec::new(),
+            doubles: Vec::new(),
             links: self.links,
             promoted: self.promoted,
             new_slots: compiled.new_slots,

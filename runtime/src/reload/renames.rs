@@ -2,10 +2,11 @@
 //!
 //! [`find`] compares what two snapshots declare. An item that is gone and one that is new are the same if `#[was]` says
 //! so; if the one had the other's name before; if they have the same kind and name, in different modules, and nothing else
-//! has; or, for a struct, enum or trait, if no other of its module came or went and the fields or methods are the same. The running program is then *described* by the new names
+//! has; if the new one came as a copy some saves before ([`doubles`]); or, for a struct, enum or trait, if no other of its module came or went and the fields or methods are the same. The running program is then *described* by the new names
 //! ([`Described`]), and the preparation compares as if it had always had them.
 
 mod described;
+mod doubles;
 
 use std::sync::Arc;
 
@@ -20,8 +21,11 @@ use crate::report::{Edit, Outcome, Report};
 use crate::workspace::Snapshot;
 
 pub(crate) use described::{Described, Making};
+pub(crate) use doubles::Double;
+use doubles::{Doubles, Items, items};
 
 /// What a save renames, and what there is to say about it.
+#[derive(Default)]
 pub(crate) struct Found {
     /// Old names to new ones.
     pub renames: Renames,
@@ -29,6 +33,8 @@ pub(crate) struct Found {
     notices: Vec<String>,
     /// Kinds and old names.
     gone: Vec<(&'static str, Name)>,
+    /// What copies have left where those were whose values they have got.
+    copies: FxHashSet<ItemPath>,
 }
 
 /// An item of the author's.
@@ -44,6 +50,11 @@ impl Declared<'_> {
     fn was(&self) -> Option<&str> {
         let was = self.item.attributes.iter().find(|attribute| attribute.name.name == "was")?;
         was.arguments.first().map(|(text, _)| text.trim_matches('"'))
+    }
+
+    /// What tells it from all others.
+    fn key(&self) -> (&'static str, ItemPath) {
+        (self.kind, self.path)
     }
 
     fn is_type(&self) -> bool {
@@ -84,16 +95,16 @@ pub(crate) fn was(snapshot: &Snapshot, global: ItemPath) -> Option<ItemPath> {
     Some(ItemPath::new(global.module, found.was()?))
 }
 
-/// Compares the running program with a new version of it.
-pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
-    let running = live.snapshot.as_ref().filter(|_| !snapshot.has_errors() && !live.functions.is_empty())?;
+/// Compares the running program with a new version of it. Gives the items that stand in two modules then, too.
+pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> (Option<Found>, Vec<Double>) {
+    let running = live.snapshot.as_ref().filter(|_| !snapshot.has_errors() && !live.functions.is_empty());
+    let Some(running) = running else { return (None, live.doubles.clone()) };
     let (before, after) = (declared(running, Some(snapshot)), declared(snapshot, Some(running)));
     let paths = |list: &[Declared<'_>]| list.iter().map(|item| item.path).collect::<FxHashSet<_>>();
     let (known, wanted) = (paths(&before), paths(&after));
+    let come: Vec<_> = after.iter().filter(|item| !known.contains(&item.path)).map(Declared::key).collect();
+    let doubles = Doubles::find(live, (running, snapshot), &come);
     let gone: Vec<Declared<'_>> = before.into_iter().filter(|item| !wanted.contains(&item.path)).collect();
-    if gone.is_empty() {
-        return None;
-    }
     let taken = taken(live);
     let kept: FxHashSet<ItemPath> = live.globals.keys().filter(|path| !known.contains(path)).copied().collect();
     let is_called = |item: &Declared<'_>, old: &Declared<'_>| {
@@ -105,22 +116,16 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> Option<Found> {
         !known.contains(&item.path) && (!taken.contains(&item.path) || item.kind == "global" && takes_over(item))
     };
     let new: Vec<Declared<'_>> = after.into_iter().filter(is_new).collect();
-    if new.is_empty() {
-        return None;
+    let mut search = Search { gone, new, kept, snapshot, found: Found::default() };
+    search.doubles(&doubles);
+    if !search.gone.is_empty() && !search.new.is_empty() {
+        search.pairs(live);
     }
-    let found = Found { renames: Renames::default(), edits: Vec::new(), notices: Vec::new(), gone: Vec::new() };
-    let mut search = Search { gone, new, kept, snapshot, found };
-    search.declared();
-    search.formerly(live);
-    search.moved();
-    search.alike_traits(live);
-    search.alike(live);
-    search.alike_traits(live);
-    search.tell_of_left(live);
-    search.tell_of_likely(live);
     let mut found = search.found;
-    follow_functions(live, &snapshot.checked, &mut found.renames);
-    (!found.renames.is_empty() || !found.notices.is_empty()).then_some(found)
+    follow_functions(live, &snapshot.checked, &mut found);
+    let doubles = doubles.after(|path| found.renames.path(path));
+    let found = Some(found).filter(|found| !found.renames.is_empty() || !found.notices.is_empty());
+    (found, doubles)
 }
 
 /// Paths that the running program has a parked value or a layout under: they keep their own.
@@ -133,6 +138,17 @@ fn taken(live: &Live) -> FxHashSet<ItemPath> {
     types.chain(live.globals.keys().copied()).collect()
 }
 
+/// What a report says of an item that is another one.
+fn edit(item: &Declared<'_>, change: &'static str, snapshot: &Snapshot) -> Edit {
+    let outcome = match item.kind {
+        "global" => Outcome::KeptValue,
+        "function" => Outcome::LiveNow,
+        _ => Outcome::NoCode,
+    };
+    let at = resolve(item.place, &snapshot.sources).map(|resolved| resolved.at);
+    Edit { kind: item.kind, name: item.path.name.to_string(), change, outcome, at }
+}
+
 struct Search<'a> {
     gone: Vec<Declared<'a>>,
     new: Vec<Declared<'a>>,
@@ -143,6 +159,40 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// All ways to pair what is gone with what is new.
+    fn pairs(&mut self, live: &Live) {
+        self.declared();
+        self.formerly(live);
+        self.moved();
+        self.alike_traits(live);
+        self.alike(live);
+        self.alike_traits(live);
+        self.tell_of_left(live);
+        self.tell_of_likely(live);
+    }
+
+    /// What was copied elsewhere before, and goes on as the copy.
+    fn doubles(&mut self, doubles: &Doubles) {
+        let after = if doubles.exchanged.is_empty() { Items::default() } else { items(self.snapshot) };
+        for double in &doubles.exchanged {
+            let Some(after) = after.get(&(double.kind, double.second)) else { continue };
+            self.found.renames.add(double.first, double.second);
+            self.found.renames.add(double.second, double.first);
+            self.found.copies.insert(double.first);
+            self.found.gone.push((after.kind, after.path.name));
+            self.found.edits.push(edit(after, "moved", self.snapshot));
+            let free = |item: &Declared<'_>| item.path != double.first && item.path != double.second;
+            self.gone.retain(free);
+            self.new.retain(free);
+        }
+        for (first, second) in &doubles.apart {
+            let (name, module, from) = (first.name, second.module, first.module);
+            self.found.notices.push(format!(
+                "global `{name}` of module `{module}` has been used and keeps its own value; the value of `{name}` in `{from}` is kept aside"
+            ));
+        }
+    }
+
     /// What `#[was]` says, in the new text, or in the old one that is gone back from.
     fn declared(&mut self) {
         let mut pairs = Vec::new();
@@ -260,14 +310,8 @@ impl Search<'_> {
             self.found.gone.push((before.kind, before.path.name));
             olds.insert(old);
             news.insert(new);
-            let outcome = match after.kind {
-                "global" => Outcome::KeptValue,
-                "function" => Outcome::LiveNow,
-                _ => Outcome::NoCode,
-            };
-            let at = resolve(after.place, &self.snapshot.sources).map(|resolved| resolved.at);
-            let name = after.path.name.to_string();
-            self.found.edits.push(Edit { kind: after.kind, name, change, outcome, at });
+            let edit = edit(after, change, self.snapshot);
+            self.found.edits.push(edit);
         }
         let mut place = 0..;
         self.gone.retain(|_| !place.next().is_some_and(|place| olds.contains(&place)));
@@ -313,12 +357,23 @@ impl Search<'_> {
 }
 
 impl Found {
+    /// The names under which copies have left what they had: their removal is none.
+    pub fn copies(&self) -> Vec<Name> {
+        self.copies.iter().map(|path| path.name).collect()
+    }
+
     /// Adds what there is to say to a report; gives kinds and old names.
     pub fn tell(&self, report: &mut Report) -> Vec<(&'static str, Name)> {
         report.edits.extend(self.edits.iter().cloned());
         report.notices.extend(self.notices.iter().cloned());
         self.gone.clone()
     }
+}
+
+/// Does an entry tell that something of an item is gone, or back, which is only what a copy of it has left?
+pub(crate) fn is_of_copy(edit: &Edit, copies: &[Name]) -> bool {
+    let name = edit.name.split(['.', ':', '<']).next().unwrap_or_default();
+    matches!(edit.change, "removed" | "added") && copies.iter().any(|copy| *copy == *name)
 }
 
 /// How many fields or variants.
@@ -364,7 +419,8 @@ fn is_called((old, old_was): (Name, Option<Name>), (new, was): (Name, Option<Nam
 }
 
 /// Methods and closures lie where their `X` stands, which need not be where their type is.
-fn follow_functions(live: &Live, checked: &Checked, renames: &mut Renames) {
+fn follow_functions(live: &Live, checked: &Checked, found: &mut Found) {
+    let Found { renames, copies, .. } = found;
     if renames.is_empty() {
         return;
     }
@@ -374,7 +430,7 @@ fn follow_functions(live: &Live, checked: &Checked, renames: &mut Renames) {
     old.dedup();
     for path in old.into_iter().filter(|path| owner(*path).name != path.name) {
         let thought = renames.path(path);
-        if new.contains(&thought) {
+        if new.contains(&thought) || copies.contains(&owner(thought)) {
             continue;
         }
         let module = |module: Name| ItemPath { module, ..thought };

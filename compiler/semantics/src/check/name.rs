@@ -320,7 +320,10 @@ impl<'a> Checker<'_, 'a> {
             self.frames.iter().flat_map(|frame| frame.scopes.iter().flatten().map(|(name, _)| *name)).collect();
         names.extend(self.world.value_names(self.scope.module));
         names.extend(super::builtin::NAMES.iter().map(|name| Name::new(name)));
-        names.extend(self.world.module_names(self.scope.module));
+        // A module is nothing by itself.
+        if self.tree.is_some_and(|tree| walk::is_before_dot(tree, span)) {
+            names.extend(self.world.module_names(self.scope.module));
+        }
         if let (Some(_), Some(this)) = (self.receiver, self.scope.self_ty)
             && let TyKind::Struct(path, _) = *this.kind()
             && let Some((sig, _)) = self.struct_fields(path)
