@@ -20,6 +20,8 @@ mod many;
 mod outgrown;
 #[path = "loops/refusals.rs"]
 mod refusals;
+#[path = "loops/released.rs"]
+mod released;
 #[path = "loops/structs.rs"]
 mod structs;
 #[path = "loops/temporaries.rs"]

@@ -27,6 +27,7 @@ use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
+use crate::reload::admissible::ReleasedWhole;
 
 /// A frame of a running function.
 pub(crate) struct Local {
@@ -51,7 +52,7 @@ pub(crate) struct Local {
     /// Its unit and function.
     pub of: (usize, usize),
     /// The numbers of the locals that its code releases by what the heap knows of their types.
-    pub released_whole: FxHashSet<u32>,
+    pub released_whole: ReleasedWhole,
     /// Is its code that of the new version, too?
     pub is_current: bool,
 }
@@ -366,9 +367,11 @@ impl Migration {
         // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
         // the others.
         let stays = local.going.is_none() && local.ahead.is_empty();
-        let whole = local.released_whole.contains(&variable.local);
-        let ends_old = stays && !whole;
-        let counts = stays && whole && local.is_current || !self.planner.references_before(ty).is_empty();
+        let here = local.released_whole.here.contains(&variable.local);
+        let elsewhere = local.released_whole.elsewhere.contains(&variable.local);
+        let ends_old = stays && !here && !elsewhere;
+        let given_away = stays && elsewhere && local.is_current;
+        let counts = here || given_away || !self.planner.references_before(ty).is_empty();
         region.loan = variable.loan || ends_old || !counts;
         if ends_old && !variable.loan {
             let planner = &self.planner;

@@ -133,6 +133,12 @@ impl Maker<'_> {
     /// What [`exchange`] takes; the rest is empty.
     fn live(&mut self, live: &Live) -> Live {
         let renames = self.renames;
+        let checked = renames.checked(&live.checked);
+        // Whether code is of the running version is told by whether both have the same body.
+        for (of, function) in &live.checked.functions {
+            let renamed = checked.functions.get(&renames.instance(*of)).map(|function| function.body.clone());
+            self.bodies.extend(renamed.map(|body| (Arc::as_ptr(&function.body), body)));
+        }
         let functions = live.functions.iter().map(|(of, function)| (renames.instance(*of), self.function(function)));
         let functions = functions.collect();
         let orphans = live.orphans.iter().map(|of| self.function(of)).collect();
@@ -146,7 +152,7 @@ impl Maker<'_> {
             layouts: Arc::new(live.layouts.renamed(renames)),
             history: Arc::new(live.history.renamed(renames)),
             closures: Arc::new(live.closures.iter().map(|(of, next)| (renames.instance(*of), *next)).collect()),
-            checked: Arc::new(renames.checked(&live.checked)),
+            checked: Arc::new(checked),
             ..Live::default()
         }
     }
