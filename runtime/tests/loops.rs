@@ -6,6 +6,8 @@
 mod converted;
 #[path = "loops/fresh.rs"]
 mod fresh;
+#[path = "loops/gathered.rs"]
+mod gathered;
 #[path = "loops/harness.rs"]
 mod harness;
 #[path = "loops/kinds.rs"]

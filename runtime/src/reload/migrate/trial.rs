@@ -105,13 +105,10 @@ impl Local {
 
     /// Does the code that it goes on in, if it does, take over what lies there?
     pub(super) fn carries(&self, home: CarryHome) -> bool {
-        let takes = |step: &Step| match step {
-            Step::Copy { from, .. } | Step::Convert { from: (from, _), .. } => *from == home,
-            _ => false,
-        };
         let stays = |going: &Going| matches!(home, CarryHome::Block(at) if !going.transfer.left.contains(&at));
-        let takes_it =
-            |going: &Going| stays(going) || !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(takes);
+        let takes_it = |going: &Going| {
+            stays(going) || !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(|step| step.takes(home))
+        };
         self.going.as_ref().is_none_or(takes_it)
     }
 
