@@ -97,3 +97,38 @@ fn a_type_gets_another_name_and_another_field() {
         assert_live(&told, 3);
     }
 }
+
+#[test]
+fn code_that_was_resumed_knows_its_types_by_their_new_names() {
+    let text = "
+S A { id: i64, name: str }
+F text(n: i64) -> str = \"text {n}\"
+F show(a: *A) -> i64 { a.id }
+F run() -> i64 {
+    a := A { id: 1, name: text(1) }
+    sum := 0
+    n := 0
+    L n < 4 {
+        n += 1
+        next_text()
+        hot_reload()
+        sum = sum * 10 + show(&a) + a.name.len()
+    }
+    sum
+}
+";
+    let renamed: &[(&str, &str)] = &[
+        ("name: str", "name: f64"),
+        ("name: text(1)", "name: 2.0"),
+        ("a.name.len()", "a.name as i64"),
+        ("*A", "*B"),
+        ("a := A", "a := B"),
+        ("S A {", "#[was(\"A\")]\nS B {"),
+    ];
+    let (result, told) = run(text, &[&[("+ show", "+ 1 + show")], renamed]);
+    assert_eq!(result, 7888, "{told:#?}");
+    assert!(
+        told[1].starts_with("B refused: it would have to wait for `run`, which would use the field `name`"),
+        "{told:#?}"
+    );
+}
