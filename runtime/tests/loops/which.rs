@@ -75,19 +75,21 @@ F more(app: *App) -> bool {
 F pause() { }
 F run() -> i64 {
     app := App { turn: 0, sum: 0 }
-    L app.turn < 6 {
+    L true {
         app.turn += 1
         edit(app.turn)
         app.sum += 1
+        I app.turn > 5 { B }
     }
     app.sum
 }
 ",
     );
-    let body = "L app.turn < 6 {
+    let body = "L true {
         app.turn += 1
         edit(app.turn)
         app.sum += 1
+        I app.turn > 5 { B }
     }";
     assert_eq!(goes_on(&text, &[&[(body, "L more(&app) {\n        pause()\n    }")]]), 3 + 50);
 }
