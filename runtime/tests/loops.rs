@@ -6,6 +6,8 @@
 mod converted;
 #[path = "loops/fresh.rs"]
 mod fresh;
+#[path = "loops/gathered.rs"]
+mod gathered;
 #[path = "loops/harness.rs"]
 mod harness;
 #[path = "loops/kinds.rs"]
@@ -20,6 +22,8 @@ mod many;
 mod outgrown;
 #[path = "loops/refusals.rs"]
 mod refusals;
+#[path = "loops/released.rs"]
+mod released;
 #[path = "loops/structs.rs"]
 mod structs;
 #[path = "loops/temporaries.rs"]

@@ -35,6 +35,7 @@ use crate::layout::{Layouts, MAX_SIZE};
 use crate::mir::{self, Body, Local, LocalDecl, Place, Signature, Terminator};
 use builder::Builder;
 
+pub(crate) use owned::PARTS;
 pub use resume::{CannotResume, lower_resumed};
 pub use scan::{assigned, closures, defers, root};
 

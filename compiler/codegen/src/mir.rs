@@ -35,6 +35,7 @@ pub mod interp;
 pub mod known;
 pub mod live;
 pub mod passes;
+mod rename;
 pub mod visit;
 
 use std::hash::{Hash, Hasher};

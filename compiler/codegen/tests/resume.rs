@@ -313,6 +313,9 @@ fn loops_are_matched_by_likeness() {
     assert_eq!(matches(&around(a), &with(a)), [(1, 0)]);
     assert_eq!(matches(&with(&format!("I n > 0 {{ {a} }}\n{b}")), &with(&format!("{b}{a}"))), [(0, 1), (1, 0)]);
     assert_eq!(matches(&with(a), &with("")), []);
+    // Whatever they do, nothing else can go on as the only one that is not bound to a range.
+    let c = "L { }\n";
+    assert_eq!(matches(&with(b), &with(c)), [(0, 0)]);
     // As many that look the same go together in order.
     assert_eq!(matches(&with(&format!("{b}{b}")), &with(&format!("{a}{b}{b}"))), [(0, 1), (1, 2)]);
 }

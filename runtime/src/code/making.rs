@@ -32,6 +32,34 @@ impl<'a> Making<'a> {
         self.once(old, (places.1, of), || self.heap.put_list(places, of, sizes, element));
     }
 
+    /// A `Box` for a value, which is of `size` bytes and made by `value`.
+    pub fn put_in(&self, new: &mut [u8], of: TypeRef, size: usize, value: &dyn Fn(&mut [u8])) {
+        self.heap.put_box(new.as_mut_ptr() as usize, of, size, value);
+    }
+
+    /// Shows the value of a `Box`, of `size` bytes.
+    pub fn look_into(&self, old: &[u8], size: usize, look: &mut dyn FnMut(&[u8])) {
+        self.heap.look_into_box(old.as_ptr() as usize, size, look);
+    }
+
+    /// A `Box` for what becomes of the value of another one; `sizes` are those of the values, before and after.
+    pub fn other_box(
+        &self,
+        (old, new): (&[u8], &mut [u8]),
+        of: TypeRef,
+        sizes: (usize, usize),
+        value: ConvertPart<'_>,
+    ) {
+        let at = new.as_mut_ptr() as usize;
+        self.once(old, (at, of), || {
+            let mut made = None;
+            self.look_into(old, sizes.0, &mut |old| {
+                made = self.heap.put_box(at, of, sizes.1, &|new| value(old, new));
+            });
+            made
+        });
+    }
+
     /// A `HashMap` with keys and values of other types; `sizes` are theirs afterwards.
     pub fn map(
         &self,

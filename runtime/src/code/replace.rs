@@ -81,6 +81,9 @@ pub(crate) enum Step {
     Copy { from: CarryHome, to: CarryHome, size: u32 },
     /// Other bytes made of them. What they refer to belongs to the attic if the new code only borrows it (`lent`).
     Convert { from: (CarryHome, u32), to: (CarryHome, u32), by: Arc<Conversion>, lent: Option<References> },
+    /// By way of a value of so many bytes that is only there meanwhile: the first steps put it together, as in the buffer;
+    /// the others find it, and nothing else, as in the spill area.
+    Through { size: u32, make: Vec<Step>, then: Vec<Step> },
     /// These bytes.
     Set { to: CarryHome, bytes: Box<[u8]> },
     /// A new empty `Vec` or `HashMap`; `lent` if the new code only borrows it.
@@ -92,6 +95,17 @@ pub(crate) enum Step {
     Park { at: CarryHome, references: References, batch: BatchKey, lent: bool },
     /// Nobody takes it over: its references are given up.
     Release { from: CarryHome, of: TypeRef },
+}
+
+impl Step {
+    /// Does it take over what lies there?
+    pub fn takes(&self, home: CarryHome) -> bool {
+        match self {
+            Step::Copy { from, .. } | Step::Convert { from: (from, _), .. } => *from == home,
+            Step::Through { make, .. } => make.iter().any(|step| step.takes(home)),
+            _ => false,
+        }
+    }
 }
 
 /// The followers of a world.
@@ -306,14 +320,8 @@ impl Shared {
         buffer.clear();
         buffer.resize((transfer.buffer as usize).div_ceil(16).max(1), 0);
         let (spill, buffer_at) = (spill as usize, buffer.as_mut_ptr() as usize);
-        let places = Places {
-            spill,
-            buffer: buffer_at,
-            block: base,
-            behind: transfer.behind(),
-            beside,
-            making: Making::new(&self.heap),
-        };
+        let (beside, making) = (&beside[..], &Making::new(&self.heap));
+        let places = Places { spill, buffer: buffer_at, block: base, behind: transfer.behind(), beside, making };
         if end > top {
             // SAFETY: the bytes lie on this thread's data stack, above everything in use.
             unsafe { ptr::write_bytes(top as *mut u8, 0, end - top) };
@@ -352,9 +360,15 @@ impl Shared {
                     let old = std::slice::from_raw_parts(places.from(*from) as *const u8, *have as usize);
                     let mut room = vec![0u128; (*want as usize).div_ceil(16)];
                     let new = std::slice::from_raw_parts_mut(room.as_mut_ptr().cast::<u8>(), *want as usize);
-                    by(&places.making, old, new);
+                    by(places.making, old, new);
                     lent.iter().for_each(|references| self.heap.attic().lend_all(new.as_ptr() as usize, references));
                     ptr::copy(new.as_ptr(), places.to(*to) as *mut u8, new.len());
+                }
+                Step::Through { size, make, then } => {
+                    let mut room = vec![0u128; (*size as usize).div_ceil(16).max(1)];
+                    let at = room.as_mut_ptr() as usize;
+                    make.iter().for_each(|step| self.step(step, &Places { buffer: at, ..*places }));
+                    then.iter().for_each(|step| self.step(step, &Places { spill: at, ..*places }));
                 }
                 Step::Set { to, bytes } => ptr::copy(bytes.as_ptr(), places.to(*to) as *mut u8, bytes.len()),
                 Step::Empty { to, of, lent } => self.heap.put_empty(places.to(*to), *of, *lent),
@@ -376,9 +390,9 @@ struct Places<'a> {
     /// The first place behind the blocks.
     behind: u32,
     /// What steps look for there, and where it lies.
-    beside: Vec<(BesidePlace, usize)>,
+    beside: &'a [(BesidePlace, usize)],
     /// What values of another type are made with.
-    making: Making<'a>,
+    making: &'a Making<'a>,
 }
 
 impl Places<'_> {

@@ -88,6 +88,22 @@ impl Heap {
         Some(made.0)
     }
 
+    /// Puts a new `Box` into the word `at`, whose value is of `size` bytes and made by `by`. Gives it. As [`Heap::put_empty`].
+    pub(crate) fn put_box(&self, at: usize, of: TypeRef, size: usize, by: &dyn Fn(&mut [u8])) -> Option<usize> {
+        let made = self.new_box(of).ok()?;
+        by(bytes_to_fill(made.0, size));
+        Payload(at).set_word(0, made.0);
+        Some(made.0)
+    }
+
+    /// Shows the value in the `Box` in a word, of `size` bytes.
+    pub(crate) fn look_into_box(&self, from: usize, size: usize, look: &mut dyn FnMut(&[u8])) {
+        let held = Payload(from).word(0);
+        if held != 0 {
+            look(bytes(held, size));
+        }
+    }
+
     /// Puts a collection that was made so into one more word.
     pub(crate) fn put_again(&self, at: usize, made: usize, of: TypeRef) {
         Payload(at).set_word(0, made);

@@ -20,7 +20,7 @@ use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::{live_locals, released_whole};
+use crate::reload::admissible::{ReleasedWhole, live_locals};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::dropped;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
@@ -246,7 +246,7 @@ impl ProgramInner {
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
                 going: going(prepared, stopped, frame, meta),
                 grown: stopped.grown(frame),
-                released_whole: released_whole(meta, &live.checked, &live.layouts),
+                released_whole: ReleasedWhole::of(meta, &live.checked, &live.layouts),
                 is_current: !prepared.replaces(meta.instance) && !live.is_behind(standing.unit, meta.instance),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),

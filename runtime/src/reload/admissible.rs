@@ -290,12 +290,25 @@ fn is_hidden_whole(body: &Body, local: Local) -> bool {
     declared.ty.is_aggregate() && declared.name.is_none_or(|name| name.starts_with('{'))
 }
 
-/// The locals in a function's block that its code releases by what the heap knows of their types, or gives to somebody who
-/// does. The parts that a later version adds to the others are released by nobody.
-pub(crate) fn released_whole(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> FxHashSet<u32> {
-    let body = mir_of(meta, checked, layouts);
-    let whole = body.iter().flat_map(|body| whole_releases(body).chain(given_away(body)));
-    whole.map(|local| u32::from(local.into_raw())).collect()
+/// The locals in a function's block that are released by what the heap knows of their types. The parts that a later version
+/// adds to the others are released by nobody.
+#[derive(Default)]
+pub(crate) struct ReleasedWhole {
+    /// By the code itself.
+    pub here: FxHashSet<u32>,
+    /// By somebody to whom it gives them.
+    pub elsewhere: FxHashSet<u32>,
+}
+
+impl ReleasedWhole {
+    /// Those of a function.
+    pub fn of(meta: &FunctionMeta, checked: &Checked, layouts: &TypeLayouts) -> ReleasedWhole {
+        let number = |local: Local| u32::from(local.into_raw());
+        mir_of(meta, checked, layouts).map_or_else(ReleasedWhole::default, |body| ReleasedWhole {
+            here: whole_releases(&body).map(number).collect(),
+            elsewhere: given_away(&body).map(number).collect(),
+        })
+    }
 }
 
 /// The locals that a body releases as wholes.
@@ -432,6 +445,11 @@ fn passes_on(statement: &StatementKind) -> bool {
     }
 }
 
+/// Does it release a whole local? The heap does that, by what it knows of the type then.
+fn is_release_by_type(statement: &StatementKind) -> bool {
+    matches!(statement, StatementKind::Release { place, .. } if place.as_local().is_some() && place.ty.is_aggregate())
+}
+
 /// Does a statement do more with what it handles than to keep it, to give it up or to put it somewhere else?
 fn uses(statement: &StatementKind) -> bool {
     !passes_on(statement) || matches!(statement, StatementKind::Call(_))
@@ -504,13 +522,14 @@ impl Walk<'_> {
                 return None;
             }
             let mut found = self.matches(&statement.kind).or_else(|| self.gives_away(&statement.kind));
+            let by_type = is_release_by_type(&statement.kind);
             if waits_in != Some(index) {
                 found = found.or_else(|| called(&statement.kind, &self.changes.unfit));
             }
             let (passes_on, uses) = (passes_on(&statement.kind), uses(&statement.kind));
             visit::statement_places(statement, &mut |place, access| {
                 found = found.take().or_else(|| self.grown(place));
-                if waits_in != Some(index) || access == Access::Write {
+                if !by_type && (waits_in != Some(index) || access == Access::Write) {
                     found = found.take().or_else(|| self.touches(place, access, passes_on));
                     found = found.take().or_else(|| if uses { self.is_alone_with(place) } else { None });
                 }

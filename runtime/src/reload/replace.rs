@@ -3,6 +3,7 @@
 
 mod converted;
 mod fresh;
+mod gathered;
 pub(crate) mod places;
 mod reasons;
 mod remarks;
@@ -34,6 +35,8 @@ use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
+use fresh::Fresh;
+use gathered::Before;
 
 /// A frame on a stack of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -170,12 +173,21 @@ pub(crate) struct Running {
 impl Loops {
     /// The functions that compute what loops want that go on in new code.
     pub fn computed(&self, snapshot: &Snapshot, layouts: &TypeLayouts, live: &Live) -> Vec<Instance> {
-        let types = (&*snapshot.checked, layouts, &*live.history);
         let known = Known::new(self.history.clone());
         let can_become = |from: Ty, to: Ty| transfer::can_become(&known, layouts, from, to);
         let of = |target: &Target, to: &Resumed| {
-            let rules: (&dyn Fn(Ty, Ty) -> bool, _) = (&can_become, live.since(&target.meta));
-            transfer::computed(&to.state, &to.lowered.hir, &to.machine[0].frame, types, rules)
+            let fresh = Fresh {
+                state: &to.state,
+                body: &to.lowered.hir,
+                checked: &snapshot.checked,
+                layouts,
+                history: &live.history,
+                can_become: &can_become,
+                missed: live.since(&target.meta),
+                before: &Before::new(&target.meta, &to.state, &live.layouts),
+                only: None,
+            };
+            transfer::computed(&fresh, &to.machine[0].frame)
         };
         let found = self.targets.iter().flat_map(|target| {
             let fates = target.fates.values();
@@ -389,9 +401,19 @@ impl Resumer<'_> {
         let isa = self.base.linkage.isa().clone();
         let made = self.compiler.compile(&input, self.layouts, &linker, &*isa);
         let machine = made.map_err(|error| error.to_string())?;
-        let types = (&*self.snapshot.checked, self.layouts, &*self.base.live.history);
-        let missed = self.base.live.since(meta);
-        transfer::check(state, &new.hir, &machine[0].frame, types, (&self.can_become(), missed))?;
+        let live = self.base.live;
+        let fresh = Fresh {
+            state,
+            body: &new.hir,
+            checked: &self.snapshot.checked,
+            layouts: self.layouts,
+            history: &live.history,
+            can_become: &self.can_become(),
+            missed: live.since(meta),
+            before: &Before::new(meta, state, &live.layouts),
+            only: None,
+        };
+        transfer::check(&fresh, &machine[0].frame)?;
         Ok(Fate::Goes(Box::new(Resumed { state: state.clone(), lowered, machine })))
     }
 

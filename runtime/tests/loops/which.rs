@@ -62,6 +62,39 @@ fn a_loop_that_another_one_replaces_is_not_followed() {
 }
 
 #[test]
+fn the_only_loop_whose_body_moves_to_a_function() {
+    let text = with_edit(
+        "
+S App { turn: i64, sum: i64 }
+F more(app: *App) -> bool {
+    app.turn += 1
+    edit(app.turn)
+    app.sum += 10
+    app.turn < 8
+}
+F pause() { }
+F run() -> i64 {
+    app := App { turn: 0, sum: 0 }
+    L true {
+        app.turn += 1
+        edit(app.turn)
+        app.sum += 1
+        I app.turn > 5 { B }
+    }
+    app.sum
+}
+",
+    );
+    let body = "L true {
+        app.turn += 1
+        edit(app.turn)
+        app.sum += 1
+        I app.turn > 5 { B }
+    }";
+    assert_eq!(goes_on(&text, &[&[(body, "L more(&app) {\n        pause()\n    }")]]), 3 + 50);
+}
+
+#[test]
 fn two_loops_that_are_like_it() {
     let (result, told) = run(&two(FIRST), &[&[(FIRST, &format!("{FIRST}{FIRST}"))]]);
     assert_eq!(result, 6);

@@ -14,11 +14,12 @@ use vaisjit_semantics::hir::{Expr, ExprKind, LocalId, Pattern, PatternKind};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::{Lowerer, Result, scan, visible};
+use crate::layout::holds_evolving;
 use crate::mir::{Local, Operand, Place, PlaceBase, Rvalue, StatementKind};
 use crate::shape;
 
 /// Structs and tuples with up to so many counted parts are counted part by part. Chosen by feel.
-const PARTS: usize = 8;
+pub(crate) const PARTS: usize = 8;
 
 /// A part of the function with values that end with it.
 pub(super) struct Scope {
@@ -148,6 +149,13 @@ impl<'a> Lowerer<'a> {
         };
         if checked && self.counted(place.ty) {
             return self.b.push(StatementKind::Release { place: place.clone(), checked });
+        }
+        // What the heap knows of the type is right for the value even if a reload has changed both.
+        if self.options.hot && place.as_local().is_some() && holds_evolving(place.ty, self.layouts) {
+            if self.counted(place.ty) {
+                self.b.push(StatementKind::Release { place: place.clone(), checked });
+            }
+            return;
         }
         self.each_counted(place, &mut |lowerer, place| lowerer.b.push(StatementKind::Release { place, checked }));
     }

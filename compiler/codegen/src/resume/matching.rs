@@ -5,7 +5,8 @@
 //! so: a loop in another one stays in it, though loops may have come or gone between them. Where a loop lies counts
 //! only among loops that are as similar: as many of them in both texts go together in order; otherwise nobody can tell,
 //! and they stay without a match, as does a loop that is like none. Where just one loop is left at one place of both
-//! texts, little likeness is enough.
+//! texts, little likeness is enough; none is needed if there is no other at that place of either text, and both only look
+//! at a condition.
 
 use rustc_hash::FxHashSet;
 use vaisjit_semantics::hir::{Body, Expr, ExprKind, LoopId, Stmt, children};
@@ -206,7 +207,8 @@ impl Matcher<'_> {
             let mut fit = news.iter().filter(|new| self.fits(*old, **new));
             let (Some(new), None) = (fit.next(), fit.next()) else { return None };
             let alone = olds.iter().filter(|old| self.fits(**old, *new)).count() == 1;
-            (alone && self.scores[*old][*new] >= LEAST_ALONE).then_some((*old, *new))
+            let only = is_only(self.old, *old) && is_only(self.new, *new);
+            (alone && (only || self.scores[*old][*new] >= LEAST_ALONE)).then_some((*old, *new))
         })
     }
 
@@ -262,6 +264,13 @@ impl Matcher<'_> {
         }
         news.into_iter().for_each(|at| self.open.1[at] = false);
     }
+}
+
+/// Does a loop run on a condition or for ever, with no other loop beside it?
+fn is_only(nodes: &[Node<'_>], at: usize) -> bool {
+    let node = &nodes[at];
+    let bare = matches!(&*node.expr.kind, ExprKind::Loop(..) | ExprKind::While(..));
+    bare && nodes.iter().filter(|other| other.around == node.around).count() == 1
 }
 
 /// Is one of the loops in the other?

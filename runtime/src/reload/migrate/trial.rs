@@ -28,6 +28,7 @@ use crate::fault;
 use crate::heap::migrate::{Area, Conversion, Counted, Lookup, MapChange, Queue, Rebuilt, Region, Role, Stores};
 use crate::heap::{EntryPlaces, Heap};
 use crate::linkage::Linkage;
+use crate::reload::admissible::ReleasedWhole;
 
 /// A frame of a running function.
 pub(crate) struct Local {
@@ -52,7 +53,7 @@ pub(crate) struct Local {
     /// Its unit and function.
     pub of: (usize, usize),
     /// The numbers of the locals that its code releases by what the heap knows of their types.
-    pub released_whole: FxHashSet<u32>,
+    pub released_whole: ReleasedWhole,
     /// Is its code that of the new version, too?
     pub is_current: bool,
 }
@@ -105,13 +106,10 @@ impl Local {
 
     /// Does the code that it goes on in, if it does, take over what lies there?
     pub(super) fn carries(&self, home: CarryHome) -> bool {
-        let takes = |step: &Step| match step {
-            Step::Copy { from, .. } | Step::Convert { from: (from, _), .. } => *from == home,
-            _ => false,
-        };
         let stays = |going: &Going| matches!(home, CarryHome::Block(at) if !going.transfer.left.contains(&at));
-        let takes_it =
-            |going: &Going| stays(going) || !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(takes);
+        let takes_it = |going: &Going| {
+            stays(going) || !going.transfer.whole.is_empty() || going.transfer.steps.iter().any(|step| step.takes(home))
+        };
         self.going.as_ref().is_none_or(takes_it)
     }
 
@@ -367,9 +365,11 @@ impl Migration {
         // Nor is what code that stays as it is does not know of: it releases the parts that it knows, whatever becomes of
         // the others.
         let stays = local.going.is_none() && local.ahead.is_empty();
-        let whole = local.released_whole.contains(&variable.local);
-        let ends_old = stays && !whole;
-        let counts = stays && whole && local.is_current || !self.planner.references_before(ty).is_empty();
+        let here = local.released_whole.here.contains(&variable.local);
+        let elsewhere = local.released_whole.elsewhere.contains(&variable.local);
+        let ends_old = stays && !here && !elsewhere;
+        let given_away = stays && elsewhere && local.is_current;
+        let counts = here || given_away || !self.planner.references_before(ty).is_empty();
         region.loan = variable.loan || ends_old || !counts;
         if ends_old && !variable.loan {
             let planner = &self.planner;

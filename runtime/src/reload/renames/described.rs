@@ -200,10 +200,11 @@ impl Maker<'_> {
         let (instance, body) = (self.renames.instance(meta.instance), self.body(&meta.body));
         let frame = meta.frame.renamed(self.renames);
         let same = instance == meta.instance && Arc::ptr_eq(&body, &meta.body) && frame == *meta.frame;
+        let resumed = meta.resumed.as_ref().map(|body| Arc::new(body.renamed(self.renames)));
         let past = meta.past.as_ref().map(|past| self.past(past));
-        if same && past.is_none() {
+        if same && past.is_none() && resumed == meta.resumed {
             return meta.clone();
         }
-        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), past, ..(**meta).clone() })
+        Arc::new(FunctionMeta { instance, body, frame: Arc::new(frame), resumed, past, ..(**meta).clone() })
     }
 }

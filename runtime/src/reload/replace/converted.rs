@@ -31,6 +31,12 @@ pub(super) enum Conversion {
     Unwrapped { number: i64, at: usize, of: Box<Conversion>, none: Missing },
     /// A new `Vec` of this type, and the sizes of an element there and here.
     List { of: Option<TypeRef>, sizes: (usize, usize), element: Box<Conversion> },
+    /// It goes into a new `Box` of this type; the size of what is in it.
+    Boxed { of: Option<TypeRef>, size: usize, value: Box<Conversion> },
+    /// It comes out of a `Box`, where it has this size.
+    Unboxed { size: usize, value: Box<Conversion> },
+    /// A new `Box` of this type, and the sizes of the value there and here.
+    OtherBox { of: Option<TypeRef>, sizes: (usize, usize), value: Box<Conversion> },
     /// A new `HashMap` of this type, the sizes of keys and values here.
     Map { of: Option<TypeRef>, sizes: (usize, usize), entry: Box<(Conversion, Conversion)> },
 }
@@ -85,9 +91,31 @@ impl Types<'_> {
                 let sizes = (self.size(*b), self.size(*y));
                 entry.map(|entry| Conversion::Map { of: (self.record)(to), sizes, entry: Box::new(entry) })
             }
+            (TyKind::Box(a), TyKind::Box(b)) => self.at(*a, *b, deep).map(|value| Conversion::OtherBox {
+                of: (self.record)(to),
+                sizes: (self.size(*a), self.size(*b)),
+                value: Box::new(value),
+            }),
             _ => None,
         };
-        found.or_else(|| self.wrapped(from, to, deep)).or_else(|| self.unwrapped(from, to, deep))
+        let wraps = || self.wrapped(from, to, deep).or_else(|| self.unwrapped(from, to, deep));
+        found.or_else(wraps).or_else(|| self.boxed(from, to, deep))
+    }
+
+    /// Into a `Box`, or out of one.
+    fn boxed(&self, from: Ty, to: Ty, deep: usize) -> Found {
+        match (from.kind(), to.kind()) {
+            (_, TyKind::Box(of)) => self.at(from, *of, deep).map(|value| Conversion::Boxed {
+                of: (self.record)(to),
+                size: self.size(*of),
+                value: Box::new(value),
+            }),
+            (TyKind::Box(of), _) => {
+                let value = self.at(*of, to, deep)?;
+                Some(Conversion::Unboxed { size: self.size(*of), value: Box::new(value) })
+            }
+            _ => None,
+        }
     }
 
     fn size(&self, ty: Ty) -> usize {
@@ -163,19 +191,46 @@ impl Types<'_> {
     fn missing(&self, ty: Ty) -> Option<Missing> {
         match ty.kind() {
             TyKind::Vec(_) | TyKind::HashMap(..) => Some(Missing::Empty((self.record)(ty))),
-            _ if self.has_zero(ty) => constant::zero(ty, self.layouts).map(Missing::Bytes),
+            _ if self.has_zero(ty) => {
+                let mut bytes = constant::zero(ty, self.layouts)?;
+                self.fill(ty, &mut bytes);
+                Some(Missing::Bytes(bytes))
+            }
             _ => None,
         }
     }
 
-    /// Is there nothing in it that cannot be all zero?
+    /// Puts in what is declared for the fields of structs, where that is a constant.
+    fn fill(&self, ty: Ty, bytes: &mut [u8]) {
+        match *ty.kind() {
+            TyKind::Array(of, _) => {
+                bytes.chunks_mut(self.size(of).max(1)).for_each(|bytes| self.fill(of, bytes));
+            }
+            TyKind::Tuple(parts) => {
+                let places = self.known.tuple(parts.iter().copied()).1;
+                parts.iter().zip(places).for_each(|(part, at)| self.fill(*part, &mut bytes[at as usize..]));
+            }
+            TyKind::Struct(..) => {
+                for field in self.of(ty).iter().flat_map(|known| known.fields()) {
+                    let bytes = &mut bytes[field.offset as usize..(field.offset + field.size) as usize];
+                    match &field.fill.0 {
+                        Some(fill) => bytes[..fill.len()].copy_from_slice(fill),
+                        None => self.fill(field.ty, bytes),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Is there nothing in it that cannot be all zero, or that nothing is known of?
     fn has_zero(&self, ty: Ty) -> bool {
         match *ty.kind() {
             TyKind::Array(of, _) => self.has_zero(of),
             TyKind::Tuple(parts) => parts.iter().all(|part| self.has_zero(*part)),
             TyKind::Struct(..) => {
-                let declared = |field: &KnownField| field.fill.0.is_none() && self.has_zero(field.ty);
-                self.of(ty).is_some_and(|known| known.fields().iter().all(declared))
+                let starts = |field: &KnownField| field.fill.0.is_some() || self.has_zero(field.ty);
+                self.of(ty).is_some_and(|known| known.fields().iter().all(starts))
             }
             TyKind::Enum(..) => true,
             _ => Scalar::of(ty).is_some() || ty == Ty::str() || matches!(ty.kind(), TyKind::Pointer(_)),
@@ -226,6 +281,17 @@ impl Conversion {
             Conversion::List { of, sizes, element } => {
                 let element = |old: &[u8], new: &mut [u8]| element.write(making, old, new, false);
                 of.iter().for_each(|of| making.list((old, new), *of, *sizes, &element));
+            }
+            Conversion::Boxed { of, size, value } => {
+                let inside = |new: &mut [u8]| value.write(making, old, new, false);
+                of.iter().for_each(|of| making.put_in(new, *of, *size, &inside));
+            }
+            Conversion::Unboxed { size, value } => {
+                making.look_into(old, *size, &mut |old| value.write(making, old, new, false));
+            }
+            Conversion::OtherBox { of, sizes, value } => {
+                let inside = |old: &[u8], new: &mut [u8]| value.write(making, old, new, false);
+                of.iter().for_each(|of| making.other_box((old, new), *of, *sizes, &inside));
             }
             Conversion::Map { of, sizes, entry } => {
                 let key = |old: &[u8], new: &mut [u8]| entry.0.write(making, old, new, false);

@@ -8,6 +8,7 @@ use vaisjit_semantics::program::FieldDef;
 use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
+use super::gathered::Before;
 use super::transfer::{parts, whole_of};
 use crate::heap::migrate::BatchKey;
 use crate::live::Version;
@@ -53,6 +54,7 @@ pub(super) struct Piece<'a> {
 }
 
 /// Looks at the locals of a loop that goes on in a new text.
+#[derive(Clone, Copy)]
 pub(super) struct Fresh<'a> {
     /// What the old code hands over, under the names of the new text.
     pub state: &'a LoopState,
@@ -66,6 +68,10 @@ pub(super) struct Fresh<'a> {
     pub can_become: &'a dyn Fn(Ty, Ty) -> bool,
     /// The versions that have been live since the loop's own, oldest first.
     pub missed: &'a [Version],
+    /// The types that the locals had.
+    pub before: &'a Before<'a>,
+    /// The type of the only local there is, if that is none of the new text.
+    pub only: Option<Ty>,
 }
 
 /// A part of a local on the way down from it.
@@ -80,6 +86,9 @@ impl<'a> Fresh<'a> {
     /// What the parts of a value start with that the old code does not have.
     pub fn of(&self, want: &CarriedValue) -> Result<Vec<Start<'a>>, String> {
         let mut found = Vec::new();
+        if self.gathers(want.key, want.ty) {
+            return Ok(found);
+        }
         let made = match want.key.part {
             None => {
                 found.push(Start { at: 0, ty: want.ty, kind: StartKind::Zero });
@@ -128,7 +137,10 @@ impl<'a> Fresh<'a> {
             let declared = self.declared(key, (ty, index), above);
             match self.have(key) {
                 Some(have) if (self.can_become)(have.ty, of) => {}
-                None if self.is_known(key) => self.missing(key, inside, declared, found)?,
+                None if self.gathers(key, of) => {}
+                None if self.is_known(key) && !self.is_another(key, of) => {
+                    self.missing(key, inside, declared, found)?;
+                }
                 _ => self.field_start(key, declared, inside, found)?,
             }
         }
@@ -188,7 +200,7 @@ impl<'a> Fresh<'a> {
     }
 
     /// The names of the fields of a struct, the numbers of those of a tuple.
-    fn names(&self, ty: Ty) -> Vec<String> {
+    pub(super) fn names(&self, ty: Ty) -> Vec<String> {
         match ty.kind() {
             TyKind::Struct(..) => {
                 let fields = self.checked.structs.get(&ty).map(|definition| &definition.fields);
@@ -219,7 +231,7 @@ impl<'a> Fresh<'a> {
     }
 
     /// The old value of a part.
-    fn have(&self, key: CarryKey) -> Option<&'a CarriedValue> {
+    pub(super) fn have(&self, key: CarryKey) -> Option<&'a CarriedValue> {
         Some(&self.state.values[self.old(key)?])
     }
 
@@ -239,7 +251,10 @@ impl<'a> Fresh<'a> {
     }
 
     /// Has the old code this part of a local, or something in it?
-    fn is_known(&self, key: CarryKey) -> bool {
+    pub(super) fn is_known(&self, key: CarryKey) -> bool {
+        if key.part.is_none() {
+            return self.state.values.iter().any(|have| whole_of(have.key) == key);
+        }
         let has = |steps: Vec<Vec<Name>>| {
             let mut all = self.state.values.iter().filter(|have| whole_of(have.key) == whole_of(key));
             all.any(|have| have.key.part.is_some_and(|part| leads(&steps, part, false)))
@@ -248,7 +263,7 @@ impl<'a> Fresh<'a> {
     }
 
     /// The names that the fields on the way to a part have in the old code; nothing if one of them is new.
-    fn steps(&self, key: CarryKey, ever: bool) -> Option<Vec<Vec<Name>>> {
+    pub(super) fn steps(&self, key: CarryKey, ever: bool) -> Option<Vec<Vec<Name>>> {
         let mut ty = self.type_of(key)?;
         let mut names = Vec::new();
         for name in key.part?.as_str().split('.') {
@@ -351,7 +366,10 @@ impl<'a> Fresh<'a> {
         self.type_of(want.key).unwrap_or(want.ty)
     }
 
-    fn type_of(&self, key: CarryKey) -> Option<Ty> {
+    pub(super) fn type_of(&self, key: CarryKey) -> Option<Ty> {
+        if self.only.is_some() {
+            return self.only;
+        }
         local_of(self.body, key).map(|local| self.body.locals[local].ty)
     }
 
@@ -382,12 +400,12 @@ pub(super) fn unknown(want: &CarriedValue) -> String {
 }
 
 /// Does a path of the old code lead to a part or, unless it is to be `all` of the way, into it?
-fn leads(steps: &[Vec<Name>], part: Name, all: bool) -> bool {
+pub(super) fn leads(steps: &[Vec<Name>], part: Name, all: bool) -> bool {
     let mut old = part.as_str().split('.');
     let same = |names: &Vec<Name>| old.next().is_some_and(|old| names.iter().any(|name| name.as_str() == old));
     steps.iter().all(same) && (!all || old.next().is_none())
 }
 
-fn part_path(key: CarryKey, name: &str) -> String {
+pub(super) fn part_path(key: CarryKey, name: &str) -> String {
     key.part.map_or_else(|| name.to_owned(), |above| format!("{above}.{name}"))
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of, starts};
-use vaisjit_semantics::{Checked, Instance, Ty, TyKind, hir};
+use vaisjit_semantics::{Instance, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use super::converted::Types;
-use super::fresh::{Fresh, Piece, StartKind, unknown};
+use super::fresh::{Fresh, Piece, Start, StartKind, unknown};
+use super::gathered::{Before, Gathered};
 use crate::code::{Beside, BesidePlace, Computed, Conversion, Making, Step, Transfer, WholeLocal};
 use crate::heap::TypeRef;
 use crate::heap::migrate::References;
 use crate::linkage::Linkage;
-use crate::live::{FunctionMeta, Version};
+use crate::live::FunctionMeta;
 use crate::program::is_literal;
 use crate::reload::diff::retyped;
 use crate::reload::migrate::known::Known;
@@ -23,21 +24,15 @@ use crate::shapes::AllShapes;
 use crate::workspace::Snapshot;
 
 /// Can everything that the new code wants be had? If not, why.
-pub(super) fn check(
-    state: &LoopState,
-    body: &hir::Body,
-    new: &FrameLayout,
-    (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
-    (can_become, missed): (&dyn Fn(Ty, Ty) -> bool, &[Version]),
-) -> Result<(), String> {
-    let fresh = Fresh { state, body, checked, layouts, history, can_become, missed };
+pub(super) fn check(fresh: &Fresh<'_>, new: &FrameLayout) -> Result<(), String> {
+    let (state, can_become) = (fresh.state, fresh.can_become);
     for want in &new.wanted {
         let Some(have) = fresh.old(want.key).map(|index| &state.values[index]) else {
             if part_of(state, want).is_some() {
                 continue;
             }
             if parts(state, want).next().is_some() {
-                fresh.of(want)?;
+                fresh.starts(want, &mut |_| {})?;
                 continue;
             }
             return Err(format!("`{}` is new around the loop", want.key));
@@ -59,25 +54,21 @@ pub(super) fn check(
 }
 
 /// The functions that compute what the new code wants and the old one does not have.
-pub(super) fn computed(
-    state: &LoopState,
-    body: &hir::Body,
-    new: &FrameLayout,
-    (checked, layouts, history): (&Checked, &TypeLayouts, &LayoutHistory),
-    (can_become, missed): (&dyn Fn(Ty, Ty) -> bool, &[Version]),
-) -> Vec<Instance> {
-    let fresh = Fresh { state, body, checked, layouts, history, can_become, missed };
+pub(super) fn computed(fresh: &Fresh<'_>, new: &FrameLayout) -> Vec<Instance> {
     let mut found = Vec::new();
     for want in &new.wanted {
         let is_had = match fresh.old(want.key) {
-            Some(index) => can_become(state.values[index].ty, want.ty),
-            None => part_of(state, want).is_some(),
+            Some(index) => (fresh.can_become)(fresh.state.values[index].ty, want.ty),
+            None => part_of(fresh.state, want).is_some(),
         };
-        let starts = if is_had { Vec::new() } else { fresh.of(want).unwrap_or_default() };
-        found.extend(starts.iter().filter_map(|start| match start.kind {
-            StartKind::Declared { body, .. } if !is_literal(&body.value) => Some(body.instance),
-            _ => None,
-        }));
+        let mut see = |start: &Start<'_>| match start.kind {
+            StartKind::Declared { body, .. } if !is_literal(&body.value) => found.push(body.instance),
+            _ => {}
+        };
+        if !is_had {
+            // What cannot be started with has been found before.
+            let _ = fresh.starts(want, &mut see);
+        }
     }
     found
 }
@@ -194,6 +185,7 @@ fn steps(
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
     let known = Known::new(between.history.clone());
     let can_become = |from: Ty, to: Ty| can_become(&known, layouts, from, to);
+    let before = Before::new(between.meta, between.state, &base.live.layouts);
     let fresh = Fresh {
         state,
         body: between.body,
@@ -202,6 +194,8 @@ fn steps(
         history,
         can_become: &can_become,
         missed,
+        before: &before,
+        only: None,
     };
     let (shapes, type_of, known) = (&shapes, &type_of, &known);
     let mut maker = Maker { fresh, known, shapes, linkage, type_of, steps: Vec::new(), taken, room };
@@ -292,6 +286,11 @@ impl Maker<'_> {
             return self.bring((have.home, have.ty, have.owned), (want.home, want.ty, want.owned), Some(want));
         }
         if let Some((whole, part)) = part_of(state, want) {
+            if let Some(becomes) = self.fresh.type_of(want.key).filter(|becomes| *becomes != whole.ty)
+                && (self.fresh.can_become)(whole.ty, becomes)
+            {
+                return self.taken_out(whole, (part, becomes), want);
+            }
             self.mark(&whole.key);
             let Some((offset, ty)) = self.fresh.field(whole.ty, part) else { return Ok(()) };
             let from = plus(whole.home, offset);
@@ -305,8 +304,82 @@ impl Maker<'_> {
             return Ok(());
         }
         self.start(want)?;
+        for part in self.fresh.gathered(want) {
+            self.gather(&part, want)?;
+        }
         let pieces = if want.key.part.is_none() { self.fresh.pieces(want) } else { Vec::new() };
         pieces.into_iter().try_for_each(|piece| self.piece(&piece, (want.home, want.owned)))
+    }
+
+    /// What the old code has in parts is put together and converted.
+    fn gather(&mut self, part: &Gathered, want: &CarriedValue) -> Result<(), String> {
+        let mut own = self.fresh.own(part);
+        let borrowed: Vec<bool> = own.state.values.iter().map(|have| !have.owned).collect();
+        own.state.values.iter_mut().for_each(|have| have.owned = true);
+        let make = self.fresh.with_own(part, &own, |fresh| {
+            let mut maker = Maker {
+                fresh,
+                known: self.known,
+                shapes: self.shapes,
+                linkage: &mut *self.linkage,
+                type_of: self.type_of,
+                steps: Vec::new(),
+                taken: vec![false; own.state.values.len()],
+                room: &mut *self.room,
+            };
+            maker.take(&own.want).map(|()| (maker.steps, maker.taken))
+        });
+        let (mut make, taken) = make?;
+        for (at, have) in own.state.values.iter().enumerate().filter(|(at, _)| taken[*at]) {
+            self.taken[own.numbers[at]] = true;
+            if borrowed[at] && self.shapes.is_counted(have.ty) {
+                make.insert(0, Step::Retain { from: have.home, of: (self.type_of)(have.ty) });
+            }
+        }
+        let to = plus(want.home, part.at);
+        let by = self.conversion((part.from, part.to), Some(want).filter(|want| part.to == want.ty))?;
+        self.through((part.from, make), (0, part.to, by), (to, want.owned));
+        Ok(())
+    }
+
+    /// A part of what a whole value becomes.
+    fn taken_out(
+        &mut self,
+        whole: &CarriedValue,
+        (part, becomes): (Name, Ty),
+        want: &CarriedValue,
+    ) -> Result<(), String> {
+        let found = self.fresh.field(becomes, part).filter(|(_, ty)| *ty == want.ty);
+        let (at, ty) = found.ok_or_else(|| unknown(want))?;
+        let size = |ty: Ty| self.shapes.get(ty).layout.size;
+        let (from, to) = ((whole.home, size(whole.ty)), (CarryHome::Word(0), size(becomes)));
+        let by =
+            self.conversion((whole.ty, becomes), Some(&CarriedValue { key: whole.key, ty: becomes, ..want.clone() }))?;
+        let make = vec![Step::Convert { from, to, by, lent: None }];
+        let by = self.conversion((ty, ty), None)?;
+        self.through((becomes, make), (at, ty, by), (want.home, want.owned));
+        Ok(())
+    }
+
+    /// A value is made, something is made of what lies at a place in it, and it is given up.
+    fn through(
+        &mut self,
+        (of, make): (Ty, Vec<Step>),
+        (at, to_ty, by): (u32, Ty, Arc<Conversion>),
+        (to, is_owned): (CarryHome, bool),
+    ) {
+        let size = |ty: Ty| self.shapes.get(ty).layout.size;
+        let references = {
+            let shape = |ty: Ty| self.shapes.get(ty);
+            References::of(&shape(to_ty), &shape)
+        };
+        let lent = Some(references).filter(|references| !is_owned && !references.is_empty());
+        let from = (CarryHome::Word(at), size(of) - at);
+        let mut then = vec![Step::Convert { from, to: (to, size(to_ty)), by, lent }];
+        if self.shapes.is_counted(of) {
+            then.push(Step::Release { from: CarryHome::Word(0), of: (self.type_of)(of) });
+        }
+        self.steps.push(Step::Through { size: size(of), make, then });
     }
 
     /// A part of the old value gets to its place in the new one; what counts and has none any more goes to the attic.

@@ -8,12 +8,14 @@ use vaisjit_semantics::{Checked, Ty, TyKind};
 use vaisjit_syntax::{Name, Span};
 
 use crate::layout::{Layouts, parked_bytes};
+use crate::lower::PARTS;
 use crate::mir::visit::{Access, places_mut, statement_places, terminator_operand_mut};
 use crate::mir::{
     Body, Carried, Const, Local, LocalDecl, Operand, Place, PlaceBase, Projection, Rvalue, Statement, StatementKind,
     Taken,
 };
 use crate::resume::CarryKey;
+use crate::shape::is_counted;
 
 /// Types with more parts than this stay in memory. Chosen by feel.
 const MOST_PARTS: usize = 16;
@@ -31,7 +33,7 @@ struct Node {
 }
 
 pub(super) fn replace(body: &mut Body, program: &Checked, layouts: &dyn Layouts) {
-    let candidates = candidates(body, layouts);
+    let candidates = candidates(body, program, layouts);
     if candidates.iter().all(|candidate| !candidate) {
         return;
     }
@@ -48,7 +50,11 @@ pub(super) fn replace(body: &mut Body, program: &Checked, layouts: &dyn Layouts)
         let statements = std::mem::take(&mut block.statements);
         let mut made = Vec::with_capacity(statements.len());
         for (index, statement) in statements.into_iter().enumerate() {
-            if index < skip { made.push(statement) } else { rewrite(statement, &trees, layouts, &mut made) }
+            if index < skip {
+                made.push(statement);
+            } else {
+                rewrite(statement, &trees, (program, layouts), &mut made);
+            }
         }
         block.statements = made;
         if let Some(Operand::Copy(place)) = terminator_operand_mut(&mut block.terminator) {
@@ -58,7 +64,7 @@ pub(super) fn replace(body: &mut Body, program: &Checked, layouts: &dyn Layouts)
 }
 
 /// By local: can it be taken apart?
-fn candidates(body: &Body, layouts: &dyn Layouts) -> Vec<bool> {
+fn candidates(body: &Body, program: &Checked, layouts: &dyn Layouts) -> Vec<bool> {
     let mut candidates: Vec<bool> = body
         .locals
         .iter()
@@ -77,9 +83,13 @@ fn candidates(body: &Body, layouts: &dyn Layouts) -> Vec<bool> {
         }
     };
     for block in body.blocks.values() {
-        // What is taken apart has no parked fields any more.
-        let fills = |statement: &&Statement| matches!(statement.kind, StatementKind::FillParked(..));
-        for statement in block.statements.iter().filter(|statement| !fills(statement)) {
+        // What is taken apart has no parked fields any more, and is released part by part.
+        let splits = |statement: &&Statement| match &statement.kind {
+            StatementKind::FillParked(..) => true,
+            StatementKind::Release { place, .. } => is_released_in_parts(place, program, layouts),
+            _ => false,
+        };
+        for statement in block.statements.iter().filter(|statement| !splits(statement)) {
             statement_places(statement, &mut |place, access| {
                 if access == Access::Address {
                     whole(place);
@@ -100,6 +110,22 @@ fn candidates(body: &Body, layouts: &dyn Layouts) -> Vec<bool> {
         }
     }
     candidates
+}
+
+/// Can a local be released word by word?
+fn is_released_in_parts(place: &Place, program: &Checked, layouts: &dyn Layouts) -> bool {
+    place.as_local().is_some() && counted_words(place.ty, program, layouts).is_some_and(|words| words <= PARTS)
+}
+
+/// The number of counted words; none if there is anything else that is counted.
+fn counted_words(ty: Ty, program: &Checked, layouts: &dyn Layouts) -> Option<usize> {
+    if !is_counted(ty, program) {
+        return Some(0);
+    }
+    if !is_apart(ty) {
+        return ty.is_scalar().then_some(1);
+    }
+    (0..).map_while(|field| field_ty(ty, field, layouts)).map(|of| counted_words(of, program, layouts)).sum()
 }
 
 fn is_apart(ty: Ty) -> bool {
@@ -250,7 +276,12 @@ fn resolve(place: &mut Place, trees: &[Option<Node>]) {
     }
 }
 
-fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layouts, made: &mut Vec<Statement>) {
+fn rewrite(
+    mut statement: Statement,
+    trees: &[Option<Node>],
+    (program, layouts): (&Checked, &dyn Layouts),
+    made: &mut Vec<Statement>,
+) {
     match &statement.kind {
         StatementKind::Assign(to, Rvalue::Use(Operand::Copy(from))) if to.ty.is_aggregate() => {
             let part = match (find(to, trees), find(from, trees)) {
@@ -266,6 +297,17 @@ fn rewrite(mut statement: Statement, trees: &[Option<Node>], layouts: &dyn Layou
             }
         }
         StatementKind::FillParked(place, _) if matches!(find(place, trees), Found::Part(_)) => return,
+        StatementKind::Release { place, checked } => {
+            if let Found::Part(node) = find(place, trees) {
+                each_leaf(node, &mut Vec::new(), &mut |leaf, ty, _| {
+                    if is_counted(ty, program) {
+                        let kind = StatementKind::Release { place: Place::local(leaf, ty), checked: *checked };
+                        made.push(Statement { kind, span: statement.span });
+                    }
+                });
+                return;
+            }
+        }
         StatementKind::Assign(to, Rvalue::Carried(taken)) => {
             if let Found::Part(node) = find(to, trees) {
                 take_parts(node, *taken, statement.span, made);
