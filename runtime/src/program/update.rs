@@ -65,7 +65,7 @@ const TRIES: usize = 4;
 const MOST_MISSED: usize = 20;
 
 /// After how many of them frames are left alone that have come into a loop since. Chosen by feel.
-const ENOUGH_MISSED: usize = 6;
+const ENOUGH_MISSED: usize = 2;
 
 /// How long a preparation waits for all threads to stop, to see what they run.
 const ASKING: Duration = Duration::from_millis(50);
