@@ -469,7 +469,7 @@ F sum() -> i64 = total
         let main = scope.spawn(|| program.run_main());
         // The thread may not have begun yet.
         send.call(()).expect("no trap");
-        let mut save = |variants: &str, arms: &str, send: &str| {
+        let save = |variants: &str, arms: &str, send: &str| {
             files.set("main.vais", text(variants, arms, send));
             let saved = program.poll().expect("no error");
             assert!(saved.is_reloaded(), "{saved:?}");
