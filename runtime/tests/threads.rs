@@ -420,6 +420,57 @@ fn turns_with_naps_are_of_one_version() {
     assert!(told.iter().filter(|told| **told != 0).count() <= mixed, "{mixed} are told of: {told:?}");
 }
 
+/// A program whose `main` goes on until the test is over, which it asks `is_over()`.
+struct Turning {
+    program: Program,
+    files: MemoryLoader,
+    over: Arc<AtomicUsize>,
+}
+
+fn turning(text: String) -> Turning {
+    let files = MemoryLoader::default();
+    files.set("main.vais", text);
+    let over = Arc::<AtomicUsize>::default();
+    let ends = over.clone();
+    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
+    let engine = engine.build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    Turning { program, files, over }
+}
+
+impl Turning {
+    /// Runs `main` while the test does something; it returns this.
+    fn run(&self, status: u8, test: impl FnOnce()) {
+        std::thread::scope(|scope| {
+            let main = scope.spawn(|| self.program.run_main());
+            let ending = Ending(&self.over);
+            test();
+            drop(ending);
+            assert_eq!(main.join().expect("no panic").expect("no trap"), status);
+        });
+    }
+
+    /// Saves the program, and it is live.
+    fn save(&self, text: String) {
+        self.files.set("main.vais", text);
+        let saved = self.program.poll().expect("no error");
+        assert!(saved.is_reloaded(), "{saved:?}");
+    }
+
+    fn number(&self, function: &str) -> i64 {
+        self.program.function::<(), i64>(function).expect("the function").call(()).expect("no trap")
+    }
+}
+
+/// Ends `main` when it is dropped, also by a test that fails.
+struct Ending<'a>(&'a AtomicUsize);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(1, Ordering::SeqCst);
+    }
+}
+
 /// The messages change while a thread waits for one, and all come.
 #[test]
 fn a_thread_that_waits_at_a_channel_is_taken_over() {
@@ -450,36 +501,19 @@ F sum() -> i64 = total
 "
         )
     };
-    let files = MemoryLoader::default();
-    files.set("main.vais", text("", "", "jobs.send(Work(1))"));
-    let over = Arc::<AtomicUsize>::default();
-    let ends = over.clone();
-    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
-    let engine = engine.build().expect("an engine");
-    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
-    let send = program.function::<(), ()>("send").expect("the function");
-    let sum = program.function::<(), i64>("sum").expect("the function");
+    let turning = turning(text("", "", "jobs.send(Work(1))"));
+    let send = turning.program.function::<(), ()>("send").expect("the function");
     let send_until = |after: i64| {
         send.call(()).expect("no trap");
-        until("the message has come", || sum.call(()).expect("no trap") == after);
+        until("the message has come", || turning.number("sum") == after);
     };
-    let ending = Ending(over);
-    std::thread::scope(|scope| {
-        let ending = ending;
-        let main = scope.spawn(|| program.run_main());
+    turning.run(13, || {
         // The thread may not have begun yet.
         send.call(()).expect("no trap");
-        let save = |variants: &str, arms: &str, send: &str| {
-            files.set("main.vais", text(variants, arms, send));
-            let saved = program.poll().expect("no error");
-            assert!(saved.is_reloaded(), "{saved:?}");
-        };
-        save("Pause, ", "Pause => { total += 10 }", "jobs.send(Pause)");
+        turning.save(text("Pause, ", "Pause => { total += 10 }", "jobs.send(Pause)"));
         send_until(11);
-        save("Text(str), ", "Text(s) => { total += s.len() }", "jobs.send(Text(\"ab\"))");
+        turning.save(text("Text(str), ", "Text(s) => { total += s.len() }", "jobs.send(Text(\"ab\"))"));
         send_until(13);
-        drop(ending);
-        assert_eq!(main.join().expect("no panic").expect("no trap"), 13);
     });
 }
 
@@ -512,34 +546,11 @@ F count() -> i64 = seen
 "
         )
     };
-    let files = MemoryLoader::default();
-    files.set("main.vais", text(""));
-    let over = Arc::<AtomicUsize>::default();
-    let ends = over.clone();
-    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
-    let engine = engine.build().expect("an engine");
-    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
-    let count = program.function::<(), i64>("count").expect("the function");
-    let ending = Ending(over);
-    std::thread::scope(|scope| {
-        let ending = ending;
-        let main = scope.spawn(|| program.run_main());
-        until("all lines", || count.call(()).expect("no trap") > 20);
-        files.set("main.vais", text("pad: [i64; 8] = [7; 8], "));
-        let saved = program.poll().expect("no error");
-        assert!(saved.is_reloaded(), "{saved:?}");
-        drop(ending);
-        assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
+    let turning = turning(text(""));
+    turning.run(0, || {
+        until("all lines", || turning.number("count") > 20);
+        turning.save(text("pad: [i64; 8] = [7; 8], "));
     });
-}
-
-/// Ends a program when it is dropped, also by a test that fails.
-struct Ending(Arc<AtomicUsize>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.store(1, Ordering::SeqCst);
-    }
 }
 
 /// A thread that cannot go on in the new version ends with `main`, and what it held does not count any more.
@@ -567,32 +578,20 @@ F count() -> i64 = items.len()
 "
         )
     };
-    let files = MemoryLoader::default();
-    files.set("main.vais", text("n: i64", "", "n: k"));
-    let over = Arc::<AtomicUsize>::default();
-    let ends = over.clone();
-    let engine = Engine::builder().function("is_over", move || ends.load(Ordering::SeqCst) as i64);
-    let engine = engine.build().expect("an engine");
-    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
-    let count = program.function::<(), i64>("count").expect("the function");
-    let ending = Ending(over.clone());
-    std::thread::scope(|scope| {
-        let ending = ending;
-        let main = scope.spawn(|| program.run_main());
-        until("the first items", || count.call(()).expect("no trap") > 2);
-        files.set("main.vais", text("n: i64, s: str = \"s\"", "j := 6", "n: k + j"));
-        let save = scope.spawn(|| program.poll());
-        until("the save", || {
-            // It may only be prepared now, for a thread that has just started.
-            let before = count.call(()).expect("no trap");
-            until("a few more items", || save.is_finished() || count.call(()).expect("no trap") > before + 20);
-            save.is_finished() || !program.restart_main()
+    let turning = turning(text("n: i64", "", "n: k"));
+    let items = || turning.number("count");
+    turning.run(0, || {
+        until("the first items", || items() > 2);
+        std::thread::scope(|scope| {
+            let save = scope.spawn(|| turning.save(text("n: i64, s: str = \"s\"", "j := 6", "n: k + j")));
+            until("the save", || {
+                // It may only be prepared now, for a thread that has just started.
+                let before = items();
+                until("a few more items", || save.is_finished() || items() > before + 20);
+                save.is_finished() || !turning.program.restart_main()
+            });
         });
-        let saved = save.join().expect("no panic").expect("no error");
-        assert!(saved.is_reloaded(), "{saved:?}");
-        let before = count.call(()).expect("no trap");
-        until("more items", || count.call(()).expect("no trap") > before);
-        drop(ending);
-        assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
+        let before = items();
+        until("more items", || items() > before);
     });
 }
