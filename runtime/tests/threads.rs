@@ -517,6 +517,52 @@ F sum() -> i64 = total
     });
 }
 
+/// What one save has told of, another one that the thread cannot follow does not take back.
+#[test]
+fn a_thread_that_has_not_come_yet_to_where_a_save_takes_it_over() {
+    let text = |id: &str, number: &str, tag: &str, (param, argument): (&str, &str)| {
+        format!(
+            "
+U std/thread
+S Req {{ id: {id}, body: str }}
+G jobs: Channel<Req> = Channel.new()
+G seen: str = \"\"
+F worker({param}) -> i64 {{
+    n := 0
+    L {{
+        M jobs.receive() {{
+            Some(r) => {{ n += 1 seen = \"{{n}} {{r.id}} {{r.body}} {tag}\" }}
+            None => {{ B }}
+        }}
+    }}
+    n
+}}
+F main() -> i64 {{
+    t := spawn(|| worker({argument}))
+    L is_over() == 0 {{ sleep_ms(2) }}
+    jobs.close()
+    M t.join() {{ Ok(n) => n, Err(_) => 0 }}
+}}
+F send() {{ seen = \"\" jobs.send(Req {{ id: {number}, body: \"body\" }}) }}
+F came() -> i64 = seen.len()
+F is_right() -> i64 = seen == \"2 two body v2\" ? 1 : 0
+"
+        )
+    };
+    let turning = turning(text("i64", "1", "v1", ("", "")));
+    let send = || {
+        turning.program.function::<(), ()>("send").expect("the function").call(()).expect("no trap");
+        until("the message", || turning.number("came") > 0);
+    };
+    turning.run(2, || {
+        send();
+        turning.save(text("str", "\"two\"", "v2", ("", "")));
+        turning.save(text("str", "\"two\"", "v3", ("x: str", "\"x\"")));
+        send();
+        assert_eq!(turning.number("is_right"), 1);
+    });
+}
+
 /// What the thread keeps in registers and words of its frame beside what goes on belongs to nobody any more, though it has
 /// callers.
 #[test]

@@ -241,6 +241,15 @@ impl Stopped<'_> {
     }
 }
 
+impl Stopped<'_> {
+    /// The code that frames of a function of a unit go on in, from their next polls.
+    pub(crate) fn next_units(&self, unit: usize, function: usize) -> Vec<Arc<CodeUnit>> {
+        let followers = lock(&self.shared().followers);
+        let of = followers.by_place.get(&(unit, function));
+        of.into_iter().flatten().map(|follower| follower.unit.clone()).collect()
+    }
+}
+
 fn place_of(found: Found) -> Place {
     (found.unit_address(), found.function)
 }

@@ -140,6 +140,12 @@ impl ProgramInner {
         })
     }
 
+    /// Does a commit change a type or a global that code may know?
+    fn changes_values_of_old_code(&self, prepared: &Prepared) -> bool {
+        let containers = || prepared.migration.iter().flat_map(Migration::rebuilt).next().is_some();
+        !prepared.moved.is_empty() || containers() || !changed_globals(prepared, &self.live()).is_empty()
+    }
+
     /// What a frame that stays in old code would do with a type that changes, if it would. Of several one that cannot go on
     /// before the commit.
     fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Obstacle> {
@@ -185,8 +191,14 @@ impl ProgramInner {
                 let ends = live.checked.main != Some(meta.instance) || goes_on;
                 let large = || if ends { changes.too_large(meta, frame.srcloc, &grown) } else { None };
                 let given = || not_given(prepared, stopped, frame, meta);
-                let what =
-                    changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost)).or_else(large).or_else(given);
+                // It may still go on in the code of an earlier version.
+                let next = || {
+                    let units = stopped.next_units(standing.unit, standing.function);
+                    let mut metas = units.iter().filter_map(|unit| live.meta(unit, 0));
+                    metas.find_map(|next| changes.objection_to_all(next)).filter(|_| !running.has_verdicts(&standing))
+                };
+                let here = changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost));
+                let what = here.or_else(large).or_else(given).or_else(next);
                 let Some(what) = what else { return };
                 threads.insert(frame.thread);
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
@@ -282,7 +294,9 @@ impl ProgramInner {
         prepared.mixes_turns = self.mixes_turns(prepared, stopped);
         self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
-        let gone = moves.gone();
+        // A frame that has not come to where it goes on in the code of an earlier version, and cannot in that of this one, still
+        // does, as long as that code is right: its own may not be.
+        let gone = if self.changes_values_of_old_code(prepared) { moves.gone() } else { Vec::new() };
         let past = self.live().present();
         let replaced = self.apply(prepared, tried);
         self.keep_past(&past, stopped);

@@ -694,6 +694,11 @@ impl Running {
         self.found.contains(&meta.instance) && !self.verdicts.contains_key(&frame.place())
     }
 
+    /// Was something decided for the loops of its code?
+    pub fn has_verdicts(&self, frame: &Standing) -> bool {
+        self.verdicts.contains_key(&frame.place())
+    }
+
     /// Is it in a loop of a function that was on no stack?
     pub fn has_come_since(&self, frame: &Standing, meta: &FunctionMeta) -> bool {
         !self.leaves_new_frames && !self.verdicts.contains_key(&frame.place()) && frame.in_loop(meta).is_some()
