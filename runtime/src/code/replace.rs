@@ -242,11 +242,11 @@ impl Stopped<'_> {
 }
 
 impl Stopped<'_> {
-    /// The code that frames of a function of a unit go on in, from their next polls.
-    pub(crate) fn next_units(&self, unit: usize, function: usize) -> Vec<Arc<CodeUnit>> {
+    /// The code that frames of a function of a unit go on in from their next polls, with the numbers of the loops.
+    pub(crate) fn next_code(&self, place: Place) -> Vec<(u32, Arc<CodeUnit>)> {
         let followers = lock(&self.shared().followers);
-        let of = followers.by_place.get(&(unit, function));
-        of.into_iter().flatten().map(|follower| follower.unit.clone()).collect()
+        let of = followers.by_place.get(&place);
+        of.into_iter().flatten().map(|follower| (follower.number, follower.unit.clone())).collect()
     }
 }
 

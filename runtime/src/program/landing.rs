@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_semantics::{Instance, ItemPath, Ty};
+use vaisjit_semantics::{Checked, Instance, ItemPath, Ty};
 
 use super::pending::{Attempt, refuse_behind, refuse_growth};
 use super::trial::{GlobalValues, LONGEST_PIN, Tried, going};
@@ -59,6 +59,12 @@ struct Obstacle {
     failed: Option<String>,
     /// The threads that such frames are on, by their numbers in this stop.
     threads: BTreeSet<usize>,
+}
+
+/// Globals of one version that are of another type in another one.
+fn retyped<'a>(before: &'a Checked, now: &'a Checked) -> impl Iterator<Item = ItemPath> + 'a {
+    let others = before.globals.iter().filter(|(path, old)| now.globals.get(*path).is_some_and(|new| new.ty != old.ty));
+    others.map(|(path, _)| *path)
 }
 
 /// Why a report refuses.
@@ -141,7 +147,7 @@ impl ProgramInner {
     }
 
     /// Does a commit change a type or a global that code may know?
-    fn changes_values_of_old_code(&self, prepared: &Prepared) -> bool {
+    fn changes_values(&self, prepared: &Prepared) -> bool {
         let containers = || prepared.migration.iter().flat_map(Migration::rebuilt).next().is_some();
         !prepared.moved.is_empty() || containers() || !changed_globals(prepared, &self.live()).is_empty()
     }
@@ -156,7 +162,8 @@ impl ProgramInner {
         let rebuilt: FxHashSet<Ty> = prepared.migration.iter().flat_map(Migration::rebuilt).collect();
         let changes = Changes::new(histories, &prepared.moved, &live.layouts, types, globals.clone());
         let changes = changes.and_rebuilt(rebuilt.clone());
-        if changes.is_empty() {
+        let quiet = changes.is_empty();
+        if quiet && live.retired.is_empty() {
             return None;
         }
         let unfit = unfit(prepared, &live).into_iter().map(|(left, what)| (left.instance, what));
@@ -175,13 +182,24 @@ impl ProgramInner {
             let is_library = meta.head(&live).is_some_and(|head| head.at.is_library());
             let waits_in = called.take().filter(|_| !is_innermost && !is_library);
             called = is_library.then(|| meta.name());
-            let goes = |number| running.goes(&standing, number);
+            if quiet && meta.past.is_none() {
+                return;
+            }
+            // It may still go on in the code of an earlier version.
+            let place = (standing.unit, standing.function);
+            let next = match prepared.leaves_next(running, place, quiet) {
+                true => stopped.next_code(place),
+                false => Vec::new(),
+            };
+            let goes_next = |number| next.iter().any(|(at, _)| *at == number);
+            let goes = |number| running.goes(&standing, number) || goes_next(number);
             let concerned = prepared.replaces(meta.instance) || live.is_behind(standing.unit, meta.instance);
             let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
             let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
             if concerned && !moves && !is_settled {
                 let new = (&prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
                 let since = meta.past.as_ref().map(|past| {
+                    let globals = globals.iter().copied().chain(retyped(&past.checked, new.2)).collect();
                     Changes::since(past, new, &globals).and_calls(unfit.clone()).and_rebuilt(rebuilt.clone())
                 });
                 let changes = since.as_ref().unwrap_or(&changes);
@@ -191,14 +209,13 @@ impl ProgramInner {
                 let ends = live.checked.main != Some(meta.instance) || goes_on;
                 let large = || if ends { changes.too_large(meta, frame.srcloc, &grown) } else { None };
                 let given = || not_given(prepared, stopped, frame, meta);
-                // It may still go on in the code of an earlier version.
-                let next = || {
-                    let units = stopped.next_units(standing.unit, standing.function);
-                    let mut metas = units.iter().filter_map(|unit| live.meta(unit, 0));
-                    metas.find_map(|next| changes.objection_to_all(next)).filter(|_| !running.has_verdicts(&standing))
+                let then = || {
+                    let mut metas = next.iter().filter_map(|(_, unit)| live.meta(unit, 0)).filter(|_| !quiet);
+                    metas.find_map(|next| changes.objection_to_all(next))
                 };
                 let here = changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost));
-                let what = here.or_else(large).or_else(given).or_else(next);
+                // What has no room has been brought elsewhere by the commit that made it grow.
+                let what = if quiet { here } else { here.or_else(large).or_else(given).or_else(then) };
                 let Some(what) = what else { return };
                 threads.insert(frame.thread);
                 let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
@@ -294,9 +311,9 @@ impl ProgramInner {
         prepared.mixes_turns = self.mixes_turns(prepared, stopped);
         self.hand_over(&mut tried, stopped);
         let moves = std::mem::take(&mut prepared.moves);
-        // A frame that has not come to where it goes on in the code of an earlier version, and cannot in that of this one, still
-        // does, as long as that code is right: its own may not be.
-        let gone = if self.changes_values_of_old_code(prepared) { moves.gone() } else { Vec::new() };
+        let quiet = !self.changes_values(prepared);
+        let mut gone = moves.gone();
+        gone.retain(|place| !prepared.leaves_next(&moves.running, *place, quiet));
         let past = self.live().present();
         let replaced = self.apply(prepared, tried);
         self.keep_past(&past, stopped);

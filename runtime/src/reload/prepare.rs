@@ -154,6 +154,17 @@ fn may_loop(live: &Live, instance: Instance) -> bool {
 }
 
 impl Prepared {
+    /// Do frames of this code that have not come yet to where they go on in the code of an earlier version still do? Their
+    /// own may not be right any more; that is, if the commit changes no values (`quiet`). Not if this is the code that
+    /// runs from now on, or if they go on in newer code.
+    pub fn leaves_next(&self, running: &replace::Running, place: (usize, usize), quiet: bool) -> bool {
+        let runs = |function: &LiveFunction| (Arc::as_ptr(&function.code.unit) as usize, function.code.index) == place;
+        match running.decided(place) {
+            None => true,
+            Some(goes) => quiet && !goes && !self.functions.iter().any(|(_, function)| runs(function)),
+        }
+    }
+
     /// Does code of the function that runs stay behind: has it new code, or is it gone?
     pub fn replaces(&self, instance: Instance) -> bool {
         self.moves.running.concerns(instance) || self.removed.binary_search(&instance).is_ok()

@@ -694,9 +694,10 @@ impl Running {
         self.found.contains(&meta.instance) && !self.verdicts.contains_key(&frame.place())
     }
 
-    /// Was something decided for the loops of its code?
-    pub fn has_verdicts(&self, frame: &Standing) -> bool {
-        self.verdicts.contains_key(&frame.place())
+    /// Of the loops of this code: was something decided for them, and does one go on in new code?
+    pub fn decided(&self, place: (usize, usize)) -> Option<bool> {
+        let verdicts = self.verdicts.get(&place)?;
+        Some(verdicts.iter().any(|(number, verdict)| number.is_some() && *verdict == Verdict::Goes))
     }
 
     /// Is it in a loop of a function that was on no stack?
