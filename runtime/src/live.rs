@@ -293,7 +293,8 @@ pub(crate) struct Live {
     pub shapes: Shapes,
     /// The layouts of the types of this version.
     pub layouts: Arc<TypeLayouts>,
-    /// The functions that earlier versions have left with their old code, where there are values of them.
+    /// The functions that earlier versions have left with their old code, where there are values of them or frames in old
+    /// code may call them.
     pub left: Vec<Arc<Left>>,
     /// Items of its text that stand, or stood, in two modules.
     pub doubles: Vec<Double>,

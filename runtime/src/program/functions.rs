@@ -114,12 +114,26 @@ impl ProgramInner {
         let answers = self.answers(prepared, &|_| true, stopped);
         let values = Values { functions, answers };
         let parked: FxHashSet<usize> = self.world.heap().attic().slots().collect();
-        let is_wanted = |left: &Arc<Left>| values.lead_to(&left.slot) || parked.contains(&left.slot.address());
+        let called = self.has_old_frames(prepared, stopped);
+        let is_wanted =
+            |left: &Arc<Left>| called || values.lead_to(&left.slot) || parked.contains(&left.slot.address());
         prepared.still_left = Some(left.into_iter().filter(is_wanted).collect());
         let told = told::left(prepared, &values, |slot| holders(&held, slot.address(), stopped));
         let holder = |left: &Left| holders(&held, left.slot.address(), stopped).pop_first();
         let unfit = unfit.into_iter().map(|(left, what)| (left.clone(), what, holder(&left))).collect();
         Suspects { unfit, seats, told }
+    }
+
+    /// Does a frame stay in old code for a while, which may call what only old code calls any more?
+    fn has_old_frames(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> bool {
+        let (live, mut found) = (self.live(), false);
+        stopped.walk(|frame| {
+            let standing = Standing::of(frame);
+            let Some(meta) = standing.meta(&live).filter(|_| !found) else { return };
+            let is_old = prepared.replaces(meta.instance) || live.is_behind(standing.unit, meta.instance);
+            found = is_old && !(frame.polls && going(prepared, stopped, frame, meta).is_some());
+        });
+        found
     }
 
     /// The methods that values behind `dyn`s answer with in the new version, those in some cells.

@@ -84,7 +84,8 @@ pub(crate) struct Prepared {
     /// Functions whose signatures and closures whose captures change, and those that are gone, with their slots: values made
     /// of them keep their code.
     pub left_functions: Vec<(Instance, Slot)>,
-    /// What of them, and of those of earlier versions, has values, once that has been counted.
+    /// What of them, and of those of earlier versions, has values, once that has been counted; all if frames in old code may
+    /// call them.
     pub still_left: Option<Vec<Arc<Left>>>,
     /// The slots of those among them whose code is not right any more, but that only values lead to which wait in what has been
     /// removed.

@@ -248,3 +248,36 @@ F run() -> i64 {
     assert_eq!(result, 1000, "nothing is lost: {told:#?}");
     assert!(told.iter().any(|line| line == "worker at the next loop head"), "{told:#?}");
 }
+
+#[test]
+fn a_frame_that_would_call_what_an_earlier_save_has_left() {
+    let text = "
+S P { x: i64 }
+G ps: Vec<P> = []
+F note(n: i64) -> i64 { ps.push(P { x: n })  n }
+F step(n: i64) -> i64 {
+    next_text()
+    hot_reload()
+    next_text()
+    hot_reload()
+    note(n)
+}
+F run() -> i64 {
+    n := 0
+    L n < 3 {
+        n += 1
+        I n == 2 { step(n) }
+    }
+    ps.len() * 10 + ps[0].x
+}
+";
+    let signature = [("F note(n: i64)", "F note(n: i64, k: i64)"), ("    note(n)", "    note(n, 1)")];
+    let name = [("F note(n: i64)", "F other(n: i64)"), ("    note(n)", "    other(n)")];
+    let why = "P refused: it would have to wait for `step`, which would call `note`, which would build a `P` with the old \
+               layout, and that has asked for the reload itself";
+    for edit in [signature, name] {
+        let (result, told) = run(text, &[&edit, &[FIELD]]);
+        assert_eq!(result, 12);
+        assert!(told.iter().any(|line| line == why), "{told:#?}");
+    }
+}
