@@ -115,12 +115,16 @@ impl ProgramInner {
         let values = Values { functions, answers };
         let parked: FxHashSet<usize> = self.world.heap().attic().slots().collect();
         let called = self.has_old_frames(prepared, stopped);
-        let is_wanted =
-            |left: &Arc<Left>| called || values.lead_to(&left.slot) || parked.contains(&left.slot.address());
+        let has_values = |left: &Left| values.lead_to(&left.slot) || parked.contains(&left.slot.address());
+        let is_wanted = |left: &Arc<Left>| called || has_values(left);
         prepared.still_left = Some(left.into_iter().filter(is_wanted).collect());
         let told = told::left(prepared, &values, |slot| holders(&held, slot.address(), stopped));
         let holder = |left: &Left| holders(&held, left.slot.address(), stopped).pop_first();
-        let unfit = unfit.into_iter().map(|(left, what)| (left.clone(), what, holder(&left))).collect();
+        let unfit = unfit.into_iter().map(|(left, what)| (left.clone(), what, holder(&left)));
+        // One that only frames in old code may call has no values to be judged.
+        let is_new =
+            |left: &Left| prepared.left_functions.iter().any(|(_, slot)| slot.address() == left.slot.address());
+        let unfit = unfit.filter(|(left, _, holder)| holder.is_some() || has_values(left) || is_new(left)).collect();
         Suspects { unfit, seats, told }
     }
 
