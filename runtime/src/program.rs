@@ -7,6 +7,7 @@ mod heap;
 mod hooks;
 mod input;
 mod landing;
+mod obstacles;
 mod offer;
 mod pending;
 mod run;

@@ -217,7 +217,8 @@ impl ProgramInner {
         result.clone()
     }
 
-    /// Waits until somebody calls `wake` for the address, unless the number there is not the expected one.
+    /// Waits until somebody calls `wake` for the address, unless the number there is not the expected one. May return before:
+    /// who waits looks again, in a loop, where a reload can find the thread and take it over.
     fn park(&self, address: i64, expected: i64) -> Result<(), String> {
         let number = || self.world.heap().atomic(address).ok_or("there is no atomic number to wait for");
         let parked = Arc::new(Parked { address, thread: std::thread::current(), woken: AtomicBool::new(false) });
@@ -234,12 +235,12 @@ impl ProgramInner {
     }
 
     fn wait_until_woken(&self, parked: &Arc<Parked>) {
-        while !parked.woken.load(Ordering::Acquire) {
-            if self.world.is_interrupted_here() {
-                lock(&self.threads.parked).retain(|other| !Arc::ptr_eq(other, parked));
+        while !parked.woken.load(Ordering::Acquire) && !self.world.is_interrupted_here() {
+            std::thread::park_timeout(LOOK);
+            if self.world.wants_poll_here() {
                 break;
             }
-            std::thread::park_timeout(LOOK);
         }
+        lock(&self.threads.parked).retain(|other| !Arc::ptr_eq(other, parked));
     }
 }

@@ -517,6 +517,45 @@ F sum() -> i64 = total
     });
 }
 
+/// A thread that nobody gives anything to do comes to its loop for a save that has to find it there.
+#[test]
+fn what_grows_in_a_thread_that_waits_is_taken_over() {
+    let text = |fields: &str, zeros: &str| {
+        format!(
+            "
+U std/thread
+S Tally {{ n: i64, last: i64{fields} }}
+G jobs: Channel<i64> = Channel.new()
+G total: i64 = 0
+F note(t: *Tally, job: i64) {{ t.n += 1 t.last = job total += t.n * 100 + t.last }}
+F worker() -> i64 {{
+    t := Tally {{ n: 0, last: 0{zeros} }}
+    L {{ M jobs.receive() {{ Some(job) => note(&t, job), None => {{ R t.n }} }} }}
+}}
+F main() -> i64 {{
+    t := spawn(worker)
+    L is_over() == 0 {{ sleep_ms(2) }}
+    jobs.close()
+    M t.join() {{ Ok(sum) => sum, Err(_) => 0 }}
+}}
+F send() {{ jobs.send(5) }}
+F sum() -> i64 = total
+"
+        )
+    };
+    let turning = turning(text("", ""));
+    let send = turning.program.function::<(), ()>("send").expect("the function");
+    let send_until = |after: i64| {
+        send.call(()).expect("no trap");
+        until("the job is done", || turning.number("sum") == after);
+    };
+    turning.run(2, || {
+        send_until(105);
+        turning.save(text(", a: i64, b: i64, c: str, d: i64, e: i64", ", a: 0, b: 0, c: \"\", d: 0, e: 0"));
+        send_until(310);
+    });
+}
+
 /// What one save has told of, another one that the thread cannot follow does not take back.
 #[test]
 fn a_thread_that_has_not_come_yet_to_where_a_save_takes_it_over() {

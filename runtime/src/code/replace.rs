@@ -239,9 +239,7 @@ impl Stopped<'_> {
             record.stale.set(stale);
         }
     }
-}
 
-impl Stopped<'_> {
     /// The code that frames of a function of a unit go on in from their next polls, with the numbers of the loops.
     pub(crate) fn next_code(&self, place: Place) -> Vec<(u32, Arc<CodeUnit>)> {
         let followers = lock(&self.shared().followers);

@@ -37,7 +37,8 @@ pub enum SafepointKind {
     /// The same, but a thread in the host does not count as having stopped, before [`PATIENCE`] is over.
     CommitAtPolls,
     /// A `Commit` for which nobody stops before these threads have come to the polls of their outermost loops, or have
-    /// ended; after [`PATIENCE`] to any poll, or to another place in the host.
+    /// ended; after [`PATIENCE`] to any poll, or to another place in the host. The others get up to this long to come there
+    /// too, as long as they come round.
     CommitAfter(Vec<Waiting>, Duration),
     /// Every thread is at some poll or in the host.
     Sweep,

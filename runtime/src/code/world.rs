@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use vaisjit_abi::context::poll;
+
 use super::cleanup::Cleanups;
 use super::guard::PauseHook;
 use super::rendezvous::Rendezvous;
@@ -169,6 +171,11 @@ impl World {
     /// Has the activation on the current thread been interrupted, so that what it waits for does not matter any more?
     pub(crate) fn is_interrupted_here(&self) -> bool {
         self.record().is_ok_and(|record| record.interrupted.load(Ordering::SeqCst))
+    }
+
+    /// Does a commit wait for the current thread, or a loop on its stack for a poll where it goes on in other code?
+    pub(crate) fn wants_poll_here(&self) -> bool {
+        self.record().is_ok_and(|record| record.poll().load(Ordering::SeqCst) & (poll::STOP | poll::STALE) != 0)
     }
 
     /// Is generated code of this world on any thread's stack?

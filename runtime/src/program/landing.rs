@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use vaisjit_semantics::{Checked, Instance, ItemPath, Ty};
+use vaisjit_semantics::{Instance, ItemPath};
 
-use super::pending::{Attempt, refuse_behind, refuse_growth};
-use super::trial::{GlobalValues, LONGEST_PIN, Tried, going};
+use super::pending::Attempt;
+use super::trial::{GlobalValues, Tried};
 use super::{ProgramInner, Reloader};
-use crate::code::{Stopped, StoppedFrame};
-use crate::live::{FunctionMeta, Past};
-use crate::reload::admissible::Changes;
-use crate::reload::left::{changed_globals, unfit};
+use crate::code::Stopped;
+use crate::live::Past;
+use crate::reload::left::changed_globals;
 use crate::reload::links::Links;
 use crate::reload::migrate::Migration;
 use crate::reload::prepare::{Preparation, Prepared};
@@ -49,24 +47,6 @@ pub(super) struct Committed<'a> {
     pub cramped: Option<&'a str>,
 }
 
-/// What stands in the way of a commit.
-struct Obstacle {
-    /// A function, and what it would do.
-    what: String,
-    /// When it is out of the way, in words.
-    until: String,
-    /// The function in whose failed call its thread waits for a new version.
-    failed: Option<String>,
-    /// The threads that such frames are on, by their numbers in this stop.
-    threads: BTreeSet<usize>,
-}
-
-/// Globals of one version that are of another type in another one.
-fn retyped<'a>(before: &'a Checked, now: &'a Checked) -> impl Iterator<Item = ItemPath> + 'a {
-    let others = before.globals.iter().filter(|(path, old)| now.globals.get(*path).is_some_and(|new| new.ty != old.ty));
-    others.map(|(path, _)| *path)
-}
-
 /// Why a report refuses.
 fn reason(report: &Report) -> String {
     let refused = report.refusals().next();
@@ -82,48 +62,7 @@ pub(super) fn why_refused(report: &Report) -> String {
     why.unwrap_or_else(|| reason(report))
 }
 
-/// Where in a frame's block the locals lie that will lie elsewhere, if it goes on in new code at a poll it has not come to.
-fn grown(prepared: &Prepared, stopped: &Stopped<'_>, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> Vec<u32> {
-    let going = going(prepared, stopped, frame, meta);
-    going.map_or_else(Vec::new, |going| going.transfer.outgrown().collect())
-}
-
-/// A local that has to be whole to be migrated lies in registers, where nobody finds it before the poll. Where the frame
-/// itself has asked for the reload it cannot be waited for.
-fn not_given(
-    prepared: &Prepared,
-    stopped: &Stopped<'_>,
-    frame: &StoppedFrame<'_>,
-    meta: &FunctionMeta,
-) -> Option<String> {
-    let going = going(prepared, stopped, frame, meta).filter(|_| !prepared.asked_inside)?;
-    let local = going.transfer.whole.first()?;
-    let what = match &local.by {
-        Some(by) => format!("`{}` can be given to `{by}`", local.key.name),
-        None => format!("the fields of `{}` can be converted", local.key.name),
-    };
-    Some(format!("is not at the head of its loop, where {what}"))
-}
-
 impl ProgramInner {
-    /// Does a frame stand in the way that stays in old code? Then it is waited for, unless it waits for a new version
-    /// itself.
-    pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
-        let Obstacle { what, until, failed, threads } = self.obstacle(prepared, stopped)?;
-        let Some(failed) = failed else {
-            let since = *prepared.blocked_since.get_or_insert_with(Instant::now);
-            if since.elapsed() > LONGEST_PIN && prepared.layouts.grow_to_keep() {
-                // Perhaps nothing is in the way of one whose types do not grow.
-                refuse_growth(&mut prepared.report, &what);
-                return Some(Attempt::TurnedDown);
-            }
-            let by = threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect();
-            return Some(Attempt::NotYet { what, until, by });
-        };
-        refuse_behind(&mut prepared.report, &what, &failed);
-        Some(Attempt::TurnedDown)
-    }
-
     /// Is `main` in a loop that cannot go on in the new version, inside one that can? Then it has to leave it first.
     pub(super) fn in_lost_loop(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
         let (live, running) = (self.live(), &prepared.moves.running);
@@ -150,91 +89,6 @@ impl ProgramInner {
     fn changes_values(&self, prepared: &Prepared) -> bool {
         let containers = || prepared.migration.iter().flat_map(Migration::rebuilt).next().is_some();
         !prepared.moved.is_empty() || containers() || !changed_globals(prepared, &self.live()).is_empty()
-    }
-
-    /// What a frame that stays in old code would do with a type that changes, if it would. Of several one that cannot go on
-    /// before the commit.
-    fn obstacle(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Option<Obstacle> {
-        let live = self.live();
-        let histories = (&live.history, &prepared.history);
-        let types = (&*live.checked, &*prepared.snapshot.checked);
-        let globals = changed_globals(prepared, &live);
-        let rebuilt: FxHashSet<Ty> = prepared.migration.iter().flat_map(Migration::rebuilt).collect();
-        let changes = Changes::new(histories, &prepared.moved, &live.layouts, types, globals.clone());
-        let changes = changes.and_rebuilt(rebuilt.clone());
-        let quiet = changes.is_empty();
-        if quiet && live.retired.is_empty() {
-            return None;
-        }
-        let unfit = unfit(prepared, &live).into_iter().map(|(left, what)| (left.instance, what));
-        let unfit: FxHashMap<Instance, String> = unfit.collect();
-        let changes = changes.and_calls(unfit.clone());
-        let running = &prepared.moves.running;
-        let mut found: Option<Obstacle> = None;
-        let version = self.version();
-        let (mut thread, mut threads) = (None, BTreeSet::new());
-        // The function of the library that the frame before was one of.
-        let mut called = None;
-        stopped.walk(|frame| {
-            let is_innermost = thread.replace(frame.thread) != Some(frame.thread);
-            let standing = Standing::of(frame);
-            let Some(meta) = standing.meta(&live) else { return };
-            let is_library = meta.head(&live).is_some_and(|head| head.at.is_library());
-            let waits_in = called.take().filter(|_| !is_innermost && !is_library);
-            called = is_library.then(|| meta.name());
-            if quiet && meta.past.is_none() {
-                return;
-            }
-            // It may still go on in the code of an earlier version.
-            let place = (standing.unit, standing.function);
-            let next = match prepared.leaves_next(running, place, quiet) {
-                true => stopped.next_code(place),
-                false => Vec::new(),
-            };
-            let goes_next = |number| next.iter().any(|(at, _)| *at == number);
-            let goes = |number| running.goes(&standing, number) || goes_next(number);
-            let concerned = prepared.replaces(meta.instance) || live.is_behind(standing.unit, meta.instance);
-            let moves = frame.polls && standing.in_loop(meta).is_some_and(goes);
-            let is_settled = found.as_ref().is_some_and(|found| found.failed.is_some());
-            if concerned && !moves && !is_settled {
-                let new = (&prepared.history, &*prepared.layouts, &*prepared.snapshot.checked);
-                let since = meta.past.as_ref().map(|past| {
-                    let globals = globals.iter().copied().chain(retyped(&past.checked, new.2)).collect();
-                    Changes::since(past, new, &globals).and_calls(unfit.clone()).and_rebuilt(rebuilt.clone())
-                });
-                let changes = since.as_ref().unwrap_or(&changes);
-                let grown = grown(prepared, stopped, frame, meta);
-                // Who waits for a `main` that comes to no such loop waits for ever: the trial says why it cannot be.
-                let goes_on = running.verdict(&standing, meta) == Some(&Verdict::Goes);
-                let ends = live.checked.main != Some(meta.instance) || goes_on;
-                let large = || if ends { changes.too_large(meta, frame.srcloc, &grown) } else { None };
-                let given = || not_given(prepared, stopped, frame, meta);
-                let then = || {
-                    let mut metas = next.iter().filter_map(|(_, unit)| live.meta(unit, 0)).filter(|_| !quiet);
-                    metas.find_map(|next| changes.objection_to_all(next))
-                };
-                let here = changes.objection(meta, frame.srcloc, &goes, (&grown, is_innermost));
-                // What has no room has been brought elsewhere by the commit that made it grow.
-                let what = if quiet { here } else { here.or_else(large).or_else(given).or_else(then) };
-                let Some(what) = what else { return };
-                threads.insert(frame.thread);
-                let repair = stopped.repair(frame.thread).filter(|repair| repair.beyond >= version);
-                let failed = repair.map(|repair| repair.function);
-                if found.is_none() || failed.is_some() {
-                    let waits = waits_in.map_or_else(String::new, |waits_in| format!(", which waits in `{waits_in}`,"));
-                    found = Some(Obstacle {
-                        what: format!("`{}`, which {what}", meta.name()),
-                        until: match goes_on {
-                            true => format!("`{}`{waits} comes to the head of its loop", meta.name()),
-                            false => format!("`{}`{waits} is past that or returns", meta.name()),
-                        },
-                        failed,
-                        threads: BTreeSet::new(),
-                    });
-                }
-            }
-        });
-        found.map(|found| Obstacle { threads, ..found })
     }
 
     /// Does a thread stand in the middle of a turn that will have run code of both versions?
