@@ -206,6 +206,13 @@ impl Report {
         self.edits.iter().chain(&self.items)
     }
 
+    /// Says something once.
+    pub(crate) fn note(&mut self, notice: String) {
+        if !self.notices.contains(&notice) {
+            self.notices.push(notice);
+        }
+    }
+
     /// What would be live waits for something.
     pub(crate) fn wait_for(&mut self, what: &str) {
         let all = self.edits.iter_mut().chain(&mut self.items);

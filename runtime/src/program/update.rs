@@ -342,11 +342,17 @@ impl ProgramInner {
         let main = live.checked.main;
         let (mut stay, mut go, mut main_stays, mut has_main) = (Vec::new(), Vec::new(), false, false);
         let mut has_gone_on = false;
+        let is_gone = |edit: &&Edit| edit.kind == "function" && edit.change == "removed";
+        let gone: HashSet<String> = report.edits.iter().filter(is_gone).map(|edit| edit.name.clone()).collect();
         stopped.walk(|frame| {
             let frame = Standing::of(frame);
             let Some(meta) = frame.meta(&live) else { return };
             let is_main = main == Some(meta.instance);
             has_main |= is_main;
+            if meta.has_loops() && !gone.is_empty() && gone.contains(&meta.name()) {
+                report
+                    .note(format!("`{}` is running and ends with its old code: it is gone from the text", meta.name()));
+            }
             if !running.concerns(meta.instance) || !(meta.has_loops() || is_main) {
                 return;
             }

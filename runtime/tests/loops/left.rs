@@ -281,3 +281,26 @@ F run() -> i64 {
         assert!(told.iter().any(|line| line == why), "{told:#?}");
     }
 }
+
+#[test]
+fn a_removed_function_that_is_running_is_told_of() {
+    let text = "
+F step() -> i64 {
+    n := 0
+    L n < 2 {
+        n += 1
+        I n == 1 {
+            next_text()
+            hot_reload()
+        }
+    }
+    n
+}
+F run() -> i64 { step() }
+";
+    let end = text.find("F run").expect("there is one");
+    let (result, told) = run(text, &[&[(&text[1..end], ""), ("{ step() }", "= 7")]]);
+    assert_eq!(result, 2);
+    let remark = "`step` is running and ends with its old code: it is gone from the text";
+    assert!(told.iter().any(|line| line == remark), "{told:#?}");
+}
