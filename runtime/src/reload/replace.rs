@@ -35,6 +35,7 @@ use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
+use converted::Types;
 use fresh::Fresh;
 use gathered::Before;
 
@@ -424,12 +425,14 @@ impl Resumer<'_> {
         let new_text = |span| crate::live::text(new.hir.item, span, &self.snapshot.sources);
         let old = remarks::Version { body: &meta.body, text: &old_text };
         let new = remarks::Version { body: &new.hir, text: &new_text };
+        let types = Types { known: &self.known, layouts: self.layouts, record: &|_| None };
+        let dropped = |from: Ty, to: Ty| types.dropped(from, to);
         let stands = |state: &&LoopState| target.standing.contains(&Some(state.number));
         let goes = |state: &&LoopState| !matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None);
         let states = meta.frame.loops.iter().filter(stands).filter(goes);
         let remarks = states.filter_map(|state| {
             let at = target.counterpart.of(state.id).ok()?;
-            Some(remarks::remarks(&meta.name(), state, &target.counterpart, (&old, &new), at))
+            Some(remarks::remarks(&meta.name(), state, &target.counterpart, (&old, &new), at, &dropped))
         });
         remarks.flatten().collect()
     }

@@ -185,3 +185,48 @@ F run() -> i64 {
     let (result, told) = saved_meanwhile(&[text, &next]);
     assert_eq!(result, 70, "{told:?}");
 }
+
+/// A struct that becomes one of another name, in registers, behind an address, in a list and in an option: its fields go on by
+/// their names, and back.
+#[test]
+fn structs_of_other_names() {
+    let text = |name: &str, fields: &str, values: &str, value: &str, sum: &str| {
+        format!(
+            "
+S In {{ k: i64, t: str }}
+S {name} {{ {fields} }}
+F add(p: *{name}) {{ p.list.push(\"e{{p.list.len()}}\") }}
+F run() -> i64 {{
+    a := {name} {{ {values} }}
+    b := {name} {{ {values} }}
+    rows := [{name} {{ {values} }}]
+    maybe := {value}
+    n := 0
+    L n < 6 {{
+        n += 1
+        a.x += 1{sum}
+        add(&b)
+        I n == 2 || n == 4 {{
+            next_text()
+            hot_reload()
+        }}
+    }}
+    M maybe {{ Some(it) => {{ n = it.list.len() }} None => {{ n = 1000 }} }}
+    a.x as i64 * 1000 + b.list.len() * 100 + rows[0].inside.t.len() * 10 + n + a.name.len()
+}}
+"
+        )
+    };
+    let of = |name: &str, more: &str, values: &str, sum: &str| {
+        let fields = format!("x: {}, name: str, inside: In, list: Vec<str>{more}", if sum.is_empty() { "i64" } else { "f64" });
+        let values = format!("x: {sum_start}, name: \"n\".upper(), inside: In {{ k: 1, t: \"t\".upper() }}, list: []{values}",
+            sum_start = if sum.is_empty() { "0" } else { "0.0" });
+        text(name, &fields, &values, &format!("Some({name} {{ {values} }})"), sum)
+    };
+    let first = of("A", ", gone: str", ", gone: \"g\".upper()", "");
+    let second = of("B", ", more: Vec<i64>", ", more: []", ".0");
+    let (result, told) = saved_meanwhile(&[&first, &second, &first]);
+    assert_eq!(result, 6 * 1000 + 6 * 100 + 10 + 0 + 1, "{told:#?}");
+    let remark = "`a` in the running `run` keeps its value, converted from `A` to `B`, without `gone`";
+    assert!(told.iter().any(|line| line == remark), "{told:#?}");
+}

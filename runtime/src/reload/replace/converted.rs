@@ -2,8 +2,10 @@
 //! into an `Option` and out of it. As values of globals are converted, but on the program's own thread, one frame at a time.
 //! What the old value has nothing for starts as the new value declared for the local does.
 
+use vaisjit_codegen::layout::lineage::followed;
 use vaisjit_codegen::layout::{KnownField, KnownLayout, TypeLayouts, constant};
 use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_syntax::Name;
 
 use crate::code::Making;
 use crate::heap::TypeRef;
@@ -80,6 +82,7 @@ impl Types<'_> {
                 self.tuple(&a, &b, deep)
             }
             (TyKind::Struct(a, _), TyKind::Struct(b, _)) if a == b => self.instances(from, to, deep),
+            (TyKind::Struct(..), TyKind::Struct(..)) => self.by_names(from, to, deep),
             (TyKind::Enum(a, _), TyKind::Enum(b, _)) if a == b => self.instances(from, to, deep),
             (TyKind::Vec(a), TyKind::Vec(b)) => self.at(*a, *b, deep).map(|element| Conversion::List {
                 of: (self.record)(to),
@@ -145,6 +148,46 @@ impl Types<'_> {
             }
         }
         Some(Conversion::Parts { parts, rest })
+    }
+
+    /// Two structs of other names: their fields by these, at least one of which goes on.
+    fn by_names(&self, from: Ty, to: Ty, deep: usize) -> Found {
+        let (old, new) = (self.of(from)?, self.of(to)?);
+        let (mut parts, mut rest) = (Vec::new(), Vec::new());
+        for (field, source) in new.fields().iter().zip(self.sources(&old, &new, deep)) {
+            match source {
+                Some((offset, part)) => parts.push((offset, field.offset as usize, part)),
+                None => rest.push((field.offset as usize, self.start_of(field)?)),
+            }
+        }
+        (!parts.is_empty()).then_some(Conversion::Parts { parts, rest })
+    }
+
+    /// By field of a struct: where what it is made of lies in one of another name, and how.
+    fn sources(&self, old: &KnownLayout, new: &KnownLayout, deep: usize) -> Vec<Option<(usize, Conversion)>> {
+        let Some((old, new)) = old.variants.first().zip(new.variants.first()) else { return Vec::new() };
+        let found = followed(old, new, false).into_iter().zip(&new.fields);
+        let source = |(source, field): (Option<usize>, &KnownField)| {
+            let source = &old.fields[source?];
+            Some((source.offset as usize, self.at(source.ty, field.ty, deep)?))
+        };
+        found.map(source).collect()
+    }
+
+    /// The fields of a struct of which nothing goes on in one of another name.
+    pub fn dropped(&self, from: Ty, to: Ty) -> Vec<Name> {
+        let (Some(old), Some(new)) = (self.of(from), self.of(to)) else { return Vec::new() };
+        let sources = self.sources(&old, &new, DEEPEST);
+        let kept = |field: &KnownField| sources.iter().flatten().any(|(offset, _)| *offset == field.offset as usize);
+        old.fields().iter().filter(|field| field.size > 0 && !kept(field)).map(|field| field.name).collect()
+    }
+
+    /// What a field starts with.
+    fn start_of(&self, field: &KnownField) -> Option<Missing> {
+        match &field.fill.0 {
+            Some(fill) => Some(Missing::Bytes(fill.to_vec())),
+            None => self.missing(field.ty),
+        }
     }
 
     /// Two instances of a generic type.

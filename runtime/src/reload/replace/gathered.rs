@@ -63,15 +63,6 @@ impl<'a> Before<'a> {
     }
 }
 
-/// Are they both a struct of one declaration, or both tuples? Then one becomes the other part by part.
-fn same_shape(one: Ty, other: Ty) -> bool {
-    match (one.kind(), other.kind()) {
-        (TyKind::Struct(one, _), TyKind::Struct(other, _)) => one == other,
-        (TyKind::Tuple(_), TyKind::Tuple(_)) => true,
-        _ => one == other,
-    }
-}
-
 impl Fresh<'_> {
     /// The type that a part of a local had.
     fn type_before(&self, key: CarryKey) -> Option<Ty> {
@@ -83,7 +74,16 @@ impl Fresh<'_> {
     /// Has the old code in parts what is to be of another shape?
     pub fn is_another(&self, key: CarryKey, ty: Ty) -> bool {
         let in_parts = self.have(key).is_none() && self.is_known(key);
-        in_parts && self.type_before(key).is_some_and(|before| !same_shape(before, ty))
+        in_parts && self.type_before(key).is_some_and(|before| !self.goes_by_parts(before, ty))
+    }
+
+    /// Are they structs or tuples of which one becomes the other part by part?
+    fn goes_by_parts(&self, before: Ty, ty: Ty) -> bool {
+        match (before.kind(), ty.kind()) {
+            (TyKind::Struct(one, _), TyKind::Struct(other, _)) => one == other || (self.can_become)(before, ty),
+            (TyKind::Tuple(_), TyKind::Tuple(_)) => true,
+            _ => before == ty,
+        }
     }
 
     /// Does that become what is to be there?

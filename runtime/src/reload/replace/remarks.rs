@@ -34,8 +34,9 @@ pub(super) fn remarks(
     counterpart: &Counterpart,
     (old, new): (&Version<'_>, &Version<'_>),
     at: LoopId,
+    dropped: &dyn Fn(Ty, Ty) -> Vec<Name>,
 ) -> Vec<String> {
-    let mut remarks = Remarks { function, old, new, found: Vec::new() };
+    let mut remarks = Remarks { function, old, new, dropped, found: Vec::new() };
     let scope = Scope::at(new.body, at);
     let held: FxHashSet<LocalId> = state.values.iter().filter_map(|value| carried_local(old.body, value.key)).collect();
     for (from, to) in counterpart.locals.iter().filter(|(from, to)| held.contains(from) && scope.locals.contains(to)) {
@@ -75,6 +76,8 @@ struct Remarks<'a> {
     function: &'a str,
     old: &'a Version<'a>,
     new: &'a Version<'a>,
+    /// The fields of a struct of which nothing goes on in another one.
+    dropped: &'a dyn Fn(Ty, Ty) -> Vec<Name>,
     found: Vec<String>,
 }
 
@@ -97,11 +100,23 @@ impl Remarks<'_> {
             };
             let cut = if narrows(before.ty, after.ty) { "; numbers that do not fit take the nearest one" } else { "" };
             let types = format!("`{}` to `{}`", before.ty, after.ty);
-            self.found.push(format!("{name} keeps its value, converted from {types}{own}{cut}"));
+            let dropped = self.dropped(before.ty, after.ty);
+            self.found.push(format!("{name} keeps its value, converted from {types}{own}{cut}{dropped}"));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
             && self.under_new_names(&old, counterpart) != new
         {
             self.found.push(format!("{name} keeps its value: only its initial value changed"));
+        }
+    }
+
+    /// What a struct loses that becomes one of another name.
+    fn dropped(&self, before: Ty, after: Ty) -> String {
+        match (before.kind(), after.kind()) {
+            (TyKind::Struct(a, _), TyKind::Struct(b, _)) if a != b => {
+                let names: Vec<String> = (self.dropped)(before, after).iter().map(|name| format!("`{name}`")).collect();
+                if names.is_empty() { String::new() } else { format!(", without {}", names.join(", ")) }
+            }
+            _ => String::new(),
         }
     }
 
