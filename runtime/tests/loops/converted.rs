@@ -218,15 +218,18 @@ F run() -> i64 {{
         )
     };
     let of = |name: &str, more: &str, values: &str, sum: &str| {
-        let fields = format!("x: {}, name: str, inside: In, list: Vec<str>{more}", if sum.is_empty() { "i64" } else { "f64" });
-        let values = format!("x: {sum_start}, name: \"n\".upper(), inside: In {{ k: 1, t: \"t\".upper() }}, list: []{values}",
-            sum_start = if sum.is_empty() { "0" } else { "0.0" });
+        let fields =
+            format!("x: {}, name: str, inside: In, list: Vec<str>{more}", if sum.is_empty() { "i64" } else { "f64" });
+        let values = format!(
+            "x: {sum_start}, name: \"n\".upper(), inside: In {{ k: 1, t: \"t\".upper() }}, list: []{values}",
+            sum_start = if sum.is_empty() { "0" } else { "0.0" }
+        );
         text(name, &fields, &values, &format!("Some({name} {{ {values} }})"), sum)
     };
     let first = of("A", ", gone: str", ", gone: \"g\".upper()", "");
     let second = of("B", ", more: Vec<i64>", ", more: []", ".0");
-    let (result, told) = saved_meanwhile(&[&first, &second, &first]);
-    assert_eq!(result, 6 * 1000 + 6 * 100 + 10 + 0 + 1, "{told:#?}");
+    let (result, told) = run(&first, &[&[(&first, &second)], &[(&second, &first)]]);
+    assert_eq!(result, 6000 + 600 + 10 + 1, "{told:#?}");
     let remark = "`a` in the running `run` keeps its value, converted from `A` to `B`, without `gone`";
     assert!(told.iter().any(|line| line == remark), "{told:#?}");
 }
