@@ -33,7 +33,7 @@ pub struct CodeInfo {
 pub struct Saved {
     /// How many bytes below the frame pointer.
     pub bytes: u32,
-    /// How many registers that can hold addresses.
+    /// Which registers that can hold addresses, a bit for each by its number in the instruction set.
     pub registers: u32,
 }
 
@@ -127,7 +127,7 @@ fn saved<'a>(unwinding: impl Iterator<Item = &'a UnwindInst>) -> Saved {
             UnwindInst::DefineNewFrame { offset_downward_to_clobbers, .. } => area = *offset_downward_to_clobbers,
             UnwindInst::SaveReg { reg, .. } => {
                 saved.bytes = area;
-                saved.registers += u32::from(reg.class() == RegClass::Int);
+                saved.registers |= u32::from(reg.class() == RegClass::Int) << reg.hw_enc();
             }
             _ => {}
         }

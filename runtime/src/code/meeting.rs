@@ -20,6 +20,9 @@ pub(super) const SHORTEST_STAND: Duration = Duration::from_millis(4);
 const LONGEST_STAND: Duration = Duration::from_secs(1);
 /// Which part of its turn a thread stands at first.
 const SHARE: u32 = 3;
+/// How long it waits for a thread at one certain poll, or until the frame is gone, before any other place will do. Chosen by
+/// feel.
+const LONGEST_AIM: Duration = Duration::from_secs(5);
 
 /// Where a thread is that a request asks.
 pub(super) struct Seen {
@@ -127,10 +130,14 @@ impl Meeting {
         self.alone.is_empty()
     }
 
-    /// Is a thread that has stopped at a poll, or somewhere else than where it stood in the way?
+    /// Is a thread that has stopped where it is wanted: at a poll, at that of the frame that stood in the way if there is one,
+    /// or somewhere else than where it stood?
     pub fn has_moved(&self, record: &ThreadRecord) -> bool {
-        let stays = |first: &Vec<Waiting>| first.iter().any(|waiting| waiting.is_still(record));
-        record.state().load(Ordering::Acquire) == AT_POLL || !self.first.as_ref().is_some_and(stays)
+        let first = self.first.iter().flatten().find(|waiting| waiting.is_of(record));
+        let in_the_way = first.filter(|_| self.age() < LONGEST_AIM).and_then(|waiting| waiting.stays_in(record));
+        record.declined.until.store(in_the_way.unwrap_or(0), Ordering::Relaxed);
+        let polls = record.state().load(Ordering::Acquire) == AT_POLL;
+        in_the_way.is_none() && (polls || !first.is_some_and(|waiting| waiting.is_still(record)))
     }
 
     /// Has the thread not come round in time?
@@ -157,7 +164,7 @@ impl Meeting {
         let asked: Vec<&Arc<ThreadRecord>> = threads.iter().filter(|record| self.asks(record)).collect();
         let (late, came): (Vec<_>, Vec<_>) = asked.into_iter().partition(|record| middle(record));
         if self.first.is_some() {
-            self.patient.0.extend(came.iter().map(|record| key(record)));
+            self.patient.0.extend(came.iter().chain(&late).map(|record| key(record)));
         }
         came.into_iter().for_each(|record| self.turn(key(record)).come(now));
         if !std::mem::take(&mut self.alone).is_empty() {

@@ -527,7 +527,9 @@ impl Member for ThreadRecord {
             }
             std::ops::ControlFlow::Continue(())
         });
-        self.declined.frame.store(outermost, Ordering::Relaxed);
+        let until = self.declined.until.swap(0, Ordering::Relaxed);
+        let frame = if until == 0 { outermost } else { until.min(outermost) };
+        self.declined.frame.store(frame, Ordering::Relaxed);
         self.declined.epoch.store(epoch, Ordering::Relaxed);
         // At the next poll it may be admitted where it is not on its way back from the host.
         let may_change = self.relaxed.load(Ordering::Relaxed) && self.state().load(Ordering::Relaxed) != AT_POLL;

@@ -98,14 +98,16 @@ impl<'a> Stopped<'a> {
     /// Visits every generated frame of every thread, innermost first.
     pub fn walk(&self, mut visit: impl FnMut(&StoppedFrame<'_>)) {
         for (thread, record) in self.threads.iter().enumerate() {
-            let blocks = blocks(record);
+            // The innermost of a frame stays.
+            let blocks: HashMap<usize, DataBlock> =
+                blocks(record).into_iter().map(|block| (block.frame_pointer, block)).collect();
             let mut polls = record.state().load(Ordering::Acquire) == AT_POLL;
             walk::stopped_thread(record, |found, frame| {
                 // SAFETY: the frame is on the stack of a stopped thread.
                 let unit = unsafe { found.unit() };
                 let srcloc = unit.location(found.function, found.offset);
                 let frame_pointer = frame.frame_pointer;
-                let block = blocks.iter().rev().find(|block| block.frame_pointer == frame_pointer).copied();
+                let block = blocks.get(&frame_pointer).copied();
                 let function = unit.stands_for(found.function);
                 let spill = if polls { record.spill.load(Ordering::Acquire) } else { 0 };
                 visit(&StoppedFrame { thread, unit, function, polls, spill, srcloc, frame_pointer, block });
@@ -123,6 +125,11 @@ impl<'a> Stopped<'a> {
     /// A thread as one that a commit has to wait for.
     pub fn waiting(&self, thread: usize) -> Option<Waiting> {
         self.threads.get(thread).map(|record| Waiting::of(record))
+    }
+
+    /// The same, wanted at the poll of a frame.
+    pub fn waiting_for(&self, thread: usize, frame_pointer: usize) -> Option<Waiting> {
+        self.threads.get(thread).map(|record| Waiting::for_frame(record, frame_pointer))
     }
 
     /// Is a thread in the program, waiting somewhere?
@@ -264,8 +271,10 @@ impl<'a> Stopped<'a> {
 
 /// Bytes below the frame pointer of a thunk in which it saves registers of its callers: five or ten, and what aligns them.
 const SAVED_REGISTERS: usize = if cfg!(target_arch = "x86_64") { 6 * 8 } else { 10 * 8 };
-/// The registers that a callee has to save and that may hold addresses.
+/// How many registers a callee has to save that may hold addresses.
 const CALLEE_SAVED: u32 = if cfg!(target_arch = "x86_64") { 5 } else { 10 };
+/// Their numbers, in the order in which a thunk saves them; nothing where that is not known.
+const SAVED_ORDER: &[u32] = if cfg!(target_arch = "x86_64") { &[3, 12, 13, 14, 15] } else { &[] };
 
 /// The words of a frame.
 struct Words {
@@ -282,12 +291,17 @@ struct Words {
 }
 
 impl Words {
+    /// Has it saved what its callers keep in a register, as the thunk has saved that one at this place? Then it uses it for
+    /// its own.
+    fn has_saved(&self, place: usize) -> bool {
+        let register = SAVED_ORDER.get(place).is_some_and(|number| self.saved.registers & (1 << number) != 0);
+        register || self.saved.registers.count_ones() >= CALLEE_SAVED
+    }
+
     /// Is the word there none that is kept for a caller?
     fn owns(&self, address: usize) -> bool {
-        // What it has saved itself it may use for its own.
-        let all = || self.saved.registers >= CALLEE_SAVED;
-        let own = || (address >= self.low_own || all()) && address + (self.saved.bytes as usize) < self.pointer;
-        !self.is_called || own()
+        let is_behind = address >= self.low_own || self.has_saved((address - self.low) / 8);
+        !self.is_called || is_behind && address + (self.saved.bytes as usize) < self.pointer
     }
 }
 

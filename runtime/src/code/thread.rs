@@ -67,12 +67,14 @@ pub struct Repair {
     pub function: String,
 }
 
-/// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it.
+/// A remembered refusal, valid for one epoch of requests while the frame lives. Only this thread touches it, but for `until`.
 #[derive(Default)]
 pub(super) struct Declined {
     pub(super) epoch: AtomicU64,
     /// Frame pointer of the outermost looping activation.
     pub(super) frame: AtomicUsize,
+    /// That of the frame whose poll everybody waits for, or 0: it may be further in.
+    pub(super) until: AtomicUsize,
     /// How many more polls may rely on it.
     pub(super) left: AtomicU32,
 }

@@ -4,6 +4,9 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
 
+use vaisjit_abi::context::AT_POLL;
+
+use super::sync::Ordering;
 use super::thread::ThreadRecord;
 use super::walk;
 
@@ -13,6 +16,8 @@ pub struct Waiting {
     /// Address of its record.
     thread: usize,
     place: u64,
+    /// The frame pointer of the frame at whose poll it is wanted; 0 for any.
+    frame: usize,
 }
 
 impl Waiting {
@@ -34,7 +39,28 @@ impl Waiting {
 
     /// A thread as it stands. It is stopped.
     pub(super) fn of(record: &ThreadRecord) -> Waiting {
-        Waiting { thread: std::ptr::from_ref(record) as usize, place: place(record) }
+        Waiting { thread: std::ptr::from_ref(record) as usize, place: place(record), frame: 0 }
+    }
+
+    /// The same, wanted at the poll of this frame.
+    pub(super) fn for_frame(record: &ThreadRecord, frame: usize) -> Waiting {
+        Waiting { frame, ..Waiting::of(record) }
+    }
+
+    /// The frame that keeps the thread, which is stopped, from where it is wanted: that frame has not come to its poll, and is
+    /// still there.
+    pub(super) fn stays_in(&self, record: &ThreadRecord) -> Option<usize> {
+        let mut polls = record.state().load(Ordering::Acquire) == AT_POLL;
+        let mut stays = None;
+        walk::stopped_thread(record, |_, frame| {
+            if frame.frame_pointer == self.frame {
+                stays = Some(self.frame).filter(|_| !polls);
+                return ControlFlow::Break(());
+            }
+            polls = false;
+            ControlFlow::Continue(())
+        });
+        stays
     }
 }
 

@@ -1,6 +1,6 @@
 //! What stands in the way of a commit: frames that stay in old code and would use what it changes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,8 +26,9 @@ struct Obstacle {
     until: String,
     /// The function in whose failed call its thread waits for a new version.
     failed: Option<String>,
-    /// The threads that such frames are on, by their numbers in this stop.
-    threads: BTreeSet<usize>,
+    /// The threads that such frames are on, by their numbers in this stop, each with the frame pointer of the outermost one
+    /// that goes on in new code once it has come to its poll.
+    threads: BTreeMap<usize, Option<usize>>,
 }
 
 /// Looks for obstacles among the frames of stopped threads.
@@ -48,7 +49,7 @@ struct Search<'a> {
     /// The function of the frame before, which this one has called, if both are of one thread.
     inner: (Option<usize>, Option<&'a Arc<FunctionMeta>>),
     found: Option<Obstacle>,
-    threads: BTreeSet<usize>,
+    threads: BTreeMap<usize, Option<usize>>,
 }
 
 impl<'a> Search<'a> {
@@ -67,7 +68,7 @@ impl<'a> Search<'a> {
         let unfit: FxHashMap<Instance, String> =
             unfit(prepared, live).into_iter().map(|(left, what)| (left.instance, what)).collect();
         let changes = changes.and_calls(unfit.clone());
-        let (inner, found, threads) = ((None, None), None, BTreeSet::new());
+        let (inner, found, threads) = ((None, None), None, BTreeMap::new());
         Some(Search {
             prepared,
             stopped,
@@ -98,7 +99,8 @@ impl<'a> Search<'a> {
         let is_settled = self.found.as_ref().is_some_and(|found| found.failed.is_some());
         let Some(meta) = meta.filter(|meta| !is_settled && !(self.quiet && meta.past.is_none())) else { return };
         let Some((what, goes_on)) = self.objection(frame, meta, is_innermost) else { return };
-        self.threads.insert(frame.thread);
+        let waits_for = self.threads.entry(frame.thread).or_default();
+        *waits_for = goes_on.then_some(frame.frame_pointer).or(*waits_for);
         let repair = self.stopped.repair(frame.thread).filter(|repair| repair.beyond >= self.version);
         let failed = repair.map(|repair| repair.function);
         if self.found.is_some() && failed.is_none() {
@@ -115,7 +117,7 @@ impl<'a> Search<'a> {
             what: format!("`{}`, which {what}", meta.name()),
             until: format!("`{}`{waits} {until}", meta.name()),
             failed,
-            threads: BTreeSet::new(),
+            threads: BTreeMap::new(),
         });
     }
 
@@ -206,7 +208,11 @@ impl ProgramInner {
                 refuse_growth(&mut prepared.report, &what);
                 return Some(Attempt::TurnedDown);
             }
-            let by = threads.into_iter().filter_map(|thread| stopped.waiting(thread)).collect();
+            let by = threads.into_iter().filter_map(|(thread, frame)| match frame {
+                Some(frame) => stopped.waiting_for(thread, frame),
+                None => stopped.waiting(thread),
+            });
+            let by = by.collect();
             return Some(Attempt::NotYet { what, until, by });
         };
         refuse_behind(&mut prepared.report, &what, &failed);

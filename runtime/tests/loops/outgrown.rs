@@ -261,3 +261,43 @@ F run() -> i64 {
     assert_eq!(waits.call((1,)).expect("no trap"), 1 + 1 + 10_107 + 1, "{:?}", played.told());
     assert_eq!(played.program.version(), 2, "{:?}", played.told());
 }
+
+/// The loop that has to come round stands inside one that does not, and calls what waits: the save comes to it there.
+#[test]
+fn a_value_of_a_loop_between_others() {
+    let plays = [
+        // By value, in a function that loops itself.
+        ("F level(n: i64, at: Pt) -> Pt { L i: 0..3 { at.x += 1  sleep_ms(1) }  at }", "p = level(n, p)"),
+        // Behind an address, which the code keeps in a register of its own.
+        ("F update(at: *Pt) { at.x += 1 }\nF level(at: *Pt) { at.x += 2  sleep_ms(2) }", "update(&p)  level(&p)"),
+    ];
+    for (functions, step) in plays {
+        let text = |field: &str, value: &str, most: i64| {
+            format!(
+                "
+U std/thread
+S Pt {{ x: i64, y: i64{field} }}
+{functions}
+F play() -> i64 {{
+    p := Pt {{ x: 0, y: 5{value} }}
+    n := 0
+    L n < {most} {{
+        {step}
+        n += 1
+        I n == 2 {{ save() }}
+    }}
+    p.x - n * 3 + p.y
+}}
+F run() -> i64 {{
+    sum := 0
+    L sum == 0 {{ sum += play() }}
+    sum
+}}
+"
+            )
+        };
+        let (result, told) = saved_meanwhile(&[&text("", "", 3000), &text(", w: [i64; 12]", ", w: [7; 12]", 0)]);
+        assert_eq!(result, 5, "{told:#?}");
+        assert!(told.iter().any(|line| line == "play at the next loop head"), "{told:#?}");
+    }
+}
