@@ -7,6 +7,7 @@ mod gathered;
 pub(crate) mod places;
 mod reasons;
 mod remarks;
+mod shared;
 mod transfer;
 
 use std::sync::Arc;
@@ -304,6 +305,8 @@ impl Resumer<'_> {
         let counterpart = Counterpart::between(&meta.body, &new.hir, &self.can_become());
         for state in &meta.frame.loops {
             let fate = self.next_loop(&meta, state, &counterpart, new).and_then(|next| {
+                let (before, after) = ((&*meta.body, &*self.base.live.layouts), (&*new.hir, self.layouts));
+                shared::parted(state, &counterpart, before, after).map_or(Ok(()), Err)?;
                 let state = counterpart.under_new_names(state);
                 self.resume(&meta, &state, next, new)
             });

@@ -190,3 +190,35 @@ F game() -> i64 {
     assert_eq!(played.program.run_main().expect("no trap"), 1);
     assert!(played.told()[0].starts_with("main refused"), "{:?}", played.told());
 }
+
+/// Another thread may hold the same channel: one of its own would be one that nobody else knows.
+#[test]
+fn a_channel_of_other_messages() {
+    let text = "
+U std/thread
+F run() -> i64 {
+    jobs: Channel<i64> = Channel.new()
+    n := 0
+    L n < 10 {
+        n += 1
+        I n == 3 {
+            next_text()
+            hot_reload()
+        }
+        jobs.send(n)
+    }
+    sum := 0
+    L n > 0 {
+        n -= 1
+        sum += jobs.receive().unwrap() as i64
+    }
+    sum
+}
+";
+    let edits = [("Channel<i64>", "Channel<f64>"), ("send(n)", "send(n as f64)")];
+    let (result, told) = run(text, &[&edits]);
+    assert_eq!(result, 55);
+    let remark = "`run` is running and ends with its old code: `jobs` holds a `Channel<i64>` that would become a `Channel<f64>`, \
+                  and other threads may hold the same one (what a global holds is changed for all of them)";
+    assert!(told.iter().any(|line| line == remark), "{told:#?}");
+}

@@ -231,8 +231,13 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Refuses moves that some word could not follow.
-    pub fn check(&self, moves: &Moves, describe: &dyn Fn(usize) -> Denied) -> Result<(), Denied> {
+    /// Refuses moves that some word could not follow; `lost` describes a value that loses what somebody points at.
+    pub fn check(
+        &self,
+        moves: &Moves,
+        describe: &dyn Fn(usize) -> Denied,
+        lost: &dyn Fn(usize, &str) -> Denied,
+    ) -> Result<(), Denied> {
         let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word), true)) else {
             return Ok(());
         };
@@ -241,9 +246,7 @@ impl Search<'_> {
             _ => None,
         };
         let (mut denied, why) = match stuck {
-            Stuck::Lost(who, region) => {
-                (describe(region), format!("{who} points at a part of it that the new version does not have"))
-            }
+            Stuck::Lost(who, region) => return Err(lost(region, &who)),
             Stuck::Foreign(who, ty) => {
                 let region = moves.ranges.first().map_or(0, |range| range.region);
                 let memory = format!("{who} points at a `{ty}` in memory that vaisjit does not know");

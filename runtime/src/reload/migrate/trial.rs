@@ -488,7 +488,8 @@ impl Migration {
         }
         let roots = self.roots_now(linkage, locals, &|_, _| true);
         let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
-        search.check(&moves, &|region| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region)))?;
+        let grows = |region: usize| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region));
+        search.check(&moves, &grows, &|region, who| self.loses_part(linkage, trial, region, who))?;
         trial.roots = self.roots_after(linkage, locals, trial);
         trial.aside = self.aside_after(linkage, moving, trial);
         trial.moves = moves;
