@@ -31,6 +31,9 @@ struct Obstacle {
     threads: BTreeMap<usize, Option<usize>>,
 }
 
+/// Where a frame stands; whether it is at a poll, and whether it is the innermost of its thread.
+type Stand = ((usize, usize, u32), bool, bool);
+
 /// Looks for obstacles among the frames of stopped threads.
 struct Search<'a> {
     prepared: &'a Prepared,
@@ -48,6 +51,8 @@ struct Search<'a> {
     version: u64,
     /// The function of the frame before, which this one has called, if both are of one thread.
     inner: (Option<usize>, Option<&'a Arc<FunctionMeta>>),
+    /// What has been found of frames that stand there, which a recursion has many of.
+    seen: FxHashMap<Stand, Option<(String, bool)>>,
     found: Option<Obstacle>,
     threads: BTreeMap<usize, Option<usize>>,
 }
@@ -68,7 +73,8 @@ impl<'a> Search<'a> {
         let unfit: FxHashMap<Instance, String> =
             unfit(prepared, live).into_iter().map(|(left, what)| (left.instance, what)).collect();
         let changes = changes.and_calls(unfit.clone());
-        let (inner, found, threads) = ((None, None), None, BTreeMap::new());
+        let (inner, seen) = ((None, None), FxHashMap::default());
+        let (found, threads) = (None, BTreeMap::new());
         Some(Search {
             prepared,
             stopped,
@@ -80,6 +86,7 @@ impl<'a> Search<'a> {
             quiet,
             version,
             inner,
+            seen,
             found,
             threads,
         })
@@ -98,7 +105,16 @@ impl<'a> Search<'a> {
         let is_innermost = of != Some(frame.thread);
         let is_settled = self.found.as_ref().is_some_and(|found| found.failed.is_some());
         let Some(meta) = meta.filter(|meta| !is_settled && !(self.quiet && meta.past.is_none())) else { return };
-        let Some((what, goes_on)) = self.objection(frame, meta, is_innermost) else { return };
+        let stand = ((standing.unit, standing.function, standing.srcloc), frame.polls, is_innermost);
+        let found = match self.seen.get(&stand) {
+            Some(found) => found.clone(),
+            None => {
+                let found = self.objection(frame, meta, is_innermost);
+                self.seen.insert(stand, found.clone());
+                found
+            }
+        };
+        let Some((what, goes_on)) = found else { return };
         let waits_for = self.threads.entry(frame.thread).or_default();
         *waits_for = goes_on.then_some(frame.frame_pointer).or(*waits_for);
         let repair = self.stopped.repair(frame.thread).filter(|repair| repair.beyond >= self.version);
