@@ -453,3 +453,26 @@ fn what_a_reset_has_made_so_far_stays_while_it_waits() {
     }
     assert_eq!(main.join().expect("no panic").expect("mended"), 7);
 }
+
+/// What a failed call held keeps no variant alive that a later save removes, nor a function value the old code of a closure.
+#[test]
+fn what_failed_calls_held_is_in_the_way_of_no_save() {
+    let text = "E K { A, Old(str), Z(i64) }\nS Item { k: K }\nS Acc { list: Vec<i64> }\n\
+                F item(n: i64) -> Item { Item { k: Old(\"b{n}\") } }\n\
+                F first(n: i64) -> i64 {\n    mine: Vec<Item> = [item(n)]\n    mine.len() + 12 / n\n}\n\
+                F second(a: *Acc, n: i64) -> i64 { a.list.map(|one: i64| one / n).len() }\n\
+                F main() -> i64 {\n    a := Acc { list: [1, 2] }\n    first(0) + second(&a, 0)\n}\n";
+    let memory = Memory::new(Engine::builder().pause_on_trap(true), text);
+    let program = memory.program.clone();
+    let main = std::thread::spawn(move || program.run_main());
+    assert_eq!(memory.pauses("first").code, TrapCode::DivisionByZero);
+    let text = text.replace("12 / n", "12 / (n + 1)");
+    memory.save(&text);
+    memory.resumes("first");
+    assert_eq!(memory.pauses("second").code, TrapCode::DivisionByZero);
+    let text = text.replace("Old(str), ", "").replace("Old(\"b{n}\")", "Z(n)");
+    let text = text.replace("Vec<i64>", "Vec<f64>").replace("|one: i64| one / n", "|one: f64| one * 2.0");
+    memory.save(&text.replace("[1, 2]", "[1.0, 2.0]"));
+    memory.resumes("second");
+    assert_eq!(main.join().expect("no panic").expect("mended"), 15);
+}

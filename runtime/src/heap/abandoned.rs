@@ -20,6 +20,9 @@ use super::{Heap, lock};
 /// So many bytes are not worth a trace. Chosen by feel.
 const FEW: usize = 1 << 20;
 
+/// So many are traced in less time than anybody notices who has just been told of a trap. Chosen by feel.
+const SOON: usize = 16 << 20;
+
 impl Heap {
     /// A counted value is being put into memory that is not the program's own.
     pub(super) fn note_foreign(&self) {
@@ -39,11 +42,16 @@ impl Heap {
         lock(&self.arena).size() > 2 * self.traced.load(Ordering::Relaxed).max(FEW)
     }
 
-    /// Frees what nothing leads to, these words of stacks included. False if that cannot be told. While no thread runs the
-    /// program.
-    pub(crate) fn free_unreached(&self, stacks: Vec<usize>) -> bool {
+    /// Is it so small that a trace takes hardly any time?
+    pub(crate) fn is_soon_traced(&self) -> bool {
+        lock(&self.arena).size() <= SOON
+    }
+
+    /// Frees what nothing leads to, these words of stacks included, and gives how many blocks that were. `None` if it cannot
+    /// be told. While no thread runs the program.
+    pub(crate) fn free_unreached(&self, stacks: Vec<usize>) -> Option<usize> {
         if self.foreign.load(Ordering::Relaxed) || self.outside.load(Ordering::SeqCst) > 0 {
-            return false;
+            return None;
         }
         let mut roots = stacks;
         roots.extend(lock(&self.attic).words());
@@ -53,12 +61,14 @@ impl Heap {
         let mut arena = lock(&self.arena);
         let mut trace = Trace::of(&arena);
         trace.reach(&arena, roots);
+        let mut freed = 0;
         for block in trace.left() {
             Payload(block + HEADER_SIZE).set_word(TYPE_OFFSET, 0);
             arena.free(block);
+            freed += 1;
         }
         self.traced.store(arena.size(), Ordering::Relaxed);
-        true
+        Some(freed)
     }
 }
 

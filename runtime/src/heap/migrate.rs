@@ -169,6 +169,8 @@ pub(crate) enum Op {
     Count { number: u32 },
     /// Counts what a report tells of.
     Note { note: u32 },
+    /// The value at `from` gives way to one that has waited: if that has not become what is there now, this is told.
+    GivesWay { from: u32, waiting: Box<Waits>, note: u32 },
     /// There must be no such value, unless it only waits in what has been removed: then these steps are taken, if there are
     /// any.
     Refuse { why: Refusal, waiting: Vec<Op> },
@@ -183,6 +185,19 @@ pub(crate) struct PartOf {
     pub size: u32,
     /// The references in the part, and those in the rest.
     pub references: (References, References),
+}
+
+/// What has waited in a parked field.
+#[derive(Debug, Clone)]
+pub(crate) struct Waits {
+    /// Where it lies.
+    pub at: u32,
+    pub bytes: u32,
+    /// Its references, and the number of the parked field.
+    pub references: References,
+    pub batch: u32,
+    /// What has to agree in it and in a value that it has become.
+    pub alike: Vec<Alike>,
 }
 
 /// What bytes are looked at for.

@@ -86,16 +86,28 @@ impl ProgramInner {
 
     /// After a trap: frees what the call held, if there is much on the heap.
     pub fn after_trap(&self) {
-        if !self.world.is_active() {
-            self.before_wait();
+        if !self.world.is_active() && self.world.heap().has_grown() && self.control.is_loaded() {
+            self.free_abandoned();
         }
     }
 
-    /// The same before a thread waits in a failed call for a new version.
+    /// The same before a thread waits in a failed call for a new version; so that what the call held is in the way of no
+    /// later save, even if there is little.
     pub fn before_wait(&self) {
-        if self.world.heap().has_grown() && self.control.is_loaded() {
+        let heap = self.world.heap();
+        if (heap.has_grown() || heap.is_soon_traced()) && self.control.is_loaded() {
             self.free_abandoned();
         }
+    }
+
+    /// The same while the threads are stopped, if a call has ever failed: true if anything was freed.
+    pub(super) fn free_abandoned_now(&self, stopped: &Stopped<'_>) -> bool {
+        if !self.control.unwound.load(Ordering::SeqCst) || !self.threads.have_ended() {
+            return false;
+        }
+        let heap = self.world.heap();
+        let stacks = stopped.words_of_waiting(|word| heap.is_near(word));
+        stacks.and_then(|stacks| heap.free_unreached(stacks)).is_some_and(|freed| freed > 0)
     }
 
     /// Frees what nothing leads to, at once if no thread is in the program but those that wait in failed calls. False if that
@@ -109,7 +121,7 @@ impl ProgramInner {
         let done = freed.clone();
         let ticket = self.world.run_at_safepoint(SafepointKind::Sweep, move |stopped| {
             let stacks = stopped.words_of_waiting(|word| heap.is_near(word));
-            done.store(stacks.is_some_and(|stacks| heap.free_unreached(stacks)), Ordering::SeqCst);
+            done.store(stacks.is_some_and(|stacks| heap.free_unreached(stacks).is_some()), Ordering::SeqCst);
         });
         // Another thread may have come in meanwhile: it is not waited for.
         if !ticket.cancel() {

@@ -51,7 +51,14 @@ impl ProgramInner {
     /// changed; nor has the report if it is worth another try soon.
     pub(super) fn try_to_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<Tried, Attempt> {
         let report = self.report_to_keep(prepared);
-        self.try_out(prepared, stopped).ok_or_else(|| wait_for_pin(prepared, report))
+        let before = prepared.report.clone();
+        let mut tried = self.try_out(prepared, stopped);
+        if tried.is_none() && self.free_abandoned_now(stopped) {
+            // What failed calls have left was perhaps all that stood in the way.
+            (prepared.report, prepared.pins.by) = (before, None);
+            tried = self.try_out(prepared, stopped);
+        }
+        tried.ok_or_else(|| wait_for_pin(prepared, report))
     }
 
     /// Would a commit have to wait for what pins a value? Whatever else is wrong the trial finds again.
@@ -89,10 +96,14 @@ impl ProgramInner {
 
     /// What [`ProgramInner::try_to_move`] would come to, with the report completed and nothing kept.
     pub(super) fn foresee_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
-        let report = self.report_to_keep(prepared);
+        let (report, before) = (self.report_to_keep(prepared), prepared.report.clone());
+        let is_refused = |prepared: &Prepared| prepared.report.refusals().next().is_some();
         self.foresee_values(prepared, stopped);
-        let refused = prepared.report.refusals().next().is_some();
-        if refused { wait_for_pin(prepared, report) } else { Attempt::Applied }
+        if is_refused(prepared) && self.free_abandoned_now(stopped) {
+            (prepared.report, prepared.pins.by) = (before, None);
+            self.foresee_values(prepared, stopped);
+        }
+        if is_refused(prepared) { wait_for_pin(prepared, report) } else { Attempt::Applied }
     }
 
     /// The same as a trial, to see what would happen: completes the report and gives back all that was made for it.

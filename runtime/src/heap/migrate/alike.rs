@@ -1,5 +1,7 @@
 //! Is a value still what a conversion has made of another one? Both are looked at where they lie; nothing is changed.
 
+use std::sync::Arc;
+
 use super::moves::{discriminant, word};
 use super::number::Scalar;
 use super::numbers::becomes;
@@ -16,6 +18,8 @@ pub(crate) enum Alike {
     Number { at: (u32, u32), kinds: (Scalar, Scalar) },
     /// Zeros, as a default.
     Zero { at: u32, bytes: u32 },
+    /// Other bytes, as a default.
+    Bytes { at: u32, bytes: Arc<[u8]> },
     /// The variants, each side's if it is an enum, and what is in them.
     Choice { at: (Option<u32>, Option<u32>), arms: Vec<(i64, i64, Vec<Alike>)> },
     /// Elements in a row.
@@ -46,6 +50,7 @@ impl Heap {
             Alike::Zero { at, bytes: length } => {
                 bytes(b + *at as usize, *length as usize).iter().all(|byte| *byte == 0)
             }
+            Alike::Bytes { at, bytes: wanted } => *bytes(b + *at as usize, wanted.len()) == **wanted,
             Alike::Choice { at, arms } => {
                 let is = |base: usize, at: Option<u32>, wanted: i64| {
                     at.is_none_or(|at| discriminant(base + at as usize) == wanted)

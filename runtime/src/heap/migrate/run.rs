@@ -6,7 +6,7 @@ use super::attic::{Attic, BatchKey, block_of};
 use super::numbers::{becomes, numbers};
 use super::rebuild::{Rebuild, RebuildKey, Rebuilt, Rows};
 use super::regions::Region;
-use super::{Arm, Conversion, Found, Op, PartOf, References, Test};
+use super::{Arm, Conversion, Found, Op, PartOf, References, Test, Waits};
 use crate::heap::Heap;
 use crate::heap::block::{Payload, copy, load, store, zero};
 use crate::heap::counts::count_up;
@@ -31,6 +31,8 @@ pub(crate) struct Counted {
     pub found: Vec<(usize, Found)>,
     /// How often what a report tells of would happen, if somebody wants to know.
     pub notes: Option<Vec<u64>>,
+    /// How often something of that happens which nobody can tell afterwards.
+    pub given_way: Vec<u64>,
 }
 
 /// What steps take from and put to while they are applied.
@@ -188,6 +190,8 @@ pub(crate) struct Lookup<'a> {
     pub attic: &'a Attic,
     /// Which parked field a number names.
     pub batches: &'a [BatchKey],
+    /// What values lead to.
+    pub heap: &'a Heap,
 }
 
 /// Counting in one value.
@@ -243,6 +247,12 @@ impl Walk<'_> {
                     }
                 }
                 Op::Note { note } => self.note(*note, 1),
+                Op::GivesWay { from: offset, waiting, note }
+                    if self.gives_way(from + *offset as usize, from + waiting.at as usize, waiting) =>
+                {
+                    add(&mut self.counted.given_way, *note, 1);
+                    self.note(*note, 1);
+                }
                 Op::Number { from: offset, old, new, note, .. } | Op::Changed { from: offset, old, new, note, .. }
                     if self.counted.notes.is_some() =>
                 {
@@ -273,6 +283,14 @@ impl Walk<'_> {
         let known = self.counted.found.len();
         self.ops(ops, copy.at, false);
         self.counted.found.iter_mut().skip(known).for_each(|(_, found)| found.address = at);
+    }
+
+    /// Is a value not what the one that has waited at an address has become?
+    fn gives_way(&self, now: usize, at: usize, waiting: &Waits) -> bool {
+        let copy = Waiting::of(at, waiting.bytes);
+        let key = &self.stores.batches[waiting.batch as usize];
+        let is_there = resolve(copy.at, &waiting.references, self.stores.attic, key).is_some();
+        is_there && !self.stores.heap.are_alike(&waiting.alike, copy.at, now)
     }
 
     fn note(&mut self, number: u32, times: u64) {
@@ -491,7 +509,7 @@ impl<'a> Stores<'a> {
             Op::Wrap { .. } | Op::Unwrap { .. } => row.each().for_each(|(from, to)| self.boxed(op, from, to)),
             Op::Note { note } => add(&mut self.notes, *note, row.count as u64),
             Op::Refuse { waiting, .. } => waiting.iter().for_each(|op| self.row(op, row)),
-            Op::Own { .. } | Op::Count { .. } => {}
+            Op::Own { .. } | Op::Count { .. } | Op::GivesWay { .. } => {}
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum NoteKind {
     Cut(u32),
     /// An array has more elements than these.
     Longer(u32),
+    /// There is no way from the old type to the new one, and what there was of that is back.
+    Back,
     /// The variant was removed, and what has been removed holds it.
     Waiting(Name),
 }
@@ -57,6 +59,12 @@ impl Note {
             }
             NoteKind::Default => {
                 format!("`{label}` {retyped}, which cannot be converted: {values} took the default")
+            }
+            NoteKind::Back => {
+                let are = if times == 1 { "is" } else { "are" };
+                format!(
+                    "`{label}` {retyped}, which cannot be converted: {values} {are} given up, and what was there before is back, or else the default"
+                )
             }
             NoteKind::Waiting(variant) => format!(
                 "{values} of the removed variant `{variant}` of `{old}` only waited (in removed fields and globals, or kept aside) and took the default"

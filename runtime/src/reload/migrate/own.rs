@@ -89,7 +89,7 @@ pub(super) fn pure(ops: Vec<Op>) -> Vec<Op> {
     let mut kept = Vec::new();
     for op in ops {
         match op {
-            Op::Release { .. } | Op::Park { .. } | Op::Own { .. } | Op::Count { .. } => {}
+            Op::Release { .. } | Op::Park { .. } | Op::Own { .. } | Op::Count { .. } | Op::GivesWay { .. } => {}
             Op::Unpark { to, otherwise, .. } => {
                 leave_tickets(&mut kept, to);
                 kept.extend(pure(otherwise));

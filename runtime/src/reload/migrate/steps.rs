@@ -28,6 +28,7 @@ pub(super) fn is_dynamic(op: &Op) -> bool {
         | Op::Wrap { .. }
         | Op::Unwrap { .. }
         | Op::Count { .. }
+        | Op::GivesWay { .. }
         | Op::Refuse { .. } => true,
         Op::Match { arms, .. } => arms.iter().any(|arm| arm.ops.iter().any(is_dynamic)),
         Op::Each { ops, .. } => ops.iter().any(is_dynamic),
@@ -104,10 +105,12 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
             reads.push((*at, at + end));
             ops.iter().for_each(|op| ranges(op, reads, writes));
         }
-        // Its bytes are its own.
-        Op::Park { .. } | Op::Unpark { .. } | Op::Own { .. } => {}
-        Op::Reshape { from, bytes, to, size, .. } => {
+        // Its bytes are its own, but what it reads if nothing is there are not.
+        Op::Unpark { otherwise, .. } => otherwise.iter().for_each(|op| ranges(op, reads, &mut Vec::new())),
+        Op::Park { .. } | Op::Own { .. } => {}
+        Op::Reshape { from, bytes, to, size, otherwise, .. } => {
             reads.push((*from, from + bytes));
+            otherwise.iter().for_each(|op| ranges(op, reads, &mut Vec::new()));
             writes.push((*to, to + size));
         }
         Op::Wrap { to, ops, .. } => {
@@ -125,6 +128,6 @@ fn ranges(op: &Op, reads: &mut Vec<(u32, u32)>, writes: &mut Vec<(u32, u32)>) {
         Op::Drop { to, references } => writes.push((*to, to + references.end())),
         Op::Release { from, references } => reads.push((*from, from + references.end())),
         Op::Refuse { waiting, .. } => waiting.iter().for_each(|op| ranges(op, reads, writes)),
-        Op::Count { .. } | Op::Note { .. } => {}
+        Op::Count { .. } | Op::Note { .. } | Op::GivesWay { .. } => {}
     }
 }

@@ -144,6 +144,8 @@ pub(crate) struct Trial {
     entries: Vec<(usize, usize, usize)>,
     pub(super) queues: Vec<Queue>,
     counts: Vec<u64>,
+    /// How often values give way to others, by note.
+    given_way: Vec<u64>,
     locals: Vec<String>,
     /// Values that functions of the program migrate.
     pub(super) written: Vec<Written>,
@@ -236,7 +238,7 @@ impl Migration {
         let mut counted = Counted::default();
         {
             let attic = heap.attic();
-            let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+            let lookup = Lookup { attic: &attic, batches: &self.planner.batches, heap };
             for (number, region) in trial.regions.iter().enumerate() {
                 counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
             }
@@ -248,6 +250,7 @@ impl Migration {
             return Err(self.must_not_be(linkage, trial, *region, found));
         }
         trial.counts = std::mem::take(&mut counted.counts);
+        trial.given_way = std::mem::take(&mut counted.given_way);
         fault::point()?;
         for key in &counted.rebuilt {
             fault::point()?;
@@ -609,7 +612,7 @@ impl Migration {
     pub fn foresee_notes(&self, heap: &Heap, trial: &Trial) -> Vec<String> {
         let mut counted = Counted::noting();
         let attic = heap.attic();
-        let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+        let lookup = Lookup { attic: &attic, batches: &self.planner.batches, heap };
         for (number, region) in trial.regions.iter().enumerate() {
             counted.region(&self.planner.conversions[region.conversion], region, number, &lookup);
         }
@@ -688,6 +691,7 @@ impl Trial {
         let known_before = self.known_blocks(planner, false);
         let mut attic = heap.attic();
         let mut stores = Stores::new(&mut attic, &planner.batches, std::mem::take(&mut self.queues));
+        stores.notes = std::mem::take(&mut self.given_way);
         if self.regions.iter().any(|region| region.loan) {
             stores.references = planner.queues.iter().map(|wanted| planner.references_after(wanted.ty())).collect();
         }

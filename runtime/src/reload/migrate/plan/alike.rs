@@ -1,7 +1,9 @@
 //! What has to agree in two values of which one was made of the other.
 
-use vaisjit_codegen::layout::KnownVariant;
+use std::sync::Arc;
+
 use vaisjit_codegen::layout::lineage;
+use vaisjit_codegen::layout::{KnownField, KnownVariant};
 use vaisjit_semantics::{Ty, TyKind};
 
 use super::{Planner, follow_variant};
@@ -22,6 +24,39 @@ impl Planner {
     /// Of values of two types of the running version. What is in only one of them does not count.
     pub(in crate::reload::migrate) fn alike(&self, first: Ty, second: Ty) -> Vec<Alike> {
         self.alike_within((first, second), DEEPEST)
+    }
+
+    /// The same of a value and what a field has, where what cannot be converted has taken its default.
+    pub(super) fn alike_or_default(&self, first: Ty, now: &KnownField) -> Vec<Alike> {
+        let second = now.ty;
+        if !self.carries(first, second) {
+            return vec![self.is_default(now)];
+        }
+        let mut alike = self.alike(first, second);
+        if let ([Alike::Held { parts, .. }], Some((_, of)), Some((_, into))) =
+            (&mut alike[..], container(first), container(second))
+        {
+            for (parts, (a, b)) in parts.iter_mut().zip(of.into_iter().zip(into)) {
+                let is_zero = Scalar::of(b).is_some() || *b.kind() == TyKind::Str;
+                if is_zero && !self.converts(a, b) {
+                    parts.push(Alike::Zero { at: 0, bytes: self.old.layout(b).size });
+                }
+            }
+        }
+        alike
+    }
+
+    /// Has a field its default? Of those that are no constants nobody can tell.
+    fn is_default(&self, now: &KnownField) -> Alike {
+        let fill = now.fill.0.clone().filter(|fill| fill.len() == now.size as usize);
+        let variants = self.old.get(now.ty).filter(|_| matches!(now.ty.kind(), TyKind::Enum(..)));
+        let mut declared = variants.into_iter().flat_map(|known| &known.variants).filter(|variant| variant.declared);
+        match (fill, declared.find(|variant| variant.fields.is_empty())) {
+            (Some(bytes), _) => Alike::Bytes { at: 0, bytes },
+            (None, Some(empty)) => Alike::Bytes { at: 0, bytes: Arc::from(empty.discriminant.to_le_bytes()) },
+            (None, None) if container(now.ty).is_some() => Alike::Held { at: (0, 0), parts: Vec::new() },
+            (None, None) => Alike::Zero { at: 0, bytes: now.size },
+        }
     }
 
     fn alike_within(&self, types: (Ty, Ty), depth: usize) -> Vec<Alike> {

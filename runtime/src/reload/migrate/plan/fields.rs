@@ -6,7 +6,7 @@ use vaisjit_semantics::{Ty, TyKind};
 use vaisjit_syntax::Name;
 
 use super::{NoDefault, Planner, Steps, Value, label, parked};
-use crate::heap::migrate::{BatchKey, Op, References, Refusal, Scalar, Test};
+use crate::heap::migrate::{BatchKey, Op, References, Refusal, Scalar, Test, Waits};
 use crate::reload::migrate::defaults::DeclaredPart;
 use crate::reload::migrate::known::Known;
 use crate::reload::migrate::notes::NoteKind;
@@ -48,8 +48,12 @@ impl Planner {
                     let revived = revived.filter(|revived| self.keeps_shape(revived));
                     revived.into_iter().for_each(|parked| self.revive(fields, (before, parked), field, &label, ops));
                 }
-                _ => match back {
-                    Some(before) => self.back(fields, before, field, &label, ops)?,
+                now => match back {
+                    Some(before) => {
+                        let now = now.map(|(_, now)| now);
+                        self.gives_way(fields, (before, now), field, &label, ops);
+                        self.back(fields, (before, now), field, &label, ops)?;
+                    }
                     None => self.starts(fields, field, &label, ops)?,
                 },
             }
@@ -151,11 +155,52 @@ impl Planner {
         Ok(())
     }
 
+    /// A value that is there, of a type that cannot be converted, gives way to one that has been waiting.
+    fn gives_way(
+        &mut self,
+        fields: &Fields<'_>,
+        (before, now): (&KnownField, Option<&KnownField>),
+        field: &KnownField,
+        label: &str,
+        ops: &mut Vec<Op>,
+    ) {
+        let (Some(now), value) = (now, fields.value) else { return };
+        let alike = self.alike_or_default(before.ty, now);
+        let then = self.old.then(before);
+        let references = References::of(&then.shape(before.ty), &|ty| then.shape(ty));
+        let batch = self.batch(fields, before);
+        let waiting = Waits { at: value.from + before.offset, bytes: before.size, references, batch, alike };
+        let types = Value { old: now.ty, new: field.ty, label, of: None, ..value };
+        let note = self.note(NoteKind::Back, types);
+        ops.push(Op::GivesWay { from: value.from + now.offset, waiting: Box::new(waiting), note });
+    }
+
+    /// What a field starts with that comes back, in a value in which nothing has waited for it: what it is now, if that can be
+    /// converted in part, and if the old value is left to be parked. Or else nothing.
+    fn instead_of_parked(
+        &mut self,
+        fields: &Fields<'_>,
+        now: &KnownField,
+        field: &KnownField,
+        label: &str,
+    ) -> Option<Vec<Op>> {
+        let (value, mut ops) = (fields.value, Vec::new());
+        let (from, to) = (value.from + now.offset, value.to + field.offset);
+        let declared = self.declarations.defaults.get(&(value.new, fields.variant, field.name)).cloned();
+        let declared = declared.as_ref().map(|declared| DeclaredPart { declared, whole: field.ty, from: 0 });
+        let types = Value { old: now.ty, new: field.ty, from, to, still: false, label, declared, of: None };
+        self.value(types, &mut ops).ok()?;
+        let whole = self.references(now.ty, false);
+        let before = ops.len();
+        ops.retain(|op| !matches!(op, Op::Release { references, .. } if *references == whole));
+        (whole.is_empty() || ops.len() < before).then_some(ops)
+    }
+
     /// A field that comes back: its value has been waiting.
     fn back(
         &mut self,
         fields: &Fields<'_>,
-        before: &KnownField,
+        (before, now): (&KnownField, Option<&KnownField>),
         field: &KnownField,
         label: &str,
         ops: &mut Vec<Op>,
@@ -167,7 +212,9 @@ impl Planner {
         let mut otherwise = Vec::new();
         if !references.is_empty() {
             let key = (value.new, fields.variant, field.name);
-            if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
+            if let Some(steps) = now.and_then(|now| self.instead_of_parked(fields, now, field, label)) {
+                otherwise = steps;
+            } else if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
                 otherwise = vec![self.lacks(missing, Refusal::Lacks)];
             }
             let batch = self.batch(fields, before);

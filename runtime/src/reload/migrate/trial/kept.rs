@@ -153,8 +153,9 @@ impl Migration {
 
     /// Does a value hold what must not be, such as a removed variant of an enum that has no default?
     fn is_impossible(&self, linkage: &Linkage, region: &Region) -> bool {
-        let attic = linkage.heap().attic();
-        let lookup = Lookup { attic: &attic, batches: &self.planner.batches };
+        let heap = linkage.heap();
+        let attic = heap.attic();
+        let lookup = Lookup { attic: &attic, batches: &self.planner.batches, heap };
         let mut counted = Counted::default();
         counted.region(&self.planner.conversions[region.conversion], region, 0, &lookup);
         counted.found.iter().any(|(_, found)| !found.may_wait)
