@@ -680,3 +680,72 @@ F count() -> i64 = items.len()
         until("more items", || items() > before);
     });
 }
+
+/// A save waits for a thread that never comes to where it could be: meanwhile the others go on as ever, and it is named.
+#[test]
+fn a_program_runs_on_while_a_save_waits_for_one_of_its_threads() {
+    const TURNS: usize = 200;
+    let text = |field: &str, zeros: &str| {
+        format!(
+            "
+U std/thread
+S Pool {{ jobs: Channel<i64>, results: Channel<i64>{field} }}
+X Pool {{
+    F work(self) -> i64 {{
+        L {{ M self.jobs.receive() {{ Some(job) => {{ self.results.send(job * 2) }} None => {{ B }} }} }}
+        0
+    }}
+}}
+F main() -> i64 {{
+    pool := Pool {{ jobs: Channel.new(), results: Channel.new(){zeros} }}
+    t := spawn(|| pool.work())
+    L turn() == 0 {{
+        L i: 0..10 {{ pool.jobs.send(i) }}
+        sum := 0
+        L i: 0..10 {{ sum += pool.results.receive().unwrap_or(0) }}
+        assert(sum == 90)
+        sleep_ms(3)
+    }}
+    pool.jobs.close()
+    t.join()!
+}}
+"
+        )
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("main.vais");
+    std::fs::write(&path, text("", "")).expect("written");
+    let [turns, over] = [(); 2].map(|()| Arc::<AtomicUsize>::default());
+    let (counted, ends) = (turns.clone(), over.clone());
+    let (sender, said) = std::sync::mpsc::channel();
+    let sender = Mutex::new(sender);
+    let turn = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        ends.load(Ordering::SeqCst) as i64
+    };
+    let engine = Engine::builder().function("turn", turn).on_event(move |event| {
+        if let Event::Pending { waits_for, .. } = event {
+            sender.lock().unwrap().send(waits_for.clone()).expect("the test hears it");
+        }
+    });
+    let program = engine.build().expect("an engine").load_file(&path).expect("a program");
+    let watching = program.watch().expect("watched");
+    let some_turns = || {
+        let (before, start) = (turns.load(Ordering::SeqCst), Instant::now());
+        until("some turns", || turns.load(Ordering::SeqCst) > before + TURNS);
+        start.elapsed()
+    };
+    std::thread::scope(|scope| {
+        let main = scope.spawn(|| program.run_main());
+        let ending = Ending(&over);
+        let usual = some_turns();
+        std::fs::write(&path, text(", big: [i64; 30]", ", big: [0; 30]")).expect("written");
+        let waits_for = said.recv_timeout(DEADLINE).expect("it is pending");
+        assert_eq!(waits_for, "`main.{0}`, which has no room for what a value grows to");
+        let pending = some_turns();
+        assert!(pending < usual * 8, "{TURNS} turns last {pending:?}, and {usual:?} before the save");
+        drop(ending);
+        assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
+    });
+    drop(watching);
+}

@@ -224,6 +224,10 @@ impl Admission<Thread> for Request {
         self.awaited.as_ref().is_none_or(|awaited| std::ptr::eq(&**awaited, thread))
     }
 
+    fn rests(&self) -> bool {
+        false
+    }
+
     fn widen(&mut self, _: &[Arc<Thread>]) -> bool {
         self.awaited.take().is_some()
     }
@@ -257,6 +261,8 @@ impl Member for Thread {
     }
 
     fn stand_still(&self, _: u64) {}
+
+    fn is_held(&self) {}
 
     fn go_on(&self) {}
 }

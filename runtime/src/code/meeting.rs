@@ -3,7 +3,7 @@
 //! but for those that have just shown that they come round.
 //!
 //! A commit may wait first for threads that stood in its way: it asks nobody else before these have come away from where they
-//! stood.
+//! stood. That may take for ever, so it asks nobody for a while after some have stood in vain, each time for longer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,9 @@ const SHARE: u32 = 3;
 /// How long it waits for a thread at one certain poll, or until the frame is gone, before any other place will do. Chosen by
 /// feel.
 const LONGEST_AIM: Duration = Duration::from_secs(5);
+/// How many times as long as some stood in vain all run on then, at last, and how long at most. Chosen by feel.
+const REST: u32 = 20;
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// Where a thread is that a request asks.
 pub(super) struct Seen {
@@ -48,6 +51,9 @@ pub(super) struct Meeting {
     turns: Vec<Turn>,
     /// How many times some have stood still in vain.
     rounds: u32,
+    /// May it take for ever? And until when nobody is asked then.
+    rests: bool,
+    rest: Option<Instant>,
     /// Those that have not come round in time: they may be in the middle of a turn.
     late: Vec<usize>,
     /// Those whose turns the commit does not concern, as long as they wait where they did.
@@ -100,6 +106,7 @@ fn key(record: &ThreadRecord) -> usize {
 
 impl Meeting {
     pub fn of(kind: &SafepointKind) -> Meeting {
+        let rests = matches!(kind, SafepointKind::CommitAfter(..));
         let (first, patience) = match kind {
             SafepointKind::CommitAfter(threads, patience) => (Some(threads.clone()), *patience),
             _ => (None, Duration::ZERO),
@@ -107,7 +114,8 @@ impl Meeting {
         let patient = (Vec::new(), patience);
         let now = Instant::now();
         let (alone, turns, late, excused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Meeting { made: now, begun: now, first, patient, alone, turns, rounds: 0, late, excused }
+        let (rounds, rest) = (0, None);
+        Meeting { made: now, begun: now, first, patient, alone, turns, rounds, rests, rest, late, excused }
     }
 
     /// How long ago it was made.
@@ -117,7 +125,24 @@ impl Meeting {
 
     pub fn asks(&self, record: &ThreadRecord) -> bool {
         let is_first = |first: &Vec<Waiting>| first.iter().any(|waiting| waiting.is_of(record));
-        self.first.as_ref().is_none_or(is_first) && (self.alone.is_empty() || self.alone.contains(&key(record)))
+        !self.rests()
+            && self.first.as_ref().is_none_or(is_first)
+            && (self.alone.is_empty() || self.alone.contains(&key(record)))
+    }
+
+    /// Does it ask nobody for a while if some have stood in vain?
+    pub fn may_rest(&self) -> bool {
+        self.rests
+    }
+
+    /// Is nobody asked for a while?
+    pub fn rests(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// How long nobody is asked, if so.
+    pub fn rest_left(&self) -> Option<Duration> {
+        Some(self.rest?.saturating_duration_since(Instant::now()))
     }
 
     /// Does it still wait for those that have stood in the way?
@@ -185,7 +210,7 @@ impl Meeting {
 
     /// Nobody looks after it: it asks all.
     pub fn hurry(&mut self) {
-        self.first = None;
+        (self.first, self.rests) = (None, false);
     }
 
     fn turn(&mut self, thread: usize) -> &mut Turn {
@@ -201,6 +226,9 @@ impl Meeting {
     /// if whom it asks has changed.
     pub fn look(&mut self, seen: &[Seen]) -> bool {
         let (now, rounds) = (Instant::now(), self.rounds);
+        if let Some(end) = self.rest {
+            return now >= end && self.end_rest(now);
+        }
         let (mut tired, mut awaited) = (Vec::new(), false);
         let waits_for_first = self.waits_for_first();
         for seen in seen {
@@ -220,8 +248,20 @@ impl Meeting {
             return false;
         }
         self.rounds += 1;
+        if self.rests {
+            let stood = seen.iter().filter(|seen| tired.contains(&seen.thread)).filter_map(|seen| seen.stands).max();
+            let rest = stood.unwrap_or_default() * self.rounds.min(REST);
+            self.rest = Some(now + rest.min(LONGEST_REST));
+        }
         tired.iter().for_each(|thread| self.turn(*thread).go_on(now));
         self.alone = seen.iter().map(|seen| seen.thread).filter(|thread| !tired.contains(thread)).collect();
+        true
+    }
+
+    /// What they did meanwhile was no turn that somebody waited for.
+    fn end_rest(&mut self, now: Instant) -> bool {
+        self.rest = None;
+        self.turns.iter_mut().for_each(|turn| (turn.since, turn.stands) = (now, false));
         true
     }
 }

@@ -42,6 +42,8 @@ pub(super) trait Member {
     fn now(&self) -> u64;
     /// The thread has stopped then; on the thread itself, as is [`Member::go_on`].
     fn stand_still(&self, since: u64);
+    /// It stands there until somebody lets it go on.
+    fn is_held(&self);
     /// It goes on.
     fn go_on(&self);
 }
@@ -52,6 +54,8 @@ pub(super) trait Admission<M> {
     fn admits(&self, member: &M, level: Level) -> bool;
     /// Does it ask this thread to stop by now?
     fn asks(&self, member: &M) -> bool;
+    /// Does it ask nobody for a while, and is not run either?
+    fn rests(&self) -> bool;
     /// All threads that it asks have stopped: does it ask more of them from now on?
     fn widen(&mut self, members: &[Arc<M>]) -> bool;
 }
@@ -124,7 +128,7 @@ impl<M: Member, R: Admission<M>> Control<M, R> {
     /// A request that all threads it asks have stopped for.
     fn ready(&self) -> Option<usize> {
         let has_stopped = |request: &R, member: &M| !request.asks(member) || request.admits(member, level(member));
-        let is_ready = |request: &R| self.threads.iter().all(|member| has_stopped(request, member));
+        let is_ready = |request: &R| !request.rests() && self.threads.iter().all(|member| has_stopped(request, member));
         self.requests.iter().position(is_ready)
     }
 }
@@ -226,6 +230,7 @@ pub(super) trait Party {
                     break;
                 }
             }
+            member.is_held();
             control = meeting.wait(control);
         }
         if control.is_asked(member) {

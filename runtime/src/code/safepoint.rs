@@ -224,12 +224,16 @@ impl Admission<ThreadRecord> for Request {
         self.meeting.asks(record)
     }
 
+    fn rests(&self) -> bool {
+        self.meeting.rests()
+    }
+
     fn widen(&mut self, threads: &[Arc<ThreadRecord>]) -> bool {
-        let waits_for_first = self.meeting.waits_for_first();
         let is_wider = self.meeting.widen(threads, &|record| level(record) < Level::Outermost);
-        if is_wider {
+        // The patience with those that it waits for first is not renewed.
+        if is_wider && !self.meeting.waits_for_first() {
             self.since = Instant::now();
-            self.relaxed &= waits_for_first && self.meeting.waits_for_first();
+            self.relaxed = false;
         }
         is_wider
     }
@@ -276,16 +280,25 @@ impl Control {
         self.running == Some(token())
     }
 
-    /// May threads stand still for others soon?
+    /// May threads stand still for others soon, or do they for a request that may wait for ever?
     fn may_stand(&self) -> bool {
-        let asked = |request: &Request| self.threads.iter().filter(|record| request.asks(record)).count();
-        let is_new = |request: &&Request| request.meeting.is_wide() && request.since.elapsed() < PATIENCE * 2;
-        self.requests.iter().filter(is_new).any(|request| asked(request) > 1)
+        let is_new = |request: &Request| request.meeting.is_wide() && request.since.elapsed() < PATIENCE * 2;
+        let may_stand = |request: &&Request| {
+            let asked = || self.threads.iter().filter(|record| request.asks(record));
+            let stand = || request.meeting.may_rest() && asked().any(|record| record.pause.since().is_some());
+            asked().count() > 1 && (is_new(request) || stand())
+        };
+        self.requests.iter().any(|request| may_stand(&request))
+    }
+
+    /// When the next request asks again.
+    fn rest_left(&self) -> Option<Duration> {
+        self.requests.iter().filter_map(|request| request.meeting.rest_left()).min()
     }
 
     /// When the next request gets impatient.
     fn patience_left(&self) -> Option<Duration> {
-        let strict = self.requests.iter().filter(|request| !request.relaxed);
+        let strict = self.requests.iter().filter(|request| !request.relaxed && !request.meeting.rests());
         let patience = |request: &Request| if request.hurried { PATIENCE } else { SHORT_PATIENCE };
         strict.map(|request| patience(request).saturating_sub(request.since.elapsed())).min()
     }
@@ -358,20 +371,23 @@ impl Shared {
         const LONGEST: Duration = Duration::from_millis(50);
         let mut pause = SHORTEST;
         let mut control = self.control();
+        let mut newest = control.next;
         while !control.closed {
             if control.requests.is_empty() {
                 control = self.pace.wait(control).unwrap_or_else(PoisonError::into_inner);
                 pause = SHORTEST;
                 continue;
             }
-            let patience = control.patience_left().unwrap_or(LONGEST).max(SHORTEST);
+            let patience = control.patience_left().into_iter().chain(control.rest_left()).min();
+            let patience = patience.unwrap_or(LONGEST).max(SHORTEST);
             let longest = if control.may_stand() { SHORTEST_STAND } else { LONGEST };
             let woken = self
                 .pace
                 .wait_timeout(control, pause.min(patience).min(longest))
                 .unwrap_or_else(PoisonError::into_inner);
             control = woken.0;
-            pause = if woken.1.timed_out() { (pause * 2).min(LONGEST) } else { SHORTEST };
+            let is_new = std::mem::replace(&mut newest, control.next) != control.next;
+            pause = if is_new { SHORTEST } else { (pause * 2).min(LONGEST) };
             self.relax(&mut control, PATIENCE);
             self.let_rest(&mut control);
             control = self.run_ready(control);
@@ -395,7 +411,7 @@ impl Shared {
     fn relax(&self, control: &mut Control, patience: Duration) {
         let threads = control.threads.clone();
         let (mut changed, mut asks_more) = (false, false);
-        for request in control.requests.iter_mut().filter(|request| !request.relaxed) {
+        for request in control.requests.iter_mut().filter(|request| !request.relaxed && !request.meeting.rests()) {
             let hurried = std::mem::replace(&mut request.hurried, request.since.elapsed() >= SHORT_PATIENCE);
             changed |= request.hurried != hurried;
             if request.since.elapsed() < patience {
@@ -546,6 +562,13 @@ impl Member for ThreadRecord {
 
     fn stand_still(&self, since: u64) {
         self.pause.begin(since);
+    }
+
+    /// Somebody has to look how long.
+    fn is_held(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.pace.notify_one();
+        }
     }
 
     fn go_on(&self) {

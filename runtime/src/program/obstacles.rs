@@ -18,6 +18,9 @@ use crate::reload::migrate::Migration;
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::{Standing, Verdict};
 
+/// How many frames in the way are remembered until the next attempt. Chosen by feel.
+const MOST_NOTED: usize = 64;
+
 /// What stands in the way of a commit.
 struct Obstacle {
     /// A function, and what it would do.
@@ -29,6 +32,8 @@ struct Obstacle {
     /// The threads that such frames are on, by their numbers in this stop, each with the frame pointer of the outermost one
     /// that goes on in new code once it has come to its poll.
     threads: BTreeMap<usize, Option<usize>>,
+    /// See [`Prepared::in_the_way`].
+    frames: Vec<((usize, Standing), u32)>,
 }
 
 /// Where a frame stands; whether it is at a poll, and whether it is the innermost of its thread.
@@ -55,6 +60,9 @@ struct Search<'a> {
     seen: FxHashMap<Stand, Option<(String, bool)>>,
     found: Option<Obstacle>,
     threads: BTreeMap<usize, Option<usize>>,
+    /// How sure it is that this one does not come round by itself.
+    lasting: (u32, bool),
+    frames: Vec<((usize, Standing), u32)>,
 }
 
 impl<'a> Search<'a> {
@@ -74,7 +82,7 @@ impl<'a> Search<'a> {
             unfit(prepared, live).into_iter().map(|(left, what)| (left.instance, what)).collect();
         let changes = changes.and_calls(unfit.clone());
         let (inner, seen) = ((None, None), FxHashMap::default());
-        let (found, threads) = (None, BTreeMap::new());
+        let (found, lasting, threads, frames) = (None, (0, false), BTreeMap::new(), Vec::new());
         Some(Search {
             prepared,
             stopped,
@@ -88,14 +96,28 @@ impl<'a> Search<'a> {
             inner,
             seen,
             found,
+            lasting,
             threads,
+            frames,
         })
     }
 
-    /// Of several obstacles one that cannot go on before the commit.
+    /// Of several obstacles one that cannot go on before the commit, or else one that has been there for long, or that comes
+    /// to no loop.
     fn obstacle(self) -> Option<Obstacle> {
-        let threads = self.threads;
-        self.found.map(|found| Obstacle { threads, ..found })
+        let (threads, frames) = (self.threads, self.frames);
+        self.found.map(|found| Obstacle { threads, frames, ..found })
+    }
+
+    /// Remembers that a frame is in the way; how sure it is that it does not come round by itself.
+    fn note(&mut self, frame: &StoppedFrame<'_>, meta: &FunctionMeta) -> (u32, bool) {
+        let place = (frame.frame_pointer, Standing::of(frame));
+        let times =
+            self.prepared.in_the_way.iter().find(|(known, _)| *known == place).map_or(0, |(_, times)| *times) + 1;
+        if self.frames.len() < MOST_NOTED {
+            self.frames.push((place, times));
+        }
+        (times, place.1.in_loop(meta).is_none())
     }
 
     fn look(&mut self, frame: &StoppedFrame<'_>) {
@@ -104,7 +126,7 @@ impl<'a> Search<'a> {
         let (of, inner) = std::mem::replace(&mut self.inner, (Some(frame.thread), meta));
         let is_innermost = of != Some(frame.thread);
         let is_settled = self.found.as_ref().is_some_and(|found| found.failed.is_some());
-        let Some(meta) = meta.filter(|meta| !is_settled && !(self.quiet && meta.past.is_none())) else { return };
+        let Some(meta) = meta.filter(|meta| !(is_settled || self.quiet && meta.past.is_none())) else { return };
         let stand = ((standing.unit, standing.function, standing.srcloc), frame.polls, is_innermost);
         let found = match self.seen.get(&stand) {
             Some(found) => found.clone(),
@@ -117,24 +139,39 @@ impl<'a> Search<'a> {
         let Some((what, goes_on)) = found else { return };
         let waits_for = self.threads.entry(frame.thread).or_default();
         *waits_for = goes_on.then_some(frame.frame_pointer).or(*waits_for);
+        let lasting = self.note(frame, meta);
         let repair = self.stopped.repair(frame.thread).filter(|repair| repair.beyond >= self.version);
         let failed = repair.map(|repair| repair.function);
-        if self.found.is_some() && failed.is_none() {
+        if self.found.is_some() && failed.is_none() && lasting <= self.lasting {
             return;
         }
+        self.lasting = lasting;
+        let inner = inner.filter(|_| !is_innermost);
+        self.found = Some(self.told(meta, inner, &what, goes_on, failed));
+    }
+
+    fn told(
+        &self,
+        meta: &FunctionMeta,
+        inner: Option<&Arc<FunctionMeta>>,
+        what: &str,
+        goes_on: bool,
+        failed: Option<String>,
+    ) -> Obstacle {
         let is_library = |meta: &FunctionMeta| meta.head(self.live).is_some_and(|head| head.at.is_library());
-        let inner = inner.filter(|inner| !is_innermost && is_library(inner) && !is_library(meta));
+        let inner = inner.filter(|inner| is_library(inner) && !is_library(meta));
         let waits = inner.map_or_else(String::new, |inner| format!(", which waits in `{}`,", inner.name()));
         let until = match goes_on {
             true => "comes to the head of its loop",
             false => "is past that or returns",
         };
-        self.found = Some(Obstacle {
+        Obstacle {
             what: format!("`{}`, which {what}", meta.name()),
             until: format!("`{}`{waits} {until}", meta.name()),
             failed,
             threads: BTreeMap::new(),
-        });
+            frames: Vec::new(),
+        }
     }
 
     /// What a frame that stays in old code would do with what changes, if it would; and whether it comes to a loop where it
@@ -216,7 +253,8 @@ impl ProgramInner {
     /// Does a frame stand in the way that stays in old code? Then it is waited for, unless it waits for a new version
     /// itself.
     pub(super) fn blocked(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Option<Attempt> {
-        let Obstacle { what, until, failed, threads } = self.obstacle(prepared, stopped)?;
+        let Obstacle { what, until, failed, threads, frames } = self.obstacle(prepared, stopped)?;
+        prepared.in_the_way = frames;
         let Some(failed) = failed else {
             let since = *prepared.blocked_since.get_or_insert_with(Instant::now);
             if since.elapsed() > LONGEST_PIN && prepared.layouts.grow_to_keep() {

@@ -19,6 +19,10 @@ pub(crate) const A_HOST_CALL: &str = "a C or host function to return";
 /// up to the second, for while it looks threads may stand still that are not in the way. Chosen by feel.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(640));
 
+/// How many times as long as threads have stood still for an attempt it waits, but no more than so many times as long as it
+/// would have waited anyway. Chosen by feel.
+const RUNS_ON: (u32, u32) = (20, 4);
+
 /// How long it waits between two looks at threads that sleep in the host: at first, and at last. Chosen by feel.
 const LOOK_AT_SLEEPERS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
@@ -210,7 +214,13 @@ impl Pending {
         };
         let mut pause = lock(&self.pause);
         let since = *pause.1.get_or_insert_with(Instant::now);
-        let left = pause.0.saturating_sub(since.elapsed());
+        let runs_on = match outcome {
+            Outcome::Done { paused, .. } if kind != SafepointKind::CommitAtPolls => {
+                (paused * RUNS_ON.0).min(pause.0 * RUNS_ON.1)
+            }
+            _ => Duration::ZERO,
+        };
+        let left = pause.0.max(runs_on).saturating_sub(since.elapsed());
         std::thread::sleep(left.min(time));
         if left > time {
             return None;

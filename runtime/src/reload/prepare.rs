@@ -130,6 +130,8 @@ pub(crate) struct Prepared {
     pub pins: Pins,
     /// When a frame was found in the way first.
     pub blocked_since: Option<Instant>,
+    /// The frames that were in the way last time, by their frame pointers, and how many times in a row they were there.
+    pub in_the_way: Vec<((usize, Standing), u32)>,
     /// The running version under the names of this one, if items have other names.
     pub described: Option<Box<Described>>,
     /// Has a thread asked for it that is in the program itself?
@@ -763,6 +765,7 @@ impl Plan {
             new_globals: Vec::new(),
             pins: Pins::default(),
             blocked_since: None,
+            in_the_way: Vec::new(),
             described: None,
             mixes_turns: false,
             asked_inside: false,
