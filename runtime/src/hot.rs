@@ -36,7 +36,12 @@ const NOT_NOW: i64 = -3;
 
 /// Has `hot_restart` made the trap, to end `main`?
 pub(crate) fn is_restart(trap: &Trap) -> bool {
-    trap.code == TrapCode::HostFailure && trap.message == RESTARTS
+    restarts(trap.code, Some(&trap.message))
+}
+
+/// The same of one with this code and message.
+pub(crate) fn restarts(code: TrapCode, message: Option<&str>) -> bool {
+    code == TrapCode::HostFailure && message == Some(RESTARTS)
 }
 
 /// How `main` was ended from inside.
@@ -112,9 +117,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Control {
-    /// Before `main` starts.
+    /// Before the first call of what is run.
     pub fn begin(&self) {
         *lock(&self.ending) = None;
+    }
+
+    /// `main` is being called: that is what everybody wants who has asked for a restart until now. Gives the status if an
+    /// exit has been asked for.
+    pub fn starts(&self) -> Option<u8> {
+        match self.take_ending() {
+            Some(Ending::Exit(status)) => Some(status),
+            Some(Ending::Restart) | None => None,
+        }
     }
 
     /// How `main` was ended, if it was.
@@ -188,12 +202,21 @@ impl Control {
 
     /// Asks for another run of `main`, if it is being run.
     pub fn restart(&self, main_runs: bool, interrupt: impl FnOnce()) -> bool {
-        if !main_runs && !self.main_waits.load(Ordering::SeqCst) {
-            return false;
+        let is_asked = self.ask_for_restart(main_runs);
+        if is_asked {
+            interrupt();
         }
-        *lock(&self.ending) = Some(Ending::Restart);
-        interrupt();
-        true
+        is_asked
+    }
+
+    /// The same, with the interrupt left to the caller. Where there is no `main` to be ended nothing is remembered: it would
+    /// end, or seem to end, one that is started later.
+    fn ask_for_restart(&self, main_runs: bool) -> bool {
+        let has_main = main_runs || self.main_waits.load(Ordering::SeqCst);
+        if has_main {
+            *lock(&self.ending) = Some(Ending::Restart);
+        }
+        has_main
     }
 
     /// Waits for what shall become of a `main` that has trapped.
@@ -496,7 +519,10 @@ impl ProgramInner {
 
     /// Ends `main` through a trap that says why; the message is only seen by a host that called something else.
     fn end_main(&self, ending: Ending, message: &str) -> Result<i64, String> {
-        *lock(&self.control.ending) = Some(ending);
+        match ending {
+            Ending::Exit(status) => self.control.quit(status),
+            Ending::Restart => _ = self.control.ask_for_restart(self.main_is_running()),
+        }
         Err(message.to_owned())
     }
 

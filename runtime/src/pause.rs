@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use crate::code::{Guard, RawTrap, Repair, Slot};
 use crate::events::Event;
+use crate::hot::restarts;
 use crate::program::ProgramInner;
 use crate::reload::guards::is_thread_entry;
 use crate::report::Report;
@@ -53,7 +54,7 @@ impl ProgramInner {
     /// A trap in a guarded call, which was made at this place of the stack. True: the call shall be made again.
     pub fn pause_in_guard(self: &Arc<Self>, raw: &RawTrap, guard: &Guard, place: usize) -> bool {
         self.control.unwound.store(true, Ordering::SeqCst);
-        if !self.may_pause(raw.code) {
+        if !self.may_pause(raw.code, raw.message.as_deref()) {
             return false;
         }
         let version = self.version();
@@ -66,7 +67,7 @@ impl ProgramInner {
 
     /// Tells of a trap and waits for a version that the call fits.
     pub fn pause(self: &Arc<Self>, trap: &Trap, call: Call<'_>) -> Answer {
-        match self.may_pause(trap.code) {
+        match self.may_pause(trap.code, Some(&trap.message)) {
             true => {
                 let awaited = Awaited { beyond: self.version(), is_old: false };
                 self.control.while_paused(|| self.wait_for_repair(trap, call, awaited))
@@ -99,8 +100,8 @@ impl ProgramInner {
     }
 
     /// Is the trap one that mending can undo, in a place where waiting keeps nobody from reloading?
-    fn may_pause(&self, code: TrapCode) -> bool {
-        let ends = code == TrapCode::Interrupted || self.control.ends();
+    fn may_pause(&self, code: TrapCode, message: Option<&str>) -> bool {
+        let ends = code == TrapCode::Interrupted || restarts(code, message) || self.control.ends();
         self.mode.pauses && !ends && self.control.is_loaded() && !self.world.acts_here() && self.reloads_here().is_ok()
     }
 

@@ -16,7 +16,7 @@ use vaisjit_abi::HostFlags;
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
 use crate::events::Event;
-use crate::hot::Ending;
+use crate::hot::{Ending, is_restart};
 use crate::program::ProgramInner;
 use crate::trap::TrapCode;
 
@@ -175,6 +175,8 @@ impl ProgramInner {
             // The end has been asked for by somebody else: it is not this thread's business to interrupt the others.
             _ if trap.code == TrapCode::Interrupted => {}
             Some(ending) => self.end_from_thread(ending),
+            // `main` has come to its end by itself, and is about to start again or has.
+            None if is_restart(&trap) => {}
             None => {
                 self.tell_trap(&trap);
                 let text = "the trap has ended its thread, the others run on; `join` gives its message as an `Err`";

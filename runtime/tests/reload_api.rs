@@ -300,6 +300,65 @@ fn a_restart_runs_the_main_that_was_refused() {
     });
 }
 
+/// Saves this, but does not wait for ever.
+fn save_in_time(memory: &Memory, text: &str) -> Result<Update, Error> {
+    memory.files.set("main.vais", text);
+    let program = memory.program.clone();
+    let saving = std::thread::spawn(move || program.poll());
+    until("the save is applied or refused", || saving.is_finished());
+    saving.join().expect("no panic")
+}
+
+#[test]
+fn a_restart_that_is_asked_for_inside_a_reload_stands_in_the_way_of_no_later_one() {
+    let text = |items: &str, step: i64| {
+        format!(
+            "G starts: i64\nG turns: i64\nG x: f64 = 1.0\n{items}\nF started() -> i64 {{ starts }}\nF turned() -> i64 {{ turns }}\nF main() -> i64 {{ starts += 1\n L {{ turns += {step} }}\n 0 }}"
+        )
+    };
+    let own =
+        text("S P { a: f64 }\n#[was(\"P\")]\nS Q { a: i64 }\nF migrate(old: Q, new: *P) { hot_restart() }\nG p: P", 1);
+    let asks = [
+        text("#[after_reload] F after() { hot_restart() }\nS P { a: i64 }\nG p: P", 1),
+        text("F ask() -> i64 { hot_restart()\n 4 }\nG asked: i64 = ask()\nS P { a: i64 }\nG p: P", 1),
+        text("F ask() -> i64 { hot_restart()\n 4 }\n#[reset]\nG asked: i64 = ask()\nS P { a: i64 }\nG p: P", 1),
+        own,
+    ];
+    let plain = "S P { a: i64 }\nG p: P";
+    for ask in asks {
+        let memory = Memory::new(&text(plain, 1));
+        let _main = Running::start(&memory.program);
+        until("main runs", || memory.call("turned") > 0);
+        refused(save_in_time(&memory, &ask));
+        until("main has started again", || memory.call("started") == 2);
+        let turned = memory.call("turned");
+        until("main runs on", || memory.call("turned") > turned);
+        for step in [2, 3] {
+            let update = save_in_time(&memory, &text(plain, step)).expect("nothing stands in the way");
+            assert!(update.is_reloaded(), "{update:?}");
+        }
+        assert_eq!(memory.call("started"), 2, "once");
+    }
+}
+
+#[test]
+fn a_restart_that_a_host_asks_for_ends_main_or_nothing() {
+    let text = |step: i64| {
+        format!(
+            "G starts: i64\nG turns: i64\nF ask() -> i64 {{ hot_restart() }}\nF started() -> i64 {{ starts }}\nF turned() -> i64 {{ turns }}\nF add() {{ turns += {step} }}\nF main() -> i64 {{ starts += 1\n L {{ turns += {step}\n add() }}\n 0 }}"
+        )
+    };
+    let memory = Memory::new(&text(1));
+    let ask = memory.program.function::<(), i64>("ask").expect("the function");
+    ask.call(()).expect_err("there is no `main` to start again");
+    assert!(save_in_time(&memory, &text(2)).expect("nothing stands in the way").is_reloaded());
+    let _main = Running::start(&memory.program);
+    until("main runs", || memory.call("turned") > 0);
+    ask.call(()).expect_err("the call ends");
+    until("main has started again", || memory.call("started") == 2);
+    assert!(save_in_time(&memory, &text(3)).expect("nothing stands in the way").is_reloaded());
+}
+
 #[test]
 fn nobody_sees_two_versions_in_one_call() {
     let text = |n: usize| {

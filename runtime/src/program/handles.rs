@@ -9,6 +9,7 @@ use vaisjit_semantics::types::IntKind;
 use super::run::Entry;
 use super::{Program, ProgramInner};
 use crate::engine::Error;
+use crate::hot::is_restart;
 use crate::pause::{Answer, Call};
 use crate::trap::Trap;
 
@@ -210,7 +211,12 @@ impl<A: Arguments, R: Returned> Function<A, R> {
             match self.program.enter(&self.entry, &mut words) {
                 Ok(value) => return Ok(R::from_words(value)),
                 Err(trap) if self.program.pause(&trap, Call::Slot(&self.entry.slot)) == Answer::Repeat => {}
-                Err(trap) => return Err(trap),
+                Err(trap) => {
+                    if is_restart(&trap) {
+                        self.program.restart_from_outside();
+                    }
+                    return Err(trap);
+                }
             }
         }
     }

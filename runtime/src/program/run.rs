@@ -57,6 +57,10 @@ impl Program {
             let main = self.inner.live().checked.main.ok_or_else(missing)?;
             let entry = self.inner.entry(main).map_err(|_| missing())?;
             self.inner.count_main(true);
+            if let Some(status) = self.inner.control.starts() {
+                self.inner.count_main(false);
+                return Ok(status);
+            }
             let line = (!entry.params.is_empty()).then(|| CommandLine::new(&self.inner));
             let mut words = line.as_ref().map_or([0; 2], CommandLine::words);
             let result = self.inner.enter(&entry, &mut words);
@@ -145,6 +149,13 @@ impl ProgramInner {
         let failed = (trap.code != TrapCode::Interrupted).then_some(&*trap);
         let all = failed.into_iter().chain(&deferred);
         all.filter(|trap| !is_restart(trap)).for_each(|trap| self.tell_trap(trap));
+    }
+
+    /// A call of the host's has asked for a restart: `main` runs elsewhere, or further out.
+    pub(super) fn restart_from_outside(&self) {
+        if self.control.restarts() && self.main_is_running() {
+            self.interrupt();
+        }
     }
 
     /// Counts calls of `main`. Under the lock of commits: one that replaces `main` either comes before the call, which
