@@ -134,6 +134,11 @@ impl Linkage {
         self.slots.at(address)
     }
 
+    /// The function whose slot lies there.
+    pub fn instance_at(&self, address: usize) -> Option<Instance> {
+        self.by_key.iter().find(|(_, slot)| slot.address() == address).map(|(key, _)| key.instance)
+    }
+
     /// Takes back a slot that nothing has been linked against.
     pub fn forget_slot(&mut self, key: &SlotKey) {
         self.guards.remove(key);

@@ -13,11 +13,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use vaisjit_abi::HostFlags;
+use vaisjit_codegen::shape::shape;
+use vaisjit_semantics::types::TyList;
+use vaisjit_semantics::{Ty, TyKind};
 
 use crate::code::closure::{FunctionValue, HostClosure, IntoHostClosure};
 use crate::events::Event;
 use crate::hot::{Ending, is_restart};
 use crate::program::ProgramInner;
+use crate::reload::guards::is_thread_start;
 use crate::trap::TrapCode;
 
 /// Room for the calls of a thread, in bytes: as much as `main` usually has. Memory is only taken for what is used.
@@ -26,6 +30,9 @@ const STACK: usize = 8 << 20;
 const LOOK: Duration = Duration::from_millis(50);
 /// How often who waits for the end of all threads looks.
 const LOOK_FOR_END: Duration = Duration::from_millis(1);
+
+/// Why code that runs inside a reload cannot wait for a thread.
+const STANDS: &str = "it waits for another thread, and all stand still until the reload is over";
 
 /// The threads of one program.
 #[derive(Default)]
@@ -37,6 +44,16 @@ pub(crate) struct Threads {
     going: AtomicUsize,
     /// Who waits, in order.
     parked: Mutex<Vec<Arc<Parked>>>,
+    /// While a version is tried: the threads that it has started. They begin once it is live for good.
+    held: Mutex<Option<Vec<Start>>>,
+}
+
+/// A thread that has been asked for.
+struct Start {
+    id: i64,
+    thread: Arc<Spawned>,
+    function: FunctionValue,
+    argument: i64,
 }
 
 /// One thread.
@@ -75,7 +92,7 @@ pub(crate) fn functions(program: &Weak<ProgramInner>) -> Vec<(&'static str, Host
             "thread_spawn",
             (move |f: FunctionValue, argument: i64| spawn().and_then(|p| p.spawn(f, argument))).into_host_closure(),
         ),
-        ("thread_join", (move |id: i64| join().map(|p| p.join(id))).into_host_closure()),
+        ("thread_join", (move |id: i64| join().and_then(|p| p.join(id))).into_host_closure()),
         ("thread_result", (|| JOINED.with_borrow(|last| *last.as_ref().unwrap_or(&0))).into_host_closure()),
         (
             "thread_error",
@@ -148,20 +165,78 @@ impl ProgramInner {
         let id = self.threads.last.fetch_add(1, Ordering::Relaxed) + 1;
         let thread = Arc::<Spawned>::default();
         lock(&self.threads.known).insert(id, thread.clone());
-        let program = self.clone();
         self.threads.going.fetch_add(1, Ordering::SeqCst);
+        let start = Start { id, thread, function, argument };
+        if self.world.acts_here()
+            && let Some(held) = lock(&self.threads.held).as_mut()
+        {
+            held.push(start);
+            return Ok(id);
+        }
+        self.start(start).inspect_err(|_| _ = lock(&self.threads.known).remove(&id))?;
+        Ok(id)
+    }
+
+    fn start(self: &Arc<Self>, start: Start) -> Result<(), String> {
+        let Start { id, thread, function, argument } = start;
+        let program = self.clone();
         let run = move || {
             thread.finish(program.run_thread(function, argument));
             program.threads.going.fetch_sub(1, Ordering::SeqCst);
         };
         let started = std::thread::Builder::new().name(format!("vais-{id}")).stack_size(STACK).spawn(run);
-        match started {
-            Ok(_) => Ok(id),
-            Err(error) => {
-                self.threads.going.fetch_sub(1, Ordering::SeqCst);
-                lock(&self.threads.known).remove(&id);
-                Err(format!("a thread cannot be started: {error}"))
+        started.map(|_| ()).map_err(|error| {
+            self.threads.going.fetch_sub(1, Ordering::SeqCst);
+            format!("a thread cannot be started: {error}")
+        })
+    }
+
+    /// From now on the threads that code of a version starts which is being tried wait for what becomes of it.
+    pub fn hold_threads(&self) {
+        lock(&self.threads.held).get_or_insert_default();
+    }
+
+    /// It is decided: those that have not been forgotten begin.
+    pub fn start_held(self: &Arc<Self>) {
+        let held = lock(&self.threads.held).take();
+        for start in held.unwrap_or_default() {
+            let thread = start.thread.clone();
+            if let Err(why) = self.start(start) {
+                self.tell(&Event::Notice(why.clone()));
+                thread.finish(Err(why));
             }
+        }
+    }
+
+    /// The version is not to be live: the threads that it has started never begin, and what they would have run is given
+    /// up. While its types and its functions are there.
+    pub fn forget_held(&self) {
+        let forgotten = lock(&self.threads.held).as_mut().map(std::mem::take).unwrap_or_default();
+        if forgotten.is_empty() {
+            return;
+        }
+        let (checked, layouts) = {
+            let live = self.live();
+            (live.checked.clone(), live.layouts.clone())
+        };
+        // What a thread runs is a function without parameters, which looks the same in all versions.
+        let function_of = Ty::new(TyKind::Function(TyList::new(&[]), Ty::i64()));
+        let shape = |ty: Ty| shape(ty, &checked, &*layouts);
+        for Start { id, function, argument, .. } in forgotten {
+            lock(&self.threads.known).remove(&id);
+            self.threads.going.fetch_sub(1, Ordering::SeqCst);
+            let instance = self.linkage().instance_at(function.0);
+            if instance.is_some_and(|instance| is_thread_start(&instance)) {
+                self.world.heap().free_cell(argument as usize, function_of, &shape);
+            }
+        }
+    }
+
+    /// A wait for other threads leads nowhere while all of them stand still.
+    fn may_wait(&self) -> Result<(), String> {
+        match self.world.acts_here() {
+            true => Err(STANDS.to_owned()),
+            false => Ok(()),
         }
     }
 
@@ -198,17 +273,20 @@ impl ProgramInner {
     }
 
     /// Waits for a thread; `thread_result` or `thread_error` tells what became of it.
-    fn join(&self, id: i64) -> bool {
+    fn join(&self, id: i64) -> Result<bool, String> {
+        if !self.threads.is_done(id) {
+            self.may_wait()?;
+        }
         let result = match self.threads.find(id) {
             Some(thread) => self.world.parked(|| self.wait_for(&thread)),
             None => Some(Err("the thread has been joined already".to_owned())),
         };
         // An interrupt is on its way.
-        let Some(result) = result else { return false };
+        let Some(result) = result else { return Ok(false) };
         lock(&self.threads.known).remove(&id);
         let worked = result.is_ok();
         JOINED.set(result);
-        worked
+        Ok(worked)
     }
 
     fn wait_for(&self, thread: &Spawned) -> Option<Result<i64, String>> {
@@ -230,6 +308,7 @@ impl ProgramInner {
             if number()? != expected {
                 return Ok(());
             }
+            self.may_wait()?;
             list.push(parked.clone());
         }
         self.world.parked(|| self.wait_until_woken(&parked));

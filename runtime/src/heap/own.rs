@@ -1,11 +1,22 @@
 //! Which memory is the program's own: only there does a raw pointer lead to counted values.
 
 use vaisjit_abi::CallContext;
+use vaisjit_semantics::Ty;
 
 use super::Heap;
+use super::types::ShapeOf;
 use crate::code::stack_holds;
 
 impl Heap {
+    /// Gives up the value of this type in memory of C's that belongs to the caller, and that memory. While no other thread
+    /// runs the program.
+    pub(crate) fn free_cell(&self, cell: usize, ty: Ty, shape: &ShapeOf<'_>) {
+        // What cannot be given up is left.
+        let _ = self.clear_global(cell, ty, shape);
+        // SAFETY: by the rule above, and `malloc` has made it.
+        unsafe { libc::free(cell as *mut libc::c_void) };
+    }
+
     /// Is an address in a live block, on one of the calling thread's stacks, or in a global variable?
     ///
     /// # Safety

@@ -115,7 +115,7 @@ impl ProgramInner {
 
     /// The stores of a commit, as [`ProgramInner::apply_named`] makes them, under the names of the new version.
     pub(super) fn apply_stopped(
-        &self,
+        self: &Arc<Self>,
         prepared: &mut Prepared,
         stopped: &Stopped<'_>,
         way_back: Option<WayBack>,
@@ -130,6 +130,7 @@ impl ProgramInner {
         }
         self.enter_names(prepared);
         let attempt = self.apply_named(prepared, stopped, way_back);
+        self.start_held();
         if matches!(attempt, Attempt::TurnedDown | Attempt::NotYet { .. }) {
             self.leave_names(prepared);
         }
@@ -158,6 +159,7 @@ impl ProgramInner {
             objection.tell(&mut prepared.report);
             return Attempt::TurnedDown;
         }
+        self.hold_threads();
         let mut tried = match self.try_to_move(prepared, stopped) {
             Ok(tried) => tried,
             Err(attempt) => return attempt,
@@ -174,9 +176,12 @@ impl ProgramInner {
         prepared.left.push(Box::new((past, running)));
         let told = way_back.map(|way_back| (self.tell_after(way_back.version), way_back));
         if let Some((Err(objection), way_back)) = told {
+            self.forget_held();
             self.put_back_values(prepared, replaced);
             match self.take_back_version(prepared, way_back, stopped) {
                 Ok(inverse) => {
+                    // What this version has made for the first time the next one makes anew.
+                    self.give_up_globals(&prepared.new_globals);
                     objection.tell(&mut prepared.report);
                     return Attempt::TakenBack(inverse);
                 }

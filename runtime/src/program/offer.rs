@@ -197,7 +197,8 @@ impl ProgramInner {
             return Ok((staged, plain, None));
         }
         let (prepared, clock, base, cause) = staged.into_parts();
-        let pending = self.request(prepared, Clock::start(), ProgramInner::foresee_stopped);
+        let pending = self
+            .request(prepared, Clock::start(), |program, prepared, stopped| program.foresee_stopped(prepared, stopped));
         let started = Instant::now();
         let (mut ended, mut waits_for) = (None, None);
         while ended.is_none() && waits_for.is_none() {

@@ -144,7 +144,7 @@ impl ProgramInner {
         self: &Arc<Self>,
         mut prepared: Box<Prepared>,
         clock: Clock,
-        step: impl Fn(&ProgramInner, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
+        step: impl Fn(&Arc<ProgramInner>, &mut Prepared, &Stopped<'_>) -> Attempt + Clone + Send + 'static,
     ) -> Pending {
         let in_program = self.world.is_active_here();
         prepared.asked_inside = in_program;

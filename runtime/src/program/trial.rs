@@ -139,7 +139,13 @@ impl ProgramInner {
             return Ok(());
         }
         self.look_at_code(prepared)?;
-        self.in_new_version(prepared, |prepared| self.run_code(prepared, tried))?;
+        self.in_new_version(prepared, |prepared| {
+            let ran = self.run_code(prepared, tried);
+            if ran.is_err() {
+                self.forget_held();
+            }
+            ran
+        })?;
         if let (Some(migration), Some(trial)) = (&prepared.migration, &tried.migration) {
             migration.note_own(trial, &mut prepared.report);
         }
@@ -388,6 +394,7 @@ impl ProgramInner {
 
     /// Gives back what a trial has made.
     pub fn undo(&self, prepared: &Prepared, tried: Tried) {
+        self.forget_held();
         let heap = self.world.heap();
         if let (Some(migration), Some(trial)) = (&prepared.migration, tried.migration) {
             migration.undo(heap, trial);

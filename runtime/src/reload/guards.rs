@@ -18,12 +18,17 @@ use crate::live::LiveFunction;
 /// Does this function outlive the traps of what it calls?
 pub(crate) fn guards(checked: &Checked, mode: &Mode, caller: Instance) -> bool {
     let is_hot = || checked.functions.get(&caller).is_some_and(|function| function.hot);
-    mode.pauses && (checked.main == Some(caller) || is_of_threads(&caller, "run_spawned") || !is_hot())
+    mode.pauses && (checked.main == Some(caller) || is_thread_start(&caller) || !is_hot())
 }
 
 /// Is this what a thread calls its function through? Its call stands for that of the function.
 pub(crate) fn is_thread_entry(instance: &Instance) -> bool {
     is_of_threads(instance, "call_spawned")
+}
+
+/// Is this what a thread begins with? Its argument is the cell that holds what the thread runs.
+pub(crate) fn is_thread_start(instance: &Instance) -> bool {
+    is_of_threads(instance, "run_spawned")
 }
 
 fn is_of_threads(instance: &Instance, name: &str) -> bool {

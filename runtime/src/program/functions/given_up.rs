@@ -99,24 +99,30 @@ impl ProgramInner {
         (migration.blocks(&linkage, trial, locals), behind)
     }
 
+    /// Gives up globals that are gone from the text, with the values that wait in them.
+    pub(in crate::program) fn give_up_globals(&self, paths: &[ItemPath]) {
+        let (mut live, mut linkage) = (self.live(), self.linkage());
+        for path in paths.iter().filter(|path| !live.checked.globals.contains_key(*path)).copied().collect::<Vec<_>>() {
+            let shapes = AllShapes::of(&live);
+            if let (Some(memory), Some(global)) = (linkage.global(path), live.globals.get(&path)) {
+                // What cannot be given up is left: memory, not the program, pays for it.
+                let _ = self.world.heap().clear_global(memory.address(), global.ty, &|ty| shapes.get(ty));
+            }
+            linkage.leave_global(path);
+            live.globals.remove(&path);
+        }
+    }
+
     /// Takes the code away from values that only wait. Once the commit cannot be taken back any more, while no thread runs the
     /// program.
     pub(in crate::program) fn empty_left(&self, prepared: &mut Prepared) {
         if prepared.emptied.is_empty() {
             return;
         }
+        self.give_up_globals(&prepared.given_up);
         let (mut live, mut linkage) = (self.live(), self.linkage());
         let heap = self.world.heap();
         let slots: FxHashSet<usize> = prepared.emptied.iter().map(Slot::address).collect();
-        for path in &prepared.given_up {
-            let shapes = AllShapes::of(&live);
-            if let (Some(memory), Some(global)) = (linkage.global(*path), live.globals.get(path)) {
-                // What cannot be given up is left: memory, not the program, pays for it.
-                let _ = heap.clear_global(memory.address(), global.ty, &|ty| shapes.get(ty));
-            }
-            linkage.leave_global(*path);
-            live.globals.remove(path);
-        }
         let tables = slots.iter().flat_map(|slot| linkage.tables_with(*slot)).collect();
         heap.forget_left(&slots, &tables);
         for slot in prepared.emptied.drain(..) {
