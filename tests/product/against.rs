@@ -421,3 +421,17 @@ fn asks_leave_nothing_behind() {
     assert_eq!((&event["event"], &event["version"]), (&json!("reloaded"), &json!(2)), "{event:#}");
     run.out.line("the new code", |line| line.starts_with("asked 1 "));
 }
+
+#[test]
+fn a_process_that_is_stopped_is_not_waited_for() {
+    let project = project();
+    let mut run = Run::hot(&project, FILE);
+    run.out.line("it runs", |line| line.starts_with("one "));
+    assert_eq!(verdict(&project, run.id(), KINDS).0, Some(0));
+    run.signal(libc::SIGSTOP);
+    let finished = ask(&project, run.id(), "human", KINDS);
+    run.signal(libc::SIGCONT);
+    assert_eq!(finished.status, Some(2), "{}", finished.err);
+    assert!(finished.err.contains("does not answer: it is stopped"), "{}", finished.err);
+    assert_eq!(verdict(&project, run.id(), KINDS).0, Some(0), "it goes on");
+}

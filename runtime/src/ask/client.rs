@@ -14,6 +14,8 @@ use crate::code::{own_user, peer_of};
 
 /// How long an answer may take: large programs compile for a while.
 const LONGEST: Duration = Duration::from_secs(60);
+/// After so long without a word it is looked whether the process is stopped. Chosen by feel.
+const SILENCE: Duration = Duration::from_secs(3);
 /// A program that has just started listens a moment later.
 const FIRST_MOMENT: Duration = Duration::from_secs(2);
 /// How often to ask a program that hangs up. It does so when nothing is asked for a moment, and this process may have been
@@ -51,10 +53,10 @@ pub fn check_against(
 ) -> Result<(Verdict, String), AskError> {
     let check = files.iter().map(|(file, text)| Saved { file: absolute(file), text: text.clone() }).collect();
     let question = Question { vaisjit: PROTOCOL, check, format, color };
-    let lost = |error: io::Error| AskError(format!("process {process} gave no answer: {error}"));
+    let lost = |error: io::Error| AskError(no_answer(process, &error));
     let mut tries = 1;
     let answer = loop {
-        match exchange(connect(process)?, &question) {
+        match exchange(connect(process)?, &question, process) {
             Err(error) if has_hung_up(&error) && tries < TRIES => tries += 1,
             answer => break answer.map_err(lost)?,
         }
@@ -70,10 +72,33 @@ pub fn check_against(
 }
 
 /// Asks, and reads the answer.
-fn exchange(stream: UnixStream, question: &Question) -> io::Result<Vec<u8>> {
-    let mut line = Line::new(stream, LONGEST, LONGEST);
+fn exchange(stream: UnixStream, question: &Question, process: u32) -> io::Result<Vec<u8>> {
+    let mut line = Line::asking(stream, LONGEST, SILENCE, Box::new(move || !is_stopped(process)));
     line.write(question)?;
     line.read()
+}
+
+/// Why there is no answer, for people.
+fn no_answer(process: u32, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock if is_stopped(process) => stopped(process),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+            format!("process {process} does not answer, for {} s now (is it stopped?)", LONGEST.as_secs())
+        }
+        _ => format!("process {process} gave no answer: {error}"),
+    }
+}
+
+fn stopped(process: u32) -> String {
+    format!("process {process} does not answer: it is stopped (Ctrl-Z, SIGSTOP); let it go on and ask again")
+}
+
+/// Does the system say that the process is stopped, by a signal or a debugger?
+fn is_stopped(process: u32) -> bool {
+    let line = std::fs::read_to_string(folder(process).join("stat")).unwrap_or_default();
+    // Its name, in brackets, may contain anything.
+    let state = line.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+    matches!(state, Some("T" | "t"))
 }
 
 fn has_hung_up(error: &io::Error) -> bool {
@@ -110,7 +135,9 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn nobody(process: u32) -> AskError {
-    if exists(process) {
+    if is_stopped(process) {
+        AskError(stopped(process))
+    } else if exists(process) {
         AskError(format!("process {process} is no `vaisjit run` that watches its files"))
     } else {
         AskError(format!("there is no process {process}"))

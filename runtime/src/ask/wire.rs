@@ -78,11 +78,28 @@ pub(super) struct Line {
     stream: UnixStream,
     until: Instant,
     silence: Duration,
+    /// Is silence for so long no reason to end?
+    goes_on: Box<dyn Fn() -> bool>,
 }
 
 impl Line {
     pub fn new(stream: UnixStream, whole: Duration, silence: Duration) -> Line {
-        Line { stream, until: Instant::now() + whole, silence }
+        Line::asking(stream, whole, silence, Box::new(|| false))
+    }
+
+    /// One that asks after each silence whether to go on.
+    pub fn asking(stream: UnixStream, whole: Duration, silence: Duration, goes_on: Box<dyn Fn() -> bool>) -> Line {
+        Line { stream, until: Instant::now() + whole, silence, goes_on }
+    }
+
+    /// Is this failure no reason to end?
+    fn goes_on_after(&self, error: &io::Error) -> bool {
+        use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+        match error.kind() {
+            Interrupted => true,
+            TimedOut | WouldBlock => Instant::now() < self.until && (self.goes_on)(),
+            _ => false,
+        }
     }
 
     /// The same connection with so much more time.
@@ -104,7 +121,7 @@ impl Line {
             self.stream.set_read_timeout(self.time()?)?;
             let count = match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if self.goes_on_after(&error) => continue,
                 read => read?,
             };
             match chunk[..count].iter().position(|byte| *byte == b'\n') {
@@ -133,7 +150,7 @@ impl Line {
             match self.stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => rest = &rest[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if self.goes_on_after(&error) => {}
                 Err(error) => return Err(error),
             }
         }
