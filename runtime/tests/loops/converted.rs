@@ -218,9 +218,12 @@ F run() -> i64 {{
         )
     };
     let of = |name: &str, more: &str, values: &str, sum: &str| {
-        let fields = format!("x: {}, name: str, inside: In, list: Vec<str>{more}", if sum.is_empty() { "i64" } else { "f64" });
-        let values = format!("x: {sum_start}, name: \"n\".upper(), inside: In {{ k: 1, t: \"t\".upper() }}, list: []{values}",
-            sum_start = if sum.is_empty() { "0" } else { "0.0" });
+        let fields =
+            format!("x: {}, name: str, inside: In, list: Vec<str>{more}", if sum.is_empty() { "i64" } else { "f64" });
+        let values = format!(
+            "x: {sum_start}, name: \"n\".upper(), inside: In {{ k: 1, t: \"t\".upper() }}, list: []{values}",
+            sum_start = if sum.is_empty() { "0" } else { "0.0" }
+        );
         text(name, &fields, &values, &format!("Some({name} {{ {values} }})"), sum)
     };
     let first = of("A", ", gone: str", ", gone: \"g\".upper()", "");
