@@ -20,7 +20,7 @@ use super::left::Left;
 use super::links::Links;
 use super::migrate::Migration;
 use super::renames::{Described, Double, Found, is_of_copy};
-use super::replace::{self, Loops, Moves, Standing};
+use super::replace::{self, Loops, Moves, Standing, Verdict};
 use crate::code::{CodeAddress, GlobalMemory, Slot};
 use crate::fault;
 use crate::heap::TypeUpdate;
@@ -679,7 +679,11 @@ impl Plan {
                 Some(live) if !lowered.is_edited(live, base.found.is_some()) => "relinked",
                 Some(_) => "changed",
             };
-            if is_hidden(instance) || change == "relinked" {
+            // Of code that only goes on otherwise there is nothing to tell whose text is as it was.
+            let head = |checked: &Checked| checked.functions.get(instance).map(|function| function.head);
+            let is_same_text = head(&base.live.checked).is_some_and(|old| head(&snapshot.checked) == Some(old));
+            let is_untold = is_same_text && loops.verdict(*instance) == Some(Verdict::Same);
+            if is_hidden(instance) || change == "relinked" || is_untold {
                 continue;
             }
             let outcome = loops.outcome(*instance, is_main, &mut report.notices).unwrap_or(Outcome::LiveNow);

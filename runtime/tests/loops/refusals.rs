@@ -222,3 +222,33 @@ F run() -> i64 {
                   and other threads may hold the same one (what a global holds is changed for all of them)";
     assert!(told.iter().any(|line| line == remark), "{told:#?}");
 }
+
+/// A method that is overridden makes other code of what comes before the loop, the text of which is as it was.
+#[test]
+fn nothing_is_said_of_a_running_function_whose_text_has_not_changed() {
+    let text = |twice: &str| {
+        format!(
+            "W Shape {{
+    F area(&self) -> i64
+    F twice(&self) -> i64 {{ self.area() * 2 }}
+}}
+S Square {{ a: i64 }}
+X Square: Shape {{
+    F area(&self) -> i64 = self.a * self.a
+    {twice}
+}}
+F run() -> i64 {{
+    shape: Box<dyn Shape> = Box.new(Square {{ a: 3 }})
+    save()
+    L shape.twice() == 18 {{ }}
+    shape.twice()
+}}
+"
+        )
+    };
+    let texts = [text(""), text("F twice(&self) -> i64 = self.a + 2")];
+    let (result, told) = super::harness::saved_meanwhile(&texts.each_ref().map(String::as_str));
+    assert_eq!(result, 5, "{told:?}");
+    assert!(told.iter().any(|line| line.contains("twice")), "{told:?}");
+    assert!(!told.iter().any(|line| line.contains("run")), "{told:?}");
+}
