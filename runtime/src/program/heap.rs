@@ -100,9 +100,14 @@ impl ProgramInner {
         }
     }
 
-    /// The same while the threads are stopped, if a call has ever failed: true if anything was freed.
+    /// May a failed call have left anything that can be found, as no thread of the program's own is going on?
+    pub(super) fn has_abandoned(&self) -> bool {
+        self.control.unwound.load(Ordering::SeqCst) && self.threads.have_ended()
+    }
+
+    /// The same while the threads are stopped: true if anything was freed.
     pub(super) fn free_abandoned_now(&self, stopped: &Stopped<'_>) -> bool {
-        if !self.control.unwound.load(Ordering::SeqCst) || !self.threads.have_ended() {
+        if !self.has_abandoned() {
             return false;
         }
         let heap = self.world.heap();

@@ -51,9 +51,12 @@ impl ProgramInner {
     /// changed; nor has the report if it is worth another try soon.
     pub(super) fn try_to_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Result<Tried, Attempt> {
         let report = self.report_to_keep(prepared);
-        let before = prepared.report.clone();
+        let before = self.has_abandoned().then(|| prepared.report.clone());
         let mut tried = self.try_out(prepared, stopped);
-        if tried.is_none() && self.free_abandoned_now(stopped) {
+        if tried.is_none()
+            && let Some(before) = before
+            && self.free_abandoned_now(stopped)
+        {
             // What failed calls have left was perhaps all that stood in the way.
             (prepared.report, prepared.pins.by) = (before, None);
             tried = self.try_out(prepared, stopped);
@@ -96,10 +99,14 @@ impl ProgramInner {
 
     /// What [`ProgramInner::try_to_move`] would come to, with the report completed and nothing kept.
     pub(super) fn foresee_move(&self, prepared: &mut Prepared, stopped: &Stopped<'_>) -> Attempt {
-        let (report, before) = (self.report_to_keep(prepared), prepared.report.clone());
+        let report = self.report_to_keep(prepared);
+        let before = self.has_abandoned().then(|| prepared.report.clone());
         let is_refused = |prepared: &Prepared| prepared.report.refusals().next().is_some();
         self.foresee_values(prepared, stopped);
-        if is_refused(prepared) && self.free_abandoned_now(stopped) {
+        if is_refused(prepared)
+            && let Some(before) = before
+            && self.free_abandoned_now(stopped)
+        {
             (prepared.report, prepared.pins.by) = (before, None);
             self.foresee_values(prepared, stopped);
         }
