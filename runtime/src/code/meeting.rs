@@ -155,6 +155,11 @@ impl Meeting {
         self.alone.is_empty()
     }
 
+    /// Is a thread wanted at the poll of a certain frame?
+    pub fn aims_at(&self, record: &ThreadRecord) -> bool {
+        self.first.iter().flatten().any(|waiting| waiting.is_of(record) && waiting.has_frame())
+    }
+
     /// Is a thread that has stopped where it is wanted: at a poll, at that of the frame that stood in the way if there is one,
     /// or somewhere else than where it stood?
     pub fn has_moved(&self, record: &ThreadRecord) -> bool {

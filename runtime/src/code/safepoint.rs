@@ -207,7 +207,9 @@ impl Ticket {
 impl Admission<ThreadRecord> for Request {
     fn admits(&self, record: &ThreadRecord, level: Level) -> bool {
         if self.meeting.waits_for_first() {
-            return level == Level::AtPoll || self.relaxed && level >= Level::Inner && self.meeting.has_moved(record);
+            let known = self.hurried && self.meeting.aims_at(record) && record.is_known_to_turn();
+            let anywhere = (self.relaxed || known) && level >= Level::Inner;
+            return level == Level::AtPoll || anywhere && self.meeting.has_moved(record);
         }
         let wanted = match (&self.kind, self.relaxed) {
             (SafepointKind::Sweep, _) => Level::CleaningUp,

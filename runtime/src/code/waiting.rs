@@ -47,6 +47,11 @@ impl Waiting {
         Waiting { frame, ..Waiting::of(record) }
     }
 
+    /// Is it wanted at the poll of a certain frame?
+    pub(super) fn has_frame(&self) -> bool {
+        self.frame != 0
+    }
+
     /// The frame that keeps the thread, which is stopped, from where it is wanted: that frame has not come to its poll, and is
     /// still there.
     pub(super) fn stays_in(&self, record: &ThreadRecord) -> Option<usize> {
