@@ -14,6 +14,7 @@ use super::pending::lock;
 use super::trial::LONGEST_CODE;
 use super::{ProgramInner, this_thread};
 use crate::fault;
+use crate::hot::is_restart;
 use crate::live::LiveFunction;
 use crate::reload::prepare::Prepared;
 use crate::report::{Edit, Outcome, Report};
@@ -238,6 +239,10 @@ impl ProgramInner {
         let arguments = &mut numbers[..entry.params.len().min(2)];
         fault::plain().map_err(&failed)?;
         let called = self.asked.while_running(&called(hook), || self.alone(|| self.enter(&entry, arguments)));
+        if kind == Hook::After && called.as_ref().is_err_and(is_restart) {
+            // It has come to its end: `main` starts in the version that it was told of.
+            return Ok(0);
+        }
         let value = called.map_err(|trap| {
             if kind == Hook::Before {
                 self.remember_failed(hook, &trap);

@@ -142,7 +142,7 @@ impl<'a> Search<'a> {
         let lasting = self.note(frame, meta);
         let repair = self.stopped.repair(frame.thread).filter(|repair| repair.beyond >= self.version);
         let failed = repair.map(|repair| repair.function);
-        if self.found.is_some() && failed.is_none() && lasting <= self.lasting {
+        if self.found.is_some() && failed.is_none() && lasting < self.lasting {
             return;
         }
         self.lasting = lasting;

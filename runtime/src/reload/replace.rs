@@ -36,7 +36,6 @@ use crate::fault;
 use crate::live::{Code, FunctionMeta, Live};
 use crate::report::Outcome;
 use crate::workspace::Snapshot;
-use converted::Types;
 use fresh::Fresh;
 use gathered::Before;
 
@@ -176,7 +175,7 @@ impl Loops {
     /// The functions that compute what loops want that go on in new code.
     pub fn computed(&self, snapshot: &Snapshot, layouts: &TypeLayouts, live: &Live) -> Vec<Instance> {
         let known = Known::new(self.history.clone());
-        let can_become = |from: Ty, to: Ty| transfer::can_become(&known, layouts, from, to);
+        let can_become = |from: Ty, to: Ty| transfer::can_become(&known, (layouts, &snapshot.checked), from, to);
         let of = |target: &Target, to: &Resumed| {
             let fresh = Fresh {
                 state: &to.state,
@@ -291,7 +290,7 @@ struct Resumer<'a> {
 impl Resumer<'_> {
     /// Has a value of one type a meaning in another?
     fn can_become(&self) -> impl Fn(Ty, Ty) -> bool + use<'_> {
-        |from, to| transfer::can_become(&self.known, self.layouts, from, to)
+        |from, to| transfer::can_become(&self.known, (self.layouts, &self.snapshot.checked), from, to)
     }
 
     /// Finds out for each loop of a function how it can go on.
@@ -428,14 +427,15 @@ impl Resumer<'_> {
         let new_text = |span| crate::live::text(new.hir.item, span, &self.snapshot.sources);
         let old = remarks::Version { body: &meta.body, text: &old_text };
         let new = remarks::Version { body: &new.hir, text: &new_text };
-        let types = Types { known: &self.known, layouts: self.layouts, record: &|_| None };
-        let dropped = |from: Ty, to: Ty| types.dropped(from, to);
+        let declared = |ty, name| converted::declared(&self.snapshot.checked, (ty, name), |_| Some(Vec::new()));
+        let types = transfer::asked(&self.known, self.layouts, &declared);
+        let differing = |from: Ty, to: Ty| types.differing(from, to);
         let stands = |state: &&LoopState| target.standing.contains(&Some(state.number));
         let goes = |state: &&LoopState| !matches!(target.fates.get(&state.number), Some(Fate::Stays(_)) | None);
         let states = meta.frame.loops.iter().filter(stands).filter(goes);
         let remarks = states.filter_map(|state| {
             let at = target.counterpart.of(state.id).ok()?;
-            Some(remarks::remarks(&meta.name(), state, &target.counterpart, (&old, &new), at, &dropped))
+            Some(remarks::remarks(&meta.name(), state, &target.counterpart, (&old, &new), at, &differing))
         });
         remarks.flatten().collect()
     }

@@ -233,3 +233,42 @@ F run() -> i64 {{
     let remark = "`a` in the running `run` keeps its value, converted from `A` to `B`, without `gone`";
     assert!(told.iter().any(|line| line == remark), "{told:#?}");
 }
+
+/// What such a struct has besides starts as declared, if that is a literal; what would have to be computed is told of.
+#[test]
+fn a_struct_of_another_name_with_new_fields() {
+    let text = "
+S P { hp: i64 }
+F hit(p: *P) { p.hp += 1 }
+F run() -> i64 {
+    p := P { hp: 0 }
+    all: Vec<P> = [P { hp: 5 }]
+    n := 0
+    L n < 4 {
+        n += 1
+        hit(&p)
+        all.push(P { hp: 6 })
+        I n == 2 {
+            next_text()
+            hot_reload()
+        }
+    }
+    p.hp + all[0].hp * 10 + all.len() * 100
+}
+";
+    let fields = "S Q { hp: i64, word: str = \"word\", c: i64 = 3, sum: i64 = three() }\nF three() -> i64 = 3";
+    let sum = "p.hp + all[0].hp * 10 + p.word.len() * 1000 + all[1].word.len() * 10000 + all[1].c * 100000 + p.sum";
+    let edits = [
+        ("S P { hp: i64 }", fields),
+        ("*P", "*Q"),
+        ("= P {", "= Q {"),
+        ("Vec<P> = [P {", "Vec<Q> = [Q {"),
+        ("(P {", "(Q {"),
+        ("p.hp + all[0].hp * 10 + all.len() * 100", sum),
+    ];
+    let (result, told) = run(text, &[&edits]);
+    assert_eq!(result, 344_054, "{told:#?}");
+    let remark = "`p` in the running `run` keeps its value, converted from `P` to `Q`; what is declared for `sum` is not \
+                  computed, it starts from nothing";
+    assert!(told.iter().any(|line| line == remark), "{told:#?}");
+}

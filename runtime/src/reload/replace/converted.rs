@@ -4,12 +4,13 @@
 
 use vaisjit_codegen::layout::lineage::followed;
 use vaisjit_codegen::layout::{KnownField, KnownLayout, TypeLayouts, constant};
-use vaisjit_semantics::{Ty, TyKind};
+use vaisjit_semantics::{Checked, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
 use crate::code::Making;
 use crate::heap::TypeRef;
 use crate::heap::migrate::Scalar;
+use crate::program::is_literal;
 use crate::reload::migrate::known::{Known, option_of};
 
 /// How deep types are looked into: some go on for ever.
@@ -57,6 +58,32 @@ pub(super) struct Types<'a> {
     pub layouts: &'a TypeLayouts,
     /// The heap's record of a type whose values refer to something; nothing where none is to be made.
     pub record: &'a dyn Fn(Ty) -> Option<TypeRef>,
+    /// What is declared for a field of a struct.
+    pub declared: &'a dyn Fn(Ty, Name) -> Declared,
+}
+
+/// What a field starts with by its declaration.
+pub(super) enum Declared {
+    /// Nothing is declared.
+    Nothing,
+    /// A literal: its bytes, or none of them where only that is asked.
+    Literal(Vec<u8>),
+    /// Something that only the program could compute.
+    Computed,
+}
+
+/// What is declared for a field, the literals as `bytes` makes them.
+pub(super) fn declared(
+    checked: &Checked,
+    (ty, name): (Ty, Name),
+    bytes: impl FnOnce(&hir::Expr) -> Option<Vec<u8>>,
+) -> Declared {
+    let fields = checked.structs.get(&ty).into_iter().flat_map(|known| &known.fields);
+    match fields.filter(|field| field.name == name).find_map(|field| field.default.as_deref()) {
+        None => Declared::Nothing,
+        Some(body) if is_literal(&body.value) => bytes(&body.value).map_or(Declared::Computed, Declared::Literal),
+        Some(_) => Declared::Computed,
+    }
 }
 
 type Found = Option<Conversion>;
@@ -81,7 +108,9 @@ impl Types<'_> {
                 let (a, b): (Vec<Ty>, Vec<Ty>) = (a.iter().copied().collect(), b.iter().copied().collect());
                 self.tuple(&a, &b, deep)
             }
-            (TyKind::Struct(a, _), TyKind::Struct(b, _)) if a == b => self.instances(from, to, deep),
+            (TyKind::Struct(a, _), TyKind::Struct(b, _)) if a == b => {
+                self.instances(from, to, deep).or_else(|| self.by_names(from, to, deep))
+            }
             (TyKind::Struct(..), TyKind::Struct(..)) => self.by_names(from, to, deep),
             (TyKind::Enum(a, _), TyKind::Enum(b, _)) if a == b => self.instances(from, to, deep),
             (TyKind::Vec(a), TyKind::Vec(b)) => self.at(*a, *b, deep).map(|element| Conversion::List {
@@ -150,14 +179,14 @@ impl Types<'_> {
         Some(Conversion::Parts { parts, rest })
     }
 
-    /// Two structs of other names: their fields by these, at least one of which goes on.
+    /// Two structs of other names, or of which not all goes on: their fields by their names, at least one of which goes on.
     fn by_names(&self, from: Ty, to: Ty, deep: usize) -> Found {
         let (old, new) = (self.of(from)?, self.of(to)?);
         let (mut parts, mut rest) = (Vec::new(), Vec::new());
         for (field, source) in new.fields().iter().zip(self.sources(&old, &new, deep)) {
             match source {
                 Some((offset, part)) => parts.push((offset, field.offset as usize, part)),
-                None => rest.push((field.offset as usize, self.start_of(field)?)),
+                None => rest.push((field.offset as usize, self.start_of(to, field)?)),
             }
         }
         (!parts.is_empty()).then_some(Conversion::Parts { parts, rest })
@@ -174,19 +203,24 @@ impl Types<'_> {
         found.map(source).collect()
     }
 
-    /// The fields of a struct of which nothing goes on in one of another name.
-    pub fn dropped(&self, from: Ty, to: Ty) -> Vec<Name> {
-        let (Some(old), Some(new)) = (self.of(from), self.of(to)) else { return Vec::new() };
+    /// The fields of a struct of which nothing goes on in another one, and those of that one that start from nothing, as only
+    /// the program could compute what is declared for them.
+    pub fn differing(&self, from: Ty, to: Ty) -> (Vec<Name>, Vec<Name>) {
+        let (Some(old), Some(new)) = (self.of(from), self.of(to)) else { return Default::default() };
         let sources = self.sources(&old, &new, DEEPEST);
         let kept = |field: &KnownField| sources.iter().flatten().any(|(offset, _)| *offset == field.offset as usize);
-        old.fields().iter().filter(|field| field.size > 0 && !kept(field)).map(|field| field.name).collect()
+        let dropped = old.fields().iter().filter(|field| field.size > 0 && !kept(field)).map(|field| field.name);
+        let computed = |field: &KnownField| matches!((self.declared)(to, field.name), Declared::Computed);
+        let started = new.fields().iter().zip(&sources).filter(|(field, source)| source.is_none() && computed(field));
+        (dropped.collect(), started.map(|(field, _)| field.name).collect())
     }
 
-    /// What a field starts with.
-    fn start_of(&self, field: &KnownField) -> Option<Missing> {
-        match &field.fill.0 {
-            Some(fill) => Some(Missing::Bytes(fill.to_vec())),
-            None => self.missing(field.ty),
+    /// What a field of a struct starts with.
+    fn start_of(&self, of: Ty, field: &KnownField) -> Option<Missing> {
+        match (&field.fill.0, (self.declared)(of, field.name)) {
+            (_, Declared::Literal(bytes)) => Some(Missing::Bytes(bytes)),
+            (Some(fill), _) => Some(Missing::Bytes(fill.to_vec())),
+            (None, Declared::Computed | Declared::Nothing) => self.missing(field.ty),
         }
     }
 
@@ -256,9 +290,10 @@ impl Types<'_> {
             TyKind::Struct(..) => {
                 for field in self.of(ty).iter().flat_map(|known| known.fields()) {
                     let bytes = &mut bytes[field.offset as usize..(field.offset + field.size) as usize];
-                    match &field.fill.0 {
-                        Some(fill) => bytes[..fill.len()].copy_from_slice(fill),
-                        None => self.fill(field.ty, bytes),
+                    match (&field.fill.0, (self.declared)(ty, field.name)) {
+                        (_, Declared::Literal(fill)) => bytes[..fill.len()].copy_from_slice(&fill),
+                        (Some(fill), _) => bytes[..fill.len()].copy_from_slice(fill),
+                        _ => self.fill(field.ty, bytes),
                     }
                 }
             }
@@ -272,7 +307,10 @@ impl Types<'_> {
             TyKind::Array(of, _) => self.has_zero(of),
             TyKind::Tuple(parts) => parts.iter().all(|part| self.has_zero(*part)),
             TyKind::Struct(..) => {
-                let starts = |field: &KnownField| field.fill.0.is_some() || self.has_zero(field.ty);
+                let starts = |field: &KnownField| match (self.declared)(ty, field.name) {
+                    Declared::Literal(_) => true,
+                    Declared::Computed | Declared::Nothing => field.fill.0.is_some() || self.has_zero(field.ty),
+                };
                 self.of(ty).is_some_and(|known| known.fields().iter().all(starts))
             }
             TyKind::Enum(..) => true,

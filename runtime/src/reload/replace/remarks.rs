@@ -34,9 +34,9 @@ pub(super) fn remarks(
     counterpart: &Counterpart,
     (old, new): (&Version<'_>, &Version<'_>),
     at: LoopId,
-    dropped: &dyn Fn(Ty, Ty) -> Vec<Name>,
+    differing: &dyn Fn(Ty, Ty) -> (Vec<Name>, Vec<Name>),
 ) -> Vec<String> {
-    let mut remarks = Remarks { function, old, new, dropped, found: Vec::new() };
+    let mut remarks = Remarks { function, old, new, differing, found: Vec::new() };
     let scope = Scope::at(new.body, at);
     let held: FxHashSet<LocalId> = state.values.iter().filter_map(|value| carried_local(old.body, value.key)).collect();
     for (from, to) in counterpart.locals.iter().filter(|(from, to)| held.contains(from) && scope.locals.contains(to)) {
@@ -76,8 +76,8 @@ struct Remarks<'a> {
     function: &'a str,
     old: &'a Version<'a>,
     new: &'a Version<'a>,
-    /// The fields of a struct of which nothing goes on in another one.
-    dropped: &'a dyn Fn(Ty, Ty) -> Vec<Name>,
+    /// The fields of a struct of which nothing goes on in another one, and those that start from nothing there.
+    differing: &'a dyn Fn(Ty, Ty) -> (Vec<Name>, Vec<Name>),
     found: Vec<String>,
 }
 
@@ -100,8 +100,8 @@ impl Remarks<'_> {
             };
             let cut = if narrows(before.ty, after.ty) { "; numbers that do not fit take the nearest one" } else { "" };
             let types = format!("`{}` to `{}`", before.ty, after.ty);
-            let dropped = self.dropped(before.ty, after.ty);
-            self.found.push(format!("{name} keeps its value, converted from {types}{own}{cut}{dropped}"));
+            let differing = self.differing(before.ty, after.ty);
+            self.found.push(format!("{name} keeps its value, converted from {types}{own}{cut}{differing}"));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
             && self.under_new_names(&old, counterpart) != new
         {
@@ -109,14 +109,24 @@ impl Remarks<'_> {
         }
     }
 
-    /// What a struct loses that becomes one of another name.
-    fn dropped(&self, before: Ty, after: Ty) -> String {
+    /// What a struct loses that becomes another one, and what it gets from nowhere.
+    fn differing(&self, before: Ty, after: Ty) -> String {
         match (before.kind(), after.kind()) {
-            (TyKind::Struct(a, _), TyKind::Struct(b, _)) if a != b => {
-                let names: Vec<String> = (self.dropped)(before, after).iter().map(|name| format!("`{name}`")).collect();
-                if names.is_empty() { String::new() } else { format!(", without {}", names.join(", ")) }
+            (
+                TyKind::Vec(a) | TyKind::Box(a) | TyKind::Array(a, _) | TyKind::HashMap(_, a),
+                TyKind::Vec(b) | TyKind::Box(b) | TyKind::Array(b, _) | TyKind::HashMap(_, b),
+            ) => return self.differing(*a, *b),
+            (TyKind::Struct(..), TyKind::Struct(..)) => {}
+            _ => return String::new(),
+        }
+        let (dropped, started) = (self.differing)(before, after);
+        let list = |names: &[Name]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let without = if dropped.is_empty() { String::new() } else { format!(", without {}", list(&dropped)) };
+        match started.is_empty() {
+            true => without,
+            false => {
+                format!("{without}; what is declared for {} is not computed, it starts from nothing", list(&started))
             }
-            _ => String::new(),
         }
     }
 

@@ -1,14 +1,15 @@
 //! How what a loop holds gets into the code that follows: a list of steps on places in memory.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use vaisjit_codegen::clif::frame::{FrameLayout, FrameLocal};
 use vaisjit_codegen::layout::{Layout, LayoutHistory, Layouts, TypeLayouts, constant};
 use vaisjit_codegen::resume::{BUFFER_VALUES, CarriedValue, CarryHome, CarryKey, LoopState, local_of, starts};
-use vaisjit_semantics::{Instance, Ty, TyKind, hir};
+use vaisjit_semantics::{Checked, Instance, Ty, TyKind, hir};
 use vaisjit_syntax::Name;
 
-use super::converted::Types;
+use super::converted::{self, Types};
 use super::fresh::{Fresh, Piece, Start, StartKind, unknown};
 use super::gathered::{Before, Gathered};
 use crate::code::{Beside, BesidePlace, Computed, Conversion, Making, Step, Transfer, WholeLocal};
@@ -74,8 +75,20 @@ pub(super) fn computed(fresh: &Fresh<'_>, new: &FrameLayout) -> Vec<Instance> {
 }
 
 /// Has a value of one type a meaning in another?
-pub(super) fn can_become(known: &Known, layouts: &TypeLayouts, from: Ty, to: Ty) -> bool {
-    from == to || Types { known, layouts, record: &|_| None }.between(from, to).is_some()
+pub(super) fn can_become(known: &Known, (layouts, checked): (&TypeLayouts, &Checked), from: Ty, to: Ty) -> bool {
+    from == to
+        || asked(known, layouts, &|ty, name| converted::declared(checked, (ty, name), |_| Some(Vec::new())))
+            .between(from, to)
+            .is_some()
+}
+
+/// What is known of the types where nothing is made.
+pub(super) fn asked<'a>(
+    known: &'a Known,
+    layouts: &'a TypeLayouts,
+    declared: &'a dyn Fn(Ty, Name) -> converted::Declared,
+) -> Types<'a> {
+    Types { known, layouts, record: &|_| None, declared }
 }
 
 /// What the old code has of the local in parts.
@@ -184,7 +197,7 @@ fn steps(
     let missed = base.live.since(between.meta);
     let (history, linkage) = (&*base.live.history, &mut *base.linkage);
     let known = Known::new(between.history.clone());
-    let can_become = |from: Ty, to: Ty| can_become(&known, layouts, from, to);
+    let can_become = |from: Ty, to: Ty| can_become(&known, (layouts, &snapshot.checked), from, to);
     let before = Before::new(between.meta, between.state, &base.live.layouts);
     let fresh = Fresh {
         state,
@@ -493,7 +506,10 @@ impl Maker<'_> {
     ) -> Result<Arc<Conversion>, String> {
         let shapes = self.shapes;
         let record = |ty: Ty| shapes.is_counted(ty).then(|| (self.type_of)(ty));
-        let types = Types { known: self.known, layouts: self.fresh.layouts, record: &record };
+        let (checked, layouts, linkage) = (self.fresh.checked, self.fresh.layouts, RefCell::new(&mut *self.linkage));
+        let constant = |value: &hir::Expr| crate::program::constant(value, layouts, &mut linkage.borrow_mut());
+        let declared_for = |ty: Ty, name: Name| converted::declared(checked, (ty, name), constant);
+        let types = Types { known: self.known, layouts, record: &record, declared: &declared_for };
         let made = types.between(have, want).ok_or_else(|| format!("a `{have}` cannot be made a `{want}`"))?;
         let first = declared.and_then(|want| self.declared_bytes(want));
         Ok(Arc::new(move |making: &Making<'_>, old: &[u8], new: &mut [u8]| {
