@@ -10,7 +10,7 @@ use vaisjit_semantics::{ItemPath, Ty};
 
 use super::aside::called;
 use super::known::Known;
-use super::moves::each;
+use super::moves::{each, holder};
 use super::offsets::Words;
 use super::trial::{Denied, Going, Local, spilled};
 use crate::heap::migrate::{Area, Word};
@@ -81,7 +81,7 @@ pub(crate) fn look_for_pointers(
     }
     let tables = linkage.behind_tables();
     let behind = |table: usize| tables.get(&table).copied().unwrap_or_else(Ty::unit);
-    linkage.heap().each_area(&behind, &mut |area| look(&area, &|| format!("a value in a `{}`", area.block)));
+    linkage.heap().each_area(&behind, &mut |area| look(&area, &|| holder(area.block)));
     let Some((who, left)) = found else { return Ok(()) };
     Err(Denied {
         name: left.function.clone(),

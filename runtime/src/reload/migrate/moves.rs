@@ -210,6 +210,14 @@ pub(super) fn each(area: &Area, parts: &Arc<[WordPart]>, visit: &mut dyn FnMut(u
     }
 }
 
+/// Who holds what lies in a block of the heap.
+pub(super) fn holder(block: Ty) -> String {
+    match block == Ty::unit() {
+        true => "a `dyn` value".to_owned(),
+        false => format!("a value in a `{block}`"),
+    }
+}
+
 /// A word that could not be put right.
 enum Stuck {
     /// What it points at is gone: who holds it, and the region.
@@ -304,7 +312,7 @@ impl Search<'_> {
             });
         };
         self.roots.iter().for_each(|(area, who)| look(area, &|| who.clone()));
-        let holder = |area: &Area| format!("a value in a `{}`", area.block);
+        let holder = |area: &Area| holder(area.block);
         self.heap.each_area(&|table| moves.behind(table), &mut |area| look(&area, &|| holder(&area)));
         stuck
     }
