@@ -1,6 +1,6 @@
 //! Types grow while a function waits in a call, above which values without a name have been used.
 
-use super::harness::program;
+use super::harness::{program, run};
 
 const ITEM: &str = "S Item { name: str, price: i64 }
 F mk(n: i64) -> Item = Item { name: \"n{n}\", price: n }
@@ -110,4 +110,46 @@ fn a_value_whose_address_somebody_holds() {
         let local = "a := [mk(1), mk(2)]\n list: Vec<Item> = a\n game(0) + list.len() * a[1].price * 100000 }";
         is_refused(types, &format!("{start} {local}"), 400003);
     }
+}
+
+/// What was put together for one call only, of values that belong to somebody else, is not looked at afterwards.
+#[test]
+fn an_argument_that_has_been_given_to_its_call() {
+    let text = "
+S Job { id: i64, data: Vec<str> }
+G spare: Vec<str>
+F len(j: Job) -> i64 {
+    n := 0
+    L d: j.data { n += d.len() }
+    n
+}
+F crunch(j: Job, w: i64) -> i64 = len(j) + w
+F next(n: i64) -> Option<Job> { I n % 2 == 0 { None } E { Some(Job { id: n, data: [\"a\", \"b{n}\"].to_vec() }) } }
+F run() -> i64 {
+    n := 0
+    sum := 0
+    L n < 8 {
+        n += 1
+        M next(n) {
+            Some(j) => { sum += crunch(j, 1) }
+            None => {}
+        }
+        spare = [\"c\", \"d{n}\"].to_vec()
+        I n == 2 || n == 4 || n == 6 {
+            next_text()
+            hot_reload()
+        }
+    }
+    sum + spare[1].len() * 1000
+}
+";
+    let there = [
+        ("data: Vec<str>", "data: Vec<(str, i64)>"),
+        ("n += d.len()", "n += d.0.len() + d.1"),
+        ("[\"a\", \"b{n}\"]", "[(\"a\", 1), (\"b\", n)]"),
+    ];
+    let back = there.map(|(from, to)| (to, from));
+    let (result, told) = run(text, &[&there, &back, &there]);
+    assert_eq!(result, 2000 + 4 + (2 + 1 + 3 + 1) + 4 + (2 + 1 + 7 + 1), "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("could not become")), "{told:#?}");
 }

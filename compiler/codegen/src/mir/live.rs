@@ -82,16 +82,36 @@ impl Addressed {
     }
 }
 
-/// Does a value end with a statement? What is made only to be copied from does with that, once nobody has its address:
-/// before it is used again it is made again.
+/// Does a value end with a statement? What is made only to be copied from, or only to be given to one call, does with that,
+/// once nobody has its address: before it is used again it is made again, part by part perhaps.
 fn ends(body: &Body, statement: &StatementKind, local: Local, shown: bool) -> bool {
     match statement {
         StatementKind::Release { .. } => true,
+        StatementKind::Call(call) => {
+            let gives = |operand: &Operand| matches!(operand, Operand::Copy(place) if place.as_local() == Some(local));
+            let is_nameless = body.locals[local].name.is_none() && body.param_locals().all(|param| param != local);
+            !shown && is_nameless && call.arguments.iter().any(gives) && readers(body, local) == 1
+        }
         StatementKind::Assign(_, Rvalue::AddressOf(_)) => {
             !shown && body.locals[local].name.is_some_and(|name| name == TEMPORARY)
         }
         _ => false,
     }
+}
+
+/// How many statements and terminators read a local or take its address.
+fn readers(body: &Body, local: Local) -> usize {
+    let reads_it = |statement: &&Statement| {
+        let mut found = false;
+        statement_places(statement, &mut |place, access| {
+            let written = access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local);
+            place_locals(place, &mut |named| found |= named == local && !written);
+        });
+        found
+    };
+    let statements = body.blocks.values().flat_map(|block| &block.statements).filter(reads_it).count();
+    let operands = body.blocks.values().filter_map(|block| terminator_operand(&block.terminator));
+    statements + operands.filter(|operand| reads(operand, local)).count()
 }
 
 /// The scalars that are only written as wholes, and read only as arguments of those that copy what is there.
