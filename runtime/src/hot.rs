@@ -212,11 +212,16 @@ impl Control {
     /// The same, with the interrupt left to the caller. Where there is no `main` to be ended nothing is remembered: it would
     /// end, or seem to end, one that is started later.
     fn ask_for_restart(&self, main_runs: bool) -> bool {
-        let has_main = main_runs || self.main_waits.load(Ordering::SeqCst);
+        let has_main = self.has_main(main_runs);
         if has_main {
             *lock(&self.ending) = Some(Ending::Restart);
         }
         has_main
+    }
+
+    /// Is there a `main` that could start again: does it run, or has it trapped and waits?
+    pub fn has_main(&self, main_runs: bool) -> bool {
+        main_runs || self.main_waits.load(Ordering::SeqCst)
     }
 
     /// Waits for what shall become of a `main` that has trapped.

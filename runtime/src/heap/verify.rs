@@ -39,6 +39,15 @@ impl Memory<'_> {
     }
 }
 
+impl Heap {
+    /// Does every counted word of a value lead to a live block of its type? Not if the value has ended long ago.
+    pub(crate) fn is_whole(&self, at: usize, of: TypeRef) -> bool {
+        let mut check = Check { heap: self, found: FxHashMap::default(), wrong: Vec::new() };
+        check.value(at, of, &"a value");
+        check.wrong.is_empty()
+    }
+}
+
 /// What has been found so far.
 struct Check<'h> {
     heap: &'h Heap,

@@ -123,7 +123,7 @@ impl ProgramInner {
         if self.control.ends_process() {
             return Attempt::TurnedDown;
         }
-        if self.control.restarts() && self.main_is_running() {
+        if self.control.restarts() && self.control.has_main(self.main_is_running()) {
             // What ends now stands in no way soon.
             let (what, until) = ("`main`, which starts again".to_owned(), "it has ended".to_owned());
             return Attempt::NotYet { what, until, by: Vec::new() };

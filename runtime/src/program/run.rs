@@ -64,9 +64,10 @@ impl Program {
             let line = (!entry.params.is_empty()).then(|| CommandLine::new(&self.inner));
             let mut words = line.as_ref().map_or([0; 2], CommandLine::words);
             let result = self.inner.enter(&entry, &mut words);
+            // Until its threads have ended, too, it is on its way out.
+            self.inner.let_threads_end();
             self.inner.count_main(false);
             self.inner.restore_terminal();
-            self.inner.let_threads_end();
             match (result, self.inner.control.take_ending()) {
                 (Ok(value), None) => return Ok(exit_status(value, entry.result)),
                 (Err(mut trap), Some(Ending::Restart)) => {
@@ -120,8 +121,11 @@ impl ProgramInner {
     /// `main` has trapped. `None`: it is to be called again; else the status to end with, or its trap, which has been
     /// told of.
     fn pause_main(self: &Arc<Self>, trap: &Trap) -> Option<Result<u8, ()>> {
-        let answer = self.control.while_main_waits(|| self.pause(trap, Call::Main));
-        self.let_threads_end();
+        let answer = self.control.while_main_waits(|| {
+            let answer = self.pause(trap, Call::Main);
+            self.let_threads_end();
+            answer
+        });
         match (answer, self.control.take_ending()) {
             (Answer::Repeat, None) => return None,
             (_, Some(Ending::Restart)) => {

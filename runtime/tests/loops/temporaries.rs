@@ -153,3 +153,103 @@ F run() -> i64 {
     assert_eq!(result, 2000 + 4 + (2 + 1 + 3 + 1) + 4 + (2 + 1 + 7 + 1), "{told:#?}");
     assert!(!told.iter().any(|line| line.contains("could not become")), "{told:#?}");
 }
+
+/// Whatever has been done with a value that has ended with its turn, nothing of it is looked at while later ones lie there.
+#[test]
+fn values_that_have_ended_with_a_turn() {
+    let uses = [
+        "sum += crunch(j, 1)",
+        "hit(&j)  sum += j.id",
+        "sum += j.size()",
+        "sum += j.look()",
+        "k := j  sum += crunch(k, 1)",
+        "k := j  hit(&k)  sum += crunch(k, 1)",
+        "sum += pair((j, 2))",
+        "sum += opt(Some(j))",
+        "sum += arr([j, j])",
+        "x := Some(j)  sum += opt(x)",
+        "sum += two(j, j)",
+        "sum += two(j, Job { id: n, data: j.data })",
+        "sum += crunch(Job { data: j.data, id: count(n) }, 1)",
+        "D { sum += j.id }",
+        "c := || j.id + n  sum += c()",
+        "kept = [j]",
+        "L d: j.data { sum += d.len() }",
+        "b := Box.new(j)  sum += b.id",
+        "M j { Job { id, data } => { sum += id + data.len() } }",
+        "v := j.data  sum += v.len()",
+        "r := &j  sum += r.id",
+        "t := (j, n)  sum += t.0.id + t.1",
+        "a := [j; 2]  sum += a[1].id",
+        "M Some(j) { Some(q) => { sum += crunch(q, 2) } None => {} }",
+        "M (j, n) { (q, m) => { sum += crunch(q, m) } }",
+        "last = j  sum += crunch(last, 1)",
+        "w := Wrap { inner: j, k: n }  hit(&w.inner)  sum += w.inner.id",
+        "sum += wrap(Wrap { inner: j, k: n })",
+        "o := mk(n)  sum += o.id + crunch(o, 2)",
+        "o := mk(n)  hit(&o)  sum += o.id",
+        "sum += mk(n).look() + crunch(mk(n), 1)",
+        "M pick(j, n) { Some(q) => { hit(&q)  sum += q.id } None => {} }",
+        "I crunch(j, 1) > 2 { q := j  hit(&q)  sum += 1 }",
+        "q := I n > 2 { j } E { mk(n) }  sum += crunch(q, 1)",
+    ];
+    for what in uses {
+        let text = format!(
+            "
+S Job {{ id: i64, data: Vec<str> }}
+S Wrap {{ inner: Job, k: i64 }}
+X Job {{
+    F size(self) -> i64 = self.data.len() + self.id
+    F look(&self) -> i64 = self.data.len() + self.id
+}}
+G spare: Vec<str>
+G kept: Vec<Job>
+G last: Job = Job {{ id: 0, data: [] }}
+F count(n: i64) -> i64 {{ spare = [\"c\", \"d{{n}}\"].to_vec()  n }}
+F len(j: Job) -> i64 {{
+    n := 0
+    L d: j.data {{ n += d.len() }}
+    n
+}}
+F crunch(j: Job, w: i64) -> i64 = len(j) + w
+F hit(j: *Job) {{ j.id += 1 }}
+F two(a: Job, b: Job) -> i64 = len(a) + len(b)
+F wrap(w: Wrap) -> i64 = len(w.inner) + w.k
+F pair(p: (Job, i64)) -> i64 = len(p.0) + p.1
+F opt(o: Option<Job>) -> i64 = M o {{ Some(j) => len(j), None => 0 }}
+F arr(a: [Job; 2]) -> i64 = len(a[0]) + len(a[1])
+F pick(j: Job, n: i64) -> Option<Job> {{ I n > 0 {{ Some(j) }} E {{ None }} }}
+F mk(n: i64) -> Job = Job {{ id: n, data: [\"a\", \"b{{n}}\"].to_vec() }}
+F next(n: i64) -> Option<Job> {{ I n % 2 == 0 {{ None }} E {{ Some(mk(n)) }} }}
+F run() -> i64 {{
+    n := 0
+    sum := 0
+    L n < 8 {{
+        n += 1
+        M next(n) {{
+            Some(j) => {{ {what} }}
+            None => {{}}
+        }}
+        spare = [\"c\", \"d{{n}}\"].to_vec()
+        I n == 2 || n == 4 || n == 6 {{
+            next_text()
+            hot_reload()
+        }}
+    }}
+    sum + spare[1].len() * 1000
+}}
+"
+        );
+        let there = [
+            ("data: Vec<str>", "data: Vec<(str, i64)>"),
+            ("n += d.len()", "n += d.0.len() + d.1"),
+            ("sum += d.len()", "sum += d.0.len() + d.1"),
+            ("[\"a\", \"b{n}\"]", "[(\"a\", 1), (\"b\", n)]"),
+        ];
+        let there: Vec<_> = there.into_iter().filter(|(from, _)| text.contains(from)).collect();
+        let back: Vec<_> = there.iter().map(|(from, to)| (*to, *from)).collect();
+        let (_, told) = run(&text, &[&there, &back, &there]);
+        let refused = told.iter().any(|line| line.contains("refused"));
+        assert!(!refused, "{what}: {told:#?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Trial and commit of a migration, while all threads of the program are stopped.
 
+mod ended;
 mod kept;
 mod refusals;
 pub(crate) mod waiting;
@@ -221,7 +222,7 @@ impl Migration {
         fault::point()?;
         self.find_globals(linkage, moving, trial);
         self.find_kept(linkage, moving, trial)?;
-        self.find_locals(locals, stopped, trial)?;
+        self.find_locals(heap, locals, stopped, trial)?;
         let planner = &mut self.planner;
         let mut conversion = |ty: Ty| {
             let found = planner.conversion(ty, ty, &ty.to_string()).ok().flatten()?;
@@ -276,12 +277,20 @@ impl Migration {
         }
     }
 
-    fn find_locals(&mut self, locals: &[Local], stopped: &Stopped<'_>, trial: &mut Trial) -> Result<(), Denied> {
+    fn find_locals(
+        &mut self,
+        heap: &Heap,
+        locals: &[Local],
+        stopped: &Stopped<'_>,
+        trial: &mut Trial,
+    ) -> Result<(), Denied> {
         for local in locals {
             let mut grown = Grown::new(local.of, local.ahead.iter());
             let variables = local.frame.locals.iter().filter(|variable| local.holds(variable));
             for variable in variables {
-                self.find_local(local, variable, &grown, trial)?;
+                if !self.has_ended(heap, local, variable) {
+                    self.find_local(local, variable, &grown, trial)?;
+                }
             }
             self.find_whole(local, &mut grown, stopped, trial);
             if !grown.is_empty() || !local.grown.is_empty() {
