@@ -133,12 +133,15 @@ impl<M: Member, R: Admission<M>> Control<M, R> {
     }
 }
 
-/// Where a thread is. It cannot go away from there while the control is locked and its poll byte is set, unless it is
-/// running.
+/// Where a thread is that is asked to stop. It cannot go away from there while the control is locked and its poll byte is
+/// set, unless it is running.
 pub(super) fn level(member: &impl Member) -> Level {
     match member.state().load(Ordering::Acquire) {
         RUNNING => Level::Running,
-        state => member.stopped_level(state),
+        state => {
+            debug_assert!(member.poll().load(Ordering::Acquire) & poll::STOP != 0, "nobody has asked it to stop");
+            member.stopped_level(state)
+        }
     }
 }
 
@@ -224,7 +227,7 @@ pub(super) trait Party {
             control = self.run_ready(control);
             if control.running.is_none() {
                 let trapping = member.poll().load(Ordering::Relaxed) & poll::TRAP != 0;
-                let level = level(member);
+                let level = member.stopped_level(state);
                 let holds = |request: &Self::Request| request.asks(member) && request.admits(member, level);
                 if trapping || !control.requests.iter().any(holds) {
                     break;

@@ -168,8 +168,9 @@ impl Ticket {
         };
         let mut best = Vec::new();
         for record in &control.threads {
-            let level = level(&**record);
-            if request.asks(record) && !request.admits(record, level) && best.is_empty() {
+            if let Some(level) = request.waits_for(record)
+                && best.is_empty()
+            {
                 best = if level == Level::Running { lock(&record.blocked).clone() } else { frames(record) };
             }
         }
@@ -187,9 +188,8 @@ impl Ticket {
             return Vec::new();
         };
         let is_sleeper = |record: &&Arc<ThreadRecord>| {
-            let level = level(&***record);
-            let inside = level == Level::Inner && record.state().load(Ordering::Acquire) != AT_POLL;
-            inside && request.asks(record) && !request.admits(record, level)
+            let is_inner = request.waits_for(record) == Some(Level::Inner);
+            is_inner && record.state().load(Ordering::Acquire) != AT_POLL
         };
         control.threads.iter().filter(is_sleeper).map(|record| (Waiting::of(record), frames(record))).collect()
     }
@@ -242,6 +242,13 @@ impl Admission<ThreadRecord> for Request {
 }
 
 impl Request {
+    /// How far a thread is that it asks and that is not where it may be.
+    fn waits_for(&self, record: &ThreadRecord) -> Option<Level> {
+        // Whom it does not ask may be on its way back from the host.
+        let level = self.asks(record).then(|| level(record))?;
+        Some(level).filter(|level| !self.admits(record, *level))
+    }
+
     /// Where the threads are that it asks.
     fn seen(&self, threads: &[Arc<ThreadRecord>]) -> Vec<Seen> {
         let now = pause::now();
