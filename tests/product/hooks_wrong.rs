@@ -68,6 +68,23 @@ fn one_that_never_ends_is_stopped_and_mended() {
     shows(&session, &["was not asked again", "is 3"]);
 }
 
+/// So is other code that a save brings with it, and the user is told what is waited for.
+#[test]
+fn first_values_and_migrations_that_never_end_are_stopped() {
+    let mut session = start("0");
+    let text = asking("0", 1) + "\nS Score { a: i64 }\nG score: Score = Score { a: 5 }\n";
+    session.saves(&text);
+    session.project.save(FILE, &format!("{text}G late: i64 = endless()\nF endless() -> i64 {{ L {{ }}  1 }}\n"));
+    session.sees("waits for the code of the first value of `late`, which the reload calls, to return");
+    session.sees("global `late` added: computing its first value failed: it did not end within 2 s");
+    let shape = "S Score { a: i64, b: i64 = 2 }\n#[was(\"Score\")] S Old { a: i64 }\nF migrate(old: Old, new: *Score) { L { } }";
+    session.project.save(FILE, &text.replace("S Score { a: i64 }", shape));
+    session.sees("waits for `migrate` of module `quiet`, which the reload calls, to return");
+    session.sees("struct `Score` changed: `migrate` did not end within 2 s");
+    session.project.save(FILE, &text.replace("{ 1 }", "{ 7 }"));
+    session.sees("is 7");
+}
+
 /// It is obeyed, also about a save that changes it: until the user insists.
 #[test]
 fn one_that_always_declines_is_overridden_by_r_twice() {

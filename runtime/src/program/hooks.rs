@@ -32,7 +32,7 @@ pub(crate) struct Objection {
 pub(crate) struct Asked {
     /// Those that have failed, and are in the running version as they were then.
     failed: Mutex<Vec<Failed>>,
-    /// The one that is running, for people.
+    /// What is running, a hook or other code that a reload calls, for people.
     running: Mutex<Option<String>>,
     /// Does the user want the reload whatever hooks say?
     insists: AtomicBool,
@@ -80,13 +80,14 @@ impl Asked {
         self.objected.load(Ordering::SeqCst)
     }
 
-    /// What a reload waits for while a hook runs.
+    /// What a reload waits for while it calls code of the program.
     pub fn running(&self) -> Option<String> {
         lock(&self.running).clone()
     }
 
-    fn while_running<R>(&self, hook: &str, work: impl FnOnce() -> R) -> R {
-        let what = format!("{hook}, which the reload calls, to return");
+    /// Notes what code of the program a reload calls, for people.
+    pub fn while_running<R>(&self, code: &str, work: impl FnOnce() -> R) -> R {
+        let what = format!("{code}, which the reload calls, to return");
         let before = lock(&self.running).replace(what);
         let result = work();
         *lock(&self.running) = before;
@@ -127,8 +128,8 @@ impl Objection {
     }
 }
 
-/// A hook, for people.
-fn called(hook: Instance) -> String {
+/// A hook or a migration, for people.
+pub(super) fn called(hook: Instance) -> String {
     format!("`{}` of module `{}`", hook.path.name, hook.path.module)
 }
 

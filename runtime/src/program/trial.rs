@@ -11,7 +11,7 @@ use vaisjit_semantics::{Instance, ItemPath, Ty, TyKind};
 
 use super::ProgramInner;
 use super::functions::Suspects;
-use super::hooks::trapped;
+use super::hooks::{called, trapped};
 use super::pending::Attempt;
 use super::run::Entry;
 use crate::code::{Slot, Stopped, StoppedFrame, Transfer};
@@ -23,10 +23,11 @@ use crate::live::{FunctionMeta, LiveFunction};
 use crate::reload::admissible::{ReleasedWhole, live_locals};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::dropped;
-use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, failed, sees_old};
+use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, computing, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
 use crate::report::{Edit, Outcome, Report};
+use crate::trap::TrapCode;
 
 /// How long code of the program may take inside a reload: hooks, initial values and defaults.
 pub(super) const LONGEST_CODE: Duration = Duration::from_secs(2);
@@ -360,7 +361,7 @@ impl ProgramInner {
     fn call_own(&self, prepared: &Prepared, instance: Instance, old: usize, new: usize) -> Result<(), String> {
         let entry = self.new_entry(prepared, instance)?;
         fault::plain()?;
-        let called = self.enter(&entry, &mut [old as u64, new as u64]);
+        let called = self.asked.while_running(&called(instance), || self.enter(&entry, &mut [old as u64, new as u64]));
         called.map(|_| ()).map_err(|trap| trapped(&trap))
     }
 
@@ -381,7 +382,9 @@ impl ProgramInner {
         let entry = self.new_entry(prepared, instance)?;
         fault::plain()?;
         let size = prepared.layouts.layout(ty).size as usize;
-        self.compute(&entry, ty, size).map_err(|trap| match trap.frames.first().and_then(|frame| frame.at.as_ref()) {
+        let computed = self.asked.while_running(&computing(&instance.path.name), || self.compute(&entry, ty, size));
+        computed.map_err(|trap| match trap.frames.first().and_then(|frame| frame.at.as_ref()) {
+            _ if trap.code == TrapCode::Interrupted => format!("it {}", trapped(&trap)),
             Some(at) => format!("{} ({at})", trap.message),
             None => trap.message.clone(),
         })

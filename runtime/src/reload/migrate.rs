@@ -40,7 +40,7 @@ use plan::{NoDefault, Planner};
 
 pub(crate) use aside::{Aside, called};
 pub(crate) use trial::waiting::Blocks;
-pub(crate) use trial::{Denied, Going, Local, Settle, Trial, failed, sees_old};
+pub(crate) use trial::{Denied, Going, Local, Settle, Trial, computing, failed, sees_old};
 
 /// What has to be done to live values for a new version.
 pub(crate) struct Migration {

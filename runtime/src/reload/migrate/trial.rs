@@ -14,7 +14,7 @@ use vaisjit_semantics::{Instance, ItemPath, Ty};
 
 use self::kept::{Kept, Merge};
 pub(super) use self::refusals::out_of_memory;
-pub(crate) use self::refusals::{failed, sees_old};
+pub(crate) use self::refusals::{computing, failed, sees_old};
 use super::aside::{self, called};
 use super::boxes::boxed;
 use super::defaults::Wanted;

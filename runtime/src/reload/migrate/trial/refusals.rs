@@ -181,6 +181,14 @@ pub(crate) fn out_of_memory(ty: Ty) -> Denied {
     }
 }
 
+/// Code that computes a value in a trial, for people.
+pub(crate) fn computing(name: &str) -> String {
+    match name.strip_prefix("{default}") {
+        Some(field) => format!("the code of the default of `{field}`"),
+        None => format!("the code of the first value of `{}`", name.trim_start_matches("{init}")),
+    }
+}
+
 /// What the author is told of code that failed in a trial.
 pub(crate) fn failed(name: &str, why: &str) -> Denied {
     let help = "mend it, or give it a literal value and set it from a function".to_owned();
