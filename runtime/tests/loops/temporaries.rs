@@ -253,3 +253,62 @@ F run() -> i64 {{
         assert!(!refused, "{what}: {told:#?}");
     }
 }
+
+/// What was put together only to be stored somewhere has ended with that: the references in it belong to the place where
+/// it lies, and are not parked a second time when a save removes the field they lie in.
+#[test]
+fn what_was_put_together_to_be_stored() {
+    let uses = [
+        "keep = Some(mk(n))  all.push(keep!)",
+        "e := mk(n)  keep = Some(e)  all.push(e)",
+        "keep = M n { 1 => None, _ => Some(mk(n)) }  all.push(mk(n))",
+        "keep = I n == 100 { None } E { Some(mk(n)) }  own = Some(keep)  all.push(own!!)",
+        "own = Some(Some(mk(n)))  keep = M own { Some(o) => o, None => None }  all.push(keep!)",
+        "kept[n % 2] = Some(mk(n))  all.push(kept[n % 2]!)",
+        "kept = [Some(mk(n)), Some(mk(n + 1))]  all.push(kept[0]!)  all.push(kept[1]!)",
+        "both = (mk(n), Some(mk(n)))  all.push(both.0)  all.push(both.1!)",
+        "global = Some(mk(n))  all.push(global!)",
+    ];
+    for what in uses {
+        let text = format!(
+            "
+S Job {{ id: i64, name: str }}
+G all: Vec<Job>
+G spare: Vec<str>
+G global: Option<Job> = None
+F mk(n: i64) -> Job = Job {{ id: n, name: \"n{{n}}\" }}
+F is_right(j: Job) -> bool = j.name == \"\" || j.name == \"n{{j.id}}\"
+F run() -> i64 {{
+    n := 0
+    wrong := 0
+    keep: Option<Job> = None
+    own: Option<Option<Job>> = None
+    kept: [Option<Job>; 2] = [None, None]
+    both: (Job, Option<Job>) = (mk(0), None)
+    L n < 10 {{
+        n += 1
+        {what}
+        L i: 0..30 {{ spare.push(\"x{{i}}\") }}
+        I n % 2 == 0 && n < 10 {{
+            next_text()
+            hot_reload()
+        }}
+        L i: 0..30 {{ spare.push(\"y{{i}}\") }}
+        spare.clear()
+    }}
+    L j: all {{ I !is_right(j) {{ wrong += 1 }} }}
+    wrong
+}}
+"
+        );
+        let there = [
+            ("id: i64, name: str", "id: i64"),
+            ("id: n, name: \"n{n}\"", "id: n"),
+            ("j.name == \"\" || j.name == \"n{j.id}\"", "true"),
+        ];
+        let back = there.map(|(from, to)| (to, from));
+        let (wrong, told) = run(&text, &[&there, &back, &there, &back]);
+        assert_eq!(wrong, 0, "{what}: {told:#?}");
+        assert!(!told.iter().any(|line| line.contains("refused")), "{what}: {told:#?}");
+    }
+}

@@ -66,8 +66,8 @@ impl Addressed {
         let mut open = vec![(start, statement)];
         while let Some((id, count)) = open.pop() {
             let statements = &body.blocks[id].statements;
-            match statements.iter().take(count).rev().find(|statement| names(statement, local)) {
-                Some(statement) if ends(body, &statement.kind, local, shown) => continue,
+            match statements.iter().take(count).rposition(|statement| names(statement, local)) {
+                Some(last) if ends(body, (id, last), local, shown) => continue,
                 Some(_) => return true,
                 None => {}
             }
@@ -82,36 +82,74 @@ impl Addressed {
     }
 }
 
-/// Does a value end with a statement? What is made only to be copied from, or only to be given to one call, does with that,
-/// once nobody has its address: before it is used again it is made again, part by part perhaps.
-fn ends(body: &Body, statement: &StatementKind, local: Local, shown: bool) -> bool {
-    match statement {
+/// Does a value end with a statement? What is made only to be copied from, or has no name and is only read once, does with
+/// that, once nobody has its address: before it is used again it is made again, part by part perhaps.
+fn ends(body: &Body, (block, index): (BlockId, usize), local: Local, shown: bool) -> bool {
+    let statement = &body.blocks[block].statements[index];
+    match &statement.kind {
         StatementKind::Release { .. } => true,
-        StatementKind::Call(call) => {
-            let gives = |operand: &Operand| matches!(operand, Operand::Copy(place) if place.as_local() == Some(local));
-            let is_nameless = body.locals[local].name.is_none() && body.param_locals().all(|param| param != local);
-            !shown && is_nameless && call.arguments.iter().any(gives) && readers(body, local) == 1
-        }
         StatementKind::Assign(_, Rvalue::AddressOf(_)) => {
             !shown && body.locals[local].name.is_some_and(|name| name == TEMPORARY)
+        }
+        StatementKind::Assign(..) | StatementKind::Call(_) => {
+            let outside = body.param_locals().chain([body.local(Body::RESULT)]);
+            let is_own = body.locals[local].name.is_none() && !outside.into_iter().any(|other| other == local);
+            let is_read = || reads_it(statement, local) && !writes(statement, local) && readers(body, local) == 1;
+            !shown && is_own && is_read() && is_made_again(body, (block, index), local)
         }
         _ => false,
     }
 }
 
-/// How many statements and terminators read a local or take its address.
-fn readers(body: &Body, local: Local) -> usize {
-    let reads_it = |statement: &&Statement| {
-        let mut found = false;
-        statement_places(statement, &mut |place, access| {
-            let written = access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local);
-            place_locals(place, &mut |named| found |= named == local && !written);
+/// Is a local always written, if only in part, before it comes to a statement that has read it once more?
+fn is_made_again(body: &Body, (block, index): (BlockId, usize), local: Local) -> bool {
+    let mut seen: FxHashSet<BlockId> = FxHashSet::default();
+    let mut open = vec![(block, index + 1)];
+    while let Some((id, skipped)) = open.pop() {
+        let rest = &body.blocks[id].statements[skipped..];
+        let rest = if id == block && skipped == 0 { &rest[..index] } else { rest };
+        if rest.iter().any(|statement| writes(statement, local)) {
+            continue;
+        }
+        if id == block && skipped == 0 {
+            return false;
+        }
+        successors(&body.blocks[id].terminator, &mut |to| {
+            if seen.insert(to) {
+                open.push((to, 0));
+            }
         });
-        found
-    };
-    let statements = body.blocks.values().flat_map(|block| &block.statements).filter(reads_it).count();
+    }
+    true
+}
+
+/// Does a statement read a local or take its address?
+fn reads_it(statement: &Statement, local: Local) -> bool {
+    let mut found = false;
+    statement_places(statement, &mut |place, access| {
+        let written = access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local);
+        place_locals(place, &mut |named| found |= named == local && !written);
+    });
+    found
+}
+
+/// Does a statement write a local or a part of it?
+fn writes(statement: &Statement, local: Local) -> bool {
+    let mut found = false;
+    statement_places(statement, &mut |place, access| {
+        found |= access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local);
+    });
+    found
+}
+
+/// How many statements and terminators read a local or take its address. What is counted while it is made is not.
+fn readers(body: &Body, local: Local) -> usize {
+    let is_use =
+        |statement: &&Statement| !matches!(statement.kind, StatementKind::Retain(_) | StatementKind::FillParked(..));
+    let statements = body.blocks.values().flat_map(|block| &block.statements).filter(is_use);
     let operands = body.blocks.values().filter_map(|block| terminator_operand(&block.terminator));
-    statements + operands.filter(|operand| reads(operand, local)).count()
+    statements.filter(|statement| reads_it(statement, local)).count()
+        + operands.filter(|operand| reads(operand, local)).count()
 }
 
 /// The scalars that are only written as wholes, and read only as arguments of those that copy what is there.
