@@ -1,6 +1,7 @@
 //! Which types a body exposes: those whose values may lie in memory that only the programmer knows of, so that a reload
 //! cannot find them all.
 
+use super::place::inside;
 use super::{Checker, is_library};
 use crate::hir::{Builtin, Callee, CastKind, Expr, ExprKind};
 use crate::infer::walk;
@@ -36,13 +37,18 @@ impl Checker<'_, '_> {
         found
     }
 
-    /// A null pointer, and a pointer to the same or to an array's first element, show nothing new.
+    /// A null pointer, a pointer to the same or to what lies in a `Box`, and one to the first element of an array or of a
+    /// slice show nothing new.
     fn cast_exposes(&mut self, from: &Expr, to: Ty) {
         let Some(to) = to.pointee() else { return };
-        match (&*from.kind, from.ty.pointee()) {
-            (ExprKind::Int(0), _) => {}
-            (_, Some(of)) if of == to || matches!(*of.kind(), TyKind::Array(element, _) if element == to) => {}
-            _ => self.expose(to),
+        let known = match (&*from.kind, from.ty.kind()) {
+            (ExprKind::Int(0), _) => true,
+            (_, TyKind::Slice(element)) => *element == to,
+            (_, _) => inside(from.ty)
+                .is_some_and(|of| of == to || matches!(*of.kind(), TyKind::Array(element, _) if element == to)),
+        };
+        if !known {
+            self.expose(to);
         }
     }
 
