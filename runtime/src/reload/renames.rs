@@ -104,6 +104,7 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> (Option<Found>, Vec<Doub
     let (known, wanted) = (paths(&before), paths(&after));
     let come: Vec<_> = after.iter().filter(|item| !known.contains(&item.path)).map(Declared::key).collect();
     let doubles = Doubles::find(live, (running, snapshot), &come);
+    let claims = claims(&before, &after);
     let gone: Vec<Declared<'_>> = before.into_iter().filter(|item| !wanted.contains(&item.path)).collect();
     let taken = taken(live);
     let kept: FxHashSet<ItemPath> = live.globals.keys().filter(|path| !known.contains(path)).copied().collect();
@@ -121,11 +122,23 @@ pub(crate) fn find(live: &Live, snapshot: &Snapshot) -> (Option<Found>, Vec<Doub
     if !search.gone.is_empty() && !search.new.is_empty() {
         search.pairs(live);
     }
+    search.tell_of_idle(live, &claims);
     let mut found = search.found;
     follow_functions(live, &snapshot.checked, &mut found);
     let doubles = doubles.after(|path| found.renames.path(path));
     let found = Some(found).filter(|found| !found.renames.is_empty() || !found.notices.is_empty());
     (found, doubles)
+}
+
+/// The globals before which `#[was]` stands that the running text does not say, each with the one that it names.
+fn claims(before: &[Declared<'_>], after: &[Declared<'_>]) -> Vec<(ItemPath, ItemPath)> {
+    let globals = after.iter().filter(|item| item.kind == "global");
+    let claimed = globals.filter_map(|item| {
+        let was = item.was()?;
+        let said = before.iter().any(|old| old.key() == item.key() && old.was() == Some(was));
+        (!said).then(|| (item.path, ItemPath::new(item.path.module, was)))
+    });
+    claimed.collect()
 }
 
 /// Paths that the running program has a parked value or a layout under: they keep their own.
@@ -338,6 +351,24 @@ impl Search<'_> {
                     path.name, old.name
                 ));
             }
+        }
+    }
+
+    /// Globals that `#[was]` gives no value, for another one still has it.
+    fn tell_of_idle(&mut self, live: &Live, claims: &[(ItemPath, ItemPath)]) {
+        let declared = &self.snapshot.checked.globals;
+        for (path, was) in claims.iter().filter(|(path, was)| self.found.renames.path(*was) != *path) {
+            let keeps =
+                if live.globals.contains_key(path) { "keeps its value" } else { "starts with its initial value" };
+            let why = match (declared.contains_key(was), live.globals.contains_key(was)) {
+                (true, _) => "is declared, too, and keeps its own",
+                (false, true) => "had gone before, and its value is kept aside",
+                (false, false) => continue,
+            };
+            self.found.notices.push(format!(
+                "`#[was(\"{0}\")]` does nothing for global `{1}`, which {keeps}: `{0}` {why}",
+                was.name, path.name
+            ));
         }
     }
 
