@@ -52,7 +52,7 @@ fn a_renamed_local_keeps_its_value() {
     let total = [("sum := 0", "total := 0 + 0"), ("sum += speed", "total += speed"), ("sum + name", "total + name")];
     let (result, told) = run(LOOP, &[&total]);
     assert_eq!(result, 35);
-    assert!(told.contains(&"`total` in the running `run` takes over the value of `sum`".to_owned()), "{told:?}");
+    assert_eq!(told, ["run at the next loop head", "`total` in the running `run` takes over the value of `sum`"]);
 }
 
 #[test]

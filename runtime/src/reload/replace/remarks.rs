@@ -89,9 +89,9 @@ impl Remarks<'_> {
         }
         let name = format!("`{}` in the running `{}`", after.name, self.function);
         let start = |version: &Version<'_>, of: LocalId| version.start(of).map(|text| squeezed(&text));
-        if before.name != after.name {
-            self.found.push(format!("{name} takes over the value of `{}`", before.name));
-        }
+        let renamed = before.name != after.name;
+        let keeps =
+            if renamed { format!("takes over the value of `{}`", before.name) } else { "keeps its value".into() };
         if before.ty != after.ty {
             let own = match after.ty.kind() {
                 TyKind::Vec(_) => ", as a list of its own",
@@ -101,11 +101,13 @@ impl Remarks<'_> {
             let cut = if narrows(before.ty, after.ty) { "; numbers that do not fit take the nearest one" } else { "" };
             let types = format!("`{}` to `{}`", before.ty, after.ty);
             let differing = self.differing(before.ty, after.ty);
-            self.found.push(format!("{name} keeps its value, converted from {types}{own}{cut}{differing}"));
+            self.found.push(format!("{name} {keeps}, converted from {types}{own}{cut}{differing}"));
+        } else if renamed {
+            self.found.push(format!("{name} {keeps}"));
         } else if let (Some(old), Some(new)) = (start(self.old, from), start(self.new, to))
             && self.under_new_names(&old, counterpart) != new
         {
-            self.found.push(format!("{name} keeps its value: only its initial value changed"));
+            self.found.push(format!("{name} {keeps}: only its initial value changed"));
         }
     }
 
