@@ -207,9 +207,10 @@ impl Planner {
         }
     }
 
-    /// Says of a type that the running version had a migration for, and the new one has none, what becomes of its values.
+    /// Says of a type that the running version had a migration for, and the new one has none, what becomes of its values. Of
+    /// one whose migration does not fit that is said when it is first looked for.
     fn note_no_way_back(&mut self, ty: Ty) {
-        if !self.writers.contains_key(&ty) && self.written_before.remove(&ty) {
+        if self.written_before.remove(&ty) && !self.writers.contains_key(&ty) {
             self.remarks.push(format!(
                 "no migration is declared for `{ty}` now: its values are carried over by the names of their fields"
             ));
