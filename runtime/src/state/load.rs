@@ -5,6 +5,7 @@ mod boxes;
 mod build;
 mod computed;
 mod finish;
+mod misfits;
 mod options;
 mod value;
 

@@ -15,7 +15,7 @@ pub(super) fn is_option(node: &Node) -> bool {
 }
 
 /// The variant of an `Option` that holds a value, with its number.
-fn some(node: &Node) -> Option<&Variant> {
+pub(super) fn some(node: &Node) -> Option<&Variant> {
     let (Form::Enum(variants), TyKind::Enum(path, _)) = (&node.form, node.ty.kind()) else { return None };
     let is_option = path.name == "Option" && path.module == "std/prelude";
     let found = &variants[find_variant(variants, "Some")?];
@@ -28,6 +28,10 @@ impl<'t> Loader<'_, '_, 't> {
         let found = some(node)?;
         let (field, discriminant) = (&found.fields[0], found.discriminant);
         let inner = self.types.node(field.of);
+        match self.misfit(field.of, text, true) {
+            Ok(None) => {}
+            unlike => return Some(unlike),
+        }
         self.enums += 1;
         let read = self.read(&inner, at + field.offset, text, region);
         self.enums -= 1;

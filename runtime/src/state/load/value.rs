@@ -153,7 +153,7 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// Why a value cannot become one of the type.
-    fn unlike(&self, kind: Kind, node: &Node) -> Read {
+    pub(super) fn unlike(&self, kind: Kind, node: &Node) -> Read {
         Ok(Some(format!("{kind} cannot become `{}`", self.view.names.ty(node.ty))))
     }
 
@@ -168,7 +168,7 @@ impl<'t> Loader<'_, '_, 't> {
     }
 
     /// The number that a text is; a text in quotes is one only where JSON has none of that size.
-    fn number(&self, text: &str, kind: Kind) -> Result<Option<Number>, Damaged> {
+    pub(super) fn number(&self, text: &str, kind: Kind) -> Result<Option<Number>, Damaged> {
         if kind == Kind::Number {
             let found = json::number(text);
             return found.map(Some).ok_or_else(|| Damaged(format!("the number {} is too large", short(text))));
@@ -329,6 +329,9 @@ impl<'t> Loader<'_, '_, 't> {
             return Ok(Some(format!("`{}` has no variant `{name}`", self.view.names.ty(node.ty))));
         };
         let variant = &variants[number];
+        if let Some(why) = payload.map_or(Ok(None), |payload| self.misfit_payload(node, variant, payload))? {
+            return Ok(Some(why));
+        }
         self.put(at, &variant.discriminant.to_le_bytes())?;
         self.fill_parked(node.ty, Some(number), at);
         self.enums += 1;
