@@ -140,7 +140,7 @@ impl<'a> Stopped<'a> {
     /// The words on the machine stacks that nobody knows the types of, and those of blocks on data stacks that are not
     /// `known`, with the frame pointer they belong to (0 if the frame is not the program's). Words of the frames in `left`
     /// do not count: what these hold goes on elsewhere. What such a frame may have saved for its callers counts, but for
-    /// the words it hands over.
+    /// the words given with it.
     pub fn words(
         &self,
         known: &HashSet<usize>,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::layout::Layouts;
 use vaisjit_codegen::link::Import;
 use vaisjit_codegen::shape::shape;
@@ -20,7 +20,7 @@ use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::{ReleasedWhole, live_locals};
+use crate::reload::admissible::{ReleasedWhole, keeps_addresses, live_locals};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::dropped;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, computing, failed, sees_old};
@@ -259,6 +259,8 @@ impl ProgramInner {
     /// The frames on the stacks.
     fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
         let (live, mut locals) = (self.live(), Vec::new());
+        // A recursion waits in the same call again and again.
+        let mut keeps: FxHashMap<(usize, usize, u32), bool> = FxHashMap::default();
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
@@ -275,6 +277,10 @@ impl ProgramInner {
                 is_current: !prepared.replaces(meta.instance) && !live.is_behind(standing.unit, meta.instance),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
+                keeps_addresses: !frame.polls
+                    && *keeps
+                        .entry((standing.unit, standing.function, frame.srcloc))
+                        .or_insert_with(|| keeps_addresses(meta, frame.srcloc, &live.checked, &live.layouts)),
             });
         });
         locals

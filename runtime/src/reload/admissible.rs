@@ -284,6 +284,21 @@ pub(crate) fn live_locals(
     Some(numbers.filter(holds).collect())
 }
 
+/// Does a function keep a word beyond the call it waits in that may be an address? The register it lies in may be saved
+/// anywhere further in.
+pub(crate) fn keeps_addresses(meta: &FunctionMeta, srcloc: u32, checked: &Checked, layouts: &TypeLayouts) -> bool {
+    let Some(body) = mir_of(meta, checked, layouts) else { return true };
+    let Some(at) = place(&body, srcloc) else { return true };
+    // Integers with a name are the program's own: nobody can see through those.
+    let may_lead = |local: Local| match *body.locals[local].ty.kind() {
+        TyKind::Int(_) => body.locals[local].name.is_none(),
+        TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never => false,
+        _ => true,
+    };
+    let mut scalars = body.locals.iter().filter(|(_, declared)| declared.ty.is_scalar()).map(|(local, _)| local);
+    scalars.any(|local| may_lead(local) && is_live_within(&body, at, local))
+}
+
 /// Is it a value without a name that is no scalar? A trap report shows the others' values while a call is going on.
 fn is_hidden_whole(body: &Body, local: Local) -> bool {
     let declared = &body.locals[local];

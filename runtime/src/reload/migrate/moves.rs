@@ -322,7 +322,13 @@ impl Search<'_> {
         let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
         let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
         let going = self.locals.iter().filter(leaves);
-        let left: HashMap<usize, Vec<usize>> = going.map(|local| (local.frame_pointer, handed_over(local))).collect();
+        // What it has saved may be what a caller keeps, who looks for it where it was.
+        let is_free = |local: &Local| {
+            let outer = |other: &&Local| other.thread == local.thread && other.frame_pointer > local.frame_pointer;
+            !self.locals.iter().filter(outer).any(|outer| outer.keeps_addresses)
+        };
+        let handed = |local: &Local| if is_free(local) { handed_over(local) } else { Vec::new() };
+        let left: HashMap<usize, Vec<usize>> = going.map(|local| (local.frame_pointer, handed(local))).collect();
         let mut stuck = None;
         self.stopped.words(&known, &left, |word, owner| {
             if stuck.is_none()

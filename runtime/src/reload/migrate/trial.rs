@@ -57,6 +57,8 @@ pub(crate) struct Local {
     pub released_whole: ReleasedWhole,
     /// Is its code that of the new version, too?
     pub is_current: bool,
+    /// Does it keep words beyond the call it waits in that may be addresses?
+    pub keeps_addresses: bool,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
