@@ -67,7 +67,7 @@ pub use rt::{CallbackTarget, guard, raise, stack_holds};
 pub use safepoint::{Outcome, PATIENCE, SafepointKind, Ticket};
 pub use signals::before_end;
 pub use slots::{Slot, SlotTable};
-pub use stopped::{DataBlock, Stopped, StoppedFrame};
+pub use stopped::{DataBlock, StackWord, Stopped, StoppedFrame};
 pub use symbols::{c_symbol, end_on_closed_pipe};
 pub use thread::Repair;
 pub use traps::{FaultReporter, NativeFault, RawFrame, RawTrap, set_fault_reporter};

@@ -138,15 +138,10 @@ impl<'a> Stopped<'a> {
     }
 
     /// The words on the machine stacks that nobody knows the types of, and those of blocks on data stacks that are not
-    /// `known`, with the frame pointer they belong to (0 if the frame is not the program's). Words of the frames in `left`
+    /// `known`: where they lie, and the frame pointer they belong to (0 if the frame is not the program's). Words of the frames in `left`
     /// do not count: what these hold goes on elsewhere. What such a frame may have saved for its callers counts, but for
     /// the words given with it.
-    pub fn words(
-        &self,
-        known: &HashSet<usize>,
-        left: &HashMap<usize, Vec<usize>>,
-        mut visit: impl FnMut(usize, usize),
-    ) {
+    pub fn words(&self, known: &HashSet<usize>, left: &HashMap<usize, Vec<usize>>, mut visit: impl FnMut(StackWord)) {
         for record in self.threads.iter().filter(|record| record.is_active()) {
             let exit = record.exit_fp().load(Ordering::Acquire) & !IN_HEAP;
             let saved = saved_registers(record, exit);
@@ -161,14 +156,15 @@ impl<'a> Stopped<'a> {
                 let own =
                     |frame: &Words| left.get(&owner).is_some_and(|own| frame.owns(address) || own.contains(&word));
                 if !frame.is_some_and(own) {
-                    visit(word, owner);
+                    visit(StackWord { at: address, word, owner });
                 }
             }
             for block in blocks(record).into_iter().filter(|block| !known.contains(&block.address)) {
                 let words = block.address + FRAME_BLOCK_HEADER as usize..block.address + block.size as usize;
                 for address in words.step_by(8) {
                     // SAFETY: a word of a block on the data stack of a stopped thread; it is only looked at.
-                    visit(unsafe { (address as *const usize).read_volatile() }, block.frame_pointer);
+                    let word = unsafe { (address as *const usize).read_volatile() };
+                    visit(StackWord { at: address, word, owner: block.frame_pointer });
                 }
             }
         }
@@ -267,6 +263,17 @@ impl<'a> Stopped<'a> {
         }
         reached
     }
+}
+
+/// A word on a stack that nobody knows the type of.
+#[derive(Clone, Copy)]
+pub struct StackWord {
+    /// Where it lies.
+    pub at: usize,
+    /// What it is.
+    pub word: usize,
+    /// The frame pointer of the frame it belongs to; 0 if that is not the program's.
+    pub owner: usize,
 }
 
 /// Bytes below the frame pointer of a thunk in which it saves registers of its callers: five or ten, and what aligns them.

@@ -250,11 +250,12 @@ fn holders(held: &Held, slot: usize, stopped: &Stopped<'_>) -> BTreeSet<String> 
     if held.stays.is_empty() {
         return found;
     }
-    stopped.words(&held.goes.1, &held.goes.0, |word, frame| {
-        if word == slot {
+    stopped.words(&held.goes.1, &held.goes.0, |seen| {
+        if seen.word == slot {
             // What a frame has saved may be its callers'.
             let thread = |frame: &usize| held.threads.get(frame);
-            let mut around = held.stays.range(frame..).filter(|(at, _)| thread(at) == thread(&frame));
+            let of = seen.owner;
+            let mut around = held.stays.range(of..).filter(|(at, _)| thread(at) == thread(&of));
             found.extend(around.next().map(|(_, name)| name.clone()));
         }
     });

@@ -1,6 +1,7 @@
 //! The trial of a reload: what needs the threads stopped and may still fail. Whatever it finds, nothing that can be seen
 //! has changed before the commit.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -20,7 +21,7 @@ use crate::fault;
 use crate::heap::TypeUpdate;
 use crate::linkage::in_use;
 use crate::live::{FunctionMeta, LiveFunction};
-use crate::reload::admissible::{ReleasedWhole, keeps_addresses, live_locals};
+use crate::reload::admissible::{ReleasedWhole, kept_words, live_locals};
 use crate::reload::diff::name_of;
 use crate::reload::migrate::dropped;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, computing, failed, sees_old};
@@ -260,7 +261,7 @@ impl ProgramInner {
     fn locals(&self, prepared: &Prepared, stopped: &Stopped<'_>) -> Vec<Local> {
         let (live, mut locals) = (self.live(), Vec::new());
         // A recursion waits in the same call again and again.
-        let mut keeps: FxHashMap<(usize, usize, u32), bool> = FxHashMap::default();
+        let mut keeps = FxHashMap::default();
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
@@ -277,10 +278,13 @@ impl ProgramInner {
                 is_current: !prepared.replaces(meta.instance) && !live.is_behind(standing.unit, meta.instance),
                 ahead: ahead(prepared, &standing),
                 of: (standing.unit, standing.function),
-                keeps_addresses: !frame.polls
-                    && *keeps
+                kept_words: match frame.polls {
+                    true => Some(Arc::default()),
+                    false => keeps
                         .entry((standing.unit, standing.function, frame.srcloc))
-                        .or_insert_with(|| keeps_addresses(meta, frame.srcloc, &live.checked, &live.layouts)),
+                        .or_insert_with(|| Some(kept_words(meta, frame.srcloc, &live.checked, &live.layouts)?.into()))
+                        .clone(),
+                },
             });
         });
         locals

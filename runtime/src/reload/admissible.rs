@@ -15,10 +15,10 @@ use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{Addressed, is_live, is_live_within};
 use vaisjit_codegen::mir::visit::{self, Access};
 use vaisjit_codegen::mir::{
-    Block, BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
+    Block, BlockId, Body, Callee, Local, LocalDecl, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
 };
 use vaisjit_codegen::shape::is_counted;
-use vaisjit_semantics::program::FieldDef;
+use vaisjit_semantics::program::{EnumDef, FieldDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -284,19 +284,46 @@ pub(crate) fn live_locals(
     Some(numbers.filter(holds).collect())
 }
 
-/// Does a function keep a word beyond the call it waits in that may be an address? The register it lies in may be saved
-/// anywhere further in.
-pub(crate) fn keeps_addresses(meta: &FunctionMeta, srcloc: u32, checked: &Checked, layouts: &TypeLayouts) -> bool {
-    let Some(body) = mir_of(meta, checked, layouts) else { return true };
-    let Some(at) = place(&body, srcloc) else { return true };
+/// The types of the words that a function keeps beyond the call it waits in and that may be addresses; `None` if that cannot
+/// be told. The registers they lie in may be saved anywhere further in.
+pub(crate) fn kept_words(
+    meta: &FunctionMeta,
+    srcloc: u32,
+    checked: &Checked,
+    layouts: &TypeLayouts,
+) -> Option<Vec<Ty>> {
+    let body = mir_of(meta, checked, layouts)?;
+    let at = place(&body, srcloc)?;
+    let in_block = |local: Local| meta.frame.locals.iter().any(|known| body.local(known.local) == local);
+    let wholes = body.locals.iter().filter(|(local, declared)| declared.ty.is_aggregate() && !in_block(*local));
+    if wholes.into_iter().any(|(_, declared)| has_pointer(declared.ty, checked)) {
+        return None;
+    }
+    let scalars = body.locals.iter().filter(|(_, declared)| declared.ty.is_scalar());
+    let may_lead =
+        |ty: Ty| !matches!(ty.kind(), TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never);
+    let kept = scalars.filter(|(local, declared)| may_lead(declared.ty) && is_live_within(&body, at, *local));
     // Integers with a name are the program's own: nobody can see through those.
-    let may_lead = |local: Local| match *body.locals[local].ty.kind() {
-        TyKind::Int(_) => body.locals[local].name.is_none(),
-        TyKind::Float(_) | TyKind::Bool | TyKind::Str | TyKind::Unit | TyKind::Never => false,
-        _ => true,
-    };
-    let mut scalars = body.locals.iter().filter(|(_, declared)| declared.ty.is_scalar()).map(|(local, _)| local);
-    scalars.any(|local| may_lead(local) && is_live_within(&body, at, local))
+    let is_own = |declared: &LocalDecl| matches!(declared.ty.kind(), TyKind::Int(_)) && declared.name.is_some();
+    let types: Vec<Ty> =
+        kept.map(|(_, declared)| declared).filter(|declared| !is_own(declared)).map(|declared| declared.ty).collect();
+    (!types.iter().any(|ty| matches!(ty.kind(), TyKind::Int(kind) if kind.bits() >= 64))).then_some(types)
+}
+
+/// Is there a pointer or a reference in the values of a type themselves?
+fn has_pointer(ty: Ty, checked: &Checked) -> bool {
+    let has = |field: &FieldDef| has_pointer(field.ty, checked);
+    match *ty.kind() {
+        TyKind::Pointer(_) | TyKind::Reference(_) | TyKind::Slice(_) => true,
+        TyKind::Tuple(parts) => parts.iter().any(|part| has_pointer(*part, checked)),
+        TyKind::Array(of, _) => has_pointer(of, checked),
+        TyKind::Struct(..) => checked.structs.get(&ty).is_none_or(|def| def.fields.iter().any(has)),
+        TyKind::Enum(..) => {
+            let fields = |def: &Arc<EnumDef>| def.variants.iter().flat_map(|variant| &variant.fields).any(has);
+            checked.enums.get(&ty).is_none_or(fields)
+        }
+        _ => false,
+    }
 }
 
 /// Is it a value without a name that is no scalar? A trap report shows the others' values while a call is going on.

@@ -113,15 +113,16 @@ fn what_points_at_a_local_follows_it() {
 }
 
 #[test]
-fn a_box_that_a_waiting_function_holds_stays() {
+fn a_box_that_a_waiting_function_points_into_stays() {
     let text = "
 S Node { v: i64 }
 F look(n: &Node) -> i64 = n.v
 F run() -> i64 {
     n := Box.new(Node { v: 5 })
+    p := &n.v
     next_text()
     hot_reload()
-    look(&*n)
+    look(&*n) + *p - 5
 }
 ";
     let played = program(text, &[&[("v: i64", "v: i64, more: [i64; 20] = [0; 20]"), ("= n.v", "= n.v + n.more[3]")]]);
@@ -130,6 +131,63 @@ F run() -> i64 {
     assert!(told[0].contains("a `Node` on the heap has 24 bytes and would need"), "{told:?}");
     assert!(told[0].contains("the running `run` holds its address while it waits"), "{told:?}");
     played.assert_no_leaks();
+}
+
+/// What callers keep in registers, which a function further in has saved, follows a box that moves.
+#[test]
+fn a_box_moves_while_its_owner_waits_in_a_call() {
+    let uses = [
+        ("g := Box.new(Game { hp: 5 })", "g.play()", "g.hp"),
+        ("g := Box.new(Game { hp: 5 })", "go(g)", "g.hp"),
+        ("g := Box.new(Game { hp: 5 })  p := &*g", "p.play()", "g.hp + p.hp - g.hp"),
+        ("g := Box.new(Game { hp: 5 })  h := g", "h.play()", "g.hp + h.hp - g.hp"),
+        ("g := Box.new(Game { hp: 5 })  other := Box.new(Game { hp: 7 })", "g.play() + other.hp - 7", "g.hp"),
+        ("w := Wrap { g: Box.new(Game { hp: 5 }) }", "w.g.play()", "w.g.hp"),
+        ("t := (Box.new(Game { hp: 5 }), 1)", "t.0.play()", "t.0.hp"),
+        ("o: Option<Box<Game>> = Some(Box.new(Game { hp: 5 }))", "o!.play()", "o!.hp"),
+        ("e := Has(Box.new(Game { hp: 5 }))", "e.go()", "e.hp()"),
+        ("g := Box.new(Game { hp: 5 })  f := || { g.play() }", "f()", "g.hp"),
+        ("g := Box.new(Box.new(Game { hp: 5 }))", "(**g).play()", "(**g).hp"),
+        ("g: Box<dyn Plays> = Box.new(Game { hp: 5 })", "g.plays()", "g.left()"),
+        ("kept = Box.new(Game { hp: 5 })  g := kept", "kept.play()", "g.hp"),
+    ];
+    for (start, call, left) in uses {
+        let text = |fields: &str, turn: &str| {
+            format!(
+                "
+S Game {{ hp: i64{fields} }}
+S Wrap {{ g: Box<Game> }}
+E Maybe {{ No, Has(Box<Game>) }}
+W Plays {{ F plays(&mut self) -> i64  F left(&self) -> i64 }}
+G kept: Box<Game> = Box.new(Game {{ hp: 0 }})
+X Game: Plays {{ F plays(&mut self) -> i64 {{ self.play() }}  F left(&self) -> i64 {{ self.hp }} }}
+X Maybe {{
+    F go(&self) -> i64 {{ M self {{ Has(g) => g.play(), No => 0 }} }}
+    F hp(&self) -> i64 {{ M self {{ Has(g) => g.hp, No => 0 }} }}
+}}
+X Game {{
+    F play(&mut self) -> i64 {{
+        L self.hp < 40 {{
+            {turn}
+            I self.hp == 10 {{ save() }}
+        }}
+        self.hp
+    }}
+}}
+F go(g: Box<Game>) -> i64 = g.play()
+F run() -> i64 {{
+    {start}
+    r := {call}
+    r * 1000 + {left}
+}}
+"
+            )
+        };
+        let grown = text(", more: [i64; 20] = [3; 20]", "self.hp += self.more[19] - 2");
+        let (result, told) = saved_meanwhile(&[&text("", "I self.hp < 20 { self.hp += 1 }"), &grown]);
+        assert_eq!(result, 40040, "{start}  {call}: {told:#?}");
+        assert!(told.iter().any(|line| line.contains("at the next loop head")), "{start}  {call}: {told:#?}");
+    }
 }
 
 /// Nothing in `run` is a pointer, but its callee, in a call of the host's, holds the address of what moves.

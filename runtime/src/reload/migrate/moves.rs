@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_abi::heap::CLOSURE_TAG;
-use vaisjit_semantics::Ty;
+use vaisjit_semantics::{Ty, TyKind};
 
 use super::known::Known;
 use super::offsets::{Part, Words, leads_to};
 use super::plan::Planner;
 use super::trial::{Denied, Local, spilled};
-use crate::code::Stopped;
+use crate::code::{StackWord, Stopped};
 use crate::heap::Heap;
 use crate::heap::migrate::moves::{each_word, put_word, word};
 use crate::heap::migrate::{Area, Attic, Conversion, Rebuilt, Region, Word, WordPart};
@@ -26,6 +26,8 @@ pub(super) struct Moves {
     blocks: FxHashMap<usize, (usize, usize)>,
     /// The types of the values behind `dyn`s, by the address of the table.
     tables: FxHashMap<usize, Ty>,
+    /// Words of frames that lead to counted blocks: where they lie, and what they are afterwards.
+    seats: Vec<(usize, usize)>,
 }
 
 /// A row of values.
@@ -71,7 +73,7 @@ impl Moves {
         };
         let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).collect();
         ranges.sort_unstable_by_key(|range| range.at);
-        Moves { ranges, blocks: FxHashMap::default(), tables }
+        Moves { ranges, tables, ..Moves::default() }
     }
 
     /// Of the regions whose values are used and stay as they lie, but lose parts; and of the containers that are made anew,
@@ -115,7 +117,7 @@ impl Moves {
         let mut ranges: Vec<Range> = regions.iter().enumerate().filter_map(range).chain(containers).collect();
         // Of two that begin alike the last one is found.
         ranges.sort_unstable_by_key(|range| (range.at, range.to.is_none()));
-        Moves { ranges, blocks: FxHashMap::default(), tables }
+        Moves { ranges, tables, ..Moves::default() }
     }
 
     /// A counted block goes elsewhere.
@@ -156,6 +158,16 @@ impl Moves {
         found.or_else(|| self.blocks.get(&payload).map(|(_, region)| *region))
     }
 
+    /// Where a counted block lies afterwards that a word leads to, and what lies where the word leads to, if anything does.
+    fn block_after(&self, word: usize) -> Option<(usize, Option<Ty>)> {
+        let to = self.blocks.get(&word)?.0;
+        match self.find(word) {
+            None => Some((to, None)),
+            Some((range, 0)) if range.at == word && range.to == Some(to) => Some((to, Some(range.types.0))),
+            Some(_) => None,
+        }
+    }
+
     /// What a word has to be afterwards: `None` if it stays, an error with the region if what it points at is gone.
     fn after(&self, planner: &Planner, word: usize, kind: Word) -> Result<Option<usize>, usize> {
         let tag = CLOSURE_TAG as usize;
@@ -183,6 +195,7 @@ impl Moves {
             (Err(_), Word::Waiting(_)) => put_word(at, 0),
             _ => {}
         };
+        self.seats.iter().for_each(|(at, to)| put_word(*at, *to));
         roots.iter().for_each(|area| each(area, &words.of(area.ty), &mut put));
         let mut waits = |at: usize, word: usize, kind: Word| match kind {
             Word::Pointer(pointee) => put(at, word, Word::Waiting(pointee)),
@@ -239,14 +252,23 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Refuses moves that some word could not follow; `lost` describes a value that loses what somebody points at.
+    /// Refuses moves that some word could not follow; `lost` describes a value that loses what somebody points at. Notes the
+    /// words of frames that can.
     pub fn check(
         &self,
-        moves: &Moves,
+        moves: &mut Moves,
         describe: &dyn Fn(usize) -> Denied,
         lost: &dyn Fn(usize, &str) -> Denied,
     ) -> Result<(), Denied> {
-        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&|word| moves.pinned(word), true)) else {
+        let mut seats = Vec::new();
+        let mut pinned = |seen: StackWord| {
+            let region = moves.pinned(seen.word)?;
+            let to = self.followed(moves, seen);
+            seats.extend(to.map(|to| (seen.at, to)));
+            to.is_none().then_some(region)
+        };
+        let Some(stuck) = self.typed(moves, true).or_else(|| self.untyped(&mut pinned, true)) else {
+            moves.seats = seats;
             return Ok(());
         };
         let pinned_by = match &stuck {
@@ -269,14 +291,14 @@ impl Search<'_> {
 
     /// Refuses that values which stay where they are lose parts that something points at.
     pub fn check_lost(&self, losing: &Moves, describe: &dyn Fn(usize, &str) -> Denied) -> Result<(), Denied> {
-        let is_dropped = |word: usize| {
+        let mut is_dropped = |StackWord { word, .. }: StackWord| {
             let (range, index) = losing.find(word)?;
             let at = range.at + index * range.stride;
             let is_dropped = range.to.is_none() || self.planner.is_dropped(at, range.types, word - at);
             is_dropped.then_some(range.region)
         };
         // What lies in frames of the host's may be nobody's any more; it is none of what the program does.
-        match self.typed(losing, false).or_else(|| self.untyped(&is_dropped, false)) {
+        match self.typed(losing, false).or_else(|| self.untyped(&mut is_dropped, false)) {
             Some(Stuck::Lost(who, region)) => Err(describe(region, &who)),
             Some(Stuck::Untyped(who, region)) => {
                 let pinned_by = Some(format!("{who}, which holds the address of something that would be gone"));
@@ -318,23 +340,23 @@ impl Search<'_> {
     }
 
     /// A word that nobody knows the type of and that leads to a region; `leads` tells which. In frames of the `host`'s, too?
-    fn untyped(&self, leads: &dyn Fn(usize) -> Option<usize>, host: bool) -> Option<Stuck> {
+    fn untyped(&self, leads: &mut dyn FnMut(StackWord) -> Option<usize>, host: bool) -> Option<Stuck> {
         let known: HashSet<usize> = self.locals.iter().filter_map(|local| local.address).collect();
         let leaves = |local: &&Local| local.going.as_ref().is_some_and(|going| going.spill != 0);
         let going = self.locals.iter().filter(leaves);
         // What it has saved may be what a caller keeps, who looks for it where it was.
         let is_free = |local: &Local| {
-            let outer = |other: &&Local| other.thread == local.thread && other.frame_pointer > local.frame_pointer;
-            !self.locals.iter().filter(outer).any(|outer| outer.keeps_addresses)
+            let keeps = |outer: &Local| outer.kept_words.as_ref().is_none_or(|kept| !kept.is_empty());
+            !self.outside(local).any(keeps)
         };
         let handed = |local: &Local| if is_free(local) { handed_over(local) } else { Vec::new() };
         let left: HashMap<usize, Vec<usize>> = going.map(|local| (local.frame_pointer, handed(local))).collect();
         let mut stuck = None;
-        self.stopped.words(&known, &left, |word, owner| {
+        self.stopped.words(&known, &left, |seen| {
             if stuck.is_none()
-                && let Some(region) = leads(word)
+                && let Some(region) = leads(seen)
             {
-                let function = self.locals.iter().find(|local| local.frame_pointer == owner);
+                let function = self.local(seen);
                 if function.is_none() && !host {
                     return;
                 }
@@ -346,6 +368,30 @@ impl Search<'_> {
             }
         });
         stuck
+    }
+
+    /// The frame that a word belongs to.
+    fn local(&self, seen: StackWord) -> Option<&Local> {
+        self.locals.iter().find(|local| local.frame_pointer == seen.owner)
+    }
+
+    /// The frames further out on the stack of one.
+    fn outside<'l>(&'l self, of: &'l Local) -> impl Iterator<Item = &'l Local> {
+        self.locals.iter().filter(|other| other.thread == of.thread && other.frame_pointer > of.frame_pointer)
+    }
+
+    /// What a word of a frame that leads to a counted block has to be afterwards: if all that this frame and those further out
+    /// keep would follow the block, whichever of it the word is.
+    fn followed(&self, moves: &Moves, seen: StackWord) -> Option<usize> {
+        let (to, of) = moves.block_after(seen.word)?;
+        let local = self.local(seen)?;
+        let follows = |ty: &Ty| match *ty.kind() {
+            TyKind::Pointer(pointee) | TyKind::Reference(pointee) => of.is_none_or(|of| of == pointee),
+            _ => true,
+        };
+        let mut keepers = self.outside(local).chain([local]);
+        let all = keepers.all(|local| local.kept_words.as_ref().is_some_and(|kept| kept.iter().all(follows)));
+        all.then_some(to)
     }
 }
 

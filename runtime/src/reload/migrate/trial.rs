@@ -57,8 +57,8 @@ pub(crate) struct Local {
     pub released_whole: ReleasedWhole,
     /// Is its code that of the new version, too?
     pub is_current: bool,
-    /// Does it keep words beyond the call it waits in that may be addresses?
-    pub keeps_addresses: bool,
+    /// The types of the words it keeps beyond the call it waits in that may be addresses, if that is known.
+    pub kept_words: Option<Arc<[Ty]>>,
 }
 
 /// How a frame goes on in other code at the poll of the loop it is in.
@@ -503,7 +503,7 @@ impl Migration {
         let roots = self.roots_now(linkage, locals, &|_, _| true);
         let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
         let grows = |region: usize| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region));
-        search.check(&moves, &grows, &|region, who| self.loses_part(linkage, trial, region, who))?;
+        search.check(&mut moves, &grows, &|region, who| self.loses_part(linkage, trial, region, who))?;
         trial.roots = self.roots_after(linkage, locals, trial);
         trial.aside = self.aside_after(linkage, moving, trial);
         trial.moves = moves;
