@@ -23,3 +23,4 @@ pub(crate) mod prepare;
 pub(crate) mod renames;
 pub(crate) mod replace;
 pub(crate) mod turns;
+pub(crate) mod unfinished;

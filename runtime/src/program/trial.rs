@@ -27,6 +27,7 @@ use crate::reload::migrate::dropped;
 use crate::reload::migrate::{Denied, Going, Local, Migration, Settle, Trial, computing, failed, sees_old};
 use crate::reload::prepare::Prepared;
 use crate::reload::replace::Standing;
+use crate::reload::unfinished::finished;
 use crate::report::{Edit, Outcome, Report};
 use crate::trap::TrapCode;
 
@@ -265,15 +266,19 @@ impl ProgramInner {
         stopped.walk(|frame| {
             let standing = Standing::of(frame);
             let Some(meta) = standing.meta(&live) else { return };
+            let (going, grown) = (going(prepared, stopped, frame, meta), stopped.grown(frame));
             locals.push(Local {
                 thread: frame.thread,
                 frame_pointer: frame.frame_pointer,
                 address: frame.block.map(|block| block.address),
-                frame: meta.frame.clone(),
+                frame: match grown.is_empty() && !frame.polls {
+                    true => finished(meta, frame.srcloc, &live.checked, &live.layouts),
+                    false => meta.frame.clone(),
+                },
                 function: meta.name(),
                 live: live_locals(meta, frame.srcloc, &live.checked, &live.layouts),
-                going: going(prepared, stopped, frame, meta),
-                grown: stopped.grown(frame),
+                going,
+                grown,
                 released_whole: ReleasedWhole::of(meta, &live.checked, &live.layouts),
                 is_current: !prepared.replaces(meta.instance) && !live.is_behind(standing.unit, meta.instance),
                 ahead: ahead(prepared, &standing),

@@ -24,6 +24,7 @@ use vaisjit_syntax::Name;
 
 use super::migrate::known::Known;
 use super::prepare::body_of;
+use super::unfinished::has_result;
 use crate::live::{FunctionMeta, Past};
 
 /// What a commit does to the types that old code may know.
@@ -119,7 +120,10 @@ impl<'a> Changes<'a> {
                 let walk = |body, goes, grown| Walk { changes: self, body, goes, grown, seen: FxHashSet::default() };
                 let cleanup = body.cleanup.as_deref().filter(|_| !goes_at_once(&body, srcloc, goes));
                 let deferred = || cleanup.and_then(|cleanup| walk(cleanup, &|_| false, &[]).all());
-                held().or_else(|| walk(&body, goes, &grown).from(srcloc)).or_else(deferred)
+                let types = self.types.keys().chain(&self.rebuilt).copied();
+                let begun = has_result(&body, srcloc, &self.known.0, types);
+                let begun = || begun.then(|| "has a part of its result already".to_owned());
+                held().or_else(|| walk(&body, goes, &grown).from(srcloc)).or_else(deferred).or_else(begun)
             }
             None => Some("runs code of an older version".to_owned()),
         }

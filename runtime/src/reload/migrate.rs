@@ -39,6 +39,7 @@ use known::Known;
 use plan::{NoDefault, Planner};
 
 pub(crate) use aside::{Aside, called};
+pub(super) use offsets::leads_to;
 pub(crate) use trial::waiting::Blocks;
 pub(crate) use trial::{Denied, Going, Local, Settle, Trial, computing, failed, sees_old};
 

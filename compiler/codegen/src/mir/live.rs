@@ -5,7 +5,8 @@ use vaisjit_semantics::Instance;
 
 use super::visit::{Access, place_locals, statement_places, successors, terminator_operand};
 use super::{
-    BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Rvalue, Statement, StatementKind, TEMPORARY, Terminator,
+    BlockId, Body, Callee, Local, Operand, Place, PlaceBase, Projection, Rvalue, Statement, StatementKind, TEMPORARY,
+    Terminator,
 };
 
 /// Functions of the library that copy elements from an address and keep no address.
@@ -58,7 +59,18 @@ impl Addressed {
 
     /// May a local have a value before a statement (its block and its number there)? Not if nothing has been put there on
     /// any way to it, or the last that happened to it was its end: the bytes mean nothing then.
-    pub fn may_have_value(&self, body: &Body, (start, statement): (BlockId, usize), local: Local) -> bool {
+    pub fn may_have_value(&self, body: &Body, at: (BlockId, usize), local: Local) -> bool {
+        self.may_have_part(body, at, local, &[])
+    }
+
+    /// The same for a part of a local.
+    pub fn may_have_part(
+        &self,
+        body: &Body,
+        (start, statement): (BlockId, usize),
+        local: Local,
+        part: &[Projection],
+    ) -> bool {
         let shown = self.may_hold(body, (start, statement), local);
         let before = predecessors(body);
         let entry = body.blocks.iter().next().map(|(id, _)| id);
@@ -66,7 +78,7 @@ impl Addressed {
         let mut open = vec![(start, statement)];
         while let Some((id, count)) = open.pop() {
             let statements = &body.blocks[id].statements;
-            match statements.iter().take(count).rposition(|statement| names(statement, local)) {
+            match statements.iter().take(count).rposition(|statement| names(statement, local, part)) {
                 Some(last) if ends(body, (id, last), local, shown) => continue,
                 Some(_) => return true,
                 None => {}
@@ -80,6 +92,24 @@ impl Addressed {
         }
         false
     }
+}
+
+/// The parts of a local that a body writes one by one; none if it also writes it as a whole, or an element whose number is
+/// not known.
+pub fn parts_written(body: &Body, local: Local) -> Vec<Place> {
+    let (mut parts, mut is_written_otherwise) = (Vec::<Place>::new(), false);
+    for statement in body.blocks.values().flat_map(|block| &block.statements) {
+        statement_places(statement, &mut |place, access| {
+            if access == Access::Write && matches!(place.base, PlaceBase::Local(base) if base == local) {
+                let unknown = place.projections.iter().any(|step| matches!(step, Projection::Index(_)));
+                is_written_otherwise |= unknown || place.projections.is_empty();
+                if !parts.contains(place) {
+                    parts.push(place.clone());
+                }
+            }
+        });
+    }
+    if is_written_otherwise { Vec::new() } else { parts }
 }
 
 /// Does a value end with a statement? What is made only to be copied from, or has no name and is only read once, does with
@@ -178,11 +208,22 @@ fn passing(body: &Body) -> FxHashSet<Local> {
     copied
 }
 
-/// Does a statement name a place in a local?
-fn names(statement: &Statement, local: Local) -> bool {
+/// Does a statement name a place in a local that has to do with a part of it? What fills in parked fields only prepares one.
+fn names(statement: &Statement, local: Local, part: &[Projection]) -> bool {
+    if !part.is_empty() && matches!(statement.kind, StatementKind::FillParked(..)) {
+        return false;
+    }
     let mut found = false;
-    statement_places(statement, &mut |place, _| found |= matches!(place.base, PlaceBase::Local(base) if base == local));
+    statement_places(statement, &mut |place, _| {
+        let is_there = matches!(place.base, PlaceBase::Local(base) if base == local);
+        found |= is_there && place.projections.iter().zip(part).all(|(one, other)| may_be_same(one, other));
+    });
     found
+}
+
+/// May two steps from the same place lead to the same one?
+fn may_be_same(one: &Projection, other: &Projection) -> bool {
+    one == other || matches!(one, Projection::Index(_)) || matches!(other, Projection::Index(_))
 }
 
 /// The blocks from which control may go to each.

@@ -305,7 +305,7 @@ pub(super) fn lies_at(known: &Known, ty: Ty, offset: u32, word: Ty) -> bool {
 }
 
 /// Does a value of one type lead to one of these?
-pub(super) fn leads_to(known: &Known, ty: Ty, wanted: &FxHashSet<Ty>) -> bool {
+pub(crate) fn leads_to(known: &Known, ty: Ty, wanted: &FxHashSet<Ty>) -> bool {
     let (mut open, mut seen) = (vec![ty], FxHashSet::default());
     while let Some(ty) = open.pop() {
         if wanted.contains(&ty) {
