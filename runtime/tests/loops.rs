@@ -28,5 +28,7 @@ mod released;
 mod structs;
 #[path = "loops/temporaries.rs"]
 mod temporaries;
+#[path = "loops/unfinished.rs"]
+mod unfinished;
 #[path = "loops/which.rs"]
 mod which;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use vaisjit_codegen::clif::{self, frame::FrameLocal};
-use vaisjit_codegen::layout::{KnownField, KnownLayout, LayoutHistory, Layouts, TypeLayouts};
+use vaisjit_codegen::layout::{KnownField, KnownLayout, KnownVariant, LayoutHistory, Layouts, TypeLayouts};
 use vaisjit_codegen::lower;
 use vaisjit_codegen::mir::live::{Addressed, is_live, is_live_within};
 use vaisjit_codegen::mir::visit::{self, Access};
@@ -18,7 +18,7 @@ use vaisjit_codegen::mir::{
     Block, BlockId, Body, Callee, Local, LocalDecl, Operand, Place, PlaceBase, Projection, Rvalue, StatementKind,
 };
 use vaisjit_codegen::shape::is_counted;
-use vaisjit_semantics::program::{EnumDef, FieldDef};
+use vaisjit_semantics::program::{EnumDef, FieldDef, VariantDef};
 use vaisjit_semantics::{Checked, Instance, ItemPath, Ty, TyKind};
 use vaisjit_syntax::Name;
 
@@ -78,8 +78,19 @@ impl<'a> Changes<'a> {
             let (old, new) = (histories.0.get(*ty)?, histories.1.get(*ty)?);
             let declared = new_types.structs.get(ty).map_or(&[][..], |definition| &definition.fields);
             let change = Change::of(*ty, old, new, declared);
-            let before = |now: &FieldDef| old.fields().iter().any(|field| field.name == now.name && field.ty == now.ty);
-            let counts = declared.iter().any(|now| !before(now) && is_counted(now.ty, new_types));
+            let adds = |before: &[KnownField], now: &[FieldDef]| {
+                let is_new = |now: &&FieldDef| !before.iter().any(|old| old.name == now.name && old.ty == now.ty);
+                now.iter().filter(is_new).any(|now| is_counted(now.ty, new_types))
+            };
+            let variant_adds = |now: &VariantDef| {
+                let is_it =
+                    |known: &&KnownVariant| known.name.is_some_and(|name| name == now.name || now.was == Some(name));
+                adds(old.variants.iter().find(is_it).map_or(&[], |known| &known.fields), &now.fields)
+            };
+            let counts = match new_types.enums.get(ty) {
+                Some(definition) => definition.variants.iter().any(variant_adds),
+                None => adds(old.fields(), declared),
+            };
             Some((*ty, Change { counts, ..change }))
         };
         let known = (Known::new(histories.0.clone()), Known::new(histories.1.clone()));
@@ -197,6 +208,24 @@ impl<'a> Changes<'a> {
     /// A type that grows, at or inside a value of this type.
     fn growing(&self, ty: Ty) -> Option<Ty> {
         self.inside(ty, &|change| change.grows)
+    }
+
+    /// A type of which more is counted, at or inside a value of this type.
+    fn counting(&self, ty: Ty) -> Option<Ty> {
+        if self.types.get(&ty).is_some_and(|change| change.counts) {
+            return Some(ty);
+        }
+        let within = |field: &FieldDef| self.counting(field.ty);
+        match *ty.kind() {
+            TyKind::Tuple(parts) => parts.iter().find_map(|part| self.counting(*part)),
+            TyKind::Array(of, _) => self.counting(of),
+            TyKind::Struct(..) => self.checked.structs.get(&ty)?.fields.iter().find_map(within),
+            TyKind::Enum(..) => {
+                let variants = &self.checked.enums.get(&ty)?.variants;
+                variants.iter().flat_map(|variant| &variant.fields).find_map(within)
+            }
+            _ => None,
+        }
     }
 
     /// A type of which this is so, at or inside a value of this type.
@@ -603,7 +632,7 @@ impl Walk<'_> {
     /// Does it copy a value, with parts that it does not know of and so does not count, to where all parts are counted down?
     fn gives_away(&self, statement: &StatementKind) -> Option<String> {
         let StatementKind::Assign(to, Rvalue::Use(Operand::Copy(_))) = statement else { return None };
-        let ty = self.changes.inside(to.ty, &|change| change.counts)?;
+        let ty = self.changes.counting(to.ty)?;
         let kept = |local: Local| {
             local != self.body.local(Body::RESULT) && !whole_releases(self.body).any(|released| released == local)
         };
