@@ -136,13 +136,15 @@ impl<M: Member, R: Admission<M>> Control<M, R> {
 /// Where a thread is that is asked to stop. It cannot go away from there while the control is locked and its poll byte is
 /// set, unless it is running.
 pub(super) fn level(member: &impl Member) -> Level {
-    match member.state().load(Ordering::Acquire) {
-        RUNNING => Level::Running,
-        state => {
-            debug_assert!(member.poll().load(Ordering::Acquire) & poll::STOP != 0, "nobody has asked it to stop");
-            member.stopped_level(state)
-        }
-    }
+    let state = member.state().load(Ordering::Acquire);
+    let is_asked = || member.poll().load(Ordering::Acquire) & poll::STOP != 0;
+    debug_assert!(state == RUNNING || is_asked(), "nobody has asked it to stop");
+    level_in(member, state)
+}
+
+/// The same of a thread that has announced this state, or does so itself.
+fn level_in(member: &impl Member, state: u32) -> Level {
+    if state == RUNNING { Level::Running } else { member.stopped_level(state) }
 }
 
 /// A thread announces that it runs from now on; gives what is wanted of it, which it has to look at first.
@@ -227,7 +229,8 @@ pub(super) trait Party {
             control = self.run_ready(control);
             if control.running.is_none() {
                 let trapping = member.poll().load(Ordering::Relaxed) & poll::TRAP != 0;
-                let level = member.stopped_level(state);
+                // What is deferred in a call that has trapped is run by a thread that counts as running: nobody can hold it.
+                let level = level_in(member, state);
                 let holds = |request: &Self::Request| request.asks(member) && request.admits(member, level);
                 if trapping || !control.requests.iter().any(holds) {
                     break;
