@@ -86,12 +86,12 @@ pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
     let why =
         format!("it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself");
     let help = "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls";
-    refuse(report, |_| EditOutcome::Refused { why, help: help.to_owned() });
+    refuse(report, obstacle, |_| EditOutcome::Refused { why, help: help.to_owned() });
 }
 
 /// Nor can one that a thread stands in the way of which waits for a commit itself, in a call of `failed` that has trapped.
 pub(super) fn refuse_behind(report: &mut Report, obstacle: &str, failed: &str) {
-    refuse(report, |name| EditOutcome::Refused {
+    refuse(report, obstacle, |name| EditOutcome::Refused {
         why: format!(
             "it would have to wait for {obstacle} with the old layout, and that waits in the failed call of `{failed}`"
         ),
@@ -110,7 +110,7 @@ pub(crate) fn way_out(until: &str, restarts: bool) -> String {
 
 /// One whose types need not grow is prepared once more if frames that have no room do not end.
 pub(super) fn refuse_growth(report: &mut Report, obstacle: &str) {
-    refuse(report, |_| EditOutcome::Refused { why: format!("the running {obstacle}"), help: String::new() });
+    refuse(report, obstacle, |_| EditOutcome::Refused { why: format!("the running {obstacle}"), help: String::new() });
 }
 
 /// Nor is one prepared for ever that never finds the threads where it was prepared for them.
@@ -121,13 +121,17 @@ pub(super) fn refuse_missed(report: &mut Report, times: usize) {
         let (name, outcome) = ("main".to_owned(), EditOutcome::LiveNow);
         report.edits.push(Edit { kind: "function", name, change: "relinked", outcome, at: None });
     }
-    refuse(report, |_| EditOutcome::Refused { why, help });
+    refuse(report, "", |_| EditOutcome::Refused { why, help });
 }
 
-/// Refuses the first type or global that has been edited, and with it the save.
-fn refuse(report: &mut Report, outcome: impl FnOnce(&str) -> EditOutcome) {
+/// Refuses the type or global that has been edited and that the sentence about the obstacle names, or else the first one, and
+/// with it the save.
+fn refuse(report: &mut Report, obstacle: &str, outcome: impl FnOnce(&str) -> EditOutcome) {
+    let would = obstacle.find("would").map_or("", |at| &obstacle[at..]);
+    let is_named = |edit: &Edit| edit.kind != "function" && would.contains(&format!("`{}`", edit.name));
     let first = |kinds: &[&str]| report.edits.iter().position(|edit| kinds.contains(&edit.kind));
-    let place = first(&["struct", "enum"]).or_else(|| first(&["global"])).unwrap_or(0);
+    let named = report.edits.iter().position(is_named);
+    let place = named.or_else(|| first(&["struct", "enum"])).or_else(|| first(&["global"])).unwrap_or(0);
     if let Some(edit) = report.edits.get_mut(place) {
         edit.outcome = outcome(&edit.name);
     }

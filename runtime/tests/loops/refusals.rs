@@ -252,3 +252,40 @@ F run() -> i64 {{
     assert!(told.iter().any(|line| line.contains("twice")), "{told:?}");
     assert!(!told.iter().any(|line| line.contains("run")), "{told:?}");
 }
+
+/// Of several types that grow the one is named, and told how much room it needs, that has none.
+#[test]
+fn the_type_is_named_that_has_no_room() {
+    let text = "
+S Small { a: i64 }
+S Dot { x: i64 }
+G small: Small
+F wait(d: *Dot) -> i64 {
+    next_text()
+    hot_reload()
+    d.x
+}
+F main() -> i64 {
+    dot := Dot { x: 1 }
+    wait(&dot) + dot.x
+}
+";
+    let grown = [
+        ("S Small { a: i64", "S Small { a: i64, b: i64"),
+        ("x: i64 }", "x: i64, y: i64 = 6, z: [i64; 100] = [3; 100] }"),
+    ];
+    let played = program(text, &[&grown]);
+    assert_eq!(played.program.run_main().expect("no trap"), 2);
+    let told = played.told();
+    assert!(told[0].starts_with("Dot refused: local `dot` of `main` has"), "{told:?}");
+    assert_eq!(played.program.version(), 1);
+    // The same where it is the code that waits which stands in the way.
+    let text = text
+        .replace("dot := Dot { x: 1 }", "dots := [Dot { x: 1 }]")
+        .replace("&dot)", "&dots[0])")
+        .replace("dot.x", "dots[0].x");
+    let played = program(&text, &[&grown]);
+    assert_eq!(played.program.run_main().expect("no trap"), 2);
+    let told = played.told();
+    assert!(told[0].starts_with("Dot refused: it would have to wait for `main`, which would"), "{told:?}");
+}

@@ -162,7 +162,7 @@ impl Known {
     }
 
     /// Does a value hold one of this type inside?
-    fn holds(&self, ty: Ty, wanted: Ty) -> bool {
+    pub fn holds(&self, ty: Ty, wanted: Ty) -> bool {
         let inside = |variant: &KnownVariant| variant.fields.iter().any(|field| self.holds(field.ty, wanted));
         match *ty.kind() {
             _ if ty == wanted => true,

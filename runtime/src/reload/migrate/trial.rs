@@ -400,12 +400,12 @@ impl Migration {
             trial.seen.insert(number, now.filter(|_| going.spill != 0 && local.grown.is_empty()));
             if block + going.transfer.block as usize > going.data_end {
                 trial.regions.push(region);
-                return Err(self.grows(trial, number, ty, 0));
+                return Err(self.grows(trial, number, 0));
             }
         } else if returns {
             if to_size > variable.size as usize {
                 trial.regions.push(region);
-                return Err(self.grows(trial, number, ty, variable.size as usize));
+                return Err(self.grows(trial, number, variable.size as usize));
             }
             region.to = Some(block + variable.offset as usize);
         }
@@ -466,7 +466,7 @@ impl Migration {
                 Role::Block(..) => {}
                 Role::Local(_) if region.to.is_some() || self.fits_there(region) => {}
                 Role::Local(_) => {
-                    return Err(self.grows(trial, number, Ty::unit(), conversion.from_size));
+                    return Err(self.grows(trial, number, conversion.from_size));
                 }
             }
         }
@@ -502,7 +502,7 @@ impl Migration {
         }
         let roots = self.roots_now(linkage, locals, &|_, _| true);
         let search = Search { planner: &self.planner, heap, stopped, locals, roots: &roots };
-        let grows = |region: usize| self.grows(trial, region, Ty::unit(), self.room(heap, trial, region));
+        let grows = |region: usize| self.grows(trial, region, self.room(heap, trial, region));
         search.check(&mut moves, &grows, &|region, who| self.loses_part(linkage, trial, region, who))?;
         trial.roots = self.roots_after(linkage, locals, trial);
         trial.aside = self.aside_after(linkage, moving, trial);

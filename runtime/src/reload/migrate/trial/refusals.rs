@@ -8,7 +8,7 @@ use crate::heap::migrate::{Found, Refusal, Role};
 use crate::linkage::Linkage;
 use crate::reload::diff::name_of;
 use crate::reload::migrate::aside::called;
-use crate::reload::migrate::plan::NoDefault;
+use crate::reload::migrate::plan::{NoDefault, Planner};
 use crate::reload::migrate::without_default;
 
 impl Migration {
@@ -140,9 +140,11 @@ impl Migration {
         }
     }
 
-    pub(super) fn grows(&self, trial: &Trial, region: usize, ty: Ty, room: usize) -> Denied {
+    pub(super) fn grows(&self, trial: &Trial, region: usize, room: usize) -> Denied {
         let conversion = &self.planner.conversions[trial.regions[region].conversion];
-        let name = name_of(self.planner.counted.first().copied().unwrap_or(ty));
+        let grown = self.grown_in(conversion.types.1);
+        let name = name_of(grown.unwrap_or(conversion.types.1));
+        let room_for = grown.map_or(conversion.to_size, |grown| self.planner.new.size(grown));
         let holder = self.holder(trial, region, 0);
         let rest = match trial.main_runs {
             true => {
@@ -165,9 +167,18 @@ impl Migration {
         Denied {
             pinned_by: None,
             why,
-            help: format!("reserve room in the type with `#[reserve({})]` and restart, {rest}", conversion.to_size),
+            help: format!("reserve room in the type with `#[reserve({room_for})]` and restart, {rest}"),
             name,
         }
+    }
+
+    /// The type that makes values of this one larger: itself, or the innermost one inside that has grown.
+    fn grown_in(&self, ty: Ty) -> Option<Ty> {
+        let Planner { old, new, counted, .. } = &self.planner;
+        let has_grown = |of: &Ty| new.holds(ty, *of) && new.size(*of) > old.size(*of);
+        let grown: Vec<Ty> = counted.iter().copied().filter(has_grown).collect();
+        let is_innermost = |of: &Ty| !grown.iter().any(|inner| inner != of && new.holds(*of, *inner));
+        grown.iter().copied().find(is_innermost)
     }
 }
 
