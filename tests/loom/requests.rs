@@ -7,6 +7,7 @@ use vaisjit_abi::context::poll;
 
 use crate::model::{Stack, Thread, World, explore};
 use crate::rendezvous::Member;
+use crate::sync::Mutex;
 use crate::sync::Ordering::Relaxed;
 
 /// Both slots lead to the same code between two polls.
@@ -195,6 +196,25 @@ fn a_request_may_enter_the_program_on_the_thread_it_runs_on() {
         let enters = host.clone();
         let ticket = world.sweep(move |world, _| world.enter(&enters, || world.poll(&enters)));
         world.pace(&ticket);
+        other.join().unwrap();
+    });
+}
+
+/// Preparations of reloads look at the stacks while they hold what a save of the state waits for.
+#[test]
+fn who_makes_a_request_may_hold_what_another_waits_for() {
+    explore(3, || {
+        let world = World::new();
+        let (runs, own) = (world.clone(), world.join());
+        let held = Arc::new(Mutex::new(()));
+        let wanted = held.clone();
+        let other = thread::spawn(move || runs.enter(&own, || runs.host_call(&own, || ())));
+        let first = world.sweep(move |_, _| drop(wanted.lock().unwrap()));
+        let holds = held.lock().unwrap();
+        let second = world.sweep(|_, _| ());
+        drop(holds);
+        world.pace(&first);
+        world.pace(&second);
         other.join().unwrap();
     });
 }

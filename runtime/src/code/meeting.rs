@@ -234,7 +234,7 @@ impl Meeting {
         if let Some(end) = self.rest {
             return now >= end && self.end_rest(now);
         }
-        let (mut tired, mut awaited) = (Vec::new(), false);
+        let (mut tired, mut awaited, mut holds_on) = (Vec::new(), false, false);
         let waits_for_first = self.waits_for_first();
         for seen in seen {
             let is_patient = self.patient.0.contains(&seen.thread);
@@ -243,7 +243,9 @@ impl Meeting {
             match seen.stands.filter(|_| seen.has_come) {
                 Some(stands) => {
                     turn.come(now.checked_sub(stands).unwrap_or(now));
-                    tired.extend((stands >= turn.stand(rounds).max(patience)).then_some(seen.thread));
+                    let is_tired = stands >= turn.stand(rounds).max(patience);
+                    tired.extend(is_tired.then_some(seen.thread));
+                    holds_on |= is_patient && !is_tired;
                 }
                 None => turn.go_on(now),
             }
@@ -253,7 +255,8 @@ impl Meeting {
             return false;
         }
         self.rounds += 1;
-        if self.rests {
+        // As long as one waits that has been brought to where it is wanted, only those that are tired go on.
+        if self.rests && !holds_on {
             let stood = seen.iter().filter(|seen| tired.contains(&seen.thread)).filter_map(|seen| seen.stands).max();
             let rest = stood.unwrap_or_default() * self.rounds.min(REST);
             self.rest = Some(now + rest.min(LONGEST_REST));

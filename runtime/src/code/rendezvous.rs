@@ -125,11 +125,10 @@ impl<M: Member, R: Admission<M>> Control<M, R> {
         self.requests.iter().any(|request| request.asks(member))
     }
 
-    /// A request that all threads it asks have stopped for.
-    fn ready(&self) -> Option<usize> {
-        let has_stopped = |request: &R, member: &M| !request.asks(member) || request.admits(member, level(member));
-        let is_ready = |request: &R| !request.rests() && self.threads.iter().all(|member| has_stopped(request, member));
-        self.requests.iter().position(is_ready)
+    /// Have all threads stopped that this request asks?
+    fn is_ready(&self, request: &R) -> bool {
+        let has_stopped = |member: &M| !request.asks(member) || request.admits(member, level(member));
+        self.running.is_none() && !request.rests() && self.threads.iter().all(|member| has_stopped(member))
     }
 }
 
@@ -170,6 +169,9 @@ pub(super) fn trap_is_taken(poll: &AtomicU8, interrupted: &AtomicBool) {
     }
 }
 
+/// What the members of a party agree on, locked.
+type Locked<'a, P> = MutexGuard<'a, Control<<P as Party>::Member, <P as Party>::Request>>;
+
 /// A world, as far as its threads meet.
 pub(super) trait Party {
     type Member: Member;
@@ -184,15 +186,16 @@ pub(super) trait Party {
     fn run(&self, request: Self::Request, threads: &[Arc<Self::Member>]) -> Box<dyn FnOnce()>;
 
     /// Makes a request, the control being locked: runs it now if no thread runs, or else leaves it to the thread that
-    /// stops last.
-    fn submit<'a>(
-        &'a self,
-        mut control: MutexGuard<'a, Control<Self::Member, Self::Request>>,
-        request: Self::Request,
-    ) -> MutexGuard<'a, Control<Self::Member, Self::Request>> {
+    /// stops last. It runs no other: who makes a request may hold what another one waits for.
+    fn submit<'a>(&'a self, mut control: Locked<'a, Self>, request: Self::Request) -> Locked<'a, Self> {
+        let own = control.requests.len();
         control.requests.push(request);
         self.ask(&control);
-        self.run_ready(control)
+        let mut has_run = false;
+        while !has_run && control.is_ready(&control.requests[own]) {
+            (control, has_run) = self.serve(control, own);
+        }
+        control
     }
 
     /// Sets the poll bytes of all threads that a request asks.
@@ -247,31 +250,32 @@ pub(super) trait Party {
     }
 
     /// Runs all requests that every thread has stopped for.
-    fn run_ready<'a>(
-        &'a self,
-        mut control: MutexGuard<'a, Control<Self::Member, Self::Request>>,
-    ) -> MutexGuard<'a, Control<Self::Member, Self::Request>> {
-        while control.running.is_none()
-            && let Some(index) = control.ready()
-        {
-            let threads = control.threads.clone();
-            if control.requests[index].widen(&threads) {
-                self.ask(&control);
-                continue;
-            }
-            let request = control.requests.remove(index);
-            control.running = Some(Self::token());
-            // Notes of who waits for whom would keep code alive.
-            control.threads.iter().for_each(|member| member.forget_blocked());
-            drop(control);
-            let tell = self.run(request, &threads);
-            drop(threads);
-            control = self.rendezvous().control();
-            control.running = None;
-            self.finished(&control);
-            tell();
+    fn run_ready<'a>(&'a self, mut control: Locked<'a, Self>) -> Locked<'a, Self> {
+        while let Some(index) = control.requests.iter().position(|request| control.is_ready(request)) {
+            control = self.serve(control, index).0;
         }
         control
+    }
+
+    /// All threads have stopped that a request asks: it asks more of them, or is run. True if it has been.
+    fn serve<'a>(&'a self, mut control: Locked<'a, Self>, index: usize) -> (Locked<'a, Self>, bool) {
+        let threads = control.threads.clone();
+        if control.requests[index].widen(&threads) {
+            self.ask(&control);
+            return (control, false);
+        }
+        let request = control.requests.remove(index);
+        control.running = Some(Self::token());
+        // Notes of who waits for whom would keep code alive.
+        control.threads.iter().for_each(|member| member.forget_blocked());
+        drop(control);
+        let tell = self.run(request, &threads);
+        drop(threads);
+        control = self.rendezvous().control();
+        control.running = None;
+        self.finished(&control);
+        tell();
+        (control, true)
     }
 
     /// A request has gone, or asks for less.

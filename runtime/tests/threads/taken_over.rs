@@ -334,3 +334,59 @@ F main() -> i64 {{
     });
     drop(watching);
 }
+
+/// What is in the way is held where it may be while a thread with longer turns comes round, though others tire of standing still.
+#[test]
+fn one_that_was_in_the_way_is_held_until_all_have_come() {
+    const LARGER: &str = ", name: str = \"x\", more: [i64; 6] = [6; 6]";
+    let text = "
+U std/thread
+S Item { k: i64 }
+G ticks: Channel<i64> = Channel.new()
+F next() -> i64 = ticks.receive().unwrap_or(-1)
+G turns: i64 = 0
+F turned() -> i64 = turns
+F deep(it: Item, depth: i64) -> i64 { I depth == 0 { next() + it.k } E { deep(it, depth - 1) + it.k } }
+F worker() -> i64 {
+    it := Item { k: 2 }
+    L is_over() == 0 {
+        deep(it, 3)
+        turns += 1
+    }
+    it.k
+}
+F sleeper() -> i64 {
+    it := Item { k: 3 }
+    L is_over() == 0 {
+        thread.sleep_ms(7)
+        nothing(it.k)
+    }
+    it.k
+}
+F nothing(k: i64) -> i64 = k
+F main() -> i64 {
+    threads := [thread.spawn(worker), thread.spawn(sleeper), thread.spawn(sleeper)]
+    L is_over() == 0 {
+        L i: 0..8 { ticks.send(i) }
+        thread.sleep_ms(20)
+    }
+    ticks.close()
+    sum := 0
+    L t: threads { sum += t.join()! }
+    sum
+}
+";
+    let turning = turning(text.to_owned());
+    let (done, saved) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        turning.run(8, || {
+            until("the worker turns", || turning.number("turned") > 20);
+            scope.spawn(|| {
+                turning.files.set("main.vais", text.replace("k: i64 }", &format!("k: i64{LARGER} }}")));
+                done.send(turning.program.poll().map(|update| update.is_reloaded())).expect("the test hears it");
+            });
+            let saved = saved.recv_timeout(DEADLINE).expect("it is live while the program runs");
+            assert!(saved.expect("no error"));
+        });
+    });
+}
