@@ -578,7 +578,7 @@ impl Driver {
     fn tell_staged(&mut self) {
         self.staged_at = None;
         let Some(program) = self.program.upgrade() else { return };
-        if let Some(mut report) = program.control.staged_report() {
+        if let Some(mut report) = program.control.staged_report().filter(|_| !program.control.has_been_put_off()) {
             report.wait_for(ITS_OWN_CALL);
             let (report, waits_for) = (Arc::new(report), ITS_OWN_CALL.to_owned());
             let help = way_out("the program makes it", false);

@@ -1,6 +1,6 @@
 //! `std/hot`: how a program steers its own reloads, and the state behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,13 +15,17 @@ use crate::driver::{Driver, Watching};
 use crate::engine::Error;
 use crate::events::Event;
 use crate::history::Cause;
-use crate::program::{Pending, ProgramInner, Staged, Update};
+use crate::program::{Pending, ProgramInner, Reloader, Staged, Update, way_out};
 use crate::report::{Clock, Report};
 use crate::told::Told;
 use crate::trap::{Trap, TrapCode};
 
 /// A call of `hot_loop`'s function that took less gives up the processor afterwards.
 const SHORT_TURN: Duration = Duration::from_millis(1);
+
+/// How long a version rests that was put off as other threads stood in its way, each time twice as long. Chosen by feel.
+const SHORTEST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// What a reload waits for in a program that chooses the moment itself.
 pub(crate) const ITS_OWN_CALL: &str = "a call of hot_check or hot_reload";
@@ -101,6 +105,12 @@ pub(crate) struct Control {
     next_watching: AtomicU64,
     /// How many wait for an answer to what a save would do.
     questions: AtomicUsize,
+    /// Does a commit wait for frames that stand in its way?
+    pub stuck: AtomicBool,
+    /// What stood in the way of the last commit that a call in the program gave up as only other threads did.
+    put_off: Mutex<Option<String>>,
+    /// When the version that was put off is tried again, and how long that took to come.
+    rest: Mutex<Option<(Instant, Duration)>>,
 }
 
 /// Somebody who waits for an answer.
@@ -309,7 +319,42 @@ impl Control {
 
     /// Keeps a version until the program asks for it, or until a newer one is prepared.
     pub fn stage(&self, staged: Staged) {
+        *lock(&self.rest) = None;
         *lock(&self.staged) = Some(staged);
+    }
+
+    /// Keeps one that was put off; true if it is for the first time.
+    fn stage_again(&self, staged: Staged) -> bool {
+        let before = lock(&self.rest).map(|(_, pause)| pause);
+        let pause = before.map_or(SHORTEST_REST, |pause| (pause * 2).min(LONGEST_REST));
+        self.stage(staged);
+        *lock(&self.rest) = Some((Instant::now() + pause, pause));
+        before.is_none()
+    }
+
+    /// Has the version that waits been tried in vain?
+    pub fn has_been_put_off(&self) -> bool {
+        lock(&self.rest).is_some()
+    }
+
+    /// Is it not to be tried again yet?
+    fn rests(&self) -> bool {
+        lock(&self.rest).is_some_and(|(until, _)| Instant::now() < until)
+    }
+
+    /// Notes why a commit was given up that only other threads stood in the way of.
+    pub fn put_off(&self, what: &str) {
+        *lock(&self.put_off) = Some(what.to_owned());
+    }
+
+    /// Why the last commit was, if it was.
+    pub fn take_put_off(&self) -> Option<String> {
+        lock(&self.put_off).take()
+    }
+
+    /// Does a reload thread apply what is saved, without being asked?
+    pub fn applies_by_itself(&self) -> bool {
+        self.is_watched() && !self.is_manual() && !self.is_held()
     }
 
     /// Takes the version that waits; only by who has the right to reload.
@@ -454,7 +499,10 @@ impl ProgramInner {
         if !self.control.has_staged() || self.control.is_held() || self.reloads_here().is_err() {
             return;
         }
-        let mut reloader = self.reloader();
+        if self.control.rests() && self.world.is_active_here() {
+            return;
+        }
+        let Some(mut reloader) = self.reloader_for_call() else { return };
         let Some(staged) = self.control.take_staged() else { return };
         let started = Instant::now();
         let files = staged.report().files.clone();
@@ -462,10 +510,27 @@ impl ProgramInner {
         if matches!(update, Update::Superseded) {
             update = self.update_from(&mut reloader, files.clone(), Cause::Saved, Clock::start());
         }
-        reloader.tells(&update);
-        drop(reloader);
-        self.announce(&update, &files);
+        let put_off = self.control.take_put_off().filter(|_| update.is_turned_down());
+        if put_off.is_none_or(|what| !self.try_later(&mut reloader, files.clone(), &what)) {
+            reloader.tells(&update);
+            drop(reloader);
+            self.announce(&update, &files);
+        }
         self.world.add_pause(started.elapsed());
+    }
+
+    /// Keeps a version that other threads stand in the way of until the program asks once more, after some time.
+    fn try_later(self: &Arc<Self>, reloader: &mut Reloader, files: Vec<PathBuf>, what: &str) -> bool {
+        let staged = self.stage(reloader, files, Cause::Saved, Clock::start(), &|| false);
+        let Ok(staged) = staged else { return false };
+        let mut report = staged.report().clone();
+        if self.control.stage_again(staged) {
+            report.wait_for(what);
+            let help = way_out("the program asks for the reload once that is over", self.main_is_running());
+            let (version, report, waits_for) = (self.version(), Arc::new(report), what.to_owned());
+            self.tell(&Event::Pending { version, report, waits_for, help });
+        }
+        true
     }
 
     fn hot_reload(self: &Arc<Self>) -> i64 {

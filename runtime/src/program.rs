@@ -293,6 +293,22 @@ impl ProgramInner {
         Reloading { guard, owner: &self.reloads_on }
     }
 
+    /// The same for a call that may come from inside the program: none while somebody else's commit waits for frames, which
+    /// may wait for that call to return.
+    pub fn reloader_for_call(&self) -> Option<Reloading<'_>> {
+        const LOOK: Duration = Duration::from_micros(200);
+        if !self.world.is_active_here() {
+            return Some(self.reloader());
+        }
+        loop {
+            let reloader = self.try_reloader();
+            if reloader.is_some() || self.control.stuck.load(Ordering::SeqCst) {
+                return reloader;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// The same if nobody has it now.
     pub fn try_reloader(&self) -> Option<Reloading<'_>> {
         let guard = match self.reloader.try_lock() {

@@ -16,6 +16,7 @@ use super::sweeping::Sweeping;
 use super::thread::{self, Repair, ThreadRecord};
 use super::traps::RawTrap;
 use super::unit::CodeUnit;
+use super::waiting::Waiting;
 use super::{barrier, signals};
 use crate::heap::Heap;
 
@@ -186,6 +187,11 @@ impl World {
     /// Is generated code of this world on the current thread's stack?
     pub fn is_active_here(&self) -> bool {
         self.record().is_ok_and(ThreadRecord::is_active)
+    }
+
+    /// Is the current thread one of these?
+    pub(crate) fn is_one_of(&self, waiting: &[Waiting]) -> bool {
+        self.record().is_ok_and(|record| waiting.iter().any(|waiting| waiting.is_of(record)))
     }
 
     /// Waits for something that another thread of the program does: if all others stand still it will not be done, so

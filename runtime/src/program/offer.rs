@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::landing::why_refused;
-use super::pending::{Attempt, lock, refuse_now};
+use super::pending::{Attempt, lock, refuse_asked};
 use super::update::to_result;
 use super::{Pending, Program, ProgramInner, Reloader, Staged, Update};
 use crate::engine::Error;
@@ -219,7 +219,7 @@ impl ProgramInner {
             (Attempt::Applied, _) => {}
             (attempt, _) => {
                 if let Attempt::NotYet { what, .. } = attempt {
-                    refuse_now(&mut report, what);
+                    refuse_asked(&mut report, what, pending.waits_for_others());
                 }
                 self.give_up(&staged);
                 let refused = report.refusals().next().is_some();

@@ -1,5 +1,6 @@
 //! A commit, or a look at what one would do, that waits for the program to reach a place where it can be.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::fr
 /// would have waited anyway. Chosen by feel.
 const RUNS_ON: (u32, u32) = (20, 4);
 
+/// How long one that has been asked for inside the program waits for other threads that stand in its way. Chosen by feel.
+const OTHERS: Duration = Duration::from_millis(250);
+
 /// How long it waits between two looks at threads that sleep in the host: at first, and at last. Chosen by feel.
 const LOOK_AT_SLEEPERS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
 
@@ -38,12 +42,15 @@ pub struct Pending {
     obstacle: Mutex<Option<(String, String)>>,
     /// The threads that have stood in the way so far.
     awaited: Mutex<Vec<Waiting>>,
+    /// Do only other threads stand in the way than the one that has asked?
+    others: AtomicBool,
     /// Those that sleep in the host, and whether their turns are none of its concern. Nothing if it may concern any turn,
     /// whatever that calls.
     sleepers: Option<Mutex<Vec<(Waiting, bool)>>>,
     program: Arc<ProgramInner>,
-    /// Is it this thread's own frames that a commit waits for? Then waiting leads nowhere.
+    /// Has this thread of the program asked for it? Then waiting for its own frames leads nowhere, and others may wait for it.
     in_program: bool,
+    made: Instant,
     pub(super) prepared: Arc<Mutex<Option<Box<Prepared>>>>,
     pub(super) clock: Clock,
 }
@@ -82,11 +89,30 @@ pub(super) enum Attempt {
 }
 
 /// A commit that its own thread stands in the way of cannot wait.
-pub(super) fn refuse_now(report: &mut Report, obstacle: &str) {
+fn refuse_now(report: &mut Report, obstacle: &str) {
     let why =
         format!("it would have to wait for {obstacle} with the old layout, and that has asked for the reload itself");
     let help = "ask for the reload where nothing old is left to do: in `main`'s loop, or between two calls";
     refuse(report, obstacle, |_| EditOutcome::Refused { why, help: help.to_owned() });
+}
+
+/// Nor one that only other threads stand in the way of, if they do not come round while the one that has asked for it waits.
+fn refuse_others(report: &mut Report, obstacle: &str) {
+    let why = format!(
+        "it would have to wait for {obstacle} with the old layout, and that did not come round while the call waited that \
+         has asked for the reload"
+    );
+    let help =
+        "save it again; or leave the moment to vaisjit (without `hot_init`), so that the program runs on meanwhile";
+    refuse(report, obstacle, |_| EditOutcome::Refused { why, help: help.to_owned() });
+}
+
+/// Refuses a commit that has been asked for inside the program and that frames stand in the way of.
+pub(super) fn refuse_asked(report: &mut Report, obstacle: &str, is_others: bool) {
+    match is_others {
+        true => refuse_others(report, obstacle),
+        false => refuse_now(report, obstacle),
+    }
 }
 
 /// Nor can one that a thread stands in the way of which waits for a commit itself, in a call of `failed` that has trapped.
@@ -173,9 +199,11 @@ impl ProgramInner {
             pause: Mutex::new((LOOK_AGAIN.0, None)),
             obstacle: Mutex::default(),
             awaited: Mutex::default(),
+            others: AtomicBool::new(false),
             sleepers: (!concerns_all).then(Mutex::default),
             program: self.clone(),
             in_program,
+            made: Instant::now(),
             prepared,
             clock,
         }
@@ -204,9 +232,12 @@ impl Pending {
         let patience = lock(&self.pause).0 / 2;
         let kind = if let Attempt::NotYet { what, until, by } = &*lock(&self.attempt) {
             *lock(&self.obstacle) = Some((what.clone(), until.clone()));
-            if self.in_program {
+            let others = !by.is_empty() && !self.program.world.is_one_of(by);
+            self.others.store(others, Ordering::Relaxed);
+            if self.in_program && !(others && self.made.elapsed() < OTHERS) {
                 return Some(Waited::Cancelled);
             }
+            self.program.control.stuck.store(true, Ordering::SeqCst);
             let mut awaited = lock(&self.awaited);
             Waiting::join(&mut awaited, by);
             match by.is_empty() {
@@ -294,6 +325,12 @@ fn turn_frame(frame: &RawFrame) -> TurnFrame {
     (Standing { unit, function: frame.function, srcloc: frame.srcloc }, false)
 }
 
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.program.control.stuck.store(false, Ordering::SeqCst);
+    }
+}
+
 impl From<Outcome> for Waited {
     fn from(outcome: Outcome) -> Waited {
         match outcome {
@@ -304,13 +341,28 @@ impl From<Outcome> for Waited {
 }
 
 impl Pending {
-    /// Waits as long as it takes.
+    /// Waits as long as it takes; a call in the program, which others may wait for, not for them for ever.
     pub fn wait_for_ever(&self) -> Waited {
         loop {
-            if let Some(waited) = self.wait(Duration::from_secs(1)) {
+            let time = match self.waits_for_others() {
+                true => OTHERS.saturating_sub(self.made.elapsed()),
+                false => Duration::from_secs(1),
+            };
+            if let Some(waited) = self.wait(time) {
                 return waited;
             }
+            if self.waits_for_others() && self.made.elapsed() >= OTHERS && self.cancel() {
+                let found = lock(&self.obstacle).clone();
+                let (what, until) = found.unwrap_or_default();
+                *lock(&self.attempt) = Attempt::NotYet { what, until, by: Vec::new() };
+                return Waited::Cancelled;
+            }
         }
+    }
+
+    /// Has a thread of the program asked for it, and do only others stand in its way?
+    pub(super) fn waits_for_others(&self) -> bool {
+        self.in_program && self.others.load(Ordering::Relaxed)
     }
 
     /// Takes the commit back; false when it has happened already. Between two attempts it has not.

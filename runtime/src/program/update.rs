@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use vaisjit_semantics::Checked;
 
 use super::landing::{Committed, WayBack, why_refused};
-use super::pending::{Attempt, Pending, Waited, lock, refuse_missed, refuse_now};
+use super::pending::{Attempt, Pending, Waited, lock, refuse_asked, refuse_missed};
 use super::trial::Tried;
 use super::{Program, ProgramInner, Reloader};
 use crate::code::{SafepointKind, Stopped};
@@ -39,7 +39,8 @@ pub enum Update {
     Rejected(Diagnostics),
     /// The new texts cannot be carried over; the report says why.
     Refused(Arc<Report>),
-    /// A newer save arrived meanwhile.
+    /// A newer save arrived meanwhile; or, asked for by a call from inside the program, another reload is going on that waits
+    /// for it, or waits for other threads of the program and goes on by itself.
     Superseded,
 }
 
@@ -309,7 +310,11 @@ impl ProgramInner {
             (_, attempt) => {
                 let prepared = pending.take().ok_or(None)?;
                 self.abandon(&prepared);
-                Err(not_live(reloader, prepared, attempt, missed))
+                let others = pending.waits_for_others();
+                if let (Attempt::NotYet { what, .. }, true) = (&attempt, others) {
+                    self.control.put_off(what);
+                }
+                Err(not_live(reloader, prepared, attempt, (missed, others)))
             }
         }
     }
@@ -551,7 +556,7 @@ impl ProgramInner {
     pub fn update_now(self: &Arc<Self>) -> Result<Update, Error> {
         let clock = Clock::start();
         self.reloads_here()?;
-        let mut reloader = self.reloader();
+        let Some(mut reloader) = self.reloader_for_call() else { return Ok(Update::Superseded) };
         let (files, failed) = reloader.workspace.refresh();
         // A file that is missing is perhaps being replaced.
         let failed = failed.into_iter().find(|error| !error.is_missing());
@@ -565,6 +570,10 @@ impl ProgramInner {
         }
         let known = files.is_empty() && reloader.has_told();
         let update = self.update_from(&mut reloader, files.clone(), Cause::Saved, clock);
+        if self.control.take_put_off().is_some() && update.is_turned_down() && self.control.applies_by_itself() {
+            // Whoever watches takes it up, and this thread can go on meanwhile.
+            return Ok(Update::Superseded);
+        }
         reloader.tells(&update);
         drop(reloader);
         if !(known && update.is_turned_down()) {
@@ -624,16 +633,16 @@ impl ProgramInner {
 }
 
 /// What becomes of one that did not become live, after so many others: its report if it is refused, else it has to be
-/// prepared again.
+/// prepared again. Of one that has been asked for inside the program, whether only other threads stood in its way.
 fn not_live(
     reloader: &mut Reloader,
     mut prepared: Box<Prepared>,
     attempt: Attempt,
-    missed: usize,
+    (missed, others): (usize, bool),
 ) -> Option<Box<Report>> {
     let report = &mut prepared.report;
     match attempt {
-        Attempt::NotYet { ref what, .. } => refuse_now(report, what),
+        Attempt::NotYet { ref what, .. } => refuse_asked(report, what, others),
         Attempt::TurnedDown if missed >= MOST_MISSED && report.refusals().next().is_none() => {
             refuse_missed(report, missed)
         }
@@ -655,7 +664,7 @@ impl ProgramInner {
     pub fn roll_back(self: &Arc<Self>, to: u64, wait: &mut dyn FnMut(&Pending) -> Waited) -> Result<Update, Error> {
         let clock = Clock::start();
         self.reloads_here()?;
-        let mut reloader = self.reloader();
+        let Some(mut reloader) = self.reloader_for_call() else { return Ok(Update::Superseded) };
         let state = self.history().state(to).map_err(Error::Other)?;
         self.take_back_prepared();
         let before = reloader.workspace.checkpoint();
@@ -700,7 +709,7 @@ impl ProgramInner {
     fn patch(self: &Arc<Self>, name: &str, text: &str) -> Result<Update, Error> {
         let clock = Clock::start();
         self.reloads_here()?;
-        let mut reloader = self.reloader();
+        let Some(mut reloader) = self.reloader_for_call() else { return Ok(Update::Superseded) };
         let root = reloader.workspace.root().to_path_buf();
         let whole = reloader.workspace.text(&root).unwrap_or_default();
         let range = reloader.workspace.function_range(name);

@@ -390,3 +390,79 @@ F main() -> i64 {
         });
     });
 }
+
+/// A call that asks for a reload does not wait for ever for a thread that waits for the caller.
+#[test]
+fn a_call_that_asks_for_a_reload_comes_back() {
+    let text = |init: &str, ask: &str, field: &str| {
+        format!(
+            "
+U std/thread
+S Item {{ k: i64{field} }}
+G ticks: Channel<i64> = Channel.new()
+F make(k: i64) -> Item {{
+    it := Item {{ k: k }}
+    ticks.receive()
+    it
+}}
+F worker() -> i64 {{
+    sum := 0
+    L turn() == 0 {{
+        it := make(2)
+        sum += it.k
+    }}
+    0
+}}
+F main() -> i64 {{
+    {init}
+    t := thread.spawn(worker)
+    L turn() == 0 {{
+        ticks.send(1)
+        {ask}
+        thread.sleep_ms(1)
+    }}
+    ticks.close()
+    t.join()!
+}}
+"
+        )
+    };
+    for (init, ask) in [("", "hot_reload()"), ("hot_init(\"main.vais\")", "hot_check()")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("main.vais");
+        std::fs::write(&path, text(init, ask, "")).expect("written");
+        let [turns, over] = [(); 2].map(|()| Arc::<AtomicUsize>::default());
+        let (counted, ends) = (turns.clone(), over.clone());
+        let (sender, told) = std::sync::mpsc::channel();
+        let sender = Mutex::new(sender);
+        let turn = move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            ends.load(Ordering::SeqCst) as i64
+        };
+        let engine = Engine::builder().function("turn", turn).on_event(move |event| {
+            if !matches!(event, Event::Notice(_) | Event::Ready { .. }) {
+                sender.lock().unwrap().send(event.clone()).expect("the test hears it");
+            }
+        });
+        let program = engine.build().expect("an engine").load_file(&path).expect("a program");
+        let watching = program.watch().expect("watched");
+        let some_turns = || {
+            let before = turns.load(Ordering::SeqCst);
+            until("some turns", || turns.load(Ordering::SeqCst) > before + 20);
+        };
+        std::thread::scope(|scope| {
+            let main = scope.spawn(|| program.run_main());
+            let ending = Ending(&over);
+            some_turns();
+            std::fs::write(&path, text(init, ask, ", more: i64 = 1")).expect("written");
+            match told.recv_timeout(DEADLINE).expect("it is told of") {
+                Event::Pending { waits_for, .. } => assert_eq!(waits_for, "`make`, which would build a `Item`"),
+                event => assert!(matches!(event, Event::Reloaded { .. }), "{event:?}"),
+            }
+            some_turns();
+            drop(ending);
+            assert_eq!(main.join().expect("no panic").expect("no trap"), 0);
+        });
+        drop(watching);
+    }
+}
