@@ -347,7 +347,11 @@ impl Workspace {
     /// if its imports lead to them.
     pub fn refresh_as(&mut self, saved: &[(PathBuf, Arc<str>)]) -> (Vec<PathBuf>, Vec<LoadError>) {
         let read = self.read(saved);
-        self.take(read, saved)
+        let taken = self.take(read, saved);
+        let is_new = |(path, _): &&(PathBuf, Arc<str>)| !self.files.values().any(|file| file.path == *path);
+        let new: Vec<_> = saved.iter().filter(is_new).cloned().collect();
+        self.kept.extend(new);
+        taken
     }
 
     /// The texts of all files of the program, as they are on disk but for these.
@@ -374,7 +378,6 @@ impl Workspace {
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());
         let is_there = |path: &&PathBuf| given(saved, path).is_some() || self.options.loader.read(path).is_ok();
         changed.extend(wanted.filter(is_there).cloned());
-        self.kept.extend(saved.iter().filter(|(path, _)| changed.contains(path)).cloned());
         (changed, failed)
     }
 

@@ -189,6 +189,29 @@ fn the_verdict_is_what_the_save_then_does() {
     }
 }
 
+/// A file that is saved for the first time, with the import of it.
+#[test]
+fn a_file_may_be_new() {
+    let project = project();
+    let mut run = Run::hot(&project, FILE);
+    let edited = replaced(KINDS, "U util\n", "U util\nU fresh/shows\n").replace("\"one {n}", "\"new {shown(n)} {n}");
+    let shows = "F shown(n: i64) -> i64 { n * 2 }\n";
+    let new = json!({ "file": project.path("fresh/shows.vais"), "text": shows });
+    let ask = |check: Value| ask_directly(run.id(), &json!({ "vaisjit": 1, "check": check, "format": "json" }));
+    let answer = ask(json!([{ "file": project.path(FILE), "text": edited }, new]));
+    assert_eq!(answer["verdict"], "reloaded", "{answer:#}");
+    let alone = ask(json!([{ "file": project.path(FILE), "text": edited }]));
+    assert_eq!(alone["verdict"], "rejected", "what was asked before leaves nothing: {alone:#}");
+    assert_eq!(ask(json!([new]))["verdict"], "error");
+    std::fs::create_dir(project.path("fresh")).expect("a folder");
+    project.save("fresh/shows.vais", shows);
+    project.save(FILE, &edited);
+    let event = decided(&mut run);
+    for fact in ["version", "functions", "types", "items", "notices", "diagnostics"] {
+        assert_eq!(answer[fact], event[fact], "{fact}");
+    }
+}
+
 /// Items whose edit changes no code are named all the same.
 #[test]
 fn every_edited_item_is_named() {
@@ -369,10 +392,10 @@ fn whatever_comes_over_the_socket_the_program_runs_on() {
     counter.is_continuous();
 }
 
-/// Bytes of memory that a process has in use.
+/// Bytes of memory that a process has in use, without its executable's: who else maps that decides how it counts.
 fn memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("Private_Dirty:")).expect("there is such a line");
+    let line = status.lines().find(|line| line.starts_with("Anonymous:")).expect("there is such a line");
     line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).expect("a number") * 1024
 }
 

@@ -126,15 +126,21 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
     };
     let own: Vec<(PathBuf, PathBuf)> =
         reloader.workspace.watched().into_iter().filter_map(|path| Some((real(&path)?, path))).collect();
-    let mut texts = Vec::new();
+    let (mut texts, mut new) = (Vec::new(), Vec::new());
     for saved in &question.check {
         let known = texts.len();
         let text: Arc<str> = saved.text.strip_prefix('\u{feff}').unwrap_or(&saved.text).into();
         texts.extend(own.iter().filter(|(real, _)| *real == saved.file).map(|(_, path)| (path.clone(), text.clone())));
         if texts.len() == known {
-            return Err(format!("`{}` is no file of the program that runs there", saved.file.display()));
+            new.push((beside(&own, &saved.file), text, &saved.file));
         }
     }
+    let stranger = new.iter().find(|(path, ..)| path.is_none() || texts.is_empty());
+    if let Some((_, _, file)) = stranger {
+        return Err(format!("`{}` is no file of the program that runs there", file.display()));
+    }
+    // What is saved for the first time is read if an import of the others leads to it.
+    texts.extend(new.into_iter().filter_map(|(path, text, _)| Some((path?, text))));
     let version = program.version();
     let ahead = program.look_ahead(&mut reloader, &Texts::Saved(&texts)).map_err(|error| error.to_string())?;
     let files = texts.into_iter().map(|(path, _)| path).collect();
@@ -157,6 +163,11 @@ fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, St
             }
         }
     })
+}
+
+/// What the program would call a file that is none of its own yet, in or below the folder of one that is.
+fn beside(own: &[(PathBuf, PathBuf)], file: &Path) -> Option<PathBuf> {
+    own.iter().find_map(|(real, path)| Some(path.parent()?.join(file.strip_prefix(real.parent()?).ok()?)))
 }
 
 fn settled(update: Update, version: u64, files: Vec<PathBuf>) -> Result<Event, String> {
