@@ -274,6 +274,7 @@ impl ProgramInner {
         wait: &mut dyn FnMut(&Pending) -> Waited,
     ) -> Result<(Report, bool), Option<Box<Report>>> {
         let clock = Clock::start();
+        self.control.take_put_off();
         let changes_code = prepared.changes_code();
         let has_hooks = changes_code && self.has_hooks(&prepared);
         if !changes_code || prepared.is_single_body() && !has_hooks {
