@@ -9,7 +9,7 @@ pub mod text;
 
 use vaisjit_abi::{HostFlags, HostFunction};
 
-pub use shim::{flush_stdout, forget_text, prepare_stdout, time_of_day, write_to_stdout};
+pub use shim::{TextAside, flush_stdout, forget_text, prepare_stdout, set_text_aside, time_of_day, write_to_stdout};
 
 /// The modules written in the language, by name. `std/prelude` is imported by every module.
 pub fn modules() -> &'static [(&'static str, &'static str)] {

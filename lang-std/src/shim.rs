@@ -94,6 +94,25 @@ pub fn forget_text() {
     CAPTURED.with_borrow_mut(|capture| capture.on = false);
 }
 
+/// A text that was being made on this thread while other code of the program runs there; dropping it goes on with it.
+pub struct TextAside(Option<Vec<u8>>);
+
+/// Sets aside the text that is being made on this thread, if one is: what runs now makes texts of its own, and writes.
+pub fn set_text_aside() -> TextAside {
+    CAPTURED.with_borrow_mut(|capture| {
+        let was_on = std::mem::take(&mut capture.on);
+        TextAside(was_on.then(|| std::mem::take(&mut capture.text)))
+    })
+}
+
+impl Drop for TextAside {
+    fn drop(&mut self) {
+        if let Some(text) = self.0.take() {
+            CAPTURED.with_borrow_mut(|capture| *capture = Capture { on: true, text });
+        }
+    }
+}
+
 extern "C" fn text_begin(_: *mut CallContext) {
     CAPTURED.with_borrow_mut(|capture| {
         capture.on = true;

@@ -344,6 +344,7 @@ impl ProgramInner {
     /// A trap is told of when what it makes run has ended; if that takes long, what has happened is said before. Until what
     /// this gives is dropped.
     fn looks_after_deferred(self: &Arc<Self>, trap: &RawTrap) -> Box<dyn Any> {
+        vaisjit_std::forget_text();
         let (ends, ended) = mpsc::channel::<()>();
         if trap.code != TrapCode::Interrupted {
             let (program, trap) = (Arc::downgrade(self), trap.clone());

@@ -215,6 +215,8 @@ impl ProgramInner {
 
     /// Calls a function; the arguments are machine words as the trampoline takes them.
     pub fn enter(&self, entry: &Entry, arguments: &mut [u64]) -> Result<u128, Trap> {
+        // This thread may stand in the middle of making a text, where it was stopped for a reload.
+        let _text = vaisjit_std::set_text_aside();
         let mut result = [0u64; 2];
         match self.world.enter(&entry.trampoline, Callee::Slot(&entry.slot), arguments, &mut result) {
             Ok(()) => Ok(u128::from(result[0]) | u128::from(result[1]) << 64),

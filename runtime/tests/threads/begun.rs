@@ -1,7 +1,7 @@
 //! Threads that are started while a save is being tried.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use vaisjit::{Engine, Event, MemoryLoader, Program, Update};
 
@@ -99,4 +99,49 @@ fn what_waits_for_a_thread_inside_a_reload_fails_with_a_reason() {
         assert!(refused.contains("waits for another thread, and all stand still"), "{wait}: {refused}");
     }
     assert_eq!(noting.traps.load(Ordering::SeqCst), 0);
+}
+
+/// A thread that is stopped while it makes a text may run a hook of the program's, which makes others.
+#[test]
+fn a_text_that_is_being_made_is_whole_after_a_reload() {
+    const RELOADS: usize = 200;
+    let text = |version: usize| {
+        format!(
+            "
+G note: str
+G notes: [str; 2] = [\"{{version()}}!\", \"{{version() + 1}}!\"]
+F version() -> i64 = {version}
+#[after_reload]
+F told(before: i64, now: i64) {{
+    note = \"from {{before}} to {{now}}\"
+    notes[0] = \"<{{now}}>\"
+}}
+F make(n: i64) -> str = \"{{n}},{{n}},{{n}},{{n}},{{n}},{{n}},{{n}},{{n}},{{n}},{{n}},{{n}},{{n}}\"
+F is_right(n: i64) -> bool = make(n) == \"1,1,1,1,1,1,1,1,1,1,1,1\"
+"
+        )
+    };
+    let files = MemoryLoader::default();
+    files.set("main.vais", text(1));
+    let engine = Engine::builder().build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).unwrap_or_else(|error| panic!("{error}"));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let making = scope.spawn(|| {
+            let is_right = program.function::<(i64,), bool>("is_right").expect("the function");
+            while !is_over.load(Ordering::SeqCst) {
+                assert!(is_right.call((1,)).expect("no trap"), "a text is torn");
+            }
+        });
+        for version in 2..RELOADS {
+            files.set("main.vais", text(version));
+            let saved = program.poll();
+            if saved.as_ref().is_ok_and(|update| !update.is_reloaded()) || saved.is_err() || making.is_finished() {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+        making.join().expect("all texts are right");
+    });
+    assert_eq!(program.version(), RELOADS as u64 - 1);
 }

@@ -78,6 +78,10 @@ impl Planner {
         let value = fields.value;
         let parked = fields.evolving().and_then(|_| lineage::retyped(fields.old, &NewField::of(field)));
         let Some(parked) = parked else {
+            if let Some(mut steps) = self.back_retyped(fields, None, field, label)? {
+                ops.append(&mut steps);
+                return Ok(());
+            }
             let key = (value.new, fields.variant, field.name);
             return self.default_of(key, field.ty, value.to + field.offset, label, ops);
         };
@@ -214,6 +218,8 @@ impl Planner {
             let key = (value.new, fields.variant, field.name);
             if let Some(steps) = now.and_then(|now| self.instead_of_parked(fields, now, field, label)) {
                 otherwise = steps;
+            } else if let Some(steps) = self.back_retyped(fields, Some(before), field, label)? {
+                otherwise = steps;
             } else if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
                 otherwise = vec![self.lacks(missing, Refusal::Lacks)];
             }
@@ -229,6 +235,37 @@ impl Planner {
             ops.push(Op::Unpark { from, to, references, batch, otherwise });
         }
         Ok(())
+    }
+
+    /// What a field starts with that comes back and went away under another type, which its value had got in between.
+    fn back_retyped(
+        &mut self,
+        fields: &Fields<'_>,
+        but: Option<&KnownField>,
+        field: &KnownField,
+        label: &str,
+    ) -> Result<Option<Vec<Op>>, NoDefault> {
+        if fields.evolving().is_none() {
+            return Ok(None);
+        }
+        let others = fields.old.parked.iter().filter(|parked| but.is_none_or(|but| !std::ptr::eq(*parked, but)));
+        let others: Vec<&KnownField> = others.filter(|parked| parked.ty != field.ty).collect();
+        let converts = |parked: &KnownField| self.converts_inline(parked.ty, field.ty);
+        let Some(before) = lineage::unparked(&others, &NewField::of(field), &converts) else { return Ok(None) };
+        let value = fields.value;
+        let then = self.old.then(before);
+        let references = References::of(&then.shape(before.ty), &|ty| then.shape(ty));
+        let (mut otherwise, mut ops) = (Vec::new(), Vec::new());
+        if !references.is_empty() {
+            let key = (value.new, fields.variant, field.name);
+            if let Err(missing) = self.default_of(key, field.ty, value.to + field.offset, label, &mut otherwise) {
+                otherwise = vec![self.lacks(missing, Refusal::Lacks)];
+            }
+            let batch = self.batch(fields, before);
+            self.forgotten.insert(batch);
+        }
+        self.reshape(fields, (before, then), field, label, (references, otherwise), &mut ops)?;
+        Ok(Some(ops))
     }
 
     /// There must be no value that would have to start with a default, of a type that has none.
