@@ -82,6 +82,8 @@ pub struct Workspace {
     last: Option<Snapshot>,
     /// Texts of files that are no part of the program now, to be used instead of the disk's should they become one.
     kept: FxHashMap<PathBuf, Arc<str>>,
+    /// Are these the texts of an earlier version, as no file has changed on disk since?
+    went_back: bool,
     parse_us: u64,
     /// The running version, whose closures keep their numbers.
     running: Option<Running>,
@@ -91,6 +93,7 @@ pub struct Workspace {
 pub struct Checkpoint {
     files: FxHashMap<Name, LoadedFile>,
     kept: FxHashMap<PathBuf, Arc<str>>,
+    went_back: bool,
     last: Option<Snapshot>,
 }
 
@@ -160,6 +163,7 @@ impl Workspace {
             sources: Arc::default(),
             last: None,
             kept: FxHashMap::default(),
+            went_back: false,
             parse_us: 0,
             running: None,
         }
@@ -173,12 +177,12 @@ impl Workspace {
     /// What it holds now. Going back there takes no time for parsing and checking.
     pub fn checkpoint(&self) -> Checkpoint {
         let last = self.last.clone().map(|last| Snapshot { times: SnapshotTimes::default(), ..last });
-        Checkpoint { files: self.files.clone(), kept: self.kept.clone(), last }
+        Checkpoint { files: self.files.clone(), kept: self.kept.clone(), went_back: self.went_back, last }
     }
 
     /// Makes it hold that again.
     pub fn restore(&mut self, checkpoint: Checkpoint) {
-        let Checkpoint { files, kept, last } = checkpoint;
+        let Checkpoint { files, kept, went_back, last } = checkpoint;
         // Modules of the library that have been loaded since stay.
         let sources = Arc::make_mut(&mut self.sources);
         for (name, file) in &self.files {
@@ -187,7 +191,7 @@ impl Workspace {
             }
         }
         files.values().for_each(|file| sources.insert(file.id, file.source()));
-        (self.files, self.kept, self.last) = (files, kept, last);
+        (self.files, self.kept, self.went_back, self.last) = (files, kept, went_back, last);
     }
 
     /// Makes the texts of then the whole program, until a file changes on disk. Returns the files that hold another text
@@ -206,7 +210,7 @@ impl Workspace {
             };
         }
         changed.sort();
-        self.restore(Checkpoint { files, kept: to.kept.clone(), last: to.last.clone() });
+        self.restore(Checkpoint { files, kept: to.kept.clone(), went_back: true, last: to.last.clone() });
         changed
     }
 
@@ -373,6 +377,10 @@ impl Workspace {
                 Err(_) if self.files.values().any(|file| file.path == path && file.from_memory) => {}
                 Err(error) => failed.push(error),
             }
+        }
+        if !changed.is_empty() && std::mem::take(&mut self.went_back) {
+            // Whoever saves one file sees the others as they are on disk.
+            changed.extend(self.take_disk_again());
         }
         changed.sort();
         let wanted = self.last.iter().flat_map(|last| last.wanted.iter());

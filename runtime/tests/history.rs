@@ -130,6 +130,29 @@ fn a_rollback_gives_every_field_back_what_it_was() {
 }
 
 /// An item that was copied to another file and then cut from the first goes back with its value, too.
+/// Who saves one file after a rollback means the others as they are on disk.
+#[test]
+fn a_save_after_a_rollback_takes_all_files_as_they_are() {
+    let main = |a: &str| format!("U data\nF sum() -> i64 {{ made({a}) }}\n");
+    let data = |params: &str, sum: &str| format!("F made({params}) -> i64 {{ {sum} }}\n");
+    let files = MemoryLoader::default();
+    files.set("main.vais", main("1"));
+    files.set("data.vais", data("n: i64", "n"));
+    let engine = Engine::builder().build().expect("an engine");
+    let program = engine.load_with("main.vais", Arc::new(files.clone())).expect("a program");
+    let sum = || program.function::<(), i64>("sum").expect("the function").call(()).expect("no trap");
+    files.set("main.vais", main("1, 2"));
+    files.set("data.vais", data("n: i64, z: i64", "n + z"));
+    report(program.poll());
+    assert_eq!(sum(), 3);
+    program.rollback(1).expect("rolled back");
+    assert_eq!(sum(), 1);
+    assert!(!program.poll().expect("no file has changed").is_reloaded());
+    files.set("main.vais", main("1, 4"));
+    report(program.poll());
+    assert_eq!(sum(), 5);
+}
+
 #[test]
 fn a_rollback_takes_back_a_move_in_two_saves() {
     let (tick, global) = ("F tick() -> i64 { n += 10  n }\n", "G n: i64 = 1\n");

@@ -157,6 +157,27 @@ fn an_option_that_becomes_its_value() {
     );
 }
 
+/// Also where a default would have to be made of collections.
+#[test]
+fn an_option_of_a_struct_that_becomes_the_struct() {
+    for fields in ["list: Vec<str>", "at: (i64, HashMap<str, str>), list: Vec<str>"] {
+        let start = "Some(made())";
+        let text = holding(start, "length(all)").replace("all :=", "all: Option<P> =")
+            + &format!(
+                "S P {{ {fields} }}\nF length(p: Option<P>) -> i64 {{ M p {{ Some(p) => p.list.len(), None => 7 }} }}\n"
+            )
+            + &match fields.starts_with("at") {
+                false => "F made() -> P = P { list: [text(1), text(2)].to_vec() }\n".to_owned(),
+                true => "F made() -> P = P { at: (1, HashMap.new()), list: [text(1), text(2)].to_vec() }\n".to_owned(),
+            };
+        let edit = [("all: Option<P> = Some(made())", "all: P = made()"), ("length(all)", "all.list.len() * 10")];
+        assert_eq!(goes_on(&text, &[&edit]), turns(2, 20));
+        let none = text.replace("all: Option<P> = Some(made())", "all: Option<P> = None");
+        let edit = [("all: Option<P> = None", "all: P = made()"), ("length(all)", "all.list.len() * 10 + 1")];
+        assert_eq!(goes_on(&none, &[&edit]), turns(7, 1), "empty, or what is declared");
+    }
+}
+
 #[test]
 fn instances_of_generic_types() {
     let text = holding("Pair { a: text(1), b: 3 }", "all.a.len() + all.b");

@@ -132,3 +132,38 @@ F run() -> i64 {
         "{told:#?}"
     );
 }
+
+/// The parts of an argument that is taken apart belong to the caller, as the whole does.
+#[test]
+fn parts_of_an_argument_stay_the_callers() {
+    for (ty, value, seen) in [
+        ("B", "B { o: Some(mk(1)) }", "p.o"),
+        ("(Option<A>, i64)", "(Some(mk(1)), 5)", "p.0"),
+        ("(i64, Result<A, str>)", "(5, Ok(mk(1)))", "p.1.ok()"),
+        ("(B, B)", "(B { o: Some(mk(1)) }, B { o: Some(mk(2)) })", "p.1.o"),
+    ] {
+        let text = "
+S A { id: i64, f: Vec<str> }
+S B { o: Option<A> }
+F mk(n: i64) -> A = A { id: n, f: [\"f{n}\"].to_vec() }
+F size(a: Option<A>) -> i64 { M a { Some(a) => a.f.len(), None => 0 } }
+F play(p: PASSED) -> i64 {
+    sum := 0
+    L sum < 1000 {
+        sum = sum * 10 + size(SEEN)
+        next_text()
+        hot_reload()
+    }
+    sum
+}
+F around() -> i64 = play(VALUE)
+F run() -> i64 { around() }
+";
+        let text = text.replace("PASSED", ty).replace("VALUE", value).replace("SEEN", seen);
+        let grown =
+            [("f: Vec<str> }", "f: Vec<str>, g: Vec<str> = [text(), text()].to_vec() }\nF text() -> str = \"t{2}\"")];
+        let used = [("a.f.len()", "a.f.len() + a.g.len()")];
+        let (result, told) = run(&text, &[&grown, &used]);
+        assert_eq!(result, 1133, "{ty}: {told:#?}");
+    }
+}

@@ -442,7 +442,9 @@ fn has_way_back(told: &str) -> bool {
 
 /// Is it refused because a value that cannot move needs more room?
 fn lacks_room(report: &Report) -> bool {
-    is_refused_as(report, "there is room for") || is_refused_as(report, "would have to lie at a multiple of")
+    ["there is room for", "would have to lie at a multiple of", "put together anew in another place"]
+        .iter()
+        .any(|why| is_refused_as(report, why))
 }
 
 /// Has what is removed lost values of a variant that is removed, too?

@@ -49,6 +49,8 @@ pub(super) enum Missing {
     Bytes(Vec<u8>),
     /// A new empty collection of this type.
     Empty(Option<TypeRef>),
+    /// What its parts start with, each with where it lies; some are collections.
+    Parts(Vec<(usize, Missing)>),
 }
 
 /// What is known of the types.
@@ -273,6 +275,17 @@ impl Types<'_> {
                 self.fill(ty, &mut bytes);
                 Some(Missing::Bytes(bytes))
             }
+            TyKind::Tuple(parts) => {
+                let places = self.known.tuple(parts.iter().copied()).1;
+                let parts = parts.iter().zip(places).map(|(part, at)| Some((at as usize, self.missing(*part)?)));
+                parts.collect::<Option<_>>().map(Missing::Parts)
+            }
+            TyKind::Struct(..) => {
+                let known = self.of(ty)?;
+                let fields = known.fields().iter();
+                let parts = fields.map(|field| Some((field.offset as usize, self.start_of(ty, field)?)));
+                parts.collect::<Option<_>>().map(Missing::Parts)
+            }
             _ => None,
         }
     }
@@ -408,6 +421,7 @@ impl Missing {
             _ if declared => {}
             Missing::Bytes(bytes) => new[..bytes.len()].copy_from_slice(bytes),
             Missing::Empty(of) => of.iter().for_each(|of| making.empty(new, *of)),
+            Missing::Parts(parts) => start(parts, making, new, declared),
         }
     }
 }

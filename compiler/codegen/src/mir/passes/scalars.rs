@@ -161,22 +161,21 @@ fn field_ty(ty: Ty, field: u32, layouts: &dyn Layouts) -> Option<Ty> {
 }
 
 fn take_apart(body: &mut Body, local: Local, program: &Checked, layouts: &dyn Layouts) -> Node {
-    let LocalDecl { ty, name, .. } = body.locals[local];
-    node(body, ty, (name, None), program, layouts)
+    let LocalDecl { ty, name, loan, .. } = body.locals[local];
+    node(body, (ty, loan), (name, None), program, layouts)
 }
 
-/// The tree of a type; its local has this name and is this part of the whole.
+/// The tree of a type, whose parts are loans if the whole is; its local has this name and is this part of the whole.
 fn node(
     body: &mut Body,
-    ty: Ty,
+    (ty, loan): (Ty, bool),
     (name, part): (Option<Name>, Option<Name>),
     program: &Checked,
     layouts: &dyn Layouts,
 ) -> Node {
     if !is_apart(ty) {
-        let local = (!ty.is_unit()).then(|| {
-            body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None, loan: false })
-        });
+        let local = (!ty.is_unit())
+            .then(|| body.locals.alloc(LocalDecl { ty, name, in_memory: ty.is_aggregate(), pinned: None, loan }));
         return Node { ty, part, local, fields: Vec::new() };
     }
     let mut fields = Vec::new();
@@ -185,7 +184,7 @@ fn node(
         let field = field_name(program, ty, number);
         let below = |whole: Name| Name::new(&format!("{whole}.{field}"));
         let names = (name.map(below), Some(part.map_or_else(|| Name::new(&field), below)));
-        fields.push(node(body, of, names, program, layouts));
+        fields.push(node(body, (of, loan), names, program, layouts));
     }
     Node { ty, part, local: None, fields }
 }

@@ -8,6 +8,7 @@ use crate::heap::migrate::{Found, Refusal, Role};
 use crate::linkage::Linkage;
 use crate::reload::diff::name_of;
 use crate::reload::migrate::aside::called;
+use crate::reload::migrate::known::Known;
 use crate::reload::migrate::plan::{NoDefault, Planner};
 use crate::reload::migrate::without_default;
 
@@ -155,8 +156,15 @@ impl Migration {
         };
         let why = match (conversion.from_size, conversion.to_size) {
             (has, needs) if has == needs => {
-                let align = self.planner.new.layout(conversion.types.1).align;
-                format!("{holder} would have to lie at a multiple of {align}, and cannot be brought to one")
+                let align = |known: &Known, ty: Ty| known.layout(ty).align;
+                let (old, new) = conversion.types;
+                let (before, align) = (align(&self.planner.old, old), align(&self.planner.new, new));
+                match before == align {
+                    true => format!("{holder} would have to be put together anew in another place"),
+                    false => {
+                        format!("{holder} would have to lie at a multiple of {align}, and cannot be brought to one")
+                    }
+                }
             }
             (has, needs) => {
                 format!(
