@@ -109,7 +109,7 @@ pub(crate) struct Control {
     pub stuck: AtomicBool,
     /// What stood in the way of the last commit that a call in the program gave up as only other threads did.
     put_off: Mutex<Option<String>>,
-    /// When the version that was put off is tried again, and how long that took to come.
+    /// When the version that was put off is tried again, and how long it rests until then.
     rest: Mutex<Option<(Instant, Duration)>>,
 }
 

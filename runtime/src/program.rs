@@ -297,15 +297,20 @@ impl ProgramInner {
     /// may wait for that call to return.
     pub fn reloader_for_call(&self) -> Option<Reloading<'_>> {
         const LOOK: Duration = Duration::from_micros(200);
-        if !self.world.is_active_here() {
-            return Some(self.reloader());
+        match self.world.is_active_here() {
+            true => self.reloader_unless(LOOK, || self.control.stuck.load(Ordering::SeqCst)),
+            false => Some(self.reloader()),
         }
+    }
+
+    /// The same once nobody has it, looking so often, unless it is given up before.
+    pub fn reloader_unless(&self, look_every: Duration, gives_up: impl Fn() -> bool) -> Option<Reloading<'_>> {
         loop {
             let reloader = self.try_reloader();
-            if reloader.is_some() || self.control.stuck.load(Ordering::SeqCst) {
+            if reloader.is_some() || gives_up() {
                 return reloader;
             }
-            std::thread::sleep(LOOK);
+            std::thread::sleep(look_every);
         }
     }
 

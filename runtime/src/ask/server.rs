@@ -121,7 +121,8 @@ fn answer(program: &Arc<ProgramInner>, question: Question) -> Value {
 /// The event that the save would give.
 fn foresee(program: &Arc<ProgramInner>, question: &Question) -> Result<Event, String> {
     let _asking = program.control.ask();
-    let Some(mut reloader) = program.reloader_within(BUSY, LOOK_EVERY) else {
+    let until = Instant::now() + BUSY;
+    let Some(mut reloader) = program.reloader_unless(LOOK_EVERY, || Instant::now() >= until) else {
         return Err("a reload is going on that waits for the program; ask again when it is live".to_owned());
     };
     let own: Vec<(PathBuf, PathBuf)> =
@@ -186,20 +187,4 @@ pub(super) fn real(path: &Path) -> Option<PathBuf> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Some(folder.canonicalize().ok()?.join(path.file_name()?))
-}
-
-impl ProgramInner {
-    /// The right to reload, if it can be had in time.
-    fn reloader_within(&self, time: Duration, look_every: Duration) -> Option<crate::program::Reloading<'_>> {
-        let until = Instant::now() + time;
-        loop {
-            if let Some(reloader) = self.try_reloader() {
-                return Some(reloader);
-            }
-            if Instant::now() >= until {
-                return None;
-            }
-            std::thread::sleep(look_every);
-        }
-    }
 }

@@ -215,13 +215,12 @@ impl Planner {
         let references = References::of(&then.shape(before.ty), &|ty| then.shape(ty));
         let mut otherwise = Vec::new();
         if !references.is_empty() {
-            let key = (value.new, fields.variant, field.name);
             if let Some(steps) = now.and_then(|now| self.instead_of_parked(fields, now, field, label)) {
                 otherwise = steps;
             } else if let Some(steps) = self.back_retyped(fields, Some(before), field, label)? {
                 otherwise = steps;
-            } else if let Err(missing) = self.default_of(key, field.ty, to, label, &mut otherwise) {
-                otherwise = vec![self.lacks(missing, Refusal::Lacks)];
+            } else {
+                otherwise = self.default_or_none(fields, field, label);
             }
             let batch = self.batch(fields, before);
             self.forgotten.insert(batch);
@@ -252,20 +251,26 @@ impl Planner {
         let others: Vec<&KnownField> = others.filter(|parked| parked.ty != field.ty).collect();
         let converts = |parked: &KnownField| self.converts_inline(parked.ty, field.ty);
         let Some(before) = lineage::unparked(&others, &NewField::of(field), &converts) else { return Ok(None) };
-        let value = fields.value;
         let then = self.old.then(before);
         let references = References::of(&then.shape(before.ty), &|ty| then.shape(ty));
         let (mut otherwise, mut ops) = (Vec::new(), Vec::new());
         if !references.is_empty() {
-            let key = (value.new, fields.variant, field.name);
-            if let Err(missing) = self.default_of(key, field.ty, value.to + field.offset, label, &mut otherwise) {
-                otherwise = vec![self.lacks(missing, Refusal::Lacks)];
-            }
+            otherwise = self.default_or_none(fields, field, label);
             let batch = self.batch(fields, before);
             self.forgotten.insert(batch);
         }
         self.reshape(fields, (before, then), field, label, (references, otherwise), &mut ops)?;
         Ok(Some(ops))
+    }
+
+    /// The default of a field; if it has none, there must be no value that would have to start with it.
+    fn default_or_none(&mut self, fields: &Fields<'_>, field: &KnownField, label: &str) -> Vec<Op> {
+        let (value, mut ops) = (fields.value, Vec::new());
+        let key = (value.new, fields.variant, field.name);
+        match self.default_of(key, field.ty, value.to + field.offset, label, &mut ops) {
+            Ok(()) => ops,
+            Err(missing) => vec![self.lacks(missing, Refusal::Lacks)],
+        }
     }
 
     /// There must be no value that would have to start with a default, of a type that has none.
